@@ -1,0 +1,41 @@
+# Everything a developer or a user types; each target sets up what it needs in .venv.
+PYTHON ?= python3
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export SPIKELOOP_DATA ?= $(abspath ../shared/data)
+ARGS ?=
+
+.PHONY: stream test bench check picture clean
+
+stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
+	@$(BIN)/spikeloop stream $(ARGS)
+
+test: .venv/develops  ## every test
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
+	$(BIN)/python -m benchmarks $(ARGS)
+
+check: .venv/develops  ## the linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+picture: .venv/develops  ## the raster in the README, real above generated
+	$(BIN)/python docs/raster.py
+
+.venv/bare:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/streams: .venv/bare pyproject.toml constraints.txt
+	$(PIP) -e '.[cpu]'
+	@touch $@
+
+.venv/develops: .venv/streams
+	$(PIP) -e '.[cpu,train,tests,checks,figures]'
+	@touch $@
+
+clean:
+	rm -rf .venv dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,300 @@
+"""A bundle: a trained model ready to stream, as a folder or one `.zip`. Read, write, verify.
+
+`card.json` says what the model is and lists the SHA-256 of every other file; a bundle's own identity is the
+SHA-256 of its card. Loading reads everything into memory, checks it, and runs nothing that it finds there.
+"""
+
+import dataclasses
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args, get_origin
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError, FailureError
+
+__all__ = ["FORMAT_VERSION", "Bundle", "Card", "read_bundle", "shipped_bundles", "write_bundle"]
+
+FORMAT_VERSION = 1
+CARD, GENERATOR, CRITIC, REFERENCE = "card.json", "generator.onnx", "critic.onnx", "reference.npz"
+LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger, and a zip must not fill the memory
+LARGEST_CARD = 2**24
+ZOO = "zoo"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a bundle holds; `card.json`.
+
+    Attributes
+    ----------
+    kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
+    count_distribution : how counts are drawn from the generator's output; "bernoulli"
+    latency_bins : bins by which spikes lag their condition
+    state_tensors : names of the tensors that a "stream" generator hands from step to step
+    training : recording, origin, settings, seed and duration of the training
+    realism : measured likeness, one entry a statistic
+    files : SHA-256 of every other file of the bundle, by name
+    """
+
+    name: str
+    family: str
+    kind: str
+    unit_names: tuple[str, ...]
+    bin_size_s: float
+    window_bins: int
+    latent_size: int
+    count_distribution: str = "bernoulli"
+    latency_bins: int = 0
+    conditions: tuple[dict, ...] = ()
+    state_tensors: tuple[str, ...] = ()
+    training: dict = field(default_factory=dict)
+    realism: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A verified bundle in memory.
+
+    Attributes
+    ----------
+    generator, critic : ONNX files as bytes; `critic` is empty where the family has none
+    reference : statistics of the training recording by name
+    sha256 : of the card, and so of everything
+    """
+
+    card: Card
+    generator: bytes
+    critic: bytes
+    reference: Mapping[str, NDArray[np.float64]]
+    sha256: str
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """The bundles that come with the package, by name."""
+    import spikeloop.models
+
+    zoo = Path(spikeloop.models.__path__[0]) / ZOO
+    return {path.name: path for path in sorted(zoo.iterdir()) if (path / CARD).is_file()} if zoo.is_dir() else {}
+
+
+def read_bundle(name_or_path: str | Path) -> Bundle:
+    """Load a bundle by its name (shipped ones) or path (a folder or a `.zip`), and verify it.
+
+    Raises
+    ------
+    BadInputError
+        If there is none, or it is incomplete, altered, of another format, or reaches outside itself.
+    """
+    path = _locate(name_or_path)
+    files = _read_zip(path) if path.is_file() else _read_folder(path)
+    if CARD not in files:
+        raise BadInputError(f"{path}: no {CARD}; not a spikeloop bundle")
+    card = _parse_card(files[CARD], path)
+    for name, expected in card.files.items():
+        if name not in files:
+            raise BadInputError(f"{path}: {name} is missing; get the bundle again")
+        found = sha256(files[name]).hexdigest()
+        if found != expected:
+            raise BadInputError(
+                f"{path}: {name} is corrupt or was altered (SHA-256 {found[:12]}..., the card says"
+                f" {str(expected)[:12]}...); get the bundle again"
+            )
+    for name in (GENERATOR, REFERENCE):
+        if name not in card.files:
+            raise BadInputError(f"{path}: the card does not list {name}; get the bundle again")
+    for name in (GENERATOR, CRITIC):
+        _refuse_external_data(card.files, files, name, path)
+    return Bundle(
+        card=card,
+        generator=files[GENERATOR],
+        critic=files[CRITIC] if CRITIC in card.files else b"",
+        reference=_parse_reference(files[REFERENCE], path),
+        sha256=sha256(files[CARD]).hexdigest(),
+    )
+
+
+def write_bundle(
+    path: Path, card: Card, generator: bytes, critic: bytes, reference: Mapping[str, NDArray[np.float64]]
+) -> Bundle:
+    """Write a bundle to a folder, or to one file where `path` ends in `.zip`; whole or not at all.
+
+    Returns
+    -------
+    The bundle as read back.
+
+    Raises
+    ------
+    BadInputError
+        If `path` exists and is no bundle.
+    FailureError
+        If the disk refuses.
+    """
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **dict(reference))
+    files = {GENERATOR: generator, REFERENCE: packed.getvalue()} | ({CRITIC: critic} if critic else {})
+    card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
+    files[CARD] = (json.dumps(dataclasses.asdict(card), indent=1) + "\n").encode()
+    path = Path(path)
+    if path.exists() and not _is_bundle(path):
+        raise BadInputError(f"{path} exists and is no bundle; choose another place")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+            fresh = Path(scratch) / path.name
+            _write_zip(fresh, files) if path.suffix == ".zip" else _write_folder(fresh, files)
+            if path.is_dir():
+                os.replace(path, Path(scratch) / "old")
+            os.replace(fresh, path)
+    except OSError as error:
+        raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
+    return read_bundle(path)
+
+
+def _is_bundle(path: Path) -> bool:
+    return (path / CARD).is_file() if path.is_dir() else zipfile.is_zipfile(path)
+
+
+def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+
+
+def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    shipped = shipped_bundles()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    path = Path(name_or_path)
+    if not path.exists():
+        raise BadInputError(
+            f"no bundle named or at {str(name_or_path)!r}; shipped ones are {', '.join(shipped) or '(none)'},"
+            " others go by the path of a folder or .zip"
+        )
+    return path
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    root = path.resolve()
+    files = {}
+    for entry in sorted(path.iterdir()):
+        if entry.name not in (CARD, GENERATOR, CRITIC, REFERENCE):
+            continue
+        if not entry.resolve().is_relative_to(root):
+            raise BadInputError(f"{path}: {entry.name} points outside the bundle; refused")
+        _check_size(path, entry.name, entry.stat().st_size)
+        try:
+            files[entry.name] = entry.read_bytes()
+        except OSError as error:
+            raise BadInputError(f"{path}: {entry.name} can't be read ({error})") from error
+    return files
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    files = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                name = PurePosixPath(info.filename.replace("\\", "/"))
+                if name.is_absolute() or ".." in name.parts or ":" in info.filename:
+                    raise BadInputError(f"{path}: {info.filename!r} points outside the bundle; refused")
+                if info.filename in (CARD, GENERATOR, CRITIC, REFERENCE):
+                    _check_size(path, info.filename, info.file_size)
+                    files[info.filename] = archive.read(info)
+    except BadInputError:
+        raise
+    except Exception as error:  # zipfile raises a dozen kinds on damaged input
+        raise BadInputError(f"{path}: not a readable bundle ({error}); is it complete?") from error
+    return files
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    limit = LARGEST_CARD if name == CARD else LARGEST_FILE
+    if size > limit:
+        raise BadInputError(f"{path}: {name} is {size} bytes, expected at most {limit}; refused")
+
+
+def _parse_card(content: bytes, path: Path) -> Card:
+    try:
+        entries = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: {CARD} is not JSON ({error}); get the bundle again") from error
+    if not isinstance(entries, dict) or entries.get("format_version") != FORMAT_VERSION:
+        found = entries.get("format_version") if isinstance(entries, dict) else None
+        raise BadInputError(f"{path}: expected bundle format {FORMAT_VERSION}, found {found!r}; update spikeloop")
+    values = {}
+    for item in dataclasses.fields(Card):
+        if item.name in entries:
+            values[item.name] = _checked(item.name, entries[item.name], item.type, path)
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise BadInputError(f"{path}: {CARD} lacks {item.name}; get the bundle again")
+    card = Card(**values)
+    _check_card(card, path)
+    return card
+
+
+def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
+    """The value, if it has the field's type; lists become tuples."""
+    kind = get_origin(expected) or expected
+    if kind is tuple:
+        member = get_args(expected)[0]
+        if isinstance(value, list) and all(isinstance(each, member) for each in value):
+            return tuple(value)
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise BadInputError(f"{path}: {CARD} has {name} = {value!r:.60}, expected {getattr(kind, '__name__', kind)}")
+
+
+def _check_card(card: Card, path: Path) -> None:
+    checks = {
+        "kind": card.kind == "window",
+        "count_distribution": card.count_distribution == "bernoulli",
+        "unit_names": len(card.unit_names) >= 1,
+        "bin_size_s": np.isfinite(card.bin_size_s) and card.bin_size_s > 0,
+        "window_bins": card.window_bins >= 1,
+        "latent_size": card.latent_size >= 1,
+        "files": all(isinstance(digest, str) for digest in card.files.values()),
+    }
+    for name, holds in checks.items():
+        if not holds:
+            raise BadInputError(
+                f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
+            )
+    for name in card.files:
+        if name not in (GENERATOR, CRITIC, REFERENCE):
+            raise BadInputError(f"{path}: the card lists {name!r}, which is no part of a bundle; refused")
+
+
+def _refuse_external_data(listed: Mapping[str, str], files: Mapping[str, bytes], name: str, path: Path) -> None:
+    """An ONNX tensor may name a file anywhere on the disk as its data; a bundle's never does."""
+    if name in listed and EXTERNAL_LOCATION in files[name]:
+        raise BadInputError(f"{path}: {name} keeps its weights in another file; refused")
+
+
+EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
+
+
+def _parse_reference(content: bytes, path: Path) -> dict[str, NDArray[np.float64]]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except Exception as error:
+        raise BadInputError(f"{path}: {REFERENCE} can't be read ({error}); get the bundle again") from error

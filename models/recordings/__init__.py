@@ -1,0 +1,1 @@
+"""Recordings as one type: from files, by name, or simulated with known truth."""

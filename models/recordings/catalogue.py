@@ -1,0 +1,163 @@
+"""Recordings by name: found in the folder SPIKELOOP_DATA, or fetched from where their authors published them."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.recordings.recording import Recording, from_counts, load_recording
+
+__all__ = ["CATALOGUE", "PublishedRecording", "find_recording"]
+
+
+@dataclass(frozen=True)
+class PublishedRecording:
+    """A recording that its authors published, and how to read it.
+
+    Attributes
+    ----------
+    local : path below SPIKELOOP_DATA
+    url, sha256 : the original file; both empty where it is only read locally
+    read_local, read_original : readers of the two layouts
+    """
+
+    name: str
+    origin: str
+    local: str
+    read_local: Callable[[Path], Recording]
+    url: str
+    sha256: str
+    read_original: Callable[[Path], Recording]
+
+
+def _read_retina_mat(path: Path) -> Recording:
+    return load_recording(path, bin_size_s=0.02, repeat_bins=953)
+
+
+def _read_m1_jango_mat(path: Path) -> Recording:
+    from scipy.io import loadmat
+
+    rates_hz = loadmat(path, simplify_cells=True)["train_data"]["spikeratedata"]
+    return from_counts(np.rint(np.asarray(rates_hz) * 0.05), bin_size_s=0.05)
+
+
+def _read_rat_m1_events(path: Path) -> Recording:
+    """Millisecond spike times of 2-s trials, to counts."""
+    with np.load(path, allow_pickle=False) as events:
+        time_ms, unit, trial = (events[key] for key in ("spike_time_ms", "unit", "trial"))
+    counts = np.zeros((trial.max() + 1, 2000, unit.max() + 1), np.uint8)
+    inside = (time_ms >= 0) & (time_ms < counts.shape[1])
+    np.add.at(counts, (trial[inside], time_ms[inside], unit[inside]), 1)
+    return from_counts(counts, bin_size_s=0.001)
+
+
+CATALOGUE = {
+    recording.name: recording
+    for recording in (
+        PublishedRecording(
+            name="retina",
+            origin="50 salamander retinal ganglion cells, natural movie; Tkacik et al. 2014, doi:10.15479/AT:ISTA:61",
+            local="retina/retina.npz",
+            read_local=load_recording,
+            url="https://raw.githubusercontent.com/manuelmolano/Spike-GAN/0d444c37fd13100d293ec2268f44e8aefce7f97d"
+            "/data/retinal%20data/original_data_num_neurons_50_1.mat",
+            sha256="0af6b78a6b371b5f65b393aa3d5867d3d40628a53b469237bf009b45a0d3dcbb",
+            read_original=_read_retina_mat,
+        ),
+        PublishedRecording(
+            name="m1_jango",
+            origin="96 channels of monkey motor cortex, isometric wrist task, 2014-12-03; Miller lab, limblab/bmi",
+            local="m1_jango/m1_jango.npz",
+            read_local=load_recording,
+            url="https://raw.githubusercontent.com/limblab/bmi/fd925a0f3913f74d0f3d99764cfaab9e8085bd81"
+            "/default_parameters/Jango_20141203_default_offline_data.mat",
+            sha256="714b66b807c01f0681cd074c2e9222daf42b57e33e780147bb1dda4106584a80",
+            read_original=_read_m1_jango_mat,
+        ),
+        PublishedRecording(
+            name="rat_m1_ms",
+            origin="30 units of rat motor cortex at 1 ms, lever taps; Williams et al. 2020, ahwillia/affinewarp",
+            local="rat_m1_ms/rat_m1_ms.npz",
+            read_local=_read_rat_m1_events,
+            url="",
+            sha256="",
+            read_original=_read_rat_m1_events,
+        ),
+    )
+}
+
+
+def find_recording(
+    name_or_path: str,
+    bin_size_s: float | None = None,
+    repeat_bins: int | None = None,
+    folder: Path | None = None,
+    cache: Path | None = None,
+) -> Recording:
+    """The recording of that name or at that path.
+
+    Parameters
+    ----------
+    name_or_path : a name in the catalogue, or the path of a `.npz` or `.mat` file
+    bin_size_s, repeat_bins : as in `load_recording`; only for paths
+    folder : where named recordings lie; by default the environment variable SPIKELOOP_DATA
+    cache : where fetched ones are kept; by default the system's cache folder
+
+    Raises
+    ------
+    BadInputError
+        If there is no such name or file, or the file can't be read.
+    FailureError
+        If a fetch fails, or gives another file than its authors published.
+    """
+    if Path(name_or_path).suffix in (".npz", ".mat"):
+        return _load_path(Path(name_or_path), bin_size_s, repeat_bins)
+    if name_or_path not in CATALOGUE:
+        raise BadInputError(
+            f"no recording named {name_or_path!r}; there are {', '.join(CATALOGUE)}, others go by path (.npz, .mat)"
+        )
+    published = CATALOGUE[name_or_path]
+    local = (folder or Path(os.environ.get("SPIKELOOP_DATA") or "data")) / published.local
+    if local.is_file():
+        recording = published.read_local(local)
+    else:
+        recording = published.read_original(_fetch(published, local, cache))
+    return replace(recording, name=published.name, origin=published.origin)
+
+
+def _load_path(path: Path, bin_size_s: float | None, repeat_bins: int | None) -> Recording:
+    """A file given by path; the published ones are known by their hash, as they don't state their layout."""
+    if path.is_file() and bin_size_s is None and repeat_bins is None:
+        digest = sha256(path.read_bytes()).hexdigest()
+        for published in CATALOGUE.values():
+            if published.sha256 == digest:
+                return replace(published.read_original(path), name=published.name, origin=published.origin)
+    return load_recording(path, bin_size_s, repeat_bins)
+
+
+def _fetch(published: PublishedRecording, local: Path, cache: Path | None) -> Path:
+    if not published.url:
+        raise BadInputError(
+            f"{published.name} is not at {local}; put it there, or set SPIKELOOP_DATA to the folder that has"
+            f" {published.local}"
+        )
+    import pooch
+
+    try:
+        fetched = pooch.retrieve(
+            published.url,
+            known_hash=f"sha256:{published.sha256}",
+            fname=f"{published.name}{Path(published.url).suffix}",
+            path=cache or pooch.os_cache("spikeloop"),
+            progressbar=False,
+        )
+    except Exception as error:  # requests, pooch and the disk each raise their own
+        raise FailureError(
+            f"could not fetch {published.name} from {published.url} ({error});"
+            f" fetch it by hand, or set SPIKELOOP_DATA to the folder that has {published.local}"
+        ) from error
+    return Path(fetched)

@@ -1,0 +1,180 @@
+"""A recording: spike counts of a population in equal bins, over one or more repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Recording", "cut_windows", "from_counts", "hold_out", "load_recording"]
+
+COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Spike counts of a population.
+
+    Attributes
+    ----------
+    counts : uint8 array of shape (repeats, bins, units)
+        A continuous recording is one repeat. Time runs on inside a repeat, never from one to the next.
+    bin_size_s : float > 0
+    unit_names : one name per unit
+    name, origin : what it is called and where it comes from
+    """
+
+    counts: NDArray[np.uint8]
+    bin_size_s: float
+    unit_names: tuple[str, ...]
+    name: str = "recording"
+    origin: str = ""
+
+    @property
+    def units(self) -> int:
+        return self.counts.shape[2]
+
+    @property
+    def bins(self) -> int:
+        """Bins of one repeat."""
+        return self.counts.shape[1]
+
+    @property
+    def repeats(self) -> int:
+        return self.counts.shape[0]
+
+
+def from_counts(
+    counts: ArrayLike,
+    bin_size_s: float,
+    unit_names: Sequence[str] | None = None,
+    name: str = "recording",
+    origin: str = "",
+) -> Recording:
+    """A recording from an array of whole spike counts.
+
+    Parameters
+    ----------
+    counts : array of shape (bins, units) or (repeats, bins, units), whole numbers from 0 to 255
+    bin_size_s : float > 0
+    unit_names : one per unit; by default "unit 0", "unit 1", ...
+
+    Raises
+    ------
+    BadInputError
+        If the array has another shape, is empty, or holds anything but such counts.
+    """
+    array = np.asarray(counts)
+    if array.ndim == 2:
+        array = array[np.newaxis]
+    if array.ndim != 3 or array.size == 0:
+        raise BadInputError(
+            f"{name}: expected counts of shape (bins, units) or (repeats, bins, units), found {np.shape(counts)}"
+        )
+    if array.dtype.kind not in "buif":
+        raise BadInputError(f"{name}: expected whole spike counts, found values of type {array.dtype}")
+    if not (array.min() >= 0 and array.max() <= 255 and (array.dtype.kind != "f" or np.all(array % 1 == 0))):
+        raise BadInputError(
+            f"{name}: expected whole spike counts from 0 to 255, found values from {array.min()} to {array.max()};"
+            " bin the spikes to counts first"
+        )
+    if not (np.isfinite(bin_size_s) and bin_size_s > 0):
+        raise BadInputError(f"{name}: expected a bin size above 0 s, found {bin_size_s}")
+    names = tuple(unit_names) if unit_names is not None else tuple(f"unit {i}" for i in range(array.shape[2]))
+    if len(names) != array.shape[2]:
+        raise BadInputError(f"{name}: expected {array.shape[2]} unit names, found {len(names)}")
+    return Recording(array.astype(np.uint8), float(bin_size_s), names, name, origin)
+
+
+def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int | None = None) -> Recording:
+    """Read a recording from a `.npz` or a (pre-7.3) `.mat` file.
+
+    Parameters
+    ----------
+    path : file with an array `spikes`, `counts` or `data`, (bins, units) or (repeats, bins, units)
+    bin_size_s : overrides the file's own `bin_size_s`; needed where the file has none
+    repeat_bins : cuts a continuous array into repeats of so many bins
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, unreadable, or holds no counts.
+    """
+    arrays = _read_arrays(Path(path))
+    key = next((key for key in COUNT_KEYS if key in arrays), None)
+    if key is None:
+        raise BadInputError(
+            f"{path}: expected an array named {', '.join(COUNT_KEYS)}; found {', '.join(arrays) or 'none'}"
+        )
+    if bin_size_s is None and "bin_size_s" not in arrays:
+        raise BadInputError(f"{path}: no bin_size_s in the file; give the bin size, e.g. --bin-size-ms 20")
+    unit_names = [str(unit) for unit in arrays["unit_names"]] if "unit_names" in arrays else None
+    size = bin_size_s if bin_size_s is not None else float(np.ravel(arrays["bin_size_s"])[0])
+    recording = from_counts(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
+    return recording if repeat_bins is None else _cut_repeats(recording, repeat_bins)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix not in (".npz", ".mat"):
+        raise BadInputError(f"{path}: expected a .npz or .mat file")
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file")
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        from scipy.io import loadmat
+
+        return {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
+    except (OSError, ValueError, BadZipFile, EOFError, TypeError, NotImplementedError) as error:
+        raise BadInputError(f"{path}: not a readable {path.suffix} file ({error}); is it complete?") from error
+
+
+def _cut_repeats(recording: Recording, repeat_bins: int) -> Recording:
+    if recording.repeats != 1 or repeat_bins < 1 or recording.bins % repeat_bins:
+        raise BadInputError(
+            f"{recording.name}: {recording.repeats} x {recording.bins} bins can't be cut into repeats of {repeat_bins}"
+        )
+    return replace(recording, counts=recording.counts.reshape(-1, repeat_bins, recording.units))
+
+
+def cut_windows(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
+    """Cut every repeat into adjacent windows; none crosses from one repeat into the next.
+
+    Returns
+    -------
+    array of shape (windows, window_bins, units). What is left at a repeat's end is dropped.
+
+    Raises
+    ------
+    BadInputError
+        If a repeat is shorter than a window.
+    """
+    per_repeat = recording.bins // window_bins
+    if per_repeat == 0:
+        raise BadInputError(
+            f"{recording.name}: expected repeats of at least {window_bins} bins (one window), found {recording.bins}"
+        )
+    return recording.counts[:, : per_repeat * window_bins].reshape(-1, window_bins, recording.units)
+
+
+def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
+    """Split off data to judge by: every `every`-th repeat, or the last part where there are too few repeats.
+
+    Returns
+    -------
+    (training, held out), of which the second is 1 / `every` of the whole
+    """
+    if every < 2:
+        raise BadInputError(f"expected to hold out every 2nd part or fewer, found every {every}th")
+    if recording.repeats >= every:
+        held = np.arange(recording.repeats) % every == every - 1
+        parts = recording.counts[~held], recording.counts[held]
+    else:
+        cut = recording.bins - recording.bins // every
+        parts = recording.counts[:, :cut], recording.counts[:, cut:]
+    return replace(recording, counts=parts[0]), replace(recording, counts=parts[1])

@@ -1,0 +1,276 @@
+"""Spike-GAN: a Wasserstein GAN with gradient penalty that learns population spike windows.
+
+Molano-Mazon, Onken, Piasini, Panzeri: "Synthesizing realistic neural population activity patterns using
+generative adversarial networks", ICLR 2018. Units are channels and weights are shared over time, so the
+network is convolutional in time and dense over units ("semi-convolutional").
+"""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["PRESETS", "Critic", "Generator", "SpikeGan", "SpikeGanConfig", "critic_loss", "generator_loss"]
+
+
+@dataclass(frozen=True)
+class SpikeGanConfig:
+    """What is built and how it is trained. The defaults are the preset `fast`."""
+
+    architecture: str = "convolutional"  # or "fully_connected", the paper's comparison
+    window_bins: int = 32  # the paper's retina windows; a multiple of stride ** 2
+    latent_size: int = 128  # as published
+    features: int = 64  # of the layer next to the spikes; the inner one has twice as many. Half the paper's
+    hidden: int = 512  # width of every fully connected layer, as published
+    kernel: int = 5  # bins, as published
+    stride: int = 2  # bins, as published
+    leaky_output: bool = False  # a LeakyReLU before the sigmoid (published) flattens low probabilities
+    bias_from_rates: bool = True  # start from independent units at the right rates
+    critic_sees_samples: bool = True  # soft probabilities give a generator away; samples don't
+    batch: int = 128  # at 64 the rates wander
+    learning_rate: float = 1e-3  # ten times the published one reaches the same likeness in a tenth of the time
+    decay_steps: int = 4000  # the rate falls as 1 / (1 + step / decay_steps), whatever the run's length; 0: constant
+    betas: tuple[float, float] = (0.0, 0.9)  # as published
+    critic_steps: int = 2  # a generator step costs as much as a critic step here
+    penalty: float = 10.0  # as published
+    average_decay: float = 0.999  # exponential average of the generator's weights; 0 for none
+
+
+PRESETS = {
+    "fast": SpikeGanConfig(),
+    "paper": SpikeGanConfig(
+        features=128,
+        leaky_output=True,
+        bias_from_rates=False,
+        critic_sees_samples=False,
+        batch=64,
+        learning_rate=1e-4,
+        decay_steps=0,
+        critic_steps=5,
+        average_decay=0.0,
+    ),
+}
+PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected")
+
+LEAK = 0.2  # slope of every LeakyReLU, as published
+
+
+class SpikeGan(nn.Module):
+    """Generator, critic, and the running average of the generator that is used to sample."""
+
+    def __init__(self, config: SpikeGanConfig, expected_counts: Tensor) -> None:
+        """`expected_counts`, (units,), are the recording's mean counts per bin."""
+        super().__init__()
+        units = len(expected_counts)
+        self.config = config
+        self.generator = Generator(config, units)
+        if config.bias_from_rates:
+            self.generator.set_rates(expected_counts)
+        self.critic = Critic(config, units)
+        self.average = deepcopy(self.generator).requires_grad_(False)
+
+    def optimizers(self) -> dict[str, torch.optim.Adam]:
+        rate, betas = self.config.learning_rate, self.config.betas
+        return {
+            "generator": torch.optim.Adam(self.generator.parameters(), rate, betas),
+            "critic": torch.optim.Adam(self.critic.parameters(), rate, betas),
+        }
+
+    def learn(
+        self,
+        step: int,
+        real_windows: Callable[[int], Tensor],
+        optimizers: dict[str, torch.optim.Adam],
+        random: torch.Generator,
+    ) -> float:
+        """One generator step after its critic steps.
+
+        Parameters
+        ----------
+        step : steps taken before
+        real_windows : gives so many windows, (windows, bins, units)
+
+        Returns
+        -------
+        The critic's loss; its negative estimates the Wasserstein distance.
+        """
+        _set_learning_rate(optimizers.values(), self.config, step)
+        for _ in range(self.config.critic_steps):
+            with torch.no_grad():
+                fake = self._fake_windows(random)
+            loss = critic_loss(self.critic, real_windows(self.config.batch), fake, self.config.penalty, random)
+            _descend(optimizers["critic"], loss)
+        self.critic.requires_grad_(False)
+        _descend(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))
+        self.critic.requires_grad_(True)
+        self._average_generator(step)
+        return loss.item()
+
+    def _fake_windows(self, random: torch.Generator) -> Tensor:
+        latent = torch.randn(self.config.batch, self.config.latent_size, generator=random, device=random.device)
+        probability = self.generator(latent)
+        return straight_through_bernoulli(probability, random) if self.config.critic_sees_samples else probability
+
+    @torch.no_grad()
+    def _average_generator(self, step: int) -> None:
+        decay = min(self.config.average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
+
+
+def _set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], config: SpikeGanConfig, step: int) -> None:
+    share = 1 / (1 + step / config.decay_steps) if config.decay_steps else 1.0
+    for optimizer in optimizers:
+        optimizer.param_groups[0]["lr"] = config.learning_rate * share
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+class Generator(nn.Module):
+    """Latent variables to spike probabilities, (windows, latent) -> (windows, bins, units)."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        self.body = _GENERATORS[config.architecture](config, units)
+        self.bias = nn.Parameter(torch.zeros(units))
+        self.leaky_output = config.leaky_output
+
+    def logits(self, latent: Tensor) -> Tensor:
+        logits = self.body(latent) + self.bias  # (windows, bins, units)
+        return F.leaky_relu(logits, LEAK) if self.leaky_output else logits
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return torch.sigmoid(self.logits(latent))
+
+    @torch.no_grad()
+    def set_rates(self, expected_counts: Tensor) -> None:
+        """Start from each unit's own mean; (units,) in expected spikes per bin."""
+        self.bias.copy_(torch.logit(expected_counts.clamp(1e-4, 1 - 1e-4)))
+
+
+class ConvolutionalGenerator(nn.Module):
+    """One dense layer to a short sequence, then two transposed convolutions that lengthen it."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        inner, outer = 2 * config.features, config.features
+        self.short_bins = config.window_bins // config.stride**2
+        self.project = nn.Linear(config.latent_size, inner * self.short_bins)
+        self.widen = _transposed(inner, outer, config)
+        self.emit = _transposed(outer, units, config, bias=False)
+        nn.init.normal_(self.emit.weight, std=0.02)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        hidden = self.project(latent).unflatten(1, (-1, self.short_bins))  # (windows, inner, bins / 4)
+        hidden = self.widen(F.leaky_relu(hidden, LEAK))  # (windows, outer, bins / 2)
+        return self.emit(F.leaky_relu(hidden, LEAK)).transpose(1, 2)  # (windows, bins, units)
+
+
+class FullyConnectedGenerator(nn.Module):
+    """The paper's comparison: four dense layers, no weight shared over time."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        self.bins = config.window_bins
+        width = config.hidden
+        self.layers = nn.Sequential(
+            *(nn.Linear(config.latent_size, width), nn.ReLU()),
+            *(nn.Linear(width, width), nn.ReLU()),
+            *(nn.Linear(width, width), nn.ReLU()),
+            nn.Linear(width, units * config.window_bins),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.layers(latent).unflatten(1, (self.bins, -1))  # (windows, bins, units)
+
+
+class Critic(nn.Module):
+    """Windows to one number each, larger for likelier real ones, (windows, bins, units) -> (windows,)."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        self.body = _CRITICS[config.architecture](config, units)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return self.body(windows).squeeze(1)
+
+
+class ConvolutionalCritic(nn.Module):
+    """Two strided convolutions over time and one dense layer."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        outer, inner = config.features, 2 * config.features
+        padding = config.kernel // 2
+        self.first = nn.Conv1d(units, outer, config.kernel, config.stride, padding)
+        self.second = nn.Conv1d(outer, inner, config.kernel, config.stride, padding)
+        self.score = nn.Linear(inner * (config.window_bins // config.stride**2), 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        hidden = F.leaky_relu(self.first(windows.transpose(1, 2)), LEAK)  # (windows, outer, bins / 2)
+        hidden = F.leaky_relu(self.second(hidden), LEAK)  # (windows, inner, bins / 4)
+        return self.score(hidden.flatten(1))  # (windows, 1)
+
+
+class FullyConnectedCritic(nn.Sequential):
+    """Five dense layers on the flattened window."""
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        width = config.hidden
+        super().__init__(
+            nn.Flatten(),
+            *(nn.Linear(units * config.window_bins, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            nn.Linear(width, 1),
+        )
+
+
+_GENERATORS = {"convolutional": ConvolutionalGenerator, "fully_connected": FullyConnectedGenerator}
+_CRITICS = {"convolutional": ConvolutionalCritic, "fully_connected": FullyConnectedCritic}
+
+
+def _transposed(channels_in: int, channels_out: int, config: SpikeGanConfig, bias: bool = True) -> nn.ConvTranspose1d:
+    """A transposed convolution that lengthens time exactly `stride` times."""
+    padding = config.kernel // 2
+    output_padding = config.stride + 2 * padding - config.kernel
+    return nn.ConvTranspose1d(
+        channels_in, channels_out, config.kernel, config.stride, padding, output_padding, bias=bias
+    )
+
+
+def critic_loss(critic: Critic, real: Tensor, fake: Tensor, penalty: float, random: torch.Generator) -> Tensor:
+    """Wasserstein loss with gradient penalty: E[D(fake)] - E[D(real)] + penalty * E[(|grad D| - 1)^2].
+
+    Parameters
+    ----------
+    real, fake : tensors of shape (windows, bins, units)
+    penalty : float
+        Weight of the penalty, taken on the straight lines between real and fake (Gulrajani et al. 2017, eq. 3).
+    """
+    mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
+    between = torch.lerp(real, fake, mix).requires_grad_()
+    scores = critic(torch.cat([real, fake, between]))
+    score_real, score_fake, score_between = scores.split(len(real))
+    (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
+    slopes = gradient.flatten(1).norm(dim=1)
+    return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
+
+
+def generator_loss(critic: Critic, fake: Tensor) -> Tensor:
+    """The generator's share of the Wasserstein distance, -E[D(fake)]."""
+    return -critic(fake).mean()
+
+
+def straight_through_bernoulli(probability: Tensor, random: torch.Generator) -> Tensor:
+    """0/1 samples whose gradient is that of their probability (Bengio, Leonard, Courville 2013, arXiv:1308.3432)."""
+    uniform = torch.rand(probability.shape, generator=random, device=probability.device)
+    sample = (uniform < probability).to(probability.dtype)
+    return sample + probability - probability.detach()

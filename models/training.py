@@ -1,0 +1,334 @@
+"""One training loop for every family: seeded, resumable, judged while it runs.
+
+Every random number of step k comes from (seed, k), so a run that was killed and resumed takes the same
+steps as one that was not.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spikeloop.models import spike_gan
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.measures.likeness import Likeness, judge, statistics_of
+from spikeloop.models.measures.statistics import expected_counts
+from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out
+
+__all__ = ["FAMILIES", "Progress", "Settings", "Training", "train"]
+
+FAMILIES = {"spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS)}
+
+CHECKPOINT = "checkpoint.safetensors"
+SAVE_EVERY_S = 60.0
+JUDGE_EVERY_S = 30.0
+JUDGED_EVERY = 5  # where nothing is held out, every so manieth repeat is judged by all the same
+JUDGED_WINDOWS = 2048  # at most; enough to rank models, quick enough to watch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training run is; two runs with equal settings on equal data take equal steps.
+
+    Attributes
+    ----------
+    hold_out : every so manieth repeat is kept to judge by; 0 trains on all
+    config : the family's own settings
+    """
+
+    family: str
+    preset: str
+    config: Any
+    hold_out: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    likeness : the latest verdict; empty before the first
+    """
+
+    steps: int
+    trained_s: float
+    critic_loss: float
+    likeness: tuple[Likeness, ...] = ()
+
+
+def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings:
+    """Settings by name.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such family or preset.
+    """
+    if family not in FAMILIES:
+        raise BadInputError(f"no family named {family!r}; there are {', '.join(FAMILIES)}")
+    presets = FAMILIES[family][2]
+    if name not in presets:
+        raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
+    return Settings(family, name, presets[name], hold_out, seed)
+
+
+class Training:
+    """A model in training on one recording: its weights, its optimizers, and how far it came."""
+
+    def __init__(self, recording: Recording, settings: Settings, device: str = "auto") -> None:
+        self.recording = recording
+        self.settings = settings
+        self.device = _device(device)
+        self.floor_part, self.judged_part = hold_out(recording, settings.hold_out or JUDGED_EVERY)
+        self.training_part = self.floor_part if settings.hold_out else recording
+        self._check_recording()
+        torch.manual_seed(settings.seed)  # the initial weights
+        rates = torch.as_tensor(expected_counts(self.training_part.counts), dtype=torch.float32)
+        self.model = FAMILIES[settings.family][0](settings.config, rates).to(self.device)
+        self.optimizers = self.model.optimizers()
+        self.steps = 0
+        self.trained_s = 0.0
+        self.likeness: tuple[Likeness, ...] = ()
+        self._counts = torch.as_tensor(self.training_part.counts, device=self.device)
+        self._random = torch.Generator(self.device)
+
+    def step(self) -> float:
+        """Take one training step; the critic's loss."""
+        began = time.perf_counter()
+        self._random.manual_seed(_step_seed(self.settings.seed, self.steps))
+        loss = self.model.learn(self.steps, self._real_windows, self.optimizers, self._random)
+        if not np.isfinite(loss):
+            raise FailureError(
+                f"training diverged at step {self.steps} (loss {loss}); the last checkpoint is sound:"
+                " try another seed or preset"
+            )
+        self.steps += 1
+        self.trained_s += time.perf_counter() - began
+        return loss
+
+    @torch.no_grad()
+    def sample(self, windows: int, seed: int) -> NDArray[np.uint8]:
+        """Windows drawn from the averaged generator, (windows, bins, units)."""
+        random = torch.Generator(self.device).manual_seed(seed)
+        latent_size = self.settings.config.latent_size
+        parts = []
+        for start in range(0, windows, 256):
+            latent = torch.randn(min(256, windows - start), latent_size, generator=random, device=self.device)
+            probability = self.model.average(latent)
+            drawn = torch.rand(probability.shape, generator=random, device=self.device) < probability
+            parts.append(drawn.to(torch.uint8).cpu().numpy())
+        return np.concatenate(parts)
+
+    def judge(self, windows: int = JUDGED_WINDOWS) -> tuple[Likeness, ...]:
+        """Likeness to the repeats that were held out (or, where none were, to a fifth of the training data)."""
+        bins = self.settings.config.window_bins
+        random = np.random.Generator(np.random.Philox(self.settings.seed))
+        training, truth = cut_windows(self.floor_part, bins), cut_windows(self.judged_part, bins)
+        truth = truth[: min(windows, len(training))]
+        self.likeness = judge(self.sample(len(truth), seed=self.settings.seed), training, truth, random)
+        return self.likeness
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint, whole or not at all; the previous one stays until it is replaced.
+
+        Raises
+        ------
+        FailureError
+            If the disk refuses.
+        """
+        tensors = dict(self.model.state_dict())
+        for name, optimizer in self.optimizers.items():
+            for index, moments in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in moments.items()}
+        windows = cut_windows(self.training_part, self.settings.config.window_bins)
+        for name, value in statistics_of(windows).items():
+            tensors[f"reference.{name}"] = torch.as_tensor(value)
+        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        scratch = folder / f"{CHECKPOINT}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, scratch, {"spikeloop": json.dumps(self._description())})
+            os.replace(scratch, folder / CHECKPOINT)
+        except (OSError, SafetensorError) as error:
+            scratch.unlink(missing_ok=True)
+            raise FailureError(
+                f"could not write a checkpoint to {folder} ({error}); free some space or choose another --out,"
+                " then run the same command again"
+            ) from error
+
+    def resume(self, folder: Path) -> bool:
+        """Go on from the checkpoint in a folder; False where there is none.
+
+        Raises
+        ------
+        BadInputError
+            If the checkpoint is damaged or belongs to another run.
+        """
+        if not (folder / CHECKPOINT).exists():
+            return False
+        tensors, description = read_checkpoint(folder)
+        expected = self._description()
+        for key in ("recording", "settings"):
+            if description[key] != expected[key]:
+                raise BadInputError(
+                    f"{folder} holds another run ({_first_difference(description[key], expected[key])});"
+                    " choose another --out, or repeat its settings to go on with it"
+                )
+        self.model.load_state_dict({key: tensors[key] for key in self.model.state_dict()})
+        for name, optimizer in self.optimizers.items():
+            state = optimizer.state_dict()
+            state["state"] = _nest(tensors, f"optimizer.{name}.")
+            optimizer.load_state_dict(state)
+        self.steps, self.trained_s = description["steps"], description["trained_s"]
+        return True
+
+    def _real_windows(self, windows: int) -> Tensor:
+        """Random windows of the training repeats; none crosses a seam."""
+        repeats, bins, _ = self._counts.shape
+        length = self.settings.config.window_bins
+        draw = {"generator": self._random, "device": self.device}
+        repeat = torch.randint(repeats, (windows, 1), **draw)
+        start = torch.randint(bins - length + 1, (windows, 1), **draw)
+        return self._counts[repeat, start + torch.arange(length, device=self.device)].float()
+
+    def _check_recording(self) -> None:
+        largest = int(self.training_part.counts.max())
+        if largest > 1:
+            raise BadInputError(
+                f"{self.recording.name}: expected at most one spike in a bin, found {largest};"
+                f" bin finer than {self.recording.bin_size_s * 1000:g} ms"
+            )
+        for part in (self.training_part, self.judged_part):
+            cut_windows(part, self.settings.config.window_bins)  # raises where repeats are too short
+        if self.settings.config.window_bins % self.settings.config.stride**2:
+            raise BadInputError(
+                f"expected windows of a multiple of {self.settings.config.stride**2} bins,"
+                f" found {self.settings.config.window_bins}"
+            )
+
+    def _description(self) -> dict[str, Any]:
+        recording = self.recording
+        described = {
+            "recording": {
+                "name": recording.name,
+                "origin": recording.origin,
+                "repeats": recording.repeats,
+                "bins": recording.bins,
+                "bin_size_s": recording.bin_size_s,
+                "unit_names": recording.unit_names,
+            },
+            "settings": dataclasses.asdict(self.settings),
+            "steps": self.steps,
+            "trained_s": self.trained_s,
+            "realism": {
+                "judged_on": "held-out repeats" if self.settings.hold_out else "training data",
+                "statistics": {each.statistic: dataclasses.asdict(each) for each in self.likeness},
+            },
+        }
+        return json.loads(json.dumps(described))  # as it reads back: tuples are lists
+
+
+def train(
+    training: Training,
+    folder: Path,
+    minutes: float | None,
+    steps: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[Likeness, ...]:
+    """Train up to a total time or number of steps, whichever comes first; the likeness reached.
+
+    Saves a checkpoint at once, every minute, at the end, and when interrupted.
+
+    Parameters
+    ----------
+    minutes, steps : in total, what was trained before a resume included; one of them is needed
+
+    Raises
+    ------
+    FailureError
+        If training diverges or the disk refuses.
+    """
+    if minutes is None and steps is None:
+        raise BadInputError("expected a time or a number of steps to train for; give --minutes or --steps")
+    training.save(folder)
+    saved = judged = training.trained_s
+    try:
+        for loss in _steps(training, minutes, steps):
+            if training.trained_s - judged >= JUDGE_EVERY_S:
+                judged = training.trained_s
+                training.judge()
+            if training.trained_s - saved >= SAVE_EVERY_S:
+                saved = training.trained_s
+                training.save(folder)
+            on_progress(Progress(training.steps, training.trained_s, loss, training.likeness))
+        training.judge()
+    finally:
+        training.save(folder)
+    return training.likeness
+
+
+def _steps(training: Training, minutes: float | None, steps: int | None) -> Iterator[float]:
+    while (minutes is None or training.trained_s < 60 * minutes) and (steps is None or training.steps < steps):
+        yield training.step()
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint and its description (recording, settings, steps, trained_s).
+
+    Raises
+    ------
+    BadInputError
+        If there is none, or it is damaged.
+    """
+    path = folder / CHECKPOINT if folder.is_dir() else folder
+    if not path.is_file():
+        raise BadInputError(f"no checkpoint at {path}; expected a folder that `spikeloop train --out` wrote")
+    try:
+        with safe_open(path, "pt") as opened:
+            description = json.loads(opened.metadata()["spikeloop"])
+            return {key: opened.get_tensor(key) for key in opened.keys()}, description  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: not a readable checkpoint ({error}); remove it to train anew") from error
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("no CUDA device that torch can use; take --device cpu or auto")
+    return torch.device(name)
+
+
+def _nest(tensors: dict[str, Tensor], prefix: str) -> dict[int, dict[str, Tensor]]:
+    nested: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            index, name = key.removeprefix(prefix).split(".")
+            nested.setdefault(int(index), {})[name] = value
+    return nested
+
+
+def _first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
+    for key, value in expected.items():
+        if isinstance(value, dict) and isinstance(found.get(key), dict) and found[key] != value:
+            return _first_difference(found[key], value)
+        if found.get(key) != value:
+            return f"{key}: {found.get(key)!r:.60}, now {value!r:.60}"
+    return "other settings"

@@ -1,0 +1,1 @@
+"""Everything that happens in time: engine, source, loop and wires. Never imports torch."""

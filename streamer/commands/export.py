@@ -1,0 +1,35 @@
+"""`spikeloop export`: turn a training checkpoint into a bundle."""
+
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.commands.train import require_torch
+
+__all__ = ["export"]
+
+
+def export(checkpoint: Positional[Path], *, out: Path, name: str | None = None, json: bool = False) -> int:
+    """Export a checkpoint to a bundle that streams: ONNX, checked against torch, with its card.
+
+    Parameters
+    ----------
+    checkpoint
+        the folder that `spikeloop train --out` wrote
+    out
+        the bundle, a folder or a file ending in .zip
+    name
+        the bundle's name; by default that of `out`
+    json
+        print one JSON document
+    """
+    require_torch()
+    from spikeloop.exporters.onnx import export_bundle
+
+    bundle = export_bundle(checkpoint, out, name)
+    if json:
+        print_json({"bundle": str(out), "name": bundle.card.name, "sha256": bundle.sha256})
+    else:
+        print(f"{out}: {bundle.card.name}, SHA-256 {bundle.sha256[:12]}...; try: spikeloop stream {out}")
+    return 0

@@ -1,0 +1,47 @@
+"""`spikeloop models`: the bundles at hand."""
+
+import dataclasses
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional
+
+from spikeloop.exporters.bundle import read_bundle, shipped_bundles
+from spikeloop.streamer.commands.output import print_json
+
+__all__ = ["models"]
+
+
+def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> int:
+    """List bundles with their cards: those that ship, and others by path.
+
+    Parameters
+    ----------
+    paths
+        further bundles, as folders or .zip
+    json
+        print one JSON document
+    """
+    bundles = [read_bundle(name_or_path) for name_or_path in (*shipped_bundles(), *paths)]
+    if json:
+        print_json([dataclasses.asdict(bundle.card) | {"sha256": bundle.sha256} for bundle in bundles])
+        return 0
+    table = Table("name", "family", "units", "bin", "window", "trained on", "E/F (judged on)", box=None, pad_edge=False)
+    for bundle in bundles:
+        card = bundle.card
+        table.add_row(
+            card.name,
+            card.family,
+            str(len(card.unit_names)),
+            f"{card.bin_size_s * 1000:g} ms",
+            f"{card.window_bins} bins",
+            str(card.training.get("recording", {}).get("origin", "")),
+            _realism(card.realism),
+        )
+    Console().print(table)
+    return 0
+
+
+def _realism(realism: dict) -> str:
+    ratios = (f"{name} {each['error'] / each['floor']:.2f}" for name, each in realism.get("statistics", {}).items())
+    return f"{', '.join(ratios)} ({realism['judged_on']})" if realism.get("statistics") else "not judged"

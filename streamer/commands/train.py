@@ -1,0 +1,152 @@
+"""`spikeloop train`: learn a population from a recording."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.likeness import Likeness
+from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.engine import Device
+
+if TYPE_CHECKING:
+    from spikeloop.models import training
+
+__all__ = ["require_torch", "train"]
+
+
+def train(
+    *,
+    data: str = "retina",
+    out: Path,
+    family: str = "spike_gan",
+    preset: str = "fast",
+    minutes: float | None = None,
+    steps: int | None = None,
+    hold_out: int = 5,
+    seed: int = 0,
+    device: Device = "auto",
+    bin_size_ms: float | None = None,
+    repeat_bins: int | None = None,
+    json: bool = False,
+) -> int:
+    """Train on a recording. Run it again after an interruption, and it goes on where it was.
+
+    Parameters
+    ----------
+    data
+        a recording's name (retina, m1_jango, rat_m1_ms), or the path of a .npz or .mat file
+    out
+        folder of the checkpoint
+    family
+        of models
+    preset
+        settings: fast, paper (as published) or fully_connected (the paper's comparison)
+    minutes
+        of training in all; 10 where no steps are given
+    steps
+        of training in all
+    hold_out
+        every so manieth repeat is kept to judge by; 0 trains on all of them
+    seed
+        the same seed takes the same steps
+    device
+        where to train
+    bin_size_ms
+        of a file that doesn't state it
+    repeat_bins
+        cut a continuous array into repeats of so many bins
+    json
+        print one JSON document at the end
+    """
+    minutes = 10.0 if minutes is None and steps is None else minutes
+    if (minutes is not None and not minutes > 0) or (steps is not None and steps < 1):
+        raise BadInputError("--minutes, --steps: expected more than 0")
+    if seed < 0:
+        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
+    require_torch()
+    from spikeloop.models import training
+
+    run = training.Training(recording, training.preset(family, preset, hold_out, seed), device)
+    resumed = run.resume(out)
+    with _ProgressBar(minutes, steps) as bar:
+        if resumed:
+            bar.say(f"resuming at step {run.steps} ({run.trained_s / 60:.1f} min)")
+        likeness = training.train(run, out, minutes, steps, bar.show)
+    if json:
+        summary = {"checkpoint": str(out), "steps": run.steps, "trained_s": run.trained_s, "device": str(run.device)}
+        rows = [
+            {"statistic": each.statistic, "error": each.error, "floor": each.floor, "ceiling": each.ceiling}
+            | {"ratio": each.ratio, "excess": each.excess}
+            for each in likeness
+        ]
+        print_json(summary | {"judged_on": "held-out repeats" if hold_out else "training data", "realism": rows})
+    else:
+        _print_likeness(likeness, "held-out repeats" if hold_out else "training data")
+        print(f"\n{out}: {run.steps} steps in {run.trained_s / 60:.1f} min; next: spikeloop export {out} --out BUNDLE")
+    return 0
+
+
+def require_torch() -> None:
+    """Make sure that what training and export need is installed.
+
+    Raises
+    ------
+    BadInputError
+        If it is not; says what to install.
+    """
+    missing = [name for name in ("torch", "onnx", "onnxscript", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise BadInputError(f"{', '.join(missing)} not installed, which training needs; pip install 'spikeloop[train]'")
+
+
+class _ProgressBar:
+    """A bar on stderr, with the likeness as it improves."""
+
+    def __init__(self, minutes: float | None, steps: int | None) -> None:
+        self._by_time = minutes is not None
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            refresh_per_second=2,
+        )
+        self._task = self._bar.add_task("", total=60 * minutes if minutes is not None else steps)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def say(self, line: str) -> None:
+        self._bar.console.print(line)
+
+    def show(self, progress: "training.Progress") -> None:
+        ratios = "  ".join(f"{each.statistic} {each.ratio:.2f}" for each in progress.likeness)
+        done = progress.trained_s if self._by_time else progress.steps
+        described = f"step {progress.steps}  critic {progress.critic_loss:.2f}" + (f"  E/F: {ratios}" if ratios else "")
+        self._bar.update(self._task, completed=done, description=described)
+
+
+def _print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
+    table = Table(
+        f"judged on {judged_on}", "E", "F (floor)", "I (independent)", "E/F", "excess", box=None, pad_edge=False
+    )
+    for each in likeness:
+        figures = (each.error, each.floor, each.ceiling)
+        table.add_row(
+            each.statistic, *(f"{figure:.3g}" for figure in figures), f"{each.ratio:.2f}", f"{each.excess:.3f}"
+        )
+    Console().print(table)
