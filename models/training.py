@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ class Training:
             save_file(tensors, scratch, {"spikeloop": json.dumps(self._description())})
             os.replace(scratch, folder / CHECKPOINT)
         except (OSError, SafetensorError) as error:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
             raise FailureError(
                 f"could not write a checkpoint to {folder} ({error}); free some space or choose another --out,"
                 " then run the same command again"
@@ -275,8 +277,12 @@ def train(
                 training.save(folder)
             on_progress(Progress(training.steps, training.trained_s, loss, training.likeness))
         training.judge()
-    finally:
+    except FailureError:
+        raise  # what diverged is not worth keeping
+    except BaseException:
         training.save(folder)
+        raise
+    training.save(folder)
     return training.likeness
 
 

@@ -1,5 +1,6 @@
 """The Lab Streaming Layer wire: NAME carries counts, NAME-Events each spike with its own time."""
 
+import asyncio
 import os
 import platform
 import re
@@ -21,6 +22,7 @@ __all__ = ["CountFormat", "LslSink", "Provenance", "check_name_is_free", "import
 CountFormat = Literal["float32", "int16", "int8"]
 
 LOOK_FOR_NAMESAKES_S = 0.5
+LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream closes
 BACKLOG_S = 360  # LSL's default for what a consumer that stalls may miss
 BACKLOG_BYTES = 2**28  # but no more memory than this
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
@@ -86,7 +88,7 @@ def check_name_is_free(name: str) -> None:
 
 
 class LslSink:
-    """Two LSL outlets, open from entering to leaving the context.
+    """Two LSL outlets, open from entering to leaving the async context.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ class LslSink:
         self._provenance = provenance
         self._format = count_format
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         lsl = import_pylsl()
         rate_hz, units = 1 / self._provenance.bin_size_s, len(self._unit_names)
         host = platform.node()
@@ -125,7 +127,9 @@ class LslSink:
             ) from error
         return self
 
-    def __exit__(self, *error: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
+        if self.has_consumers():
+            await asyncio.sleep(LINGER_S)
         del self._counts, self._events  # closes both outlets
 
     def push(self, step: Step) -> None:

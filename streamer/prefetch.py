@@ -43,7 +43,7 @@ class Prefetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
 
     async def step(self) -> NDArray[np.uint8]:
         """The next step, (step_bins, units); raises what the source raised."""

@@ -49,9 +49,10 @@ def _read_rat_m1_events(path: Path) -> Recording:
     """Millisecond spike times of 2-s trials, to counts."""
     with np.load(path, allow_pickle=False) as events:
         time_ms, unit, trial = (events[key] for key in ("spike_time_ms", "unit", "trial"))
-    counts = np.zeros((trial.max() + 1, 2000, unit.max() + 1), np.uint8)
+    trials, repeat = np.unique(trial, return_inverse=True)  # numbers of trials that are absent are skipped
+    counts = np.zeros((len(trials), 2000, unit.max() + 1), np.uint8)
     inside = (time_ms >= 0) & (time_ms < counts.shape[1])
-    np.add.at(counts, (trial[inside], time_ms[inside], unit[inside]), 1)
+    np.add.at(counts, (repeat[inside], time_ms[inside], unit[inside]), 1)
     return from_counts(counts, bin_size_s=0.001)
 
 

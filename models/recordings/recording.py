@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,12 +124,12 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise BadInputError(f"{path}: no such file")
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {key: archive[key] for key in archive.files}
         from scipy.io import loadmat
 
         return {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    except (OSError, ValueError, BadZipFile, EOFError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # NumPy, zipfile and SciPy each raise their own on damaged files
         raise BadInputError(f"{path}: not a readable {path.suffix} file ({error}); is it complete?") from error
 
 

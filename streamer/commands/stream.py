@@ -109,7 +109,7 @@ async def _stream(
     start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * len(card.unit_names) + start_delay
     provenance = Provenance(card.name, bundle.sha256, seed, card.bin_size_s, step_bins, start_s)
     source = WindowSource(engine, seed, on_inference=health.inference.add)
-    with LslSink(name, card.unit_names, provenance, count_format) as sink:
+    async with LslSink(name, card.unit_names, provenance, count_format) as sink:
         console.print(
             f"streaming {card.name} ({len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins, seed {seed}) on"
             f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{name}')[0])",

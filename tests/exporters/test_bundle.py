@@ -1,0 +1,185 @@
+import json
+import os
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from spikeloop.exporters import bundle as bundles
+from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
+from spikeloop.models.errors import BadInputError, FailureError
+from tests.tiny import tiny_bundle, tiny_card, tiny_generator
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_bundle(tmp_path / "tiny", units=4)
+    return tmp_path / "tiny"
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
+def test_a_bundle_round_trips_as_folder_and_as_zip(tmp_path, name):
+    reference = {"rates": np.arange(4.0), "covariance": np.eye(4)}
+    written = write_bundle(tmp_path / name, tiny_card(4), tiny_generator(4), b"critic", reference)
+    read = read_bundle(tmp_path / name)
+    assert read.card == written.card
+    assert (read.generator, read.critic, read.sha256) == (tiny_generator(4), b"critic", written.sha256)
+    assert read.reference.keys() == reference.keys()
+    np.testing.assert_array_equal(read.reference["covariance"], np.eye(4))
+
+
+def test_folder_and_zip_of_one_model_have_one_identity(tmp_path, folder):
+    card = read_bundle(folder)
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    assert read_bundle(tmp_path / "packed.zip").sha256 == card.sha256
+
+
+def test_a_bundle_is_replaced_whole(tmp_path, folder):
+    tiny_bundle(folder, units=5)
+    assert len(read_bundle(folder).card.unit_names) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
+
+
+def test_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BadInputError, match="exists and is no bundle"):
+        tiny_bundle(tmp_path / "precious")
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "years of work"
+
+
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FailureError, match="could not write"):
+        tiny_bundle(tmp_path / "file" / "tiny")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_unknown_bundle_is_told_what_there_is(tmp_path):
+    with pytest.raises(BadInputError, match="no bundle named or at 'retna'; shipped ones are .*retina"):
+        read_bundle("retna")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match=r"no card\.json"):
+        read_bundle(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["generator.onnx", "reference.npz"])
+def test_a_tampered_file_is_named(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(BadInputError, match=f"{name} is corrupt or was altered"):
+        read_bundle(folder)
+    (folder / name).unlink()
+    with pytest.raises(BadInputError, match=f"{name} is missing"):
+        read_bundle(folder)
+
+
+def test_every_shipped_bundle_is_whole():
+    assert "retina" in shipped_bundles()
+    for path in shipped_bundles().values():
+        assert read_bundle(path).card.name == path.name
+
+
+def rewrite(folder, **entries):
+    card = json.loads((folder / "card.json").read_text()) | entries
+    (folder / "card.json").write_text(json.dumps({key: value for key, value in card.items() if value is not ...}))
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"format_version": 2}, "expected bundle format 1, found 2"),
+        ({"format_version": ...}, "expected bundle format 1, found None"),
+        ({"unit_names": ...}, "lacks unit_names"),
+        ({"unit_names": "four"}, "unit_names = 'four', expected tuple"),
+        ({"unit_names": [1, 2]}, "expected tuple"),
+        ({"unit_names": []}, "can't stream"),
+        ({"bin_size_s": "0.02"}, "expected float"),
+        ({"bin_size_s": 0}, "can't stream"),
+        ({"bin_size_s": float("nan")}, "can't stream"),
+        ({"window_bins": True}, "expected int"),
+        ({"window_bins": 0}, "can't stream"),
+        ({"kind": "oracle"}, "can't stream"),
+        ({"count_distribution": "cauchy"}, "can't stream"),
+        ({"files": {}}, r"does not list generator\.onnx"),
+        ({"files": {"../../etc/passwd": "0"}}, "no part of a bundle|is missing"),
+        ({"files": {"generator.onnx": 5}}, "corrupt|can't stream"),
+    ],
+)
+def test_a_card_that_makes_no_sense_is_told(folder, entries, message):
+    rewrite(folder, **entries)
+    with pytest.raises(BadInputError, match=message):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_card_that_is_no_card_is_told(folder, content):
+    (folder / "card.json").write_bytes(content)
+    with pytest.raises(BadInputError, match="JSON|bundle format"):
+        read_bundle(folder)
+
+
+def test_a_link_out_of_the_bundle_is_refused(tmp_path, folder):
+    (tmp_path / "secret").write_bytes((folder / "reference.npz").read_bytes())
+    (folder / "reference.npz").unlink()
+    os.symlink(tmp_path / "secret", folder / "reference.npz")
+    with pytest.raises(BadInputError, match="points outside the bundle"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "C:\\evil", "..\\evil"])
+def test_a_zip_that_reaches_outside_is_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(BadInputError, match="points outside the bundle"):
+        read_bundle(tmp_path / "evil.zip")
+
+
+def test_a_zip_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, "LARGEST_CARD", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", b" " * 100_000)
+    with pytest.raises(BadInputError, match="expected at most 1000; refused"):
+        read_bundle(tmp_path / "bomb.zip")
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+def test_a_zip_that_was_cut_off_is_told(tmp_path, keep):
+    tiny_bundle(tmp_path / "tiny.zip", units=4)
+    content = (tmp_path / "tiny.zip").read_bytes()
+    (tmp_path / "tiny.zip").write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(BadInputError, match="is it complete"):
+        read_bundle(tmp_path / "tiny.zip")
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    generator = tiny_generator(4)
+    np.savez(tmp_path / "evil.npz", rates=np.array([print], dtype=object), allow_pickle=True)
+    write_bundle(tmp_path / "tiny", tiny_card(4), generator, b"", {"rates": np.zeros(4)})
+    content = (tmp_path / "evil.npz").read_bytes()
+    (tmp_path / "tiny" / "reference.npz").write_bytes(content)
+    files = read_files(tmp_path / "tiny") | {"reference.npz": bundles.sha256(content).hexdigest()}
+    rewrite(tmp_path / "tiny", files=files)
+    with pytest.raises(BadInputError, match=r"reference\.npz can't be read"):
+        read_bundle(tmp_path / "tiny")
+
+
+def read_files(folder):
+    return json.loads((folder / "card.json").read_text())["files"]
+
+
+def test_weights_in_another_file_are_refused(tmp_path):
+    model = onnx.load_from_string(tiny_generator(4))
+    onnx.external_data_helper.convert_model_to_external_data(model, location="../../weights", size_threshold=0)
+    with pytest.raises(BadInputError, match=r"generator\.onnx keeps its weights in another file"):
+        tiny_bundle(tmp_path / "tiny", units=4, generator=model.SerializeToString())
+
+
+def test_a_newer_cards_further_entries_do_no_harm(folder):
+    rewrite(folder, from_the_future=1)
+    assert read_bundle(folder).card == replace(read_bundle(folder).card)

@@ -1,0 +1,91 @@
+import functools
+import http.server
+import threading
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import scipy.io
+
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.recordings import catalogue
+from spikeloop.models.recordings.catalogue import find_recording
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch, random):
+    """A local HTTP server in the authors' place, with a file laid out as theirs."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    data = random.integers(0, 2, (3 * 953, 4)).astype(float)
+    scipy.io.savemat(folder / "retina.mat", {"data": data})
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    digest = sha256((folder / "retina.mat").read_bytes()).hexdigest()
+    url = f"http://127.0.0.1:{server.server_port}/retina.mat"
+    entry = replace(catalogue.CATALOGUE["retina"], url=url, sha256=digest)
+    monkeypatch.setitem(catalogue.CATALOGUE, "retina", entry)
+    yield folder / "retina.mat", data
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(tmp_path):
+    return find_recording("retina", folder=tmp_path / "nothing here", cache=tmp_path / "cache")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # requests leaves its connection to the collector
+def test_a_named_recording_is_fetched_where_it_is_absent_and_kept(published, tmp_path):
+    path, data = published
+    recording = fetch(tmp_path)
+    np.testing.assert_array_equal(recording.counts, data.reshape(3, 953, 4))
+    assert (recording.name, recording.bin_size_s) == ("retina", 0.02)
+    path.unlink()
+    assert fetch(tmp_path).repeats == 3  # from the cache
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_fetched_file_of_another_hash_is_refused_and_not_kept(published, tmp_path):
+    published[0].write_bytes(b"something else")
+    with pytest.raises(FailureError, match="hash"):
+        fetch(tmp_path)
+    assert not list((tmp_path / "cache").glob("*.mat"))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_failed_fetch_says_what_to_do(published, tmp_path):
+    published[0].unlink()
+    with pytest.raises(FailureError, match="could not fetch retina from http.*SPIKELOOP_DATA"):
+        fetch(tmp_path)
+
+
+def test_the_published_file_is_known_by_its_hash(published):
+    path, data = published
+    recording = find_recording(str(path))
+    np.testing.assert_array_equal(recording.counts, data.reshape(3, 953, 4))
+    assert recording.name == "retina"
+
+
+def test_unknown_names_are_told_what_there_is(tmp_path):
+    with pytest.raises(BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, rat_m1_ms"):
+        find_recording("retna")
+    with pytest.raises(BadInputError, match="put it there, or set SPIKELOOP_DATA"):
+        find_recording("rat_m1_ms", folder=tmp_path)
+
+
+def test_local_recordings_are_found_by_name(data_folder):
+    jango = find_recording("m1_jango", folder=data_folder)
+    assert (jango.counts.shape, jango.bin_size_s) == ((1, 18000, 96), 0.05)
+    rat = find_recording("rat_m1_ms", folder=data_folder)
+    assert (rat.counts.shape[1:], rat.bin_size_s) == ((2000, 30), 0.001)
+    assert rat.repeats == 1013
+
+
+def test_the_motor_cortex_rates_as_published_become_counts(tmp_path, random):
+    counts = random.integers(0, 9, (100, 5))
+    scipy.io.savemat(tmp_path / "jango.mat", {"train_data": {"spikeratedata": counts * 20.0}})
+    recording = catalogue.CATALOGUE["m1_jango"].read_original(tmp_path / "jango.mat")
+    np.testing.assert_array_equal(recording.counts[0], counts)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import cut_windows, from_counts, hold_out, load_recording
+
+
+@given(repeats=st.integers(1, 5), bins=st.integers(1, 40), window=st.integers(1, 12))
+def test_windows_are_adjacent_and_never_cross_a_repeats_seam(repeats, bins, window):
+    stamp = (np.arange(repeats)[:, None] * 50 + np.arange(bins)).astype(np.uint8)  # tells repeat and bin
+    recording = from_counts(stamp[:, :, None], 0.02)
+    if window > bins:
+        with pytest.raises(BadInputError, match="expected repeats of at least"):
+            cut_windows(recording, window)
+        return
+    windows = cut_windows(recording, window)[:, :, 0].astype(int)
+    assert windows.shape == (repeats * (bins // window), window)
+    assert np.all(windows[:, 0] % 50 % window == 0)
+    assert np.all(np.diff(windows, axis=1) == 1)
+    assert np.all(windows // 50 == windows[:, :1] // 50)
+
+
+def test_a_continuous_array_is_one_repeat():
+    recording = from_counts(np.zeros((7, 3)), 0.001)
+    assert (recording.repeats, recording.bins, recording.units) == (1, 7, 3)
+    assert recording.counts.dtype == np.uint8
+    assert recording.unit_names == ("unit 0", "unit 1", "unit 2")
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        (np.zeros(4), {}, "expected counts of shape"),
+        (np.zeros((0, 4)), {}, "expected counts of shape"),
+        (np.full((2, 2), 0.5), {}, "whole spike counts"),
+        (np.full((2, 2), -1), {}, "from 0 to 255"),
+        (np.full((2, 2), 256), {}, "from 0 to 255"),
+        (np.full((2, 2), np.nan), {}, "from 0 to 255"),
+        (np.array([["a", "b"]]), {}, "values of type"),
+        (np.zeros((2, 2)), {"bin_size_s": 0.0}, "bin size above 0"),
+        (np.zeros((2, 2)), {"bin_size_s": float("nan")}, "bin size above 0"),
+        (np.zeros((2, 2)), {"unit_names": ["one"]}, "expected 2 unit names, found 1"),
+    ],
+)
+def test_what_is_no_recording_is_refused(counts, options, message):
+    with pytest.raises(BadInputError, match=message):
+        from_counts(counts, **({"bin_size_s": 0.02} | options))
+
+
+def test_npz_round_trips_with_names_and_bin_size(tmp_path, random):
+    counts = random.integers(0, 3, (4, 30, 5)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", spikes=counts, bin_size_s=0.01, unit_names=np.array(list("abcde")))
+    recording = load_recording(tmp_path / "a.npz")
+    np.testing.assert_array_equal(recording.counts, counts)
+    assert (recording.bin_size_s, recording.unit_names) == (0.01, tuple("abcde"))
+
+
+def test_mat_as_published_is_cut_into_repeats(tmp_path, random):
+    data = random.integers(0, 2, (6 * 11, 5)).astype(float)
+    scipy.io.savemat(tmp_path / "a.mat", {"data": data})
+    recording = load_recording(tmp_path / "a.mat", bin_size_s=0.02, repeat_bins=11)
+    np.testing.assert_array_equal(recording.counts, data.reshape(6, 11, 5))
+    with pytest.raises(BadInputError, match="can't be cut into repeats of 13"):
+        load_recording(tmp_path / "a.mat", bin_size_s=0.02, repeat_bins=13)
+
+
+def test_files_that_hold_no_recording_are_refused(tmp_path):
+    with pytest.raises(BadInputError, match="no such file"):
+        load_recording(tmp_path / "a.npz")
+    with pytest.raises(BadInputError, match=r"expected a \.npz or \.mat"):
+        load_recording(tmp_path / "a.csv")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(BadInputError, match="is it complete"):
+        load_recording(tmp_path / "cut.npz")
+    (tmp_path / "cut.mat").write_bytes(b"\0" * 40)
+    with pytest.raises(BadInputError, match="is it complete"):
+        load_recording(tmp_path / "cut.mat")
+    np.savez(tmp_path / "other.npz", voltage=np.zeros(3))
+    with pytest.raises(BadInputError, match=r"expected an array named spikes.*found voltage"):
+        load_recording(tmp_path / "other.npz")
+    np.savez(tmp_path / "sizeless.npz", spikes=np.zeros((4, 2)))
+    with pytest.raises(BadInputError, match="--bin-size-ms"):
+        load_recording(tmp_path / "sizeless.npz")
+
+
+def test_a_pickled_array_is_not_unpickled(tmp_path):
+    np.savez(tmp_path / "pickled.npz", spikes=np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(BadInputError, match="not a readable"):
+        load_recording(tmp_path / "pickled.npz")
+
+
+def test_every_fifth_repeat_is_held_out():
+    recording = from_counts(np.arange(12)[:, None, None] * np.ones((1, 4, 2), int), 0.02)
+    training, held = hold_out(recording, 5)
+    assert held.counts[:, 0, 0].tolist() == [4, 9]
+    assert training.counts[:, 0, 0].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
+
+
+def test_of_a_continuous_recording_the_end_is_held_out():
+    training, held = hold_out(from_counts(np.arange(10)[:, None] * np.ones((1, 2), int), 0.02), 5)
+    assert training.counts[0, :, 0].tolist() == list(range(8))
+    assert held.counts[0, :, 0].tolist() == [8, 9]
+    with pytest.raises(BadInputError, match="hold out"):
+        hold_out(training, 1)
+
+
+def test_the_retina_is_what_was_published(retina):
+    assert retina.counts.shape == (238, 953, 50)
+    assert retina.bin_size_s == 0.02
+    assert retina.counts.max() == 1

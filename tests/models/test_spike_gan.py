@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spikeloop.models.spike_gan import (
+    PRESETS,
+    Critic,
+    Generator,
+    SpikeGan,
+    critic_loss,
+    generator_loss,
+    straight_through_bernoulli,
+)
+
+UNITS = 7
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def random_numbers():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("bins", [32, 64])
+def test_every_preset_maps_latents_to_probabilities_and_windows_to_scores(preset, bins):
+    config = replace(PRESETS[preset], window_bins=bins)
+    probability = Generator(config, UNITS)(torch.randn(3, config.latent_size))
+    assert probability.shape == (3, bins, UNITS)
+    assert torch.all((probability > 0) & (probability < 1))
+    assert Critic(config, UNITS)(probability).shape == (3,)
+
+
+def test_the_generator_starts_at_each_units_rate():
+    rates = torch.tensor([0.01, 0.05, 0.2, 0.0, 0.5, 0.9, 0.02])
+    model = SpikeGan(PRESETS["fast"], rates)
+    probability = model.generator(torch.randn(500, 128)).mean(dim=(0, 1))
+    torch.testing.assert_close(probability, rates, atol=0.02, rtol=0.1)
+
+
+def test_the_convolutional_generator_shares_its_weights_over_time():
+    sizes = {
+        bins: sum(p.numel() for n, p in Generator(replace(PRESETS["fast"], window_bins=bins), UNITS).named_parameters()
+                  if "project" not in n)
+        for bins in (32, 64)
+    }  # fmt: skip
+    assert sizes[32] == sizes[64]
+
+
+def test_the_gradient_penalty_of_a_linear_critic_is_known(random_numbers):
+    """The gradient of <w, x> is w everywhere, so the penalty is (|w| - 1)^2."""
+    weights = torch.randn(4, 5, requires_grad=True)
+
+    class Linear(torch.nn.Module):
+        def forward(self, windows):
+            return (windows * weights).sum(dim=(1, 2))
+
+    real, fake = torch.rand(6, 4, 5), torch.rand(6, 4, 5)
+    loss = critic_loss(Linear(), real, fake, penalty=10.0, random=random_numbers)  # type: ignore[arg-type]
+    expected = (fake * weights).sum((1, 2)).mean() - (real * weights).sum((1, 2)).mean() + 10 * (weights.norm() - 1) ** 2
+    torch.testing.assert_close(loss, expected)
+    loss.backward()  # the penalty is differentiable
+    assert weights.grad is not None
+    torch.testing.assert_close(generator_loss(Linear(), fake), -(fake * weights).sum((1, 2)).mean())  # type: ignore[arg-type]
+
+
+def test_straight_through_samples_are_spikes_with_the_gradient_of_their_probability(random_numbers):
+    probability = torch.full((200_000,), 0.3, requires_grad=True)
+    sample = straight_through_bernoulli(probability, random_numbers)
+    values = np.unique(sample.detach().numpy().round(6))
+    np.testing.assert_array_equal(values, [0, 1])
+    assert sample.mean().item() == pytest.approx(0.3, abs=0.005)
+    sample.sum().backward()
+    torch.testing.assert_close(probability.grad, torch.ones_like(probability))
+
+
+def test_a_learning_step_moves_generator_critic_and_average(random_numbers):
+    model = SpikeGan(replace(PRESETS["fast"], batch=4), torch.full((UNITS,), 0.1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    windows = (torch.rand(4, 32, UNITS) < 0.1).float()
+    loss = model.learn(0, lambda count: windows[:count], model.optimizers(), random_numbers)
+    assert np.isfinite(loss)
+    before.pop("critic.body.score.bias")  # cancels between real and fake
+    for name in before:
+        value = model.state_dict()[name]
+        assert not torch.equal(value, before[name]), name
+    assert all(not p.requires_grad for p in model.average.parameters())
+    assert all(p.requires_grad for p in model.critic.parameters())
+
+
+def test_the_learning_rate_falls_with_the_step_and_not_with_the_runs_length(random_numbers):
+    model = SpikeGan(replace(PRESETS["fast"], batch=2, decay_steps=100), torch.full((UNITS,), 0.1))
+    optimizers = model.optimizers()
+    windows = torch.zeros(2, 32, UNITS)
+    model.learn(300, lambda count: windows[:count], optimizers, random_numbers)
+    assert optimizers["generator"].param_groups[0]["lr"] == pytest.approx(PRESETS["fast"].learning_rate / 4)

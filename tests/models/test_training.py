@@ -1,0 +1,182 @@
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spikeloop.models import training
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.recordings.recording import cut_windows, from_counts
+from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.training import Settings, Training, read_checkpoint, train
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
+
+
+@pytest.fixture
+def settings():
+    config = replace(training.FAMILIES["spike_gan"][2]["fast"], batch=8, features=8, latent_size=16)
+    return Settings("spike_gan", "fast", config)
+
+
+def weights(run: Training) -> np.ndarray:
+    return torch.cat([value.flatten() for value in run.model.state_dict().values()]).numpy()
+
+
+def test_the_same_seed_takes_the_same_steps(recording, settings):
+    runs = [Training(recording, replace(settings, seed=seed), "cpu") for seed in (0, 0, 1)]
+    for run in runs:
+        for _ in range(3):
+            run.step()
+    np.testing.assert_array_equal(weights(runs[0]), weights(runs[1]))
+    assert not np.array_equal(weights(runs[0]), weights(runs[2]))
+    np.testing.assert_array_equal(runs[0].sample(5, seed=1), runs[1].sample(5, seed=1))
+
+
+def test_a_resumed_run_goes_on_as_if_nothing_had_happened(recording, settings, tmp_path):
+    whole, first, second = (Training(recording, settings, "cpu") for _ in range(3))
+    train(whole, tmp_path / "whole", None, steps=6)
+    train(first, tmp_path / "cut", None, steps=3)
+    assert second.resume(tmp_path / "cut")
+    train(second, tmp_path / "cut", None, steps=6)
+    assert second.steps == 6
+    np.testing.assert_array_equal(weights(whole), weights(second))
+
+
+def test_there_is_nothing_to_resume_at_first(recording, settings, tmp_path):
+    assert not Training(recording, settings, "cpu").resume(tmp_path)
+
+
+def test_an_interruption_keeps_what_was_learned(recording, settings, tmp_path):
+    run = Training(recording, settings, "cpu")
+
+    def interrupt(progress):
+        if progress.steps == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run, tmp_path, None, steps=100, on_progress=interrupt)
+    assert read_checkpoint(tmp_path)[1]["steps"] == 4
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_another_run_is_not_overwritten(recording, settings, tmp_path):
+    Training(recording, settings, "cpu").save(tmp_path)
+    with pytest.raises(BadInputError, match=r"holds another run \(seed: 0, now 1\)"):
+        Training(recording, replace(settings, seed=1), "cpu").resume(tmp_path)
+    other = replace(recording, name="another")
+    with pytest.raises(BadInputError, match="name: 'correlated groups', now 'another'"):
+        Training(other, settings, "cpu").resume(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"x" * 100])
+def test_a_damaged_checkpoint_is_told(recording, settings, tmp_path, damage):
+    run = Training(recording, settings, "cpu")
+    run.save(tmp_path)
+    path = tmp_path / training.CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BadInputError, match="not a readable checkpoint"):
+        run.resume(tmp_path)
+
+
+def test_a_missing_checkpoint_is_told(tmp_path):
+    with pytest.raises(BadInputError, match="no checkpoint at"):
+        read_checkpoint(tmp_path)
+
+
+def test_where_no_folder_can_be_a_checkpoint_is_a_failure_that_says_what_to_do(recording, settings, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FailureError, match="could not write a checkpoint.*another --out"):
+        Training(recording, settings, "cpu").save(tmp_path / "file")
+
+
+def test_training_windows_never_cross_a_seam(settings):
+    stamp = np.arange(10)[:, None] % 2 * np.ones((1, 40), int)  # repeats of only 0 and of only 1
+    run = Training(from_counts(stamp[:, :, None] * np.ones((1, 1, 2), int), 0.02), settings, "cpu")
+    windows = run._real_windows(500).numpy()
+    assert windows.shape == (500, 32, 2)
+    np.testing.assert_array_equal(windows.min(axis=(1, 2)), windows.max(axis=(1, 2)))
+    assert set(windows[:, 0, 0]) == {0, 1}
+
+
+def test_what_is_held_out_is_not_trained_on(settings):
+    counts = np.zeros((10, 40, 2), int)
+    counts[4::5] = 1
+    run = Training(from_counts(counts, 0.02), settings, "cpu")
+    assert run._real_windows(500).max() == 0
+    assert run.judged_part.counts.min() == 1
+    everything = Training(from_counts(counts, 0.02), replace(settings, hold_out=0), "cpu")
+    assert everything._real_windows(500).max() == 1
+
+
+def test_likeness_improves_with_training(recording, settings, tmp_path):
+    config = replace(settings.config, batch=32, bias_from_rates=False)
+    run = Training(recording, replace(settings, config=config), "cpu")
+    before = run.judge()[0].ratio
+    after = train(run, tmp_path, None, steps=80)[0].ratio
+    assert after < 0.7 * before
+
+
+def test_the_checkpoint_carries_reference_and_realism(recording, settings, tmp_path):
+    run = Training(recording, settings, "cpu")
+    train(run, tmp_path, None, steps=1)
+    tensors, description = read_checkpoint(tmp_path)
+    windows = cut_windows(run.training_part, 32)
+    np.testing.assert_allclose(tensors["reference.rates"].numpy(), windows.mean(axis=(0, 1)))
+    assert description["realism"]["judged_on"] == "held-out repeats"
+    assert set(description["realism"]["statistics"]) >= {"covariance", "population count"}
+
+
+def test_divergence_stops_the_run_and_keeps_the_last_checkpoint(recording, settings, tmp_path):
+    run = Training(recording, settings, "cpu")
+
+    @torch.no_grad()
+    def ruin(progress):
+        if progress.steps == 3:
+            next(run.model.critic.parameters()).fill_(float("nan"))
+
+    with pytest.raises(FailureError, match="training diverged at step 3"):
+        train(run, tmp_path, None, steps=5, on_progress=ruin)
+    tensors, description = read_checkpoint(tmp_path)
+    assert description["steps"] == 0
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        (np.full((10, 40, 2), 2), {}, "at most one spike in a bin, found 2"),
+        (np.ones((10, 20, 2)), {}, "repeats of at least 32 bins"),
+        (np.ones((40, 2)), {}, "at least 32 bins"),
+        (np.ones((10, 40, 2)), {"window_bins": 30}, "multiple of 4 bins"),
+    ],
+)
+def test_recordings_that_can_not_be_learned_are_refused(settings, counts, options, message):
+    with pytest.raises(BadInputError, match=message):
+        Training(from_counts(counts, 0.02), replace(settings, config=replace(settings.config, **options)), "cpu")
+
+
+def test_unknown_names_are_told_what_there_is(recording, settings, tmp_path):
+    with pytest.raises(BadInputError, match="there are spike_gan"):
+        training.preset("gan", "fast")
+    with pytest.raises(BadInputError, match="has fast, paper, fully_connected"):
+        training.preset("spike_gan", "slow")
+    with pytest.raises(BadInputError, match="give --minutes or --steps"):
+        train(Training(recording, settings, "cpu"), tmp_path, None, None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_where_there_is_none_is_refused(recording, settings):
+    with pytest.raises(BadInputError, match="no CUDA device"):
+        Training(recording, settings, "cuda")
+
+
+def test_checkpoints_name_no_path_of_the_machine(recording, settings, tmp_path):
+    Training(recording, settings, "cpu").save(tmp_path)
+    description = json.dumps(read_checkpoint(tmp_path)[1])
+    assert not re.search(r'"/', description)

@@ -1,0 +1,95 @@
+import json
+import resource
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models.recordings.recording import load_recording
+from spikeloop.streamer.commands.main import main
+from spikeloop.streamer.engine import Engine
+from spikeloop.streamer.source import WindowSource
+from tests.streamer.commands.test_stream import fails
+
+
+def run(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert stopped.value.code == 0
+
+
+def test_windows_and_duration_hold_the_same_spikes(bundle_path, tmp_path):
+    run("generate", bundle_path, "--windows", 10, "--seed", 4, "--out", tmp_path / "w.npz")
+    run("generate", bundle_path, "--duration", 0.32, "--seed", 4, "--out", tmp_path / "d.npz")
+    with np.load(tmp_path / "w.npz") as windows, np.load(tmp_path / "d.npz") as continuous:
+        assert windows["spikes"].shape == (10, 32, 96)
+        assert windows["spikes"].dtype == np.uint8
+        np.testing.assert_array_equal(windows["spikes"].reshape(-1, 96), continuous["spikes"])
+        expected = WindowSource(Engine(read_bundle(bundle_path)), 4).take(320)
+        np.testing.assert_array_equal(continuous["spikes"], expected)
+
+
+def test_json_tells_what_was_written(bundle_path, tmp_path, capsys):
+    run("generate", bundle_path, "--duration", 0.5, "--out", tmp_path / "d.npz", "--json")
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["shape"], summary["seed"], summary["provider"]) == ([500, 96], 0, "CPUExecutionProvider")
+    with np.load(tmp_path / "d.npz") as written:
+        assert summary["mean_rate_hz"] == pytest.approx(written["spikes"].mean() * 1000)
+
+
+def test_what_is_generated_reads_back_as_a_recording(bundle_path, tmp_path):
+    run("generate", bundle_path, "--windows", 3, "--out", tmp_path / "w.npz")
+    recording = load_recording(tmp_path / "w.npz")
+    assert (recording.repeats, recording.bins, recording.bin_size_s) == (3, 32, 0.001)
+    assert recording.unit_names == read_bundle(bundle_path).card.unit_names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "either --windows or --duration"),
+        (["--windows", 1, "--duration", 1], "either --windows or --duration"),
+        (["--windows", 0], "--windows: expected at least 1"),
+        (["--duration", 0], "--duration: expected at least one bin"),
+        (["--windows", 1, "--seed", -2], "--seed: expected"),
+    ],
+)
+def test_options_out_of_range_are_told(bundle_path, tmp_path, capsys, options, message):
+    code, said = fails(capsys, "generate", bundle_path, "--out", tmp_path / "w.npz", *options)
+    assert code == 2
+    assert message in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_file_type_is_refused(bundle_path, tmp_path, capsys):
+    code, said = fails(capsys, "generate", bundle_path, "--windows", 1, "--out", tmp_path / "w.csv")
+    assert code == 2
+    assert "ending in .npz" in said
+
+
+def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    process = start(
+        "generate", bundle_path, "--duration", 60, "--out", tmp_path / "d.npz", preexec_fn=small_files_only
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "could not write" in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_leaves_nothing_half_written(start, bundle_path, tmp_path):
+    process = start("generate", bundle_path, "--duration", 36_000, "--out", tmp_path / "d.npz")
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())

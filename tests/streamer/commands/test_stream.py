@@ -1,0 +1,152 @@
+import json
+import signal
+import subprocess
+import time
+
+import pylsl
+import pytest
+
+from spikeloop.streamer.commands.main import main
+from tests.tiny import tiny_bundle, tiny_generator
+
+FIGURES = {
+    "bundle", "sha256", "seed", "provider", "bins", "steps", "ratio", "lateness_ms", "late_steps",
+    "inference_ms", "cpu_cores", "mean_rate_hz",
+}  # fmt: skip
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """The exit code and the message of a command that fails at once."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code, printed.err
+
+
+def gone(name: str) -> bool:
+    """Whether a stream can no longer be found."""
+    return not pylsl.resolve_byprop("name", name, timeout=0.3)
+
+
+def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_name):
+    stream = start("stream", bundle_path, "--name", stream_name, "--duration", 1, "--seed", 3, "--json")
+    printed, errors = stream.communicate(timeout=30)
+    assert stream.returncode == 0
+    document = json.loads(printed)
+    assert set(document) >= FIGURES
+    assert set(document["lateness_ms"]) == {"p50", "p99", "max"}
+    assert set(document["inference_ms"]) == {"p50", "p99"}
+    assert (document["bins"], document["steps"], document["seed"]) == (1000, 50, 3)
+    assert document["mean_rate_hz"] > 0
+    assert 0.5 < document["ratio"] <= 1.0
+    assert f"pylsl.StreamInlet(pylsl.resolve_byprop('name', '{stream_name}')[0])" in " ".join(errors.split())
+    assert gone(stream_name)
+
+
+@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_stream_closes_everything_and_still_reports(start, bundle_path, stream_name, polite):
+    stream = start("stream", bundle_path, "--name", stream_name, "--json")
+    assert pylsl.resolve_byprop("name", stream_name, timeout=20)
+    time.sleep(1)
+    stream.send_signal(polite)
+    printed, errors = stream.communicate(timeout=20)
+    assert stream.returncode == 130
+    assert json.loads(printed)["bins"] > 0
+    assert "Traceback" not in errors
+    assert gone(stream_name)
+
+
+@pytest.mark.parametrize("after_s", [0.15, 0.3, 0.5, 0.8, 1.1, 1.4])
+def test_ctrl_c_at_any_moment_ends_it(start, bundle_path, stream_name, after_s):
+    stream = start("stream", bundle_path, "--name", stream_name)
+    time.sleep(after_s)
+    stream.send_signal(signal.SIGINT)
+    _, errors = stream.communicate(timeout=20)
+    assert stream.returncode == 130
+    assert "Traceback" not in errors
+    assert gone(stream_name)
+
+
+def test_a_model_that_turns_to_nan_stops_the_stream_with_an_error(start, tmp_path, stream_name):
+    """Its weights overflow for most latents, but not for the zeros that it is tried with when loaded."""
+    bundle = tmp_path / "overflows"
+    tiny_bundle(bundle, units=4, generator=overflowing_generator())
+    stream = start("stream", bundle, "--name", stream_name, "--duration", 5, "--json")
+    printed, errors = stream.communicate(timeout=30)
+    assert stream.returncode == 1
+    assert "expected spike probabilities from 0 to 1, the generator gave nan" in errors
+    assert "Traceback" not in errors
+    assert printed == ""
+    assert gone(stream_name)
+
+
+def overflowing_generator() -> bytes:
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(tiny_generator(4))
+    weights = model.graph.initializer[0]
+    huge = numpy_helper.to_array(weights) * 0 + 3e38
+    weights.CopyFrom(numpy_helper.from_array(huge, "weights"))
+    first = model.graph.node[0]
+    first.output[0] = "sum"  # inf - inf is NaN, 0 - 0 is not
+    model.graph.node.insert(1, helper.make_node("Mul", ["sum", "sum"], ["square"]))
+    model.graph.node.insert(2, helper.make_node("Sub", ["square", "square"], ["flat"]))
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--step-bins", 0], "--step-bins: expected 1 to 10000 bins"),
+        (["--step-bins", 10_001], "--step-bins: expected 1 to 10000 bins"),
+        (["--duration", 0], "--duration: expected at least one bin"),
+        (["--duration", "nan"], "--duration: expected at least one bin"),
+        (["--seed", -1], "--seed: expected a whole number from 0"),
+        (["--start-delay", -1], "--start-delay: expected seconds from 0"),
+        (["--name", "it's"], "expected a stream name"),
+    ],
+)
+def test_options_out_of_range_are_told(bundle_path, capsys, options, message):
+    code, said = fails(capsys, "stream", bundle_path, *options)
+    assert code == 2
+    assert message in said
+
+
+def test_an_unknown_bundle_is_told_what_there_is(capsys):
+    code, said = fails(capsys, "stream", "retna")
+    assert code == 2
+    assert "no bundle named or at 'retna'; shipped ones are" in said
+    assert "retina" in said
+
+
+def test_unknown_options_and_commands_exit_2(bundle_path):
+    for arguments in (["stream", "--sed", "1"], ["strem"], ["stream", "--step-bins", "many"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+
+
+def test_a_stream_and_its_threads_end_with_a_killed_terminal(start, bundle_path, stream_name):
+    """SIGKILL can't be caught; the stream vanishes from the network all the same."""
+    stream = start("stream", bundle_path, "--name", stream_name)
+    assert pylsl.resolve_byprop("name", stream_name, timeout=20)
+    stream.kill()
+    assert stream.wait(timeout=10) == -signal.SIGKILL
+    assert gone(stream_name)
+
+
+def test_nothing_but_json_goes_to_stdout_even_through_a_closed_pipe(bundle_path):
+    command = "from spikeloop.streamer.commands.main import main; main(['models', '--json'])"
+    shell = f'"$PYTHON" -c "{command}" | head -c 1'
+    import os
+    import sys
+
+    outcome = subprocess.run(
+        shell, shell=True, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False
+    )
+    assert outcome.stdout == "["
+    assert "Traceback" not in outcome.stderr

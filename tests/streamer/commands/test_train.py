@@ -1,0 +1,127 @@
+"""Training and export from the command line, killed and resumed as a user would."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.training import CHECKPOINT, read_checkpoint
+from tests.streamer.commands.test_stream import fails
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    recording = correlated_groups(windows=80, window_bins=64, units=6, spike_probability=0.1, seed=1)
+    path = tmp_path_factory.mktemp("data") / "recording.npz"
+    np.savez(path, spikes=recording.counts, bin_size_s=recording.bin_size_s)
+    return path
+
+
+def train(data: Path, out: Path, *options: object) -> list[object]:
+    return ["train", "--data", data, "--out", out, "--device", "cpu", *options]
+
+
+def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name):
+    trained = start(*train(data, tmp_path / "run", "--steps", 5, "--json"))
+    printed, errors = trained.communicate(timeout=110)
+    assert trained.returncode == 0, errors
+    document = json.loads(printed)
+    assert (document["steps"], document["judged_on"], document["device"]) == (5, "held-out repeats", "cpu")
+    assert {row["statistic"] for row in document["realism"]} >= {"covariance", "population count"}
+    for row in document["realism"]:
+        assert row["ratio"] == pytest.approx(row["error"] / row["floor"])
+    exported = start("export", tmp_path / "run", "--out", tmp_path / "mine.zip", "--json")
+    printed, errors = exported.communicate(timeout=110)
+    assert exported.returncode == 0, errors
+    assert json.loads(printed)["sha256"] == read_bundle(tmp_path / "mine.zip").sha256
+    stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 0.5, "--json")
+    printed, errors = stream.communicate(timeout=60)
+    assert stream.returncode == 0, errors
+    assert json.loads(printed)["bundle"] == "mine"
+
+
+def test_a_killed_run_goes_on_where_its_last_checkpoint_was(start, data, tmp_path):
+    """SIGKILL at any moment leaves a whole checkpoint; the resumed run equals one that was never killed."""
+    out = tmp_path / "killed"
+    killed = start(*train(data, out, "--steps", 100_000))
+    wait_for(out / CHECKPOINT)
+    time.sleep(1)
+    killed.kill()
+    killed.wait()
+    steps = read_checkpoint(out)[1]["steps"]
+    resumed = start(*train(data, out, "--steps", steps + 3))
+    printed, errors = resumed.communicate(timeout=110)
+    assert resumed.returncode == 0, errors
+    assert f"resuming at step {steps}" in errors
+    assert "E/F" in printed
+    assert read_checkpoint(out)[1]["steps"] == steps + 3
+
+
+def test_ctrl_c_keeps_every_step(start, data, tmp_path):
+    out = tmp_path / "interrupted"
+    process = start(*train(data, out, "--steps", 100_000))
+    wait_for(out / CHECKPOINT)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert read_checkpoint(out)[1]["steps"] > 0
+    assert [path.name for path in out.iterdir()] == [CHECKPOINT]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(start, data, tmp_path):
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    process = start(*train(data, tmp_path / "full", "--steps", 5), preexec_fn=small_files_only)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "could not write a checkpoint" in " ".join(errors.split())
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "full").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "retna"], "no recording named 'retna'; there are retina"),
+        (["--data", "no.npz"], "no such file"),
+        (["--family", "gan"], "no family named 'gan'"),
+        (["--preset", "slow"], "no preset named 'slow'"),
+        (["--steps", 0], "expected more than 0"),
+        (["--minutes", -1], "expected more than 0"),
+        (["--hold-out", 1], "expected to hold out"),
+        (["--seed", -1], "--seed: expected"),
+    ],
+)
+def test_options_out_of_range_are_told(data, tmp_path, capsys, options, message):
+    code, said = fails(capsys, *train(data, tmp_path / "out", *options))
+    assert code == 2
+    assert message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_torch_training_says_what_to_install(data, tmp_path):
+    hide = "import importlib.util as u; real = u.find_spec;"
+    hide += "u.find_spec = lambda name, *a: None if name == 'torch' else real(name, *a);"
+    program = hide + "from spikeloop.streamer.commands.main import main; main()"
+    command = [sys.executable, "-c", program, *map(str, train(data, tmp_path / "out"))]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert outcome.returncode == 2
+    assert "torch not installed, which training needs; pip install 'spikeloop[train]'" in outcome.stderr
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)

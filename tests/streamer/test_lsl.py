@@ -1,0 +1,206 @@
+"""Real LSL inlets in other processes, at the far end of a real `spikeloop stream`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pylsl
+import pytest
+
+from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.engine import Engine
+from spikeloop.streamer.lsl import LslSink, Provenance, check_name_is_free
+from spikeloop.streamer.source import WindowSource
+from tests.tiny import tiny_bundle
+
+CONSUMER = Path(__file__).with_name("lsl_consumer.py")
+
+
+def received(process: subprocess.Popen[str], out: Path) -> dict[str, np.ndarray]:
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    with np.load(out) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def report(process: subprocess.Popen[str]) -> dict:
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return json.loads(printed)
+
+
+def own_node(description: np.ndarray) -> dict[str, str]:
+    node = ElementTree.fromstring(str(description)).find("desc/spikeloop")
+    assert node is not None
+    return {child.tag: child.text or "" for child in node}
+
+
+def bin_numbers(got: dict[str, np.ndarray], bin_size_s: float) -> np.ndarray:
+    """The number of each sample's bin, from its stamp and the start that the stream's description tells."""
+    start_s = float(own_node(got["description"])["start_s"])
+    exact = (got["stamps"] - start_s) / bin_size_s - 1
+    assert np.abs(exact - exact.round()).max() * bin_size_s < 1e-6  # regular to a microsecond
+    return exact.round().astype(int)
+
+
+@pytest.mark.parametrize("step_bins", [1, 20, 32, 50])
+def test_an_inlet_in_another_process_receives_every_bin_once(start, bundle_path, stream_name, tmp_path, step_bins):
+    duration_s, seed = 2.0, 7
+    consumers = [
+        start(name, 30, tmp_path / f"{name}.npz", script=CONSUMER) for name in (stream_name, f"{stream_name}-Events")
+    ]
+    options = {"--name": stream_name, "--seed": seed, "--step-bins": step_bins, "--duration": duration_s}
+    stream = start("stream", bundle_path, *sum(options.items(), ()), "--start-delay", 2, "--json")
+    counts, events = (
+        received(consumer, tmp_path / f"{name}.npz")
+        for consumer, name in zip(consumers, (stream_name, f"{stream_name}-Events"), strict=True)
+    )
+    ended = report(stream)
+
+    expected = WindowSource(Engine(read_bundle(bundle_path)), seed).take(2000)
+    np.testing.assert_array_equal(bin_numbers(counts, 0.001), np.arange(2000))
+    np.testing.assert_array_equal(counts["samples"], expected)
+    assert np.all(counts["arrivals"] >= counts["stamps"])  # never in the future
+    assert np.abs(np.diff(counts["stamps"]) - 0.001).max() < 1e-6
+
+    start_s = float(own_node(events["description"])["start_s"])
+    assert np.all(np.diff(events["stamps"]) >= 0)
+    assert np.all(events["arrivals"] >= events["stamps"])
+    binned = np.zeros_like(expected)
+    place = np.floor((events["stamps"] - start_s) / 0.001 + 1e-6).astype(int)
+    np.add.at(binned, (place, events["samples"][:, 0].astype(int)), 1)
+    np.testing.assert_array_equal(binned, expected)
+
+    assert (ended["bins"], ended["steps"], ended["seed"]) == (2000, -(-2000 // step_bins), seed)
+    assert ended["provider"] == "CPUExecutionProvider"
+    assert ended["sha256"] == read_bundle(bundle_path).sha256
+
+
+def test_a_running_stream_resolves_within_two_seconds_and_describes_itself(start, bundle_path, stream_name):
+    stream = start("stream", bundle_path, "--name", stream_name, "--seed", 5, "--step-bins", 32)
+    assert pylsl.resolve_byprop("name", stream_name, timeout=30.0)
+    asked = time.monotonic()
+    found = pylsl.resolve_byprop("name", stream_name, timeout=2.0)
+    assert time.monotonic() - asked < 2
+    inlet = pylsl.StreamInlet(found[0])
+    info = inlet.info(timeout=5)
+    assert (info.name(), info.type(), info.channel_count()) == (stream_name, "Spikes", 96)
+    assert info.nominal_srate() == pytest.approx(1000)
+    assert info.channel_format() == pylsl.cf_float32
+    assert stream_name in info.source_id()
+    tree = ElementTree.fromstring(info.as_xml())
+    channels = tree.findall("desc/channels/channel")
+    assert [channel.findtext("label") for channel in channels] == [f"unit {i}" for i in range(96)]
+    assert {(channel.findtext("unit"), channel.findtext("type")) for channel in channels} == {("count", "spikes")}
+    assert tree.findtext("desc/acquisition/manufacturer") == "spikeloop"
+    assert tree.findtext("desc/acquisition/model") == "tiny"
+    own = own_node(np.array(info.as_xml()))
+    assert own["bundle"] == "tiny"
+    assert own["sha256"] == read_bundle(bundle_path).sha256
+    assert (own["seed"], own["bin_size_s"], own["step_bins"]) == ("5", "0.001", "32")
+    assert own["version"]
+    events = pylsl.resolve_byprop("name", f"{stream_name}-Events", timeout=2.0)[0]
+    assert (events.type(), events.channel_count(), events.nominal_srate()) == ("SpikeEvents", 1, 0.0)
+    assert events.channel_format() == pylsl.cf_int32
+    inlet.close_stream()
+    stream.send_signal(signal.SIGINT)
+    stream.communicate(timeout=20)
+    assert stream.returncode == 130
+
+
+def test_two_sources_and_consumers_that_come_and_go_disturb_nothing(start, bundle_path, stream_name, tmp_path):
+    names = [f"{stream_name}-{i}" for i in range(2)]
+    steady = [start(name, 30, tmp_path / f"{name}.npz", script=CONSUMER) for name in names]
+    streams = [
+        start("stream", bundle_path, "--name", name, "--seed", seed, "--duration", 6, "--start-delay", 2, "--json")
+        for seed, name in enumerate(names)
+    ]
+    guests = []
+    for visit in range(2):  # comes, is killed, and returns
+        guest = start(names[0], 30, tmp_path / f"guest{visit}.npz", script=CONSUMER)
+        assert guest.stdout is not None
+        assert guest.stdout.readline() == "connected\n"
+        time.sleep(1)
+        if visit == 0:
+            guest.kill()
+        guests.append(guest)
+    for seed, (name, consumer, stream) in enumerate(zip(names, steady, streams, strict=True)):
+        got = received(consumer, tmp_path / f"{name}.npz")
+        expected = WindowSource(Engine(read_bundle(bundle_path)), seed).take(6000)
+        np.testing.assert_array_equal(bin_numbers(got, 0.001), np.arange(6000))
+        np.testing.assert_array_equal(got["samples"], expected)
+        assert report(stream)["bins"] == 6000
+    returned = received(guests[1], tmp_path / "guest1.npz")
+    numbers = bin_numbers(returned, 0.001)
+    np.testing.assert_array_equal(np.diff(numbers), 1)  # from where it came back, every bin
+    np.testing.assert_array_equal(
+        returned["samples"], WindowSource(Engine(read_bundle(bundle_path)), 0).take(6000)[numbers]
+    )
+
+
+@pytest.mark.parametrize(("count_format", "code"), [("int16", pylsl.cf_int16), ("int8", pylsl.cf_int8)])
+def test_counts_come_as_small_integers_on_request(start, tmp_path, stream_name, count_format, code):
+    tiny_bundle(tmp_path / "small", units=5, bin_size_s=0.02)
+    consumer = start(stream_name, 30, tmp_path / "got.npz", script=CONSUMER)
+    stream = start(
+        "stream", tmp_path / "small", "--name", stream_name, "--format", count_format,
+        "--duration", 1, "--start-delay", 2, "--json",
+    )  # fmt: skip
+    got = received(consumer, tmp_path / "got.npz")
+    report(stream)
+    assert ElementTree.fromstring(str(got["description"])).findtext("channel_format") == count_format
+    assert code in (pylsl.cf_int16, pylsl.cf_int8)
+    expected = WindowSource(Engine(read_bundle(tmp_path / "small")), 0).take(50)
+    np.testing.assert_array_equal(got["samples"], expected)
+
+
+def test_a_name_that_is_taken_is_refused(start, bundle_path, stream_name):
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(stream_name, "Spikes", 1, 0.0, "int8", stream_name))
+    with pytest.raises(BadInputError, match="already on the network.*--name"):
+        check_name_is_free(stream_name)
+    stream = start("stream", bundle_path, "--name", stream_name)
+    _, errors = stream.communicate(timeout=20)
+    assert stream.returncode == 2
+    assert "already on the network" in errors
+    del outlet
+
+
+@pytest.mark.parametrize("name", ["", "it's", "a/b", "x" * 65, " leading", "new\nline"])
+def test_what_can_not_be_a_name_is_refused(name):
+    with pytest.raises(BadInputError, match="expected a stream name"):
+        check_name_is_free(name)
+
+
+async def test_ports_that_are_all_taken_are_told(monkeypatch, stream_name):
+    def refuse(*_, **__):
+        raise RuntimeError("could not bind to any port")
+
+    monkeypatch.setattr(pylsl, "StreamOutlet", refuse)
+    provenance = Provenance("tiny", "0", 0, 0.001, 1, 0.0)
+    with pytest.raises(FailureError, match="could not open.*PortRange"):
+        async with LslSink(stream_name, ("a",), provenance):
+            pass
+
+
+def test_a_missing_liblsl_is_told_with_what_to_install(tmp_path, bundle_path):
+    """A pylsl whose library can't be found raises on import, as on systems whose wheel has none."""
+    (tmp_path / "pylsl.py").write_text("raise RuntimeError('LSL binary library file was not found.')\n")
+    program = "from spikeloop.streamer.commands.main import main; main()"
+    outcome = subprocess.run(
+        [sys.executable, "-c", program, "stream", str(bundle_path)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert outcome.returncode == 1
+    assert "conda install -c conda-forge liblsl" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
