@@ -1,65 +1,32 @@
 """A bundle: a trained model ready to stream, as a folder or one `.zip`. Read, write, verify.
 
-`card.json` says what the model is and lists the SHA-256 of every other file; a bundle's own identity is the
-SHA-256 of its card. Loading reads everything into memory, checks it, and runs nothing that it finds there.
+The card lists the SHA-256 of every other file, so a bundle's own identity is the SHA-256 of its card. Loading
+reads everything into memory, checks it, and runs nothing that it finds there.
 """
 
 import dataclasses
 import io
-import json
 import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.card import CARD, Card, format_card, parse_card
 from spikeloop.models.errors import BadInputError, FailureError
 
-__all__ = ["FORMAT_VERSION", "Bundle", "Card", "read_bundle", "shipped_bundles", "write_bundle"]
+__all__ = ["Bundle", "read_bundle", "shipped_bundles", "write_bundle"]
 
-FORMAT_VERSION = 1
-CARD, GENERATOR, CRITIC, REFERENCE = "card.json", "generator.onnx", "critic.onnx", "reference.npz"
+GENERATOR, CRITIC, REFERENCE = "generator.onnx", "critic.onnx", "reference.npz"
+FILES = (GENERATOR, CRITIC, REFERENCE)
 LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger, and a zip must not fill the memory
 LARGEST_CARD = 2**24
 ZOO = "zoo"
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a bundle holds; `card.json`.
-
-    Attributes
-    ----------
-    kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
-    count_distribution : how counts are drawn from the generator's output; "bernoulli"
-    latency_bins : bins by which spikes lag their condition
-    state_tensors : names of the tensors that a "stream" generator hands from step to step
-    training : recording, origin, settings, seed and duration of the training
-    realism : measured likeness, one entry a statistic
-    files : SHA-256 of every other file of the bundle, by name
-    """
-
-    name: str
-    family: str
-    kind: str
-    unit_names: tuple[str, ...]
-    bin_size_s: float
-    window_bins: int
-    latent_size: int
-    count_distribution: str = "bernoulli"
-    latency_bins: int = 0
-    conditions: tuple[dict, ...] = ()
-    state_tensors: tuple[str, ...] = ()
-    training: dict = field(default_factory=dict)
-    realism: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +67,10 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
     files = _read_zip(path) if path.is_file() else _read_folder(path)
     if CARD not in files:
         raise BadInputError(f"{path}: no {CARD}; not a spikeloop bundle")
-    card = _parse_card(files[CARD], path)
+    card = parse_card(files[CARD], path)
     for name, expected in card.files.items():
+        if name not in FILES:
+            raise BadInputError(f"{path}: the card lists {name!r}, which is no part of a bundle; refused")
         if name not in files:
             raise BadInputError(f"{path}: {name} is missing; get the bundle again")
         found = sha256(files[name]).hexdigest()
@@ -144,7 +113,7 @@ def write_bundle(
     np.savez_compressed(packed, allow_pickle=False, **dict(reference))
     files = {GENERATOR: generator, REFERENCE: packed.getvalue()} | ({CRITIC: critic} if critic else {})
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
-    files[CARD] = (json.dumps(dataclasses.asdict(card), indent=1) + "\n").encode()
+    files[CARD] = format_card(card)
     path = Path(path)
     if path.exists() and not _is_bundle(path):
         raise BadInputError(f"{path} exists and is no bundle; choose another place")
@@ -194,7 +163,7 @@ def _read_folder(path: Path) -> dict[str, bytes]:
     root = path.resolve()
     files = {}
     for entry in sorted(path.iterdir()):
-        if entry.name not in (CARD, GENERATOR, CRITIC, REFERENCE):
+        if entry.name not in (CARD, *FILES):
             continue
         if not entry.resolve().is_relative_to(root):
             raise BadInputError(f"{path}: {entry.name} points outside the bundle; refused")
@@ -214,7 +183,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 name = PurePosixPath(info.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts or ":" in info.filename:
                     raise BadInputError(f"{path}: {info.filename!r} points outside the bundle; refused")
-                if info.filename in (CARD, GENERATOR, CRITIC, REFERENCE):
+                if info.filename in (CARD, *FILES):
                     _check_size(path, info.filename, info.file_size)
                     files[info.filename] = archive.read(info)
     except BadInputError:
@@ -228,59 +197,6 @@ def _check_size(path: Path, name: str, size: int) -> None:
     limit = LARGEST_CARD if name == CARD else LARGEST_FILE
     if size > limit:
         raise BadInputError(f"{path}: {name} is {size} bytes, expected at most {limit}; refused")
-
-
-def _parse_card(content: bytes, path: Path) -> Card:
-    try:
-        entries = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: {CARD} is not JSON ({error}); get the bundle again") from error
-    if not isinstance(entries, dict) or entries.get("format_version") != FORMAT_VERSION:
-        found = entries.get("format_version") if isinstance(entries, dict) else None
-        raise BadInputError(f"{path}: expected bundle format {FORMAT_VERSION}, found {found!r}; update spikeloop")
-    values = {}
-    for item in dataclasses.fields(Card):
-        if item.name in entries:
-            values[item.name] = _checked(item.name, entries[item.name], item.type, path)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-            raise BadInputError(f"{path}: {CARD} lacks {item.name}; get the bundle again")
-    card = Card(**values)
-    _check_card(card, path)
-    return card
-
-
-def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
-    """The value, if it has the field's type; lists become tuples."""
-    kind = get_origin(expected) or expected
-    if kind is tuple:
-        member = get_args(expected)[0]
-        if isinstance(value, list) and all(isinstance(each, member) for each in value):
-            return tuple(value)
-    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise BadInputError(f"{path}: {CARD} has {name} = {value!r:.60}, expected {getattr(kind, '__name__', kind)}")
-
-
-def _check_card(card: Card, path: Path) -> None:
-    checks = {
-        "kind": card.kind == "window",
-        "count_distribution": card.count_distribution == "bernoulli",
-        "unit_names": len(card.unit_names) >= 1,
-        "bin_size_s": np.isfinite(card.bin_size_s) and card.bin_size_s > 0,
-        "window_bins": card.window_bins >= 1,
-        "latent_size": card.latent_size >= 1,
-        "files": all(isinstance(digest, str) for digest in card.files.values()),
-    }
-    for name, holds in checks.items():
-        if not holds:
-            raise BadInputError(
-                f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
-            )
-    for name in card.files:
-        if name not in (GENERATOR, CRITIC, REFERENCE):
-            raise BadInputError(f"{path}: the card lists {name!r}, which is no part of a bundle; refused")
 
 
 def _refuse_external_data(listed: Mapping[str, str], files: Mapping[str, bytes], name: str, path: Path) -> None:

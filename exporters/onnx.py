@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spikeloop.exporters.bundle import Bundle, Card, write_bundle
+from spikeloop.exporters.bundle import Bundle, write_bundle
+from spikeloop.exporters.card import Card
+from spikeloop.models.checkpoint import read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.training import FAMILIES, read_checkpoint
+from spikeloop.models.training import FAMILIES
 
 __all__ = ["export_bundle", "to_onnx"]
 

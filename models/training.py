@@ -6,10 +6,8 @@ steps as one that was not.
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from spikeloop.models import spike_gan
+from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.measures.likeness import Likeness, judge, statistics_of
 from spikeloop.models.measures.statistics import expected_counts
@@ -31,7 +28,6 @@ __all__ = ["FAMILIES", "Progress", "Settings", "Training", "train"]
 
 FAMILIES = {"spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS)}
 
-CHECKPOINT = "checkpoint.safetensors"
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
 JUDGED_EVERY = 5  # where nothing is held out, every so manieth repeat is judged by all the same
@@ -157,19 +153,7 @@ class Training:
         windows = cut_windows(self.training_part, self.settings.config.window_bins)
         for name, value in statistics_of(windows).items():
             tensors[f"reference.{name}"] = torch.as_tensor(value)
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        scratch = folder / f"{CHECKPOINT}.part"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, scratch, {"spikeloop": json.dumps(self._description())})
-            os.replace(scratch, folder / CHECKPOINT)
-        except (OSError, SafetensorError) as error:
-            with suppress(OSError):
-                scratch.unlink(missing_ok=True)
-            raise FailureError(
-                f"could not write a checkpoint to {folder} ({error}); free some space or choose another --out,"
-                " then run the same command again"
-            ) from error
+        write_checkpoint(folder, tensors, self._description())
 
     def resume(self, folder: Path) -> bool:
         """Go on from the checkpoint in a folder; False where there is none.
@@ -289,25 +273,6 @@ def train(
 def _steps(training: Training, minutes: float | None, steps: int | None) -> Iterator[float]:
     while (minutes is None or training.trained_s < 60 * minutes) and (steps is None or training.steps < steps):
         yield training.step()
-
-
-def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a checkpoint and its description (recording, settings, steps, trained_s).
-
-    Raises
-    ------
-    BadInputError
-        If there is none, or it is damaged.
-    """
-    path = folder / CHECKPOINT if folder.is_dir() else folder
-    if not path.is_file():
-        raise BadInputError(f"no checkpoint at {path}; expected a folder that `spikeloop train --out` wrote")
-    try:
-        with safe_open(path, "pt") as opened:
-            description = json.loads(opened.metadata()["spikeloop"])
-            return {key: opened.get_tensor(key) for key in opened.keys()}, description  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise BadInputError(f"{path}: not a readable checkpoint ({error}); remove it to train anew") from error
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -8,8 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.bundle import Bundle, Card
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.interrupts import hold_interrupts
 
 __all__ = ["CPU", "CUDA", "Device", "Engine", "import_onnxruntime"]
 
@@ -96,7 +98,8 @@ def import_onnxruntime() -> ModuleType:
         If it is not installed; says what to install.
     """
     try:
-        import onnxruntime
+        with hold_interrupts():
+            import onnxruntime
     except ImportError as error:
         raise FailureError(
             f"ONNX Runtime is missing ({error}); pip install 'spikeloop[cpu]', or 'spikeloop[gpu]' with an NVIDIA GPU"

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Self
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.interrupts import hold_interrupts
 from spikeloop.streamer.loop import Step
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def import_pylsl() -> ModuleType:
         If pylsl or liblsl is missing; says what to install.
     """
     try:
-        import pylsl
+        with hold_interrupts():
+            import pylsl
     except (ImportError, RuntimeError, OSError) as error:
         raise FailureError(
             "LSL's library could not be loaded; install it (conda install -c conda-forge liblsl, brew install"

@@ -1,6 +1,7 @@
 """What tests share: the real recording where it is at hand, and small bundles with random weights."""
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -63,6 +64,7 @@ Start = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start `spikeloop ARGUMENTS` (or `python SCRIPT ARGUMENTS`); whatever still runs is killed afterwards."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has children ignore Ctrl-C
     running: list[subprocess.Popen[str]] = []
 
     def starter(*arguments: object, script: Path | None = None, **options: object) -> subprocess.Popen[str]:

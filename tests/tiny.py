@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from spikeloop.exporters.bundle import Bundle, Card, write_bundle
+from spikeloop.exporters.bundle import Bundle, write_bundle
+from spikeloop.exporters.card import Card
 from spikeloop.models.measures.likeness import statistics_of
 
 LATENT = 8

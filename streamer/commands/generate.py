@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from spikeloop.exporters.bundle import Card, read_bundle
+from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.engine import Device, Engine

@@ -4,6 +4,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from spikeloop.streamer.interrupts import hold_interrupts
+
 __all__ = ["main"]
 
 INTERRUPTED = 130
@@ -19,16 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    import tyro
-    from tyro.extras import SubcommandApp
+    with hold_interrupts():
+        import tyro
+        from tyro.extras import SubcommandApp
 
-    from spikeloop.models.errors import SpikeloopError
-    from spikeloop.streamer.commands.doctor import doctor
-    from spikeloop.streamer.commands.export import export
-    from spikeloop.streamer.commands.generate import generate
-    from spikeloop.streamer.commands.models import models
-    from spikeloop.streamer.commands.stream import stream
-    from spikeloop.streamer.commands.train import train
+        from spikeloop.models.errors import SpikeloopError
+        from spikeloop.streamer.commands.doctor import doctor
+        from spikeloop.streamer.commands.export import export
+        from spikeloop.streamer.commands.generate import generate
+        from spikeloop.streamer.commands.models import models
+        from spikeloop.streamer.commands.stream import stream
+        from spikeloop.streamer.commands.train import train
 
     app = SubcommandApp()
     for command in (stream, models, train, export, generate, doctor):

@@ -3,13 +3,18 @@
 import asyncio
 import dataclasses
 import gc
+import math
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import Bundle, read_bundle
+from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
 from spikeloop.streamer.commands.output import print_json
@@ -65,67 +70,96 @@ def stream(
     json
         print one JSON document at the end
     """
-    if seed < 0:
-        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
-    if not 0 <= start_delay < float("inf"):
-        raise BadInputError(f"--start-delay: expected seconds from 0, found {start_delay}")
     loaded = read_bundle(bundle)
-    step_bins = _step_bins(step_bins, loaded.card.bin_size_s)
-    bins = _bins(duration, loaded.card.bin_size_s)
-    console = Console(stderr=True)
+    plan = _plan(loaded.card, name, seed, step_bins, duration, format, start_delay)
     check_name_is_free(name)
+    console = Console(stderr=True)
     engine = Engine(loaded, device)
     if engine.notice:
         console.print(engine.notice)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
     interrupted = False
     try:
-        asyncio.run(_stream(loaded, engine, health, console, name, seed, step_bins, bins, format, start_delay))
+        asyncio.run(_stream(loaded, engine, plan, health, console))
     except KeyboardInterrupt:
         interrupted = True
     report = health.report()
     if json:
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": engine.provider}
-        print_json(made | {"name": name, "step_bins": step_bins} | dataclasses.asdict(report))
+        print_json(made | {"name": name, "step_bins": plan.step_bins} | dataclasses.asdict(report))
     else:
-        console.print(format_report(report))
+        console.print(format_report(report), highlight=False)
     return 130 if interrupted else 0
 
 
-async def _stream(
-    bundle: Bundle,
-    engine: Engine,
-    health: Health,
-    console: Console,
+@dataclass(frozen=True)
+class _Plan:
+    """Options that were checked; `bins` is None for a stream without end."""
+
+    name: str
+    seed: int
+    step_bins: int
+    bins: int | None
+    count_format: CountFormat
+    start_delay_s: float
+
+
+def _plan(
+    card: Card,
     name: str,
     seed: int,
-    step_bins: int,
-    bins: int | None,
+    step_bins: int | None,
+    duration_s: float | None,
     count_format: CountFormat,
-    start_delay: float,
-) -> None:
-    card = bundle.card
+    start_delay_s: float,
+) -> _Plan:
+    longest = max(1, round(LONGEST_STEP_S / card.bin_size_s))
+    if step_bins is None:
+        step_bins = max(1, round(STEP_S / card.bin_size_s))
+    if seed < 0:
+        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    if not 1 <= step_bins <= longest:
+        raise BadInputError(f"--step-bins: expected 1 to {longest} bins ({LONGEST_STEP_S:g} s), found {step_bins}")
+    if duration_s is not None and not card.bin_size_s <= duration_s < math.inf:
+        raise BadInputError(f"--duration: expected at least one bin ({card.bin_size_s:g} s), found {duration_s:g} s")
+    if not 0 <= start_delay_s < math.inf:
+        raise BadInputError(f"--start-delay: expected seconds from 0, found {start_delay_s:g}")
+    bins = None if duration_s is None else round(duration_s / card.bin_size_s)
+    return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
+
+
+async def _stream(bundle: Bundle, engine: Engine, plan: _Plan, health: Health, console: Console) -> None:
+    card, units = bundle.card, len(bundle.card.unit_names)
     clock = WallClock(import_pylsl().local_clock)
-    start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * len(card.unit_names) + start_delay
-    provenance = Provenance(card.name, bundle.sha256, seed, card.bin_size_s, step_bins, start_s)
-    source = WindowSource(engine, seed, on_inference=health.inference.add)
-    async with LslSink(name, card.unit_names, provenance, count_format) as sink:
+    start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * units + plan.start_delay_s
+    provenance = Provenance(card.name, bundle.sha256, plan.seed, card.bin_size_s, plan.step_bins, start_s)
+    source = WindowSource(engine, plan.seed, on_inference=health.inference.add)
+    async with LslSink(plan.name, card.unit_names, provenance, plan.count_format) as sink:
         console.print(
-            f"streaming {card.name} ({len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins, seed {seed}) on"
-            f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{name}')[0])",
+            f"streaming {card.name} ({units} units, {card.bin_size_s * 1000:g} ms bins, seed {plan.seed}) on"
+            f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
             highlight=False,
+            soft_wrap=True,
         )
         status = Status(health, sink.has_consumers, console)
-        shown = asyncio.create_task(status.show(), name="status")
         _quieten_interpreter()
-        try:
+        async with _running(status.show()):
             await stream_steps(
-                source, (sink, status), clock, health, start_s=start_s, step_bins=step_bins, seed=seed, bins=bins
-            )
-        finally:
-            shown.cancel()
-            with suppress(asyncio.CancelledError):
-                await shown
+                source, (sink, status), clock, health,
+                start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins,
+            )  # fmt: skip
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something endless beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _quieten_interpreter() -> None:
@@ -133,20 +167,3 @@ def _quieten_interpreter() -> None:
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(GIL_SLICE_S)
-
-
-def _step_bins(asked: int | None, bin_size_s: float) -> int:
-    longest = max(1, round(LONGEST_STEP_S / bin_size_s))
-    if asked is None:
-        return max(1, round(STEP_S / bin_size_s))
-    if not 1 <= asked <= longest:
-        raise BadInputError(f"--step-bins: expected 1 to {longest} bins ({LONGEST_STEP_S:g} s), found {asked}")
-    return asked
-
-
-def _bins(duration: float | None, bin_size_s: float) -> int | None:
-    if duration is None:
-        return None
-    if not bin_size_s <= duration < float("inf"):
-        raise BadInputError(f"--duration: expected at least one bin ({bin_size_s:g} s), found {duration:g} s")
-    return round(duration / bin_size_s)

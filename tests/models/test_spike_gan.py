@@ -63,7 +63,9 @@ def test_the_gradient_penalty_of_a_linear_critic_is_known(random_numbers):
 
     real, fake = torch.rand(6, 4, 5), torch.rand(6, 4, 5)
     loss = critic_loss(Linear(), real, fake, penalty=10.0, random=random_numbers)  # type: ignore[arg-type]
-    expected = (fake * weights).sum((1, 2)).mean() - (real * weights).sum((1, 2)).mean() + 10 * (weights.norm() - 1) ** 2
+    expected = (
+        (fake * weights).sum((1, 2)).mean() - (real * weights).sum((1, 2)).mean() + 10 * (weights.norm() - 1) ** 2
+    )
     torch.testing.assert_close(loss, expected)
     loss.backward()  # the penalty is differentiable
     assert weights.grad is not None

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from spikeloop.models import training
+from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.recording import cut_windows, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import Settings, Training, read_checkpoint, train
+from spikeloop.models.training import Settings, Training, train
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,13 @@ def test_another_run_is_not_overwritten(recording, settings, tmp_path):
         Training(other, settings, "cpu").resume(tmp_path)
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"x" * 100])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"x" * 100]
+)
 def test_a_damaged_checkpoint_is_told(recording, settings, tmp_path, damage):
     run = Training(recording, settings, "cpu")
     run.save(tmp_path)
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / CHECKPOINT
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(BadInputError, match="not a readable checkpoint"):
         run.resume(tmp_path)

@@ -31,7 +31,11 @@ def test_results_of_earlier_runs_are_not_overwritten(bundle, random):
 @pytest.mark.parametrize(
     ("card", "generator", "message"),
     [
-        ({"latent_size": 9}, {}, r"expected generator inputs latent tensor\(float\) \['windows', 9\], found latent .*8"),
+        (
+            {"latent_size": 9},
+            {},
+            r"expected generator inputs latent tensor\(float\) \['windows', 9\], found latent .*8",
+        ),
         ({"window_bins": 64}, {}, r"expected generator outputs .*64, 4\], found .*32, 4"),
         ({"unit_names": ("a", "b")}, {}, r"expected generator outputs .*32, 2\], found .*32, 4"),
         ({}, {"input_name": "noise"}, "expected generator inputs latent .*found noise"),

@@ -36,9 +36,7 @@ async def run(engine, step_bins, bins=600, seed=0, start_s=1000.1, clock=None, s
     clock = clock or SimulatedClock(start_s)
     kept, health = Kept(clock), Health(0.001, 96)
     source = WindowSource(engine, seed)
-    await stream(
-        source, (kept, *sinks), clock, health, start_s=start_s, step_bins=step_bins, seed=seed, bins=bins
-    )
+    await stream(source, (kept, *sinks), clock, health, start_s=start_s, step_bins=step_bins, seed=seed, bins=bins)
     return kept, health
 
 
@@ -110,7 +108,7 @@ async def test_after_a_stall_the_schedule_is_kept_and_late_steps_are_counted(eng
     assert kept.pushed_s[-1] == kept.steps[-1].stamps_s[-1]  # on time again
 
 
-async def test_nothing_of_a_broken_model_is_emitted(engine):
+async def test_nothing_of_a_broken_model_is_emitted():
     class Breaks:
         unit_names, bin_size_s = ("a",), 0.02
         taken = 0

@@ -73,9 +73,7 @@ def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
     def small_files_only():
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    process = start(
-        "generate", bundle_path, "--duration", 60, "--out", tmp_path / "d.npz", preexec_fn=small_files_only
-    )
+    process = start("generate", bundle_path, "--duration", 60, "--out", tmp_path / "d.npz", preexec_fn=small_files_only)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "could not write" in errors

@@ -1,10 +1,14 @@
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 
+import onnx
 import pylsl
 import pytest
+from onnx import helper, numpy_helper
 
 from spikeloop.streamer.commands.main import main
 from tests.tiny import tiny_bundle, tiny_generator
@@ -84,9 +88,6 @@ def test_a_model_that_turns_to_nan_stops_the_stream_with_an_error(start, tmp_pat
 
 
 def overflowing_generator() -> bytes:
-    import onnx
-    from onnx import helper, numpy_helper
-
     model = onnx.load_from_string(tiny_generator(4))
     weights = model.graph.initializer[0]
     huge = numpy_helper.to_array(weights) * 0 + 3e38
@@ -123,7 +124,7 @@ def test_an_unknown_bundle_is_told_what_there_is(capsys):
     assert "retina" in said
 
 
-def test_unknown_options_and_commands_exit_2(bundle_path):
+def test_unknown_options_and_commands_exit_2():
     for arguments in (["stream", "--sed", "1"], ["strem"], ["stream", "--step-bins", "many"]):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
@@ -139,12 +140,9 @@ def test_a_stream_and_its_threads_end_with_a_killed_terminal(start, bundle_path,
     assert gone(stream_name)
 
 
-def test_nothing_but_json_goes_to_stdout_even_through_a_closed_pipe(bundle_path):
+def test_nothing_but_json_goes_to_stdout_even_through_a_closed_pipe():
     command = "from spikeloop.streamer.commands.main import main; main(['models', '--json'])"
     shell = f'"$PYTHON" -c "{command}" | head -c 1'
-    import os
-    import sys
-
     outcome = subprocess.run(
         shell, shell=True, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False
     )

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import CHECKPOINT, read_checkpoint
 from tests.streamer.commands.test_stream import fails
 
 

@@ -1,0 +1,1 @@
+"""Measured, not asserted: `python -m benchmarks [stream] [scale] [realism]`."""

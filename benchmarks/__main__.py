@@ -1,0 +1,62 @@
+"""Run benchmarks, print their figures, keep them as JSON, and on request write them to docs/figures.md."""
+
+import datetime
+import importlib
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+RESULTS = Path(__file__).parent / "results"
+FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
+
+Benchmark = Literal["stream", "scale", "realism"]
+
+
+def main(
+    names: Positional[tuple[Benchmark, ...]] = ("stream", "scale"),
+    seconds: Annotated[float, tyro.conf.arg(help="how long each stream runs")] = 60.0,
+    minutes: Annotated[float, tyro.conf.arg(help="how long the model of `realism` is trained")] = 25.0,
+    write: Annotated[bool, tyro.conf.arg(help="write the figures to docs/figures.md")] = False,
+) -> None:
+    """Run benchmarks; each prints its figures and keeps them in benchmarks/results/NAME.json."""
+    RESULTS.mkdir(exist_ok=True)
+    for name in names:
+        print(f"\n== {name}", flush=True)
+        length = minutes if name == "realism" else seconds
+        result = importlib.import_module(f"benchmarks.{name}").measure(length)
+        result |= {"date": f"{datetime.date.today():%Y-%m-%d}", "cores": os.cpu_count(), "machine": platform.machine()}
+        result["command"] = f"python -m benchmarks {name} " + (
+            f"--minutes {minutes:g}" if name == "realism" else f"--seconds {seconds:g}"
+        )
+        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        print(_table(result))
+    if write:
+        _write_figures()
+
+
+def _table(result: dict) -> str:
+    """Rows as a Markdown table, with date, cores and command above it."""
+    columns = list(result["rows"][0])
+    lines = [f"{result['about']}\n", f"{result['date']}, {result['cores']} cores, `{result['command']}`:\n"]
+    lines += [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in result["rows"]]
+    return "\n".join([*lines, *(f"\n{note}" for note in result.get("notes", ()))])
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _write_figures() -> None:
+    title = "# What was measured\n\nWritten by `python -m benchmarks ... --write`; never by hand.\n"
+    parts = (f"## {path.stem}\n\n{_table(json.loads(path.read_text()))}\n" for path in sorted(RESULTS.glob("*.json")))
+    FIGURES.write_text("\n".join([title, *parts]))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,113 @@
+"""A bundle's card: what the model is, as `card.json`; read with every entry checked."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
+
+CARD = "card.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a bundle holds; `card.json`.
+
+    Attributes
+    ----------
+    kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
+    count_distribution : how counts are drawn from the generator's output; "bernoulli"
+    latency_bins : bins by which spikes lag their condition
+    state_tensors : names of the tensors that a "stream" generator hands from step to step
+    training : recording, origin, settings, seed and duration of the training
+    realism : measured likeness, one entry a statistic
+    files : SHA-256 of every other file of the bundle, by name
+    """
+
+    name: str
+    family: str
+    kind: str
+    unit_names: tuple[str, ...]
+    bin_size_s: float
+    window_bins: int
+    latent_size: int
+    count_distribution: str = "bernoulli"
+    latency_bins: int = 0
+    conditions: tuple[dict, ...] = ()
+    state_tensors: tuple[str, ...] = ()
+    training: dict = field(default_factory=dict)
+    realism: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+def format_card(card: Card) -> bytes:
+    """The card as JSON."""
+    return (json.dumps(dataclasses.asdict(card), indent=1) + "\n").encode()
+
+
+def parse_card(content: bytes, path: Path) -> Card:
+    """Read a card; entries that this version doesn't know are passed over.
+
+    Parameters
+    ----------
+    path : of the bundle, for messages
+
+    Raises
+    ------
+    BadInputError
+        If it is no JSON, of another format, incomplete, or says what can't be streamed.
+    """
+    try:
+        entries = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: {CARD} is not JSON ({error}); get the bundle again") from error
+    if not isinstance(entries, dict) or entries.get("format_version") != FORMAT_VERSION:
+        found = entries.get("format_version") if isinstance(entries, dict) else None
+        raise BadInputError(f"{path}: expected bundle format {FORMAT_VERSION}, found {found!r}; update spikeloop")
+    values = {}
+    for item in dataclasses.fields(Card):
+        if item.name in entries:
+            values[item.name] = _checked(item.name, entries[item.name], item.type, path)
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise BadInputError(f"{path}: {CARD} lacks {item.name}; get the bundle again")
+    card = Card(**values)
+    _check_card(card, path)
+    return card
+
+
+def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
+    """The value, if it has the field's type; lists become tuples."""
+    kind = get_origin(expected) or expected
+    if kind is tuple:
+        member = get_args(expected)[0]
+        if isinstance(value, list) and all(isinstance(each, member) for each in value):
+            return tuple(value)
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise BadInputError(f"{path}: {CARD} has {name} = {value!r:.60}, expected {getattr(kind, '__name__', kind)}")
+
+
+def _check_card(card: Card, path: Path) -> None:
+    checks = {
+        "kind": card.kind == "window",
+        "count_distribution": card.count_distribution == "bernoulli",
+        "unit_names": len(card.unit_names) >= 1,
+        "bin_size_s": math.isfinite(card.bin_size_s) and card.bin_size_s > 0,
+        "window_bins": card.window_bins >= 1,
+        "latent_size": card.latent_size >= 1,
+        "files": all(isinstance(digest, str) for digest in card.files.values()),
+    }
+    for name, holds in checks.items():
+        if not holds:
+            raise BadInputError(
+                f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
+            )

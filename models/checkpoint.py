@@ -1,0 +1,60 @@
+"""Checkpoints of training runs: tensors as safetensors, and a description as JSON in the same file."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spikeloop.models.errors import BadInputError, FailureError
+
+__all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; the previous one stays until it is replaced.
+
+    Raises
+    ------
+    FailureError
+        If the disk refuses.
+    """
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    scratch = folder / f"{CHECKPOINT}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(plain, scratch, {"spikeloop": json.dumps(description)})
+        os.replace(scratch, folder / CHECKPOINT)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise FailureError(
+            f"could not write a checkpoint to {folder} ({error}); free some space or choose another --out,"
+            " then run the same command again"
+        ) from error
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint and its description (recording, settings, steps, trained_s).
+
+    Raises
+    ------
+    BadInputError
+        If there is none, or it is damaged.
+    """
+    path = folder / CHECKPOINT if folder.is_dir() else folder
+    if not path.is_file():
+        raise BadInputError(f"no checkpoint at {path}; expected a folder that `spikeloop train --out` wrote")
+    try:
+        with safe_open(path, "pt") as opened:
+            description = json.loads(opened.metadata()["spikeloop"])
+            return {key: opened.get_tensor(key) for key in opened.keys()}, description  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: not a readable checkpoint ({error}); remove it to train anew") from error

@@ -1,0 +1,101 @@
+"""Every command and program of the README, run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+SHELL = [line.split("#")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+PROGRAMS = [block for kind, block in BLOCKS if kind == "python"]
+SHORTENED = {"--minutes 10": "--steps 3"}  # what would take a test too long
+
+
+def run(command: str, folder: Path, timeout: float = 110) -> subprocess.CompletedProcess[str]:
+    """A `spikeloop ...` line as a shell in that folder would run it."""
+    for long, short in SHORTENED.items():
+        command = command.replace(long, short)
+    shell = f"{sys.executable} -c 'from spikeloop.streamer.commands.main import main; main()' "
+    outcome = subprocess.run(
+        shell + command.removeprefix("spikeloop "),
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome
+
+
+def test_every_command_of_the_readme_is_one_that_these_tests_run():
+    run_here = ("make stream", "make test", "pip install", "spikeloop train", "spikeloop export", "spikeloop stream")
+    assert SHELL
+    for line in SHELL:
+        assert line.startswith(run_here), line
+
+
+def test_a_recording_of_ones_own_becomes_a_stream(tmp_path):
+    (program,) = (each for each in PROGRAMS if "savez" in each)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    commands = [line for line in SHELL if line.startswith("spikeloop")]
+    assert [command.split()[1] for command in commands] == ["train", "export", "stream"]
+    for command in commands:
+        run(command, tmp_path)
+
+
+def test_the_subscriber_prints_every_bin(start, bundle_path):
+    (program,) = (each for each in PROGRAMS if "StreamInlet" in each)
+    assert len(program.splitlines()) <= 10
+    subscriber = subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)
+    stream = start("stream", bundle_path)  # under its default name, as in the README
+    try:
+        assert subscriber.stdout is not None
+        lines = [subscriber.stdout.readline() for _ in range(20)]
+    finally:
+        subscriber.kill()
+        subscriber.communicate()
+        stream.kill()
+    stamps = [
+        float(match[1]) for line in lines if (match := re.fullmatch(r"bin that ended at (.*) s: \d+ spikes\n", line))
+    ]
+    assert len(stamps) == 20
+    np.testing.assert_allclose(np.diff(stamps), 0.001, atol=0.0011)  # printed to a millisecond
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\| `(spikeloop .*?)`", README, re.MULTILINE))
+def test_every_command_of_the_table_has_help(command):
+    shown = run(f"spikeloop {command.split()[1]} --help", REPOSITORY).stdout
+    for option in re.findall(r"--[a-z-]+", command):
+        assert option in shown
+
+
+def test_every_option_of_the_table_exists():
+    for row in re.findall(r"^\| `(spikeloop \w+).*?\| (.*?) \|$", README, re.MULTILINE):
+        shown = run(f"{row[0]} --help", REPOSITORY).stdout
+        for option in re.findall(r"`(--[a-z-]+)", row[1]):
+            assert option in shown, (row[0], option)
+
+
+def test_make_stream_streams(stream_name):
+    """With what is set up already; on a new machine it first installs that."""
+    if not (REPOSITORY / ".venv" / "streams").exists():
+        pytest.skip("the tests were not started by `make test`, and make stream would set up an environment of its own")
+    outcome = subprocess.run(
+        ["make", "stream", f"ARGS=--duration 1 --name {stream_name} --json"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    assert '"bins": 50' in outcome.stdout
+
+
+@pytest.mark.parametrize("target", ["stream", "test", "bench", "check", "picture"])
+def test_the_make_targets_exist(target):
+    outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
