@@ -27,7 +27,7 @@ def measure(minutes: float) -> dict:
                 "F (floor)": row["floor"],
                 "I (independent)": row["ceiling"],
                 "E/F": round(row["ratio"], 2),
-                "(E-F)/(I-F)": round(row["excess"], 3),
+                "(E-F)/(I-F)": "-" if row["excess"] is None else round(row["excess"], 3),
             }
             for row in report["realism"]
         ],

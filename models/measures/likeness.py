@@ -4,6 +4,7 @@ All three compare samples of one size with the same held-out data: E the model, 
 itself (what sampling alone costs), I independent units at the training recording's rates.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -56,13 +57,14 @@ class Likeness:
 
     @property
     def ratio(self) -> float:
-        """E / F: 1 is as good as more data from the same recording."""
-        return self.error / self.floor
+        """E / F: 1 is as good as more data from the same recording; NaN where the floor is 0."""
+        return self.error / self.floor if self.floor > 0 else math.nan
 
     @property
     def excess(self) -> float:
-        """(E - F) / (I - F): 0 perfect, 1 no better than independent units."""
-        return (self.error - self.floor) / (self.ceiling - self.floor)
+        """(E - F) / (I - F): 0 perfect, 1 no better than independent units; NaN where these reach the floor (rates)."""
+        room = self.ceiling - self.floor
+        return (self.error - self.floor) / room if room > 0 else math.nan
 
 
 def statistics_of(windows: Windows) -> dict[str, Floats]:

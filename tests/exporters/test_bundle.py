@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from onnx import external_data_helper
 
 from spikeloop.exporters import bundle as bundles
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
@@ -175,7 +176,7 @@ def read_files(folder):
 
 def test_weights_in_another_file_are_refused(tmp_path):
     model = onnx.load_from_string(tiny_generator(4))
-    onnx.external_data_helper.convert_model_to_external_data(model, location="../../weights", size_threshold=0)
+    external_data_helper.convert_model_to_external_data(model, location="../../weights", size_threshold=0)
     with pytest.raises(BadInputError, match=r"generator\.onnx keeps its weights in another file"):
         tiny_bundle(tmp_path / "tiny", units=4, generator=model.SerializeToString())
 

@@ -38,7 +38,7 @@ def test_the_exported_generator_and_critic_compute_what_torch_does(trained, expo
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         for batch in (1, 3, 100):
             given = random.standard_normal((batch, *shape), np.float32)
-            (found,) = session.run(None, {session.get_inputs()[0].name: given})
+            found = np.asarray(session.run(None, {session.get_inputs()[0].name: given})[0])
             with torch.no_grad():
                 np.testing.assert_allclose(found, module(torch.from_numpy(given)).numpy(), rtol=1e-4, atol=1e-5)
 

@@ -32,7 +32,7 @@ def engine(bundle):
     return Engine(bundle, "cpu")
 
 
-async def run(engine, step_bins, bins=600, seed=0, start_s=1000.1, clock=None, sinks=()):
+async def run(engine, step_bins, bins: int | None = 600, seed=0, start_s=1000.1, clock=None, sinks=()):
     clock = clock or SimulatedClock(start_s)
     kept, health = Kept(clock), Health(0.001, 96)
     source = WindowSource(engine, seed)

@@ -162,7 +162,7 @@ def test_counts_come_as_small_integers_on_request(start, tmp_path, stream_name, 
 
 
 def test_a_name_that_is_taken_is_refused(start, bundle_path, stream_name):
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(stream_name, "Spikes", 1, 0.0, "int8", stream_name))
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(stream_name, "Spikes", 1, 0.0, pylsl.cf_int8, stream_name))
     with pytest.raises(BadInputError, match="already on the network.*--name"):
         check_name_is_free(stream_name)
     stream = start("stream", bundle_path, "--name", stream_name)

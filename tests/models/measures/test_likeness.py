@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,8 @@ def test_independent_units_keep_the_rates_and_lose_the_correlations(population, 
 def test_ratio_and_excess_are_their_definitions():
     likeness = Likeness("x", error=3.0, floor=1.0, ceiling=5.0)
     assert (likeness.ratio, likeness.excess) == (3.0, 0.5)
+    assert math.isnan(Likeness("x", error=3.0, floor=1.0, ceiling=0.5).excess)
+    assert math.isnan(Likeness("x", error=3.0, floor=0.0, ceiling=0.5).ratio)
 
 
 def test_distances_are_their_definitions():
