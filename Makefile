@@ -26,15 +26,17 @@ picture: .venv/develops  ## the raster in the README, real above generated
 	$(BIN)/python docs/raster.py
 
 .venv/bare:
-	$(PYTHON) -m venv .venv
+	@echo "setting up .venv, once; this takes a minute"
+	@$(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/streams: .venv/bare pyproject.toml constraints.txt
-	$(PIP) -e '.[cpu]'
+	@$(PIP) -e '.[cpu]'
 	@touch $@
 
 .venv/develops: .venv/streams
-	$(PIP) -e '.[cpu,train,tests,checks,figures]'
+	@echo "installing what development needs, PyTorch among it; this takes minutes"
+	@$(PIP) -e '.[cpu,train,tests,checks,figures]'
 	@touch $@
 
 clean:

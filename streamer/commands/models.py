@@ -7,6 +7,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles
+from spikeloop.models.measures.likeness import Likeness
 from spikeloop.streamer.commands.output import print_json
 
 __all__ = ["models"]
@@ -43,5 +44,8 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
 
 
 def _realism(realism: dict) -> str:
-    ratios = (f"{name} {each['error'] / each['floor']:.2f}" for name, each in realism.get("statistics", {}).items())
-    return f"{', '.join(ratios)} ({realism['judged_on']})" if realism.get("statistics") else "not judged"
+    try:
+        verdicts = [Likeness(**each) for each in realism["statistics"].values()]
+        return f"{', '.join(f'{each.statistic} {each.ratio:.2f}' for each in verdicts)} ({realism['judged_on']})"
+    except (KeyError, TypeError, AttributeError):  # a card may say nothing of it, or in other words
+        return "not judged"
