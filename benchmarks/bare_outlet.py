@@ -12,7 +12,7 @@ import pylsl
 
 
 def main(name: str, units: int, rate_hz: float, step_bins: int, seconds: float) -> None:
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Spikes", units, rate_hz, "float32", name))
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Spikes", units, rate_hz, pylsl.cf_float32, name))
     zeros = np.zeros((step_bins, units), np.float32)
     start_s = pylsl.local_clock() + 0.25
     cpu_began_s = time.process_time()

@@ -7,6 +7,7 @@ reads everything into memory, checks it, and runs nothing that it finds there.
 import dataclasses
 import io
 import os
+import stat
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.card import CARD, Card, format_card, parse_card
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["Bundle", "read_bundle", "shipped_bundles", "write_bundle"]
 
@@ -64,7 +66,7 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
         If there is none, or it is incomplete, altered, of another format, or reaches outside itself.
     """
     path = _locate(name_or_path)
-    files = _read_zip(path) if path.is_file() else _read_folder(path)
+    files = _read_folder(path) if path.is_dir() else _read_zip(path)
     if CARD not in files:
         raise BadInputError(f"{path}: no {CARD}; not a spikeloop bundle")
     card = parse_card(files[CARD], path)
@@ -105,7 +107,7 @@ def write_bundle(
     Raises
     ------
     BadInputError
-        If `path` exists and is no bundle.
+        If `path` exists and is no bundle, or holds something besides.
     FailureError
         If the disk refuses.
     """
@@ -115,23 +117,45 @@ def write_bundle(
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
     files[CARD] = format_card(card)
     path = Path(path)
-    if path.exists() and not _is_bundle(path):
-        raise BadInputError(f"{path} exists and is no bundle; choose another place")
+    if os.path.lexists(path) and not _is_bundle(path):
+        raise BadInputError(f"{path} exists and is no bundle, or not only one; choose another place")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-            fresh = Path(scratch) / path.name
+            fresh = Path(scratch) / "fresh" / path.name
+            fresh.parent.mkdir()
             _write_zip(fresh, files) if path.suffix == ".zip" else _write_folder(fresh, files)
-            if path.is_dir():
-                os.replace(path, Path(scratch) / "old")
-            os.replace(fresh, path)
+            _replace(path, fresh, Path(scratch) / "replaced" / path.name)
     except OSError as error:
         raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
     return read_bundle(path)
 
 
 def _is_bundle(path: Path) -> bool:
-    return (path / CARD).is_file() if path.is_dir() else zipfile.is_zipfile(path)
+    """Whether this is a bundle and nothing else, so that replacing it loses nothing."""
+    if path.is_dir():
+        names = {entry.name for entry in path.iterdir()}
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    else:
+        return False
+    return CARD in names and names <= {CARD, *FILES}
+
+
+def _replace(path: Path, fresh: Path, replaced: Path) -> None:
+    """Put what is fresh in the place of what may be there, and that back if it fails."""
+    with hold_interrupts():
+        if not path.is_dir():  # a file is replaced in one move, a folder is not
+            os.replace(fresh, path)
+            return
+        replaced.parent.mkdir()
+        os.replace(path, replaced)
+        try:
+            os.replace(fresh, path)
+        except OSError:
+            os.replace(replaced, path)
+            raise
 
 
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
@@ -151,27 +175,33 @@ def _locate(name_or_path: str | Path) -> Path:
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
     path = Path(name_or_path)
-    if not path.exists():
-        raise BadInputError(
-            f"no bundle named or at {str(name_or_path)!r}; shipped ones are {', '.join(shipped) or '(none)'},"
-            " others go by the path of a folder or .zip"
-        )
-    return path
+    try:
+        if stat.S_ISDIR(path.stat().st_mode) or stat.S_ISREG(path.stat().st_mode):
+            return path
+    except (OSError, ValueError):
+        pass  # absent, a loop of links, a name too long or with a zero in it
+    raise BadInputError(
+        f"no bundle named or at {str(name_or_path)!r:.200}; shipped ones are {', '.join(shipped) or '(none)'},"
+        " others go by the path of a folder or .zip"
+    )
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
     root = path.resolve()
     files = {}
-    for entry in sorted(path.iterdir()):
-        if entry.name not in (CARD, *FILES):
-            continue
-        if not entry.resolve().is_relative_to(root):
-            raise BadInputError(f"{path}: {entry.name} points outside the bundle; refused")
-        _check_size(path, entry.name, entry.stat().st_size)
-        try:
-            files[entry.name] = entry.read_bytes()
-        except OSError as error:
-            raise BadInputError(f"{path}: {entry.name} can't be read ({error})") from error
+    try:
+        for name in (CARD, *FILES):
+            entry = path / name
+            if not os.path.lexists(entry):
+                continue
+            if not entry.resolve().is_relative_to(root):
+                raise BadInputError(f"{path}: {name} points outside the bundle; refused")
+            if not entry.is_file():
+                raise BadInputError(f"{path}: {name} is no file; get the bundle again")
+            _check_size(path, name, entry.stat().st_size)
+            files[name] = entry.read_bytes()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise BadInputError(f"{path}: can't be read ({error})") from error
     return files
 
 
@@ -200,7 +230,11 @@ def _check_size(path: Path, name: str, size: int) -> None:
 
 
 def _refuse_external_data(listed: Mapping[str, str], files: Mapping[str, bytes], name: str, path: Path) -> None:
-    """An ONNX tensor may name a file anywhere on the disk as its data; a bundle's never does."""
+    """An ONNX tensor may name a file anywhere on the disk as its data; a bundle's never does.
+
+    A search for the usual encoding, for the sake of a clear message; the engine sees to it that no other
+    encoding of it works either.
+    """
     if name in listed and EXTERNAL_LOCATION in files[name]:
         raise BadInputError(f"{path}: {name} keeps its weights in another file; refused")
 
@@ -210,7 +244,14 @@ EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key 
 
 def _parse_reference(content: bytes, path: Path) -> dict[str, NDArray[np.float64]]:
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            _check_size(path, f"{REFERENCE}, unpacked,", sum(info.file_size for info in packed.infolist()))
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+            statistics = {key: archive[key] for key in archive.files}
+        if any(value.dtype.kind not in "fiu" for value in statistics.values()):
+            raise BadInputError(f"{path}: {REFERENCE} holds something other than numbers; refused")
+        return statistics
+    except BadInputError:
+        raise
     except Exception as error:
         raise BadInputError(f"{path}: {REFERENCE} can't be read ({error}); get the bundle again") from error

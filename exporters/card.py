@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -13,6 +13,8 @@ __all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
 
 CARD = "card.json"
 FORMAT_VERSION = 1
+SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
+LONGEST_LABEL = 200
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
         if isinstance(value, list) and all(isinstance(each, member) for each in value):
             return tuple(value)
     elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with suppress(OverflowError):
+            return float(value)
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise BadInputError(f"{path}: {CARD} has {name} = {value!r:.60}, expected {getattr(kind, '__name__', kind)}")
@@ -100,8 +103,9 @@ def _check_card(card: Card, path: Path) -> None:
     checks = {
         "kind": card.kind == "window",
         "count_distribution": card.count_distribution == "bernoulli",
-        "unit_names": len(card.unit_names) >= 1,
-        "bin_size_s": math.isfinite(card.bin_size_s) and card.bin_size_s > 0,
+        "name": _is_label(card.name),
+        "unit_names": len(card.unit_names) >= 1 and all(map(_is_label, card.unit_names)),
+        "bin_size_s": SHORTEST_BIN_S <= card.bin_size_s <= LONGEST_BIN_S,
         "window_bins": card.window_bins >= 1,
         "latent_size": card.latent_size >= 1,
         "files": all(isinstance(digest, str) for digest in card.files.values()),
@@ -111,3 +115,8 @@ def _check_card(card: Card, path: Path) -> None:
             raise BadInputError(
                 f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
             )
+
+
+def _is_label(text: str) -> bool:
+    """Whether a name can be shown in a terminal and sent over a wire."""
+    return 0 < len(text) <= LONGEST_LABEL and text.isprintable()

@@ -45,10 +45,16 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     if settings["family"] not in FAMILIES:
         raise BadInputError(f"{checkpoint}: unknown family {settings['family']!r}; there are {', '.join(FAMILIES)}")
     family, config_type, _ = FAMILIES[settings["family"]]
-    config = config_type(**settings["config"] | {"betas": tuple(settings["config"]["betas"])})
     units = len(recording["unit_names"])
-    model = family(config, torch.full((units,), 0.5))
-    model.load_state_dict({key: tensors[key] for key in model.state_dict()})
+    try:
+        config = config_type(**settings["config"] | {"betas": tuple(settings["config"]["betas"])})
+        model = family(config, torch.full((units,), 0.5))
+        model.load_state_dict({key: tensors[key] for key in model.state_dict()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise BadInputError(
+            f"{checkpoint}: its weights and settings are not those of this version's {settings['family']} ({error});"
+            " train it anew"
+        ) from error
     model.eval()
 
     generator = to_onnx(model.average, torch.zeros(2, config.latent_size), "latent", "probability")
@@ -62,7 +68,7 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         window_bins=config.window_bins,
         latent_size=config.latent_size,
         training={
-            "recording": {key: recording[key] for key in ("name", "origin", "repeats", "bins")},
+            "recording": {key: recording[key] for key in ("name", "origin", "repeats", "bins", "sha256")},
             "settings": settings,
             "steps": description["steps"],
             "trained_s": round(description["trained_s"], 1),

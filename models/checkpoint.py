@@ -16,6 +16,8 @@ from spikeloop.models.errors import BadInputError, FailureError
 __all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT = "checkpoint.safetensors"
+FORMAT_VERSION = 1
+ENTRIES = ("recording", "settings", "steps", "trained_s", "realism")
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -30,7 +32,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: M
     scratch = folder / f"{CHECKPOINT}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(plain, scratch, {"spikeloop": json.dumps(description)})
+        save_file(plain, scratch, {"spikeloop": json.dumps({"format_version": FORMAT_VERSION} | dict(description))})
         os.replace(scratch, folder / CHECKPOINT)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
@@ -55,6 +57,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as opened:
             description = json.loads(opened.metadata()["spikeloop"])
+            if description["format_version"] != FORMAT_VERSION or not all(entry in description for entry in ENTRIES):
+                raise ValueError(f"of format {description['format_version']}, expected {FORMAT_VERSION}")
             return {key: opened.get_tensor(key) for key in opened.keys()}, description  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"{path}: not a readable checkpoint ({error}); remove it to train anew") from error

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from torch import Tensor
 from spikeloop.models import spike_gan
 from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.measures.likeness import Likeness, judge, statistics_of
+from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.measures.likeness import Likeness, Yardstick, judge, make_yardstick, statistics_of
 from spikeloop.models.measures.statistics import expected_counts
 from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out
 
@@ -89,8 +91,8 @@ class Training:
         self.recording = recording
         self.settings = settings
         self.device = _device(device)
-        self.floor_part, self.judged_part = hold_out(recording, settings.hold_out or JUDGED_EVERY)
-        self.training_part = self.floor_part if settings.hold_out else recording
+        unseen, self.judged_part = hold_out(recording, settings.hold_out or JUDGED_EVERY)
+        self.training_part = unseen if settings.hold_out else recording
         self._check_recording()
         torch.manual_seed(settings.seed)  # the initial weights
         rates = torch.as_tensor(expected_counts(self.training_part.counts), dtype=torch.float32)
@@ -99,6 +101,9 @@ class Training:
         self.steps = 0
         self.trained_s = 0.0
         self.likeness: tuple[Likeness, ...] = ()
+        self.judged_at_step = 0
+        self._yardstick = self._make_yardstick(unseen)
+        self._reference = statistics_of(cut_windows(self.training_part, settings.config.window_bins))
         self._counts = torch.as_tensor(self.training_part.counts, device=self.device)
         self._random = torch.Generator(self.device)
 
@@ -129,13 +134,10 @@ class Training:
             parts.append(drawn.to(torch.uint8).cpu().numpy())
         return np.concatenate(parts)
 
-    def judge(self, windows: int = JUDGED_WINDOWS) -> tuple[Likeness, ...]:
+    def judge(self) -> tuple[Likeness, ...]:
         """Likeness to the repeats that were held out (or, where none were, to a fifth of the training data)."""
-        bins = self.settings.config.window_bins
-        random = np.random.Generator(np.random.Philox(self.settings.seed))
-        training, truth = cut_windows(self.floor_part, bins), cut_windows(self.judged_part, bins)
-        truth = truth[: min(windows, len(training))]
-        self.likeness = judge(self.sample(len(truth), seed=self.settings.seed), training, truth, random)
+        self.likeness = judge(self.sample(self._yardstick.windows, seed=self.settings.seed), self._yardstick)
+        self.judged_at_step = self.steps
         return self.likeness
 
     def save(self, folder: Path) -> None:
@@ -150,9 +152,7 @@ class Training:
         for name, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in moments.items()}
-        windows = cut_windows(self.training_part, self.settings.config.window_bins)
-        for name, value in statistics_of(windows).items():
-            tensors[f"reference.{name}"] = torch.as_tensor(value)
+        tensors |= {f"reference.{name}": torch.as_tensor(value) for name, value in self._reference.items()}
         write_checkpoint(folder, tensors, self._description())
 
     def resume(self, folder: Path) -> bool:
@@ -179,7 +179,16 @@ class Training:
             state["state"] = _nest(tensors, f"optimizer.{name}.")
             optimizer.load_state_dict(state)
         self.steps, self.trained_s = description["steps"], description["trained_s"]
+        realism = description["realism"]
+        self.likeness = tuple(Likeness(**each) for each in realism["statistics"].values())
+        self.judged_at_step = realism["judged_at_step"]
         return True
+
+    def _make_yardstick(self, unseen: Recording) -> Yardstick:
+        bins = self.settings.config.window_bins
+        training, held_out = cut_windows(unseen, bins), cut_windows(self.judged_part, bins)
+        random = np.random.Generator(np.random.Philox(self.settings.seed))
+        return make_yardstick(training, held_out[: min(JUDGED_WINDOWS, len(training))], random)
 
     def _real_windows(self, windows: int) -> Tensor:
         """Random windows of the training repeats; none crosses a seam."""
@@ -215,12 +224,14 @@ class Training:
                 "bins": recording.bins,
                 "bin_size_s": recording.bin_size_s,
                 "unit_names": recording.unit_names,
+                "sha256": sha256(np.ascontiguousarray(recording.counts)).hexdigest(),
             },
             "settings": dataclasses.asdict(self.settings),
             "steps": self.steps,
             "trained_s": self.trained_s,
             "realism": {
                 "judged_on": "held-out repeats" if self.settings.hold_out else "training data",
+                "judged_at_step": self.judged_at_step,
                 "statistics": {each.statistic: dataclasses.asdict(each) for each in self.likeness},
             },
         }
@@ -272,7 +283,9 @@ def train(
 
 def _steps(training: Training, minutes: float | None, steps: int | None) -> Iterator[float]:
     while (minutes is None or training.trained_s < 60 * minutes) and (steps is None or training.steps < steps):
-        yield training.step()
+        with hold_interrupts():  # or a step would be saved half-done
+            loss = training.step()
+        yield loss
 
 
 def _step_seed(seed: int, step: int) -> int:

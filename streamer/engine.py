@@ -1,9 +1,10 @@
 """Run a bundle's generator on ONNX Runtime, and never let an invalid probability out."""
 
+import tempfile
 import time
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.interrupts import hold_interrupts
+from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["CPU", "CUDA", "Device", "Engine", "import_onnxruntime"]
 
@@ -124,11 +125,23 @@ def _open_session(runtime: ModuleType, bundle: Bundle, providers: Sequence[str])
     options.log_severity_level = 4  # what goes wrong is raised or noticed here
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return runtime.InferenceSession(bundle.generator, options, providers=list(providers))
+        with tempfile.TemporaryDirectory() as nothing:  # where weights outside the bundle would be looked for
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", nothing)
+            return _try_providers(runtime, bundle.generator, options, providers)
     except Exception as error:
         raise BadInputError(
             f"{bundle.card.name}: generator.onnx is no model that ONNX Runtime can load ({_first_line(error)})"
         ) from error
+
+
+def _try_providers(runtime: ModuleType, model: bytes, options: Any, providers: Sequence[str]):
+    """A session on the providers, or on the CPU alone; ONNX Runtime's own fallback would print to stdout."""
+    try:
+        return runtime.InferenceSession(model, options, providers=list(providers), enable_fallback=0)
+    except Exception:
+        if list(providers) == [CPU]:
+            raise
+        return runtime.InferenceSession(model, options, providers=[CPU], enable_fallback=0)
 
 
 def _notice(provider: str, available: Sequence[str], device: Device) -> str:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Self
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.interrupts import hold_interrupts
+from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.streamer.loop import Step
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ CountFormat = Literal["float32", "int16", "int8"]
 
 LOOK_FOR_NAMESAKES_S = 0.5
 LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream closes
-BACKLOG_S = 360  # LSL's default for what a consumer that stalls may miss
+BACKLOG_S = 360  # of counts, for a consumer that stalls: LSL's default,
 BACKLOG_BYTES = 2**28  # but no more memory than this
+EVENTS_BACKLOG = 10_000  # of events, in hundreds, as LSL counts them in irregular streams
+EVENTS = "-Events"  # appended to the name of the counts
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
 QUIET = "[log]\nlevel = -2\n"  # errors only; its notices of every start would drown the status
 
@@ -72,7 +74,7 @@ def import_pylsl() -> ModuleType:
 
 
 def check_name_is_free(name: str) -> None:
-    """Make sure that no other stream of this name is on the network.
+    """Make sure that no other stream has this name, or that of its events, on the network.
 
     Raises
     ------
@@ -81,11 +83,12 @@ def check_name_is_free(name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise BadInputError(f"expected a stream name of letters, digits, spaces and . : _ -, found {name!r}")
-    found = import_pylsl().resolve_byprop("name", name, timeout=LOOK_FOR_NAMESAKES_S)
+    predicate = f"name='{name}' or name='{name}{EVENTS}'"
+    found = import_pylsl().resolve_bypred(predicate, timeout=LOOK_FOR_NAMESAKES_S)
     if found:
         raise BadInputError(
-            f"a stream named {name!r} is already on the network (from {found[0].hostname()}); stop it, or take"
-            " another name with --name"
+            f"a stream named {found[0].name()!r} is already on the network (from {found[0].hostname()}); stop it,"
+            " or take another name with --name"
         )
 
 
@@ -115,13 +118,13 @@ class LslSink:
             self.name, "Spikes", units, rate_hz, self._format, f"spikeloop-{host}-{self.name}-counts"
         )
         events = lsl.StreamInfo(
-            f"{self.name}-Events", "SpikeEvents", 1, 0.0, "int32", f"spikeloop-{host}-{self.name}-events"
+            f"{self.name}{EVENTS}", "SpikeEvents", 1, 0.0, "int32", f"spikeloop-{host}-{self.name}-events"
         )
         _describe(counts, self._unit_names, "count", "spikes", self._provenance)
         _describe(events, ("unit",), "index", "event", self._provenance)
         try:
             self._counts = lsl.StreamOutlet(counts, max_buffered=_backlog_s(units, rate_hz))
-            self._events = lsl.StreamOutlet(events, max_buffered=BACKLOG_S)
+            self._events = lsl.StreamOutlet(events, max_buffered=EVENTS_BACKLOG)
         except RuntimeError as error:
             raise FailureError(
                 f"LSL could not open {self.name!r} ({error}); other programs may hold all of LSL's ports"
@@ -130,9 +133,11 @@ class LslSink:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self.has_consumers():
-            await asyncio.sleep(LINGER_S)
-        del self._counts, self._events  # closes both outlets
+        try:
+            if self.has_consumers():
+                await asyncio.sleep(LINGER_S)
+        finally:
+            del self._counts, self._events  # closes both outlets
 
     def push(self, step: Step) -> None:
         self._counts.push_chunk(step.counts, step.stamps_s.tolist())

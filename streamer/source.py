@@ -28,6 +28,7 @@ class SpikeSource(Protocol):
     ----------
     unit_names : one per unit
     bin_size_s : float > 0
+    run_bins : bins that come into being together, so that taking fewer saves no time
     """
 
     @property
@@ -35,6 +36,9 @@ class SpikeSource(Protocol):
 
     @property
     def bin_size_s(self) -> float: ...
+
+    @property
+    def run_bins(self) -> int: ...
 
     def take(self, bins: int) -> Counts:
         """The next bins, uint8 array of shape (bins, units), whatever number was taken before."""
@@ -65,6 +69,10 @@ class WindowSource:
     @property
     def bin_size_s(self) -> float:
         return self.engine.card.bin_size_s
+
+    @property
+    def run_bins(self) -> int:
+        return WINDOWS_PER_RUN * self.engine.card.window_bins
 
     def take(self, bins: int) -> Counts:
         """The next bins, uint8 array of shape (bins, units)."""

@@ -1,7 +1,8 @@
 """The live status of a stream in the terminal: figures, and a small raster."""
 
-import asyncio
+import threading
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,14 @@ COLUMNS, ROWS = 128, 48  # dots of the raster; a character holds 2 x 4
 SPAN_S = 2.5  # time that the raster shows
 REFRESH_S = 0.25
 LINE_EVERY_S = 10.0  # where the output is no terminal
+LONGEST_FRAME_S = 1.0  # to wait at the end for a frame that is being written
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode's braille patterns
 
 
 class Status:
-    """A sink that shows what goes out.
+    """A sink that shows what goes out, from a thread of its own: a terminal may stand still, a stream may not.
+
+    Shown from entering to leaving the context.
 
     Parameters
     ----------
@@ -40,6 +44,7 @@ class Status:
         rows = -(-health.units // self._units_per_dot)
         self._dots = np.zeros((rows, COLUMNS), bool)
         self._drawn_to = 0  # columns since the start
+        self._ended = threading.Event()
 
     def push(self, step: Step) -> None:
         bins, units = step.counts.nonzero()
@@ -54,16 +59,34 @@ class Status:
         visible = place >= 0
         self._dots[units[visible] // self._units_per_dot, place[visible]] = True
 
-    async def show(self) -> None:
-        """Refresh until cancelled."""
-        if not self._console.is_terminal:
-            while True:
-                await asyncio.sleep(LINE_EVERY_S)
-                self._console.print(self._figures())
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._show, name="spikeloop-status", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join(timeout=LONGEST_FRAME_S)
+
+    def _show(self) -> None:
+        """Refresh until the end; a terminal that can't be written to ends the status, never the stream."""
+        try:
+            if self._console.is_terminal:
+                self._show_live()
+            else:
+                while not self._ended.wait(LINE_EVERY_S):
+                    self._console.print(self._figures())
+        except Exception:  # of any kind: it is only a picture
+            return
+
+    def _show_live(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
-            while True:
-                await asyncio.sleep(REFRESH_S)
-                live.update(Group(self._figures(), Text(braille_raster(self._dots), style="cyan")), refresh=True)
+            while not self._ended.wait(REFRESH_S):
+                live.update(Group(self._figures(), *self._raster()), refresh=True)
+
+    def _raster(self) -> list[Text]:
+        can_show = self._console.encoding.startswith("utf")
+        return [Text(braille_raster(self._dots), style="cyan")] if can_show else []
 
     def _figures(self) -> Text:
         report = self._health.report()

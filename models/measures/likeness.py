@@ -20,12 +20,21 @@ from spikeloop.models.measures.statistics import (
     population_count_distribution,
 )
 
-__all__ = ["STATISTICS", "Likeness", "distance", "independent_units", "judge", "statistics_of"]
+__all__ = [
+    "STATISTICS",
+    "Likeness",
+    "Yardstick",
+    "distance",
+    "independent_units",
+    "judge",
+    "make_yardstick",
+    "statistics_of",
+]
 
 Windows = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-FLOOR_DRAWS = 8  # random subsets of the training windows that the floor is the mean of
+FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
 
 
 def _largest_lag(windows: Windows) -> int:
@@ -96,14 +105,32 @@ def independent_units(like: Windows, windows: int, random: np.random.Generator) 
     return np.take_along_axis(pooled, drawn.reshape(-1, units), axis=0).reshape(windows, bins, units)
 
 
-def judge(sampled: Windows, training: Windows, held_out: Windows, random: np.random.Generator) -> tuple[Likeness, ...]:
-    """Judge a model's windows against held-out ones, with floor and ceiling at the same sample size.
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What models of one recording are judged by; made once, used for any number of them.
+
+    Attributes
+    ----------
+    windows : number of windows that are compared
+    shape : (bins, units) of each
+    truth : statistics of the held-out windows, by name
+    floors, ceilings : F and I, by name
+    """
+
+    windows: int
+    shape: tuple[int, int]
+    truth: Mapping[str, Floats]
+    floors: Mapping[str, float]
+    ceilings: Mapping[str, float]
+
+
+def make_yardstick(training: Windows, held_out: Windows, random: np.random.Generator) -> Yardstick:
+    """Floor and ceiling of every statistic, at the held-out sample's size.
 
     Parameters
     ----------
-    sampled, training, held_out : arrays of shape (windows, bins, units)
-        The first two at least as many as are held out; `sampled` is cut to that number, `training`
-        drawn from without replacement.
+    training, held_out : arrays of shape (windows, bins, units)
+        At least as many for training as are held out; they are drawn from without replacement.
 
     Raises
     ------
@@ -111,24 +138,41 @@ def judge(sampled: Windows, training: Windows, held_out: Windows, random: np.ran
         If shapes don't fit, or there are too few windows.
     """
     size = len(held_out)
-    if not sampled.shape[1:] == training.shape[1:] == held_out.shape[1:]:
+    if training.shape[1:] != held_out.shape[1:]:
         raise BadInputError(
-            f"expected windows of one shape, found {sampled.shape[1:]} sampled, {training.shape[1:]} for training,"
-            f" {held_out.shape[1:]} held out"
+            f"expected windows of one shape, found {training.shape[1:]} for training, {held_out.shape[1:]} held out"
         )
-    if not 0 < size <= min(len(sampled), len(training)):
-        raise BadInputError(
-            f"expected at least as many windows sampled ({len(sampled)}) and for training ({len(training)})"
-            f" as held out ({size}), and one held out"
-        )
+    if not 0 < size <= len(training):
+        raise BadInputError(f"expected 1 to {len(training)} windows held out (as many as for training), found {size}")
     truth = statistics_of(held_out)
-    errors = _distances(truth, sampled[:size])
-    ceilings = _distances(truth, independent_units(training, size, random))
     draws = [_distances(truth, training[random.choice(len(training), size, replace=False)]) for _ in range(FLOOR_DRAWS)]
-    return tuple(
-        Likeness(name, errors[name], float(np.mean([draw[name] for draw in draws])), ceilings[name])
-        for name in STATISTICS
+    return Yardstick(
+        windows=size,
+        shape=held_out.shape[1:],
+        truth=truth,
+        floors={name: float(np.mean([draw[name] for draw in draws])) for name in STATISTICS},
+        ceilings=_distances(truth, independent_units(training, size, random)),
     )
+
+
+def judge(sampled: Windows, yardstick: Yardstick) -> tuple[Likeness, ...]:
+    """Judge a model's windows by a yardstick.
+
+    Parameters
+    ----------
+    sampled : array of shape (windows, bins, units); the first `yardstick.windows` are taken
+
+    Raises
+    ------
+    BadInputError
+        If shapes don't fit, or there are too few windows.
+    """
+    if sampled.shape[1:] != yardstick.shape or len(sampled) < yardstick.windows:
+        raise BadInputError(
+            f"expected at least {yardstick.windows} windows of {yardstick.shape} (bins, units), found {sampled.shape}"
+        )
+    errors = _distances(yardstick.truth, sampled[: yardstick.windows])
+    return tuple(Likeness(name, errors[name], yardstick.floors[name], yardstick.ceilings[name]) for name in STATISTICS)
 
 
 def _distances(truth: Mapping[str, Floats], windows: Windows) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings.recording import Recording, from_counts, load_recording
+from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, read_arrays
 
 __all__ = ["CATALOGUE", "PublishedRecording", "find_recording"]
 
@@ -21,7 +21,7 @@ class PublishedRecording:
     Attributes
     ----------
     local : path below SPIKELOOP_DATA
-    url, sha256 : the original file; both empty where it is only read locally
+    url, sha256 : the original file
     read_local, read_original : readers of the two layouts
     """
 
@@ -45,10 +45,19 @@ def _read_m1_jango_mat(path: Path) -> Recording:
     return from_counts(np.rint(np.asarray(rates_hz) * 0.05), bin_size_s=0.05)
 
 
-def _read_rat_m1_events(path: Path) -> Recording:
+def _read_rat_m1_npz(path: Path) -> Recording:
+    arrays = read_arrays(path)
+    return _bin_rat_m1(*(arrays[key] for key in ("spike_time_ms", "unit", "trial")))
+
+
+def _read_rat_m1_original(path: Path) -> Recording:
+    arrays = read_arrays(path)
+    time_ms = np.floor(arrays["spiketimes"] - arrays["tmin"].ravel()[0]).astype(int)
+    return _bin_rat_m1(time_ms, arrays["neuron_ids"].astype(int), arrays["trial_ids"].astype(int))
+
+
+def _bin_rat_m1(time_ms: np.ndarray, unit: np.ndarray, trial: np.ndarray) -> Recording:
     """Millisecond spike times of 2-s trials, to counts."""
-    with np.load(path, allow_pickle=False) as events:
-        time_ms, unit, trial = (events[key] for key in ("spike_time_ms", "unit", "trial"))
     trials, repeat = np.unique(trial, return_inverse=True)  # numbers of trials that are absent are skipped
     counts = np.zeros((len(trials), 2000, unit.max() + 1), np.uint8)
     inside = (time_ms >= 0) & (time_ms < counts.shape[1])
@@ -83,10 +92,11 @@ CATALOGUE = {
             name="rat_m1_ms",
             origin="30 units of rat motor cortex at 1 ms, lever taps; Williams et al. 2020, ahwillia/affinewarp",
             local="rat_m1_ms/rat_m1_ms.npz",
-            read_local=_read_rat_m1_events,
-            url="",
-            sha256="",
-            read_original=_read_rat_m1_events,
+            read_local=_read_rat_m1_npz,
+            url="https://raw.githubusercontent.com/ahwillia/affinewarp/6042b2a8d4c6646b725cc53ebf1161aa9c49d32b"
+            "/examples/rat_motor_cortex/motor_ctx_data.npz",
+            sha256="8c127bd4070c4810088ba5d0ece11ed9f4bb58c044952b90c9911ac69d467551",
+            read_original=_read_rat_m1_original,
         ),
     )
 }
@@ -122,11 +132,11 @@ def find_recording(
             f"no recording named {name_or_path!r}; there are {', '.join(CATALOGUE)}, others go by path (.npz, .mat)"
         )
     published = CATALOGUE[name_or_path]
-    local = (folder or Path(os.environ.get("SPIKELOOP_DATA") or "data")) / published.local
-    if local.is_file():
-        recording = published.read_local(local)
+    folder = folder or (Path(os.environ["SPIKELOOP_DATA"]) if os.environ.get("SPIKELOOP_DATA") else None)
+    if folder and (folder / published.local).is_file():
+        recording = published.read_local(folder / published.local)
     else:
-        recording = published.read_original(_fetch(published, local, cache))
+        recording = published.read_original(_fetch(published, cache))
     return replace(recording, name=published.name, origin=published.origin)
 
 
@@ -140,12 +150,7 @@ def _load_path(path: Path, bin_size_s: float | None, repeat_bins: int | None) ->
     return load_recording(path, bin_size_s, repeat_bins)
 
 
-def _fetch(published: PublishedRecording, local: Path, cache: Path | None) -> Path:
-    if not published.url:
-        raise BadInputError(
-            f"{published.name} is not at {local}; put it there, or set SPIKELOOP_DATA to the folder that has"
-            f" {published.local}"
-        )
+def _fetch(published: PublishedRecording, cache: Path | None) -> Path:
     import pooch
 
     try:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["Recording", "cut_windows", "from_counts", "hold_out", "load_recording"]
+__all__ = ["Recording", "cut_windows", "from_counts", "hold_out", "load_recording", "read_arrays"]
 
 COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
 
@@ -103,7 +103,7 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
     BadInputError
         If the file is missing, unreadable, or holds no counts.
     """
-    arrays = _read_arrays(Path(path))
+    arrays = read_arrays(Path(path))
     key = next((key for key in COUNT_KEYS if key in arrays), None)
     if key is None:
         raise BadInputError(
@@ -112,12 +112,25 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
     if bin_size_s is None and "bin_size_s" not in arrays:
         raise BadInputError(f"{path}: no bin_size_s in the file; give the bin size, e.g. --bin-size-ms 20")
     unit_names = [str(unit) for unit in arrays["unit_names"]] if "unit_names" in arrays else None
-    size = bin_size_s if bin_size_s is not None else float(np.ravel(arrays["bin_size_s"])[0])
+    size = bin_size_s if bin_size_s is not None else _stated_bin_size_s(arrays["bin_size_s"], path)
     recording = from_counts(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
     return recording if repeat_bins is None else _cut_repeats(recording, repeat_bins)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _stated_bin_size_s(stated: np.ndarray, path: Path) -> float:
+    if stated.size != 1 or stated.dtype.kind not in "fiu":
+        raise BadInputError(f"{path}: expected bin_size_s to be one number, found {stated!r:.60}; give --bin-size-ms")
+    return float(stated.item())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a `.npz` or (pre-7.3) `.mat` file, by name; pickles are refused.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, of another kind, or unreadable.
+    """
     if path.suffix not in (".npz", ".mat"):
         raise BadInputError(f"{path}: expected a .npz or .mat file")
     if not path.is_file():

@@ -10,7 +10,7 @@ from spikeloop.exporters.bundle import read_bundle, shipped_bundles
 from spikeloop.models.errors import SpikeloopError
 from spikeloop.streamer.clock import Clock, WallClock
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import CPU, CUDA, import_onnxruntime
+from spikeloop.streamer.engine import Engine, import_onnxruntime
 from spikeloop.streamer.lsl import import_pylsl
 
 __all__ = ["Finding", "doctor"]
@@ -82,9 +82,12 @@ def _discovery() -> Finding:
 
 
 def _inference() -> Finding:
-    runtime = import_onnxruntime()
-    providers = [each for each in runtime.get_available_providers() if each in (CPU, CUDA)]
-    return Finding("inference", CPU in providers, f"ONNX Runtime {runtime.__version__}, {', '.join(providers)}")
+    version = import_onnxruntime().__version__
+    shipped = list(shipped_bundles())
+    if not shipped:
+        return Finding("inference", False, f"ONNX Runtime {version}, no bundle to try", "install spikeloop again")
+    engine = Engine(read_bundle(shipped[0]))
+    return Finding("inference", True, f"ONNX Runtime {version} runs {shipped[0]} on {engine.provider}", engine.notice)
 
 
 def _clock() -> Finding:

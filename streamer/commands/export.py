@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from spikeloop.streamer.commands.options import require_torch
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.commands.train import require_torch
 
 __all__ = ["export"]
 

@@ -3,6 +3,7 @@
 import math
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.commands.options import bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.engine import Device, Engine
 from spikeloop.streamer.source import SpikeSource, WindowSource
@@ -56,8 +58,7 @@ def generate(
     """
     if out.suffix != ".npz":
         raise BadInputError(f"--out: expected a file ending in .npz, found {out}")
-    if seed < 0:
-        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    check_seed(seed)
     loaded = read_bundle(bundle)
     card = loaded.card
     shape = _shape(card, windows, duration)
@@ -87,9 +88,7 @@ def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int
             raise BadInputError(f"--windows: expected at least 1, found {windows}")
         return windows, card.window_bins, units
     if duration is not None and windows is None:
-        if not card.bin_size_s <= duration < math.inf:
-            raise BadInputError(f"--duration: expected at least one bin ({card.bin_size_s:g} s), found {duration:g} s")
-        return round(duration / card.bin_size_s), units
+        return bins_of(duration, card.bin_size_s), units
     raise BadInputError("expected either --windows or --duration")
 
 
@@ -134,5 +133,6 @@ def write_spikes(path: Path, source: SpikeSource, shape: tuple[int, ...]) -> int
     except OSError as error:
         raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
     return spikes

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from spikeloop.streamer.interrupts import hold_interrupts
+from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["main"]
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles
@@ -31,16 +32,21 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
     for bundle in bundles:
         card = bundle.card
         table.add_row(
-            card.name,
-            card.family,
+            Text(card.name),
+            Text(card.family),
             str(len(card.unit_names)),
             f"{card.bin_size_s * 1000:g} ms",
             f"{card.window_bins} bins",
-            str(card.training.get("recording", {}).get("origin", "")),
-            _realism(card.realism),
+            Text(_origin(card.training)),
+            Text(_realism(card.realism)),
         )
     Console().print(table)
     return 0
+
+
+def _origin(training: dict) -> str:
+    recording = training.get("recording")
+    return str(recording.get("origin", "")) if isinstance(recording, dict) else ""
 
 
 def _realism(realism: dict) -> str:

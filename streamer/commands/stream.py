@@ -5,10 +5,7 @@ import dataclasses
 import gc
 import math
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 from tyro.conf import Positional
@@ -17,6 +14,7 @@ from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
+from spikeloop.streamer.commands.options import bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.engine import Device, Engine
 from spikeloop.streamer.health import Health
@@ -76,7 +74,7 @@ def stream(
     console = Console(stderr=True)
     engine = Engine(loaded, device)
     if engine.notice:
-        console.print(engine.notice)
+        console.print(engine.notice, markup=False)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
     interrupted = False
     try:
@@ -116,15 +114,12 @@ def _plan(
     longest = max(1, round(LONGEST_STEP_S / card.bin_size_s))
     if step_bins is None:
         step_bins = max(1, round(STEP_S / card.bin_size_s))
-    if seed < 0:
-        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    check_seed(seed)
     if not 1 <= step_bins <= longest:
         raise BadInputError(f"--step-bins: expected 1 to {longest} bins ({LONGEST_STEP_S:g} s), found {step_bins}")
-    if duration_s is not None and not card.bin_size_s <= duration_s < math.inf:
-        raise BadInputError(f"--duration: expected at least one bin ({card.bin_size_s:g} s), found {duration_s:g} s")
     if not 0 <= start_delay_s < math.inf:
         raise BadInputError(f"--start-delay: expected seconds from 0, found {start_delay_s:g}")
-    bins = None if duration_s is None else round(duration_s / card.bin_size_s)
+    bins = None if duration_s is None else bins_of(duration_s, card.bin_size_s)
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
 
@@ -139,27 +134,15 @@ async def _stream(bundle: Bundle, engine: Engine, plan: _Plan, health: Health, c
             f"streaming {card.name} ({units} units, {card.bin_size_s * 1000:g} ms bins, seed {plan.seed}) on"
             f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
-        status = Status(health, sink.has_consumers, console)
         _quieten_interpreter()
-        async with _running(status.show()):
+        with Status(health, sink.has_consumers, console) as status:
             await stream_steps(
                 source, (sink, status), clock, health,
                 start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins,
             )  # fmt: skip
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something endless beside the block, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _quieten_interpreter() -> None:

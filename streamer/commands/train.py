@@ -1,7 +1,6 @@
 """`spikeloop train`: learn a population from a recording."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,13 +11,14 @@ from rich.table import Table
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.streamer.commands.options import check_seed, require_torch
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.engine import Device
 
 if TYPE_CHECKING:
     from spikeloop.models import training
 
-__all__ = ["require_torch", "train"]
+__all__ = ["train"]
 
 
 def train(
@@ -41,7 +41,7 @@ def train(
     Parameters
     ----------
     data
-        a recording's name (retina, m1_jango, rat_m1_ms), or the path of a .npz or .mat file
+        a recording's name (retina, rat_m1_ms), or the path of a .npz or .mat file; at most one spike a bin
     out
         folder of the checkpoint
     family
@@ -68,8 +68,7 @@ def train(
     minutes = 10.0 if minutes is None and steps is None else minutes
     if (minutes is not None and not minutes > 0) or (steps is not None and steps < 1):
         raise BadInputError("--minutes, --steps: expected more than 0")
-    if seed < 0:
-        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    check_seed(seed)
     recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
     require_torch()
     from spikeloop.models import training
@@ -92,19 +91,6 @@ def train(
         _print_likeness(likeness, "held-out repeats" if hold_out else "training data")
         print(f"\n{out}: {run.steps} steps in {run.trained_s / 60:.1f} min; next: spikeloop export {out} --out BUNDLE")
     return 0
-
-
-def require_torch() -> None:
-    """Make sure that what training and export need is installed.
-
-    Raises
-    ------
-    BadInputError
-        If it is not; says what to install.
-    """
-    missing = [name for name in ("torch", "onnx", "onnxscript", "safetensors") if find_spec(name) is None]
-    if missing:
-        raise BadInputError(f"{', '.join(missing)} not installed, which training needs; pip install 'spikeloop[train]'")
 
 
 class _ProgressBar:

@@ -1,7 +1,6 @@
 import json
 import os
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,7 +8,7 @@ import pytest
 from onnx import external_data_helper
 
 from spikeloop.exporters import bundle as bundles
-from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
+from spikeloop.exporters.bundle import read_bundle, write_bundle
 from spikeloop.models.errors import BadInputError, FailureError
 from tests.tiny import tiny_bundle, tiny_card, tiny_generator
 
@@ -53,6 +52,41 @@ def test_something_else_is_not_replaced(tmp_path):
     assert (tmp_path / "precious" / "thesis.txt").read_text() == "years of work"
 
 
+def test_what_lies_beside_a_bundle_is_not_lost(tmp_path, folder):
+    (folder / "notes.txt").write_text("years of work")
+    with zipfile.ZipFile(tmp_path / "backup.zip", "w") as archive:
+        archive.writestr("thesis.txt", "years of work")
+    for path in (folder, tmp_path / "backup.zip"):
+        with pytest.raises(BadInputError, match="is no bundle, or not only one"):
+            tiny_bundle(path)
+    assert (folder / "notes.txt").read_text() == "years of work"
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        assert archive.namelist() == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("name", ["old", "fresh", "replaced", "odd.zip"])
+def test_a_bundle_of_any_name_is_replaced(tmp_path, name):
+    for units in (4, 5):
+        tiny_bundle(tmp_path / name, units=units)
+    assert len(read_bundle(tmp_path / name).card.unit_names) == 5
+
+
+def test_a_replacement_that_fails_leaves_the_old_bundle(folder, monkeypatch):
+    real = os.replace
+
+    def fails_for_the_new_one(source, target):
+        if "fresh" in str(source):
+            raise OSError("no space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_for_the_new_one)
+    with pytest.raises(FailureError, match="no space left"):
+        tiny_bundle(folder, units=5)
+    monkeypatch.undo()
+    assert len(read_bundle(folder).card.unit_names) == 4
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
 def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FailureError, match="could not write"):
@@ -80,12 +114,6 @@ def test_a_tampered_file_is_named(folder, name):
         read_bundle(folder)
 
 
-def test_every_shipped_bundle_is_whole():
-    assert "retina" in shipped_bundles()
-    for path in shipped_bundles().values():
-        assert read_bundle(path).card.name == path.name
-
-
 def rewrite(folder, **entries):
     card = json.loads((folder / "card.json").read_text()) | entries
     (folder / "card.json").write_text(json.dumps({key: value for key, value in card.items() if value is not ...}))
@@ -103,6 +131,11 @@ def rewrite(folder, **entries):
         ({"bin_size_s": "0.02"}, "expected float"),
         ({"bin_size_s": 0}, "can't stream"),
         ({"bin_size_s": float("nan")}, "can't stream"),
+        ({"bin_size_s": 1e-300}, "can't stream"),
+        ({"bin_size_s": 10**400}, "expected float"),
+        ({"name": "\x1b]0;owned\x07"}, "can't stream"),
+        ({"name": "n" * 1000}, "can't stream"),
+        ({"unit_names": ["a", "b\n", "c", "d"]}, "can't stream"),
         ({"window_bins": True}, "expected int"),
         ({"window_bins": 0}, "can't stream"),
         ({"kind": "oracle"}, "can't stream"),
@@ -174,6 +207,29 @@ def read_files(folder):
     return json.loads((folder / "card.json").read_text())["files"]
 
 
+def test_statistics_that_would_fill_the_memory_or_are_no_numbers_are_refused(tmp_path, monkeypatch):
+    write_bundle(tmp_path / "huge", tiny_card(4), tiny_generator(4), b"", {"rates": np.zeros(2**20)})
+    monkeypatch.setattr(bundles, "LARGEST_FILE", 2**20)
+    with pytest.raises(BadInputError, match=r"reference\.npz, unpacked, is \d+ bytes"):
+        read_bundle(tmp_path / "huge")
+    text = {"rates": np.array(["a"])}
+    with pytest.raises(BadInputError, match="other than numbers"):
+        write_bundle(tmp_path / "text", tiny_card(4), tiny_generator(4), b"", text)  # type: ignore[arg-type]
+
+
+def test_what_is_neither_file_nor_folder_is_told(tmp_path):
+    os.symlink(tmp_path / "loop", tmp_path / "loop")
+    os.symlink(tmp_path / "absent", tmp_path / "dangling")
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("loop", "dangling", "pipe", "n" * 300, "zero\0", os.devnull):
+        with pytest.raises(BadInputError, match="no bundle named or at"):
+            read_bundle(tmp_path / path)
+    (tmp_path / "odd").mkdir()
+    os.mkfifo(tmp_path / "odd" / "card.json")
+    with pytest.raises(BadInputError, match=r"card\.json is no file"):
+        read_bundle(tmp_path / "odd")
+
+
 def test_weights_in_another_file_are_refused(tmp_path):
     model = onnx.load_from_string(tiny_generator(4))
     external_data_helper.convert_model_to_external_data(model, location="../../weights", size_threshold=0)
@@ -183,4 +239,4 @@ def test_weights_in_another_file_are_refused(tmp_path):
 
 def test_a_newer_cards_further_entries_do_no_harm(folder):
     rewrite(folder, from_the_future=1)
-    assert read_bundle(folder).card == replace(read_bundle(folder).card)
+    assert read_bundle(folder).card == tiny_bundle(folder.parent / "same", units=4).card

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -54,16 +56,44 @@ def test_there_is_nothing_to_resume_at_first(recording, settings, tmp_path):
 
 
 def test_an_interruption_keeps_what_was_learned(recording, settings, tmp_path):
-    run = Training(recording, settings, "cpu")
+    """Ctrl-C in the middle of a step: it is finished, kept, and the resumed run is as one never interrupted."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run, whole, resumed = (Training(recording, settings, "cpu") for _ in range(3))
+    fake_windows = run.model._fake_windows
 
-    def interrupt(progress):
-        if progress.steps == 4:
-            raise KeyboardInterrupt
+    def interrupted(random):
+        if run.steps == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return fake_windows(random)
 
+    run.model._fake_windows = interrupted
     with pytest.raises(KeyboardInterrupt):
-        train(run, tmp_path, None, steps=100, on_progress=interrupt)
-    assert read_checkpoint(tmp_path)[1]["steps"] == 4
-    assert not list(tmp_path.glob("*.part"))
+        train(run, tmp_path / "cut", None, steps=100)
+    assert read_checkpoint(tmp_path / "cut")[1]["steps"] == 4
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == [CHECKPOINT]
+    assert resumed.resume(tmp_path / "cut")
+    train(resumed, tmp_path / "cut", None, steps=6)
+    train(whole, tmp_path / "whole", None, steps=6)
+    np.testing.assert_array_equal(weights(whole), weights(resumed))
+
+
+def test_a_verdict_outlives_a_resume_with_the_step_it_was_made_at(recording, settings, tmp_path):
+    first, second = (Training(recording, settings, "cpu") for _ in range(2))
+    likeness = train(first, tmp_path, None, steps=2)
+    second.resume(tmp_path)
+    second.step()
+    second.save(tmp_path)
+    realism = read_checkpoint(tmp_path)[1]["realism"]
+    assert second.likeness == likeness
+    assert realism["judged_at_step"] == 2
+    assert realism["statistics"]["covariance"]["error"] == likeness[1].error
+
+
+def test_other_data_under_the_same_name_are_not_gone_on_with(recording, settings, tmp_path):
+    Training(recording, settings, "cpu").save(tmp_path)
+    inverted = replace(recording, counts=1 - recording.counts)
+    with pytest.raises(BadInputError, match="holds another run .sha256"):
+        Training(inverted, settings, "cpu").resume(tmp_path)
 
 
 def test_another_run_is_not_overwritten(recording, settings, tmp_path):

@@ -1,6 +1,8 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -48,6 +50,22 @@ def test_a_generator_that_does_not_fit_its_card_is_told(tmp_path, card, generato
         Engine(bundle, "cpu")
 
 
+def test_weights_outside_the_bundle_are_not_read_however_they_are_spelled(tmp_path, monkeypatch):
+    """Other encodings of the same entry would pass a search for its bytes, which is switched off here."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.chdir(outside)
+    model = onnx.load_from_string(tiny_generator(4))
+    onnx.save(model, "model.onnx", save_as_external_data=True, location="secret", size_threshold=100)
+    hostile = (outside / "model.onnx").read_bytes()
+    assert (outside / "secret").is_file()
+    assert onnxruntime.InferenceSession(hostile)  # it would be read
+    monkeypatch.setattr("spikeloop.exporters.bundle.EXTERNAL_LOCATION", b"never found")
+    bundle = tiny_bundle(tmp_path / "hostile", units=4, generator=hostile)
+    with pytest.raises(BadInputError, match="no model that ONNX Runtime can load"):
+        Engine(bundle, "cpu")
+
+
 def test_what_is_no_onnx_file_is_told(tmp_path):
     bundle = tiny_bundle(tmp_path / "odd", units=4, generator=b"not a model")
     with pytest.raises(BadInputError, match="no model that ONNX Runtime can load"):
@@ -57,6 +75,21 @@ def test_what_is_no_onnx_file_is_told(tmp_path):
 def test_a_model_that_gives_nan_is_stopped(tmp_path):
     bundle = tiny_bundle(tmp_path / "nan", units=4, generator=tiny_generator(4, bias=float("nan")))
     with pytest.raises(FailureError, match="expected spike probabilities from 0 to 1, the generator gave nan"):
+        Engine(bundle, "cpu")
+
+
+def test_a_failing_run_and_an_output_of_another_shape_are_told(bundle):
+    with pytest.raises(FailureError, match="the generator failed"):
+        Engine(bundle, "cpu").run(np.zeros((1, 9), np.float32))
+    engine = Engine(bundle, "cpu")
+    engine.card = replace(engine.card, window_bins=64)  # as if the ONNX file had left its shape open
+    with pytest.raises(BadInputError, match=r"expected an output of shape \(1, 64, 96\).*gives \(1, 32, 96\)"):
+        engine.run(np.zeros((1, 8), np.float32))
+
+
+def test_a_missing_onnx_runtime_is_told(bundle, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(FailureError, match="pip install 'spikeloop"):
         Engine(bundle, "cpu")
 
 
@@ -73,13 +106,22 @@ def test_cuda_where_there_is_none_is_refused_and_auto_falls_back(bundle):
     assert Engine(bundle, "auto").provider == CPU
 
 
-def test_cuda_that_can_not_start_gives_one_line_and_the_cpu(bundle, monkeypatch):
+@pytest.mark.parametrize("raises", [True, False])
+def test_cuda_that_can_not_start_gives_one_line_and_the_cpu(bundle, monkeypatch, capsys, raises):
     """ONNX Runtime lists CUDA, but the session comes up on the CPU: only the session's word counts."""
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
     real = onnxruntime.InferenceSession
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda model, options, providers: real(model, options, [CPU]))
+
+    def session(model, options, providers, **rest):
+        assert rest == {"enable_fallback": 0}  # it would print to stdout, where only JSON belongs
+        if CUDA in providers and raises:
+            raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+        return real(model, options, [CPU])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     engine = Engine(bundle, "auto")
     assert engine.provider == CPU
+    assert capsys.readouterr().out == ""
     assert "running on the CPU" in engine.notice
     assert "\n" not in engine.notice
     with pytest.raises(BadInputError, match="CUDA could not be started"):

@@ -12,6 +12,7 @@ class Counting:
 
     unit_names = ("a", "b")
     bin_size_s = 0.001
+    run_bins = 1
 
     def __init__(self, fails_at: float = float("inf")) -> None:
         self.taken, self.fails_at = 0, fails_at
@@ -50,7 +51,30 @@ async def test_what_the_source_raises_arrives_after_what_came_before_it():
             await prefetcher.step()
 
 
+def workers() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith("spikeloop-prefetch")]
+
+
 async def test_no_thread_outlives_the_context():
     async with Prefetcher(Counting(), 20) as prefetcher:
         await prefetcher.step()
-    assert not [each for each in threading.enumerate() if each.name.startswith("spikeloop-prefetch")]
+        assert workers()
+    assert not workers()
+
+
+async def test_a_source_that_fails_at_once_leaves_no_thread_and_is_not_asked_again():
+    source = Counting(fails_at=0)
+    with pytest.raises(FailureError, match="broken"):
+        async with Prefetcher(source, 20):
+            pass
+    assert not workers()
+    assert source.taken == 0
+
+
+async def test_at_least_one_run_of_the_generator_is_ahead():
+    """Where a run makes a second of spikes, having less than one ready would make steps late."""
+    source = Counting()
+    source.run_bins = 1024
+    async with Prefetcher(source, 20) as prefetcher:
+        await prefetcher.step()
+    assert source.taken >= 2 * 1024

@@ -1,5 +1,7 @@
 import asyncio
 import io
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ class Diagonal:
     """Unit k fires in every bin that leaves the rest k."""
 
     bin_size_s = 0.02
+    run_bins = 1
 
     def __init__(self, units: int) -> None:
         self.unit_names, self.bin = tuple(map(str, range(units))), 0
@@ -57,10 +60,48 @@ async def test_the_status_tells_how_the_stream_fares(terminal, monkeypatch):
     health = Health(0.02, 4)
     status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=120))
     await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=100)
-    showing = asyncio.create_task(status.show())
-    await asyncio.sleep(0.1)
-    showing.cancel()
+    with status:
+        deadline = time.monotonic() + 20
+        while "Hz" not in shown.getvalue() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
     for said in ("2.0 s", "ratio 1.0000", "late steps 0", "consumers none yet", "12.50 Hz"):
         assert said in shown.getvalue()
     assert (max(shown.getvalue()) >= "\u2800") == terminal
     assert "ratio 1.0000" in format_report(health.report())
+
+
+async def test_a_terminal_that_stands_still_does_not_hold_up_the_loop(monkeypatch):
+    """As after Ctrl-S, or a pipe that nobody reads."""
+    monkeypatch.setattr(status_module, "REFRESH_S", 0.001)
+    monkeypatch.setattr(status_module, "LONGEST_FRAME_S", 0.05)
+    released = threading.Event()
+    held_up = threading.Event()
+
+    class StandsStill(io.StringIO):
+        def write(self, text: str) -> int:
+            held_up.set()
+            released.wait(20)
+            return len(text)
+
+    health = Health(0.02, 4)
+    status = Status(health, lambda: True, Console(file=StandsStill(), force_terminal=True, width=120))
+    with status:
+        while not held_up.is_set():
+            await asyncio.sleep(0.001)
+        await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=500)
+    assert health.report().bins == 500
+    assert not released.is_set()
+    released.set()
+    status._thread.join(20)
+
+
+def test_a_terminal_that_breaks_ends_the_status_and_nothing_else(monkeypatch):
+    monkeypatch.setattr(status_module, "REFRESH_S", 0.001)
+
+    class Breaks(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError("gone")
+
+    with Status(Health(0.02, 4), lambda: True, Console(file=Breaks(), force_terminal=True)) as status:
+        status._thread.join(20)
+    assert not status._thread.is_alive()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import STATISTICS, Likeness, distance, independent_units, judge
+from spikeloop.models.measures.likeness import STATISTICS, Likeness, distance, independent_units, judge, make_yardstick
 from spikeloop.models.measures.statistics import expected_counts, pairwise_covariance
 from spikeloop.models.recordings.simulated import correlated_groups
 
@@ -16,12 +16,13 @@ def population():
 
 def test_more_of_the_same_reaches_the_floor_and_independent_units_the_ceiling(population, random):
     held_out, training, sampled = population[:1000], population[1000:3000], population[3000:]
-    perfect = {each.statistic: each for each in judge(sampled, training, held_out, random)}
+    yardstick = make_yardstick(training, held_out, random)
+    perfect = {each.statistic: each for each in judge(sampled, yardstick)}
     assert list(perfect) == list(STATISTICS)
     for each in perfect.values():
         assert 0.3 < each.ratio < 2.5
     worthless = independent_units(training, 1000, random)
-    ruined = {each.statistic: each for each in judge(worthless, training, held_out, random)}
+    ruined = {each.statistic: each for each in judge(worthless, yardstick)}
     assert ruined["covariance"].ratio > 4
     assert ruined["covariance"].excess == pytest.approx(1, abs=0.2)
     assert ruined["rates"].ratio < 2.5
@@ -49,6 +50,10 @@ def test_distances_are_their_definitions():
 
 def test_samples_that_do_not_fit_are_refused(population, random):
     with pytest.raises(BadInputError, match="windows of one shape"):
-        judge(population[:, :8], population, population[:10], random)
-    with pytest.raises(BadInputError, match="at least as many"):
-        judge(population[:5], population, population[:10], random)
+        make_yardstick(population[:, :8], population[:10], random)
+    with pytest.raises(BadInputError, match="1 to 5 windows held out"):
+        make_yardstick(population[:5], population[:10], random)
+    yardstick = make_yardstick(population, population[:10], random)
+    for sampled in (population[:5], population[:, :8]):
+        with pytest.raises(BadInputError, match="expected at least 10 windows"):
+            judge(sampled, yardstick)

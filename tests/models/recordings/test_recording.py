@@ -84,6 +84,10 @@ def test_files_that_hold_no_recording_are_refused(tmp_path):
     np.savez(tmp_path / "sizeless.npz", spikes=np.zeros((4, 2)))
     with pytest.raises(BadInputError, match="--bin-size-ms"):
         load_recording(tmp_path / "sizeless.npz")
+    for odd in ("twenty", [], [0.1, 0.2]):
+        np.savez(tmp_path / "odd.npz", spikes=np.zeros((4, 2)), bin_size_s=odd)
+        with pytest.raises(BadInputError, match="bin_size_s to be one number"):
+            load_recording(tmp_path / "odd.npz")
 
 
 def test_a_pickled_array_is_not_unpickled(tmp_path):

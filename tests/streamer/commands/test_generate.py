@@ -1,5 +1,4 @@
 import json
-import resource
 import signal
 import time
 
@@ -63,6 +62,13 @@ def test_options_out_of_range_are_told(bundle_path, tmp_path, capsys, options, m
     assert not list(tmp_path.iterdir())
 
 
+def test_where_no_file_can_be_is_a_failure(bundle_path, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    code, said = fails(capsys, "generate", bundle_path, "--windows", 1, "--out", tmp_path / "file" / "w.npz")
+    assert code == 1
+    assert "could not write" in said
+
+
 def test_another_file_type_is_refused(bundle_path, tmp_path, capsys):
     code, said = fails(capsys, "generate", bundle_path, "--windows", 1, "--out", tmp_path / "w.csv")
     assert code == 2
@@ -70,6 +76,8 @@ def test_another_file_type_is_refused(bundle_path, tmp_path, capsys):
 
 
 def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+
     def small_files_only():
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 

@@ -1,14 +1,17 @@
 """`spikeloop models` and `spikeloop doctor`."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import read_bundle, write_bundle
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.commands import doctor as doctor_module
 from spikeloop.streamer.commands.main import main
 from tests.streamer.commands.test_stream import fails
+from tests.tiny import tiny_card, tiny_generator
 
 
 def test_models_lists_shipped_and_given_bundles(bundle_path, capsys):
@@ -27,6 +30,18 @@ def test_models_prints_a_table_for_people(capsys):
     printed = capsys.readouterr().out
     for said in ("retina", "spike_gan", "50", "20 ms"):
         assert said in printed
+
+
+def test_models_shows_a_card_as_it_is_whatever_it_says(tmp_path, capsys):
+    card = replace(tiny_card(4), name="mine[v2][/b]", training={"recording": "x"}, realism={"statistics": 5})
+    write_bundle(tmp_path / "odd", card, tiny_generator(4), b"", {"rates": np.zeros(4)})
+    with pytest.raises(SystemExit) as stopped:
+        main(["models", str(tmp_path / "odd")])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    assert "mine[v2][/b]" in printed
+    assert "not" in printed
+    assert "judged" in printed
 
 
 def test_models_tells_of_a_broken_bundle(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Hold Ctrl-C back while native libraries load: some turn it into an error of their own, or half-load."""
+"""Hold Ctrl-C back over what must not be left half-done: a library's loading, a training step, a replacement."""
 
 import signal
 import threading
@@ -10,7 +10,11 @@ __all__ = ["hold_interrupts"]
 
 @contextmanager
 def hold_interrupts() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM wait; on leaving, one that came is raised as KeyboardInterrupt."""
+    """Inside, SIGINT and SIGTERM wait; on leaving, one that came is raised as KeyboardInterrupt.
+
+    It takes the place of an error that was raised meanwhile: some libraries, interrupted while they load, raise
+    one of their own.
+    """
     if threading.current_thread() is not threading.main_thread():  # where no signal arrives anyway
         yield
         return
@@ -24,5 +28,5 @@ def hold_interrupts() -> Iterator[None]:
     finally:
         for each, handler in held.items():
             signal.signal(each, handler)
-    if came:
-        raise KeyboardInterrupt
+        if came:
+            raise KeyboardInterrupt

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from spikeloop.streamer.interrupts import hold_interrupts
+from spikeloop.models.interrupts import hold_interrupts
 
 
 @pytest.fixture(autouse=True)

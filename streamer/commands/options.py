@@ -1,0 +1,34 @@
+"""What several commands check before they start."""
+
+import math
+from importlib.util import find_spec
+
+from spikeloop.models.errors import BadInputError, FailureError
+
+__all__ = ["bins_of", "check_seed", "require_torch"]
+
+
+def check_seed(seed: int) -> None:
+    """Raise BadInputError for a seed that can't be one."""
+    if seed < 0:
+        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+
+
+def bins_of(duration_s: float, bin_size_s: float) -> int:
+    """The number of whole bins of a duration; BadInputError where there is not one, or no end."""
+    if not bin_size_s <= duration_s < math.inf:
+        raise BadInputError(f"--duration: expected at least one bin ({bin_size_s:g} s), found {duration_s:g} s")
+    return round(duration_s / bin_size_s)
+
+
+def require_torch() -> None:
+    """Make sure that what training and export need is installed.
+
+    Raises
+    ------
+    FailureError
+        If it is not; says what to install.
+    """
+    missing = [name for name in ("torch", "onnx", "onnxscript", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise FailureError(f"{', '.join(missing)} not installed, which training needs; pip install 'spikeloop[train]'")
