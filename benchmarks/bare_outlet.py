@@ -10,8 +10,11 @@ import time
 import numpy as np
 import pylsl
 
+QUIET = "[log]\nlevel = -2\n"
+
 
 def main(name: str, units: int, rate_hz: float, step_bins: int, seconds: float) -> None:
+    pylsl.set_config_content(QUIET)
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Spikes", units, rate_hz, pylsl.cf_float32, name))
     zeros = np.zeros((step_bins, units), np.float32)
     start_s = pylsl.local_clock() + 0.25

@@ -7,15 +7,20 @@ import numpy as np
 import pylsl
 import pylsl.util
 
+APPEARS_WITHIN_S = 60.0
+SILENT_AFTER_S = 2.0
+QUIET = "[log]\nlevel = -2\n"
+
 
 def main(name: str, step_bins: int, out: str) -> None:
-    found = []
-    while not found:
-        found = pylsl.resolve_byprop("name", name, timeout=0.2)
+    pylsl.set_config_content(QUIET)
+    found = pylsl.resolve_byprop("name", name, timeout=APPEARS_WITHIN_S)
+    if not found:
+        sys.exit(f"no stream named {name} within {APPEARS_WITHIN_S:g} s")
     inlet = pylsl.StreamInlet(found[0], recover=False)
-    arrivals, stamps = [], []
-    last = time.monotonic()
-    while time.monotonic() < last + 2:
+    arrivals, stamps, counts = [], [], []
+    last = time.monotonic() + APPEARS_WITHIN_S
+    while time.monotonic() < last + SILENT_AFTER_S:
         try:
             _, chunk_stamps = inlet.pull_chunk(timeout=0.5, max_samples=step_bins, as_numpy=True)
         except pylsl.util.LostError:
@@ -23,8 +28,9 @@ def main(name: str, step_bins: int, out: str) -> None:
         if len(chunk_stamps):
             arrivals.append(pylsl.local_clock())
             stamps.append(chunk_stamps[-1])
+            counts.append(len(chunk_stamps))
             last = time.monotonic()
-    np.savez(out, arrivals=arrivals, stamps=stamps)
+    np.savez(out, arrivals=arrivals, stamps=stamps, counts=counts)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """How units x rate scales: random Spike-GANs of growing size at 1 kHz, each read by an inlet in another process."""
 
-import json
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.processes import HERE, arrivals, ended, python, report, running, stream_on_a_terminal
 from benchmarks.random_bundle import write_random_bundle
-from benchmarks.stream import HERE, STREAM, _python
 
 UNITS = (96, 1000, 4000, 10_000)
 STEP_BINS = 20
@@ -22,30 +23,34 @@ def measure(seconds: float) -> dict:
 
 
 def _measure(units: int, seconds: float) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, running() as processes:
         scratch = Path(folder)
         write_random_bundle(scratch / "random", units)
         name = f"bench-{time.time_ns()}"
-        inlet = _python(HERE / "inlet.py", name, STEP_BINS, scratch / "arrivals.npz")
-        stream = _python(
-            "-c", STREAM, "stream", scratch / "random", "--name", name, "--step-bins", STEP_BINS,
-            "--duration", seconds, "--json",
-        )  # fmt: skip
+        inlet = python(HERE / "inlet.py", name, STEP_BINS, scratch / "arrivals.npz")
+        stream = stream_on_a_terminal(
+            scratch / "random", "--name", name, "--step-bins", STEP_BINS, "--duration", seconds, "--start-delay", 1
+        )
+        processes += [inlet, stream]
         memory_mb = []
-        for wait_s in (seconds / 3, seconds * 2 / 3 - 1):
+        for wait_s in (seconds / 3, seconds * 2 / 3):
             time.sleep(wait_s)
             memory_mb.append(_memory_mb(stream.pid))
-        report = json.loads(stream.communicate()[0])
-        inlet.wait()
+        figures = report(stream)
+        ended(inlet)
+        arrived = arrivals(scratch / "arrivals.npz")
+    push_to_pull_ms = (arrived["arrivals"] - arrived["stamps"]) * 1000
     row = {
         "units": units,
         "counts a second": f"{units * 1000:,}",
-        "rate ratio": round(report["ratio"], 5),
-        "lateness p50 (ms)": report["lateness_ms"]["p50"],
-        "lateness p99 (ms)": report["lateness_ms"]["p99"],
-        "late steps": report["late_steps"],
-        "inference p50 (ms / 256 bins)": report["inference_ms"]["p50"],
-        "CPU cores": report["cpu_cores"],
+        "rate ratio": round(figures["ratio"], 5),
+        "lateness p50 (ms)": figures["lateness_ms"]["p50"],
+        "lateness p99 (ms)": figures["lateness_ms"]["p99"],
+        "late steps": figures["late_steps"],
+        "bins received": f"{arrived['counts'].sum()} of {figures['bins']}",
+        "push to pull p50 (ms)": float(np.quantile(push_to_pull_ms, 0.5)),
+        "inference p50 (ms / 256 bins)": figures["inference_ms"]["p50"],
+        "CPU cores": figures["cpu_cores"],
         "memory, a third (MB)": memory_mb[0],
         "memory, end (MB)": memory_mb[1],
     }

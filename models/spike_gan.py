@@ -53,7 +53,7 @@ PRESETS = {
         average_decay=0.0,
     ),
 }
-PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected")
+PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected", leaky_output=False)
 
 LEAK = 0.2  # slope of every LeakyReLU, as published
 
@@ -173,7 +173,7 @@ class ConvolutionalGenerator(nn.Module):
 
 
 class FullyConnectedGenerator(nn.Module):
-    """The paper's comparison: four dense layers, no weight shared over time."""
+    """The paper's comparison: five dense layers, no weight shared over time."""
 
     def __init__(self, config: SpikeGanConfig, units: int) -> None:
         super().__init__()
@@ -181,6 +181,7 @@ class FullyConnectedGenerator(nn.Module):
         width = config.hidden
         self.layers = nn.Sequential(
             *(nn.Linear(config.latent_size, width), nn.ReLU()),
+            *(nn.Linear(width, width), nn.ReLU()),
             *(nn.Linear(width, width), nn.ReLU()),
             *(nn.Linear(width, width), nn.ReLU()),
             nn.Linear(width, units * config.window_bins),

@@ -9,6 +9,7 @@ import torch
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.onnx import check_parity, export_bundle, to_onnx
 from spikeloop.models import training
+from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.training import Settings, Training, train
@@ -59,6 +60,31 @@ def test_the_card_says_what_was_trained_on_what(trained, exported):
 def test_a_bundle_names_no_path_of_the_machine_it_was_made_on(exported):
     for content in (exported.generator, exported.critic):
         assert not re.search(rb"\.py|site-packages|/home/|/root/|/tmp/|/Users/", content)
+
+
+@pytest.mark.parametrize("preset", ["paper", "fully_connected"])
+def test_the_papers_models_train_and_export_too(preset, tmp_path):
+    recording = correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
+    run = Training(recording, training.preset("spike_gan", preset), "cpu")
+    train(run, tmp_path / "run", None, steps=1)
+    bundle = export_bundle(tmp_path / "run", tmp_path / "bundle")  # checks parity
+    assert bundle.card.training["settings"]["preset"] == preset
+    assert bundle.critic
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("family", "gan", "unknown family 'gan'; there are spike_gan"),
+        ("config", {"betas": [0, 1], "depth": 9}, "not those of this version's spike_gan"),
+    ],
+)
+def test_checkpoints_of_other_versions_are_told(trained, tmp_path, entry, value, message):
+    tensors, description = read_checkpoint(trained[1])
+    settings = description["settings"] | {entry: value}
+    write_checkpoint(tmp_path, tensors, description | {"settings": settings})
+    with pytest.raises(BadInputError, match=message):
+        export_bundle(tmp_path, tmp_path / "out")
 
 
 def test_an_export_that_differs_is_refused():

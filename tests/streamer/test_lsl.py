@@ -14,9 +14,9 @@ import pylsl
 import pytest
 
 from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.engine import Engine
-from spikeloop.streamer.lsl import LslSink, Provenance, check_name_is_free
+from spikeloop.streamer.lsl import check_name_is_free
 from spikeloop.streamer.source import WindowSource
 from tests.tiny import tiny_bundle
 
@@ -179,15 +179,21 @@ def test_what_can_not_be_a_name_is_refused(name):
         check_name_is_free(name)
 
 
-async def test_ports_that_are_all_taken_are_told(monkeypatch, stream_name):
-    def refuse(*_, **__):
-        raise RuntimeError("could not bind to any port")
-
-    monkeypatch.setattr(pylsl, "StreamOutlet", refuse)
-    provenance = Provenance("tiny", "0", 0, 0.001, 1, 0.0)
-    with pytest.raises(FailureError, match="could not open.*PortRange"):
-        async with LslSink(stream_name, ("a",), provenance):
-            pass
+def test_ports_that_are_all_taken_are_told(start, bundle_path, stream_name, tmp_path):
+    """Room for one source's ports, and two sources."""
+    config = tmp_path / "lsl_api.cfg"
+    config.write_text("[ports]\nBasePort=41000\nPortRange=3\nAllowRandomPorts=0\nIPv6=disable\n[log]\nlevel=-3\n")
+    environment = os.environ | {"LSLAPICFG": str(config)}
+    first = start("stream", bundle_path, "--name", stream_name, "--duration", 60, env=environment)
+    assert first.stderr is not None
+    while "streaming" not in first.stderr.readline():
+        assert first.poll() is None
+    second = start("stream", bundle_path, "--name", f"{stream_name}-2", "--duration", 1, env=environment)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"LSL could not open '{stream_name}-2'" in errors
+    assert "PortRange" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_missing_liblsl_is_told_with_what_to_install(tmp_path, bundle_path):

@@ -1,0 +1,79 @@
+"""Processes that a benchmark measures: started, watched, and never left behind."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["arrivals", "ended", "python", "report", "running", "stream_on_a_terminal"]
+
+HERE = Path(__file__).parent
+SPIKELOOP = ("-c", "from spikeloop.streamer.commands.main import main; main()")
+
+
+@contextmanager
+def running() -> Iterator[list[subprocess.Popen[str]]]:
+    """A list for processes; those that still run at the end are killed."""
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def python(*arguments: object) -> subprocess.Popen[str]:
+    """Start a Python program of this folder, or `-c PROGRAM`."""
+    return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def stream_on_a_terminal(*arguments: object) -> subprocess.Popen[str]:
+    """Start `spikeloop stream ARGUMENTS --json` with its live status on a terminal, as a user would see it."""
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *SPIKELOOP, "stream", *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+    )
+    os.close(terminal)
+    threading.Thread(target=_drain, args=(master,), daemon=True).start()
+    return process
+
+
+def _drain(master: int) -> None:
+    try:
+        while os.read(master, 2**16):
+            pass
+    except OSError:  # the other end closed
+        os.close(master)
+
+
+def report(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The JSON document that a process ends with."""
+    printed = process.communicate()[0]
+    if process.returncode:
+        raise SystemExit(f"{process.args} failed with exit code {process.returncode}")
+    return json.loads(printed)
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """Wait for a process to end well."""
+    if process.wait():
+        raise SystemExit(f"{process.args} failed with exit code {process.returncode}")
+
+
+def arrivals(path: Path) -> dict[str, np.ndarray]:
+    """What an inlet noted: `arrivals`, `stamps` and `counts` (samples) of each pull."""
+    with np.load(path) as archive:
+        return {key: archive[key] for key in archive.files}
