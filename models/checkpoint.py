@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
 
@@ -31,9 +32,10 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: M
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     scratch = folder / f"{CHECKPOINT}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(plain, scratch, {"spikeloop": json.dumps({"format_version": FORMAT_VERSION} | dict(description))})
-        os.replace(scratch, folder / CHECKPOINT)
+        with hold_interrupts():
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(plain, scratch, {"spikeloop": json.dumps({"format_version": FORMAT_VERSION} | dict(description))})
+            os.replace(scratch, folder / CHECKPOINT)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)

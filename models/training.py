@@ -32,7 +32,7 @@ FAMILIES = {"spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_ga
 
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
-JUDGED_EVERY = 5  # where nothing is held out, every so manieth repeat is judged by all the same
+JUDGED_EVERY = 5  # where nothing is held out, every n-th repeat is judged by all the same
 JUDGED_WINDOWS = 2048  # at most; enough to rank models, quick enough to watch
 
 
@@ -42,7 +42,7 @@ class Settings:
 
     Attributes
     ----------
-    hold_out : every so manieth repeat is kept to judge by; 0 trains on all
+    hold_out : every n-th repeat is kept to judge by; 0 trains on all
     config : the family's own settings
     """
 

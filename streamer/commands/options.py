@@ -7,11 +7,13 @@ from spikeloop.models.errors import BadInputError, FailureError
 
 __all__ = ["bins_of", "check_seed", "require_torch"]
 
+LARGEST_SEED = 2**63 - 1  # what torch takes, and any reader of a stream's description
+
 
 def check_seed(seed: int) -> None:
     """Raise BadInputError for a seed that can't be one."""
-    if seed < 0:
-        raise BadInputError(f"--seed: expected a whole number from 0, found {seed}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise BadInputError(f"--seed: expected a whole number from 0 to 2**63 - 1, found {seed}")
 
 
 def bins_of(duration_s: float, bin_size_s: float) -> int:

@@ -53,7 +53,7 @@ def train(
     steps
         of training in all
     hold_out
-        every so manieth repeat is kept to judge by; 0 trains on all of them
+        every n-th repeat is kept to judge by; 0 trains on all of them
     seed
         the same seed takes the same steps
     device

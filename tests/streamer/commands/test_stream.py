@@ -107,6 +107,7 @@ def overflowing_generator() -> bytes:
         (["--duration", 0], "--duration: expected at least one bin"),
         (["--duration", "nan"], "--duration: expected at least one bin"),
         (["--seed", -1], "--seed: expected a whole number from 0"),
+        (["--seed", 2**63], "--seed: expected a whole number from 0 to 2**63 - 1"),
         (["--start-delay", -1], "--start-delay: expected seconds from 0"),
         (["--name", "it's"], "expected a stream name"),
     ],
