@@ -107,7 +107,7 @@ def write_bundle(
     Raises
     ------
     BadInputError
-        If `path` exists and is no bundle, or holds something besides.
+        If `path` exists and is no bundle, or holds something besides; or the card can't be streamed.
     FailureError
         If the disk refuses.
     """
@@ -117,6 +117,7 @@ def write_bundle(
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
     files[CARD] = format_card(card)
     path = Path(path)
+    parse_card(files[CARD], path)  # what could not be read back is not written
     if os.path.lexists(path) and not _is_bundle(path):
         raise BadInputError(f"{path} exists and is no bundle, or not only one; choose another place")
     try:

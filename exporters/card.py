@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import LONGEST_BIN_S, SHORTEST_BIN_S, is_label
 
 __all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
 
 CARD = "card.json"
 FORMAT_VERSION = 1
-SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
-LONGEST_LABEL = 200
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def parse_card(content: bytes, path: Path) -> Card:
         raise BadInputError(f"{path}: {CARD} is not JSON ({error}); get the bundle again") from error
     if not isinstance(entries, dict) or entries.get("format_version") != FORMAT_VERSION:
         found = entries.get("format_version") if isinstance(entries, dict) else None
-        raise BadInputError(f"{path}: expected bundle format {FORMAT_VERSION}, found {found!r}; update spikeloop")
+        raise BadInputError(f"{path}: expected bundle format {FORMAT_VERSION}, found {found!r:.60}; update spikeloop")
     values = {}
     for item in dataclasses.fields(Card):
         if item.name in entries:
@@ -103,11 +102,15 @@ def _check_card(card: Card, path: Path) -> None:
     checks = {
         "kind": card.kind == "window",
         "count_distribution": card.count_distribution == "bernoulli",
-        "name": _is_label(card.name),
-        "unit_names": len(card.unit_names) >= 1 and all(map(_is_label, card.unit_names)),
+        "name": is_label(card.name),
+        "family": is_label(card.family),
+        "unit_names": len(card.unit_names) >= 1 and all(map(is_label, card.unit_names)),
         "bin_size_s": SHORTEST_BIN_S <= card.bin_size_s <= LONGEST_BIN_S,
         "window_bins": card.window_bins >= 1,
         "latent_size": card.latent_size >= 1,
+        "latency_bins": card.latency_bins == 0,
+        "conditions": not card.conditions,
+        "state_tensors": not card.state_tensors,
         "files": all(isinstance(digest, str) for digest in card.files.values()),
     }
     for name, holds in checks.items():
@@ -115,8 +118,3 @@ def _check_card(card: Card, path: Path) -> None:
             raise BadInputError(
                 f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
             )
-
-
-def _is_label(text: str) -> bool:
-    """Whether a name can be shown in a terminal and sent over a wire."""
-    return 0 < len(text) <= LONGEST_LABEL and text.isprintable()

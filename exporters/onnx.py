@@ -15,6 +15,7 @@ from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.checkpoint import read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.training import FAMILIES
 
 __all__ = ["export_bundle", "to_onnx"]
@@ -88,7 +89,7 @@ def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: st
     FailureError
         If they differ for any of several batch sizes.
     """
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), _quiet(), hold_interrupts():  # which torch would turn into an error of its own
         program = torch.onnx.export(
             module.eval(),
             (example,),

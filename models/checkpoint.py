@@ -1,12 +1,13 @@
-"""Checkpoints of training runs: tensors as safetensors, and a description as JSON in the same file."""
+"""Checkpoints of training runs: tensors as safetensors, a description as JSON in the same file, one writer."""
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -14,11 +15,37 @@ from torch import Tensor
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 
-__all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
+__all__ = ["CHECKPOINT", "read_checkpoint", "sole_writer", "write_checkpoint"]
 
 CHECKPOINT = "checkpoint.safetensors"
+LOCK = ".lock"
 FORMAT_VERSION = 1
 ENTRIES = ("recording", "settings", "steps", "trained_s", "realism")
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system frees when its holder dies.
+
+    Raises
+    ------
+    BadInputError
+        If another process holds it.
+    FailureError
+        If the disk refuses.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BadInputError(f"another training writes to {folder}; await its end, or choose another --out") from error
+    except OSError as error:
+        raise FailureError(f"could not write to {folder} ({error}); choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikeloop.models import spike_gan
-from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, sole_writer, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.measures.likeness import Likeness, Yardstick, judge, make_yardstick, statistics_of
@@ -60,12 +60,13 @@ class Progress:
     Attributes
     ----------
     likeness : the latest verdict; empty before the first
+    resumed : True in the first report of a run that goes on from a checkpoint
     """
 
     steps: int
     trained_s: float
-    critic_loss: float
     likeness: tuple[Likeness, ...] = ()
+    resumed: bool = False
 
 
 def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings:
@@ -206,8 +207,17 @@ class Training:
                 f"{self.recording.name}: expected at most one spike in a bin, found {largest};"
                 f" bin finer than {self.recording.bin_size_s * 1000:g} ms"
             )
-        for part in (self.training_part, self.judged_part):
-            cut_windows(part, self.settings.config.window_bins)  # raises where repeats are too short
+        counts = self.training_part.counts
+        if np.all(counts == counts[:1, :1]):
+            raise BadInputError(
+                f"{self.recording.name}: expected units that spike now and then, found constant ones only"
+            )
+        window_bins = self.settings.config.window_bins
+        if min(self.training_part.bins, self.judged_part.bins) < window_bins:
+            raise BadInputError(
+                f"{self.recording.name}: expected parts of at least {window_bins} bins (one window) to train on and to"
+                f" judge by, found {self.training_part.bins} and {self.judged_part.bins}; is it (bins, units)?"
+            )
         if self.settings.config.window_bins % self.settings.config.stride**2:
             raise BadInputError(
                 f"expected windows of a multiple of {self.settings.config.stride**2} bins,"
@@ -247,7 +257,8 @@ def train(
 ) -> tuple[Likeness, ...]:
     """Train up to a total time or number of steps, whichever comes first; the likeness reached.
 
-    Saves a checkpoint at once, every minute, at the end, and when interrupted.
+    Goes on from the folder's checkpoint where there is one. Saves at once, every minute, at the end, and when
+    interrupted, as the only writer of the folder.
 
     Parameters
     ----------
@@ -255,22 +266,38 @@ def train(
 
     Raises
     ------
+    BadInputError
+        If another training writes to the folder, or its checkpoint is damaged or of another run.
     FailureError
         If training diverges or the disk refuses.
     """
     if minutes is None and steps is None:
         raise BadInputError("expected a time or a number of steps to train for; give --minutes or --steps")
-    training.save(folder)
+    with sole_writer(folder):
+        return _train(training, folder, minutes, steps, on_progress)
+
+
+def _train(
+    training: Training,
+    folder: Path,
+    minutes: float | None,
+    steps: int | None,
+    on_progress: Callable[[Progress], None],
+) -> tuple[Likeness, ...]:
+    resumed = training.resume(folder)
+    on_progress(Progress(training.steps, training.trained_s, training.likeness, resumed))
+    if not resumed:
+        training.save(folder)  # so that a disk that refuses is known at once
     saved = judged = training.trained_s
     try:
-        for loss in _steps(training, minutes, steps):
+        for _ in _steps(training, minutes, steps):
             if training.trained_s - judged >= JUDGE_EVERY_S:
                 judged = training.trained_s
                 training.judge()
             if training.trained_s - saved >= SAVE_EVERY_S:
                 saved = training.trained_s
                 training.save(folder)
-            on_progress(Progress(training.steps, training.trained_s, loss, training.likeness))
+            on_progress(Progress(training.steps, training.trained_s, training.likeness))
         training.judge()
     except FailureError:
         raise  # what diverged is not worth keeping
@@ -281,11 +308,11 @@ def train(
     return training.likeness
 
 
-def _steps(training: Training, minutes: float | None, steps: int | None) -> Iterator[float]:
+def _steps(training: Training, minutes: float | None, steps: int | None) -> Iterator[None]:
     while (minutes is None or training.trained_s < 60 * minutes) and (steps is None or training.steps < steps):
         with hold_interrupts():  # or a step would be saved half-done
-            loss = training.step()
-        yield loss
+            training.step()
+        yield
 
 
 def _step_seed(seed: int, step: int) -> int:

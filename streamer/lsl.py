@@ -82,7 +82,9 @@ def check_name_is_free(name: str) -> None:
         If there is one, or the name can't be one.
     """
     if not NAME.fullmatch(name):
-        raise BadInputError(f"expected a stream name of letters, digits, spaces and . : _ -, found {name!r}")
+        raise BadInputError(
+            f"expected a stream name of at most 64 letters, digits, spaces and . : _ -, found {name!r:.80}"
+        )
     predicate = f"name='{name}' or name='{name}{EVENTS}'"
     found = import_pylsl().resolve_bypred(predicate, timeout=LOOK_FOR_NAMESAKES_S)
     if found:

@@ -75,7 +75,7 @@ class Status:
                 self._show_live()
             else:
                 while not self._ended.wait(LINE_EVERY_S):
-                    self._console.print(self._figures())
+                    self._console.print(self._figures(), soft_wrap=True)
         except Exception:  # of any kind: it is only a picture
             return
 
@@ -90,11 +90,12 @@ class Status:
 
     def _figures(self) -> Text:
         report = self._health.report()
-        listening = "consumers yes" if self._has_consumers() else "consumers none yet"
-        return Text(
-            f"{report.bins * self._health.bin_size_s:9.1f} s   ratio {report.ratio:.4f}   lateness p99"
-            f" {report.lateness_ms['p99']:.2f} ms   late steps {report.late_steps}   {listening}"
-            f"   mean rate {report.mean_rate_hz:.2f} Hz",
+        if not report.steps:
+            return Text("starting")
+        return Text(  # in 80 columns
+            f"{report.bins * self._health.bin_size_s:8.1f} s  ratio {report.ratio:.4f}"
+            f"  lateness p99 {report.lateness_ms['p99']:.2f} ms, {report.late_steps} late"
+            f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}",
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -34,6 +34,7 @@ __all__ = [
 Windows = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
+LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise would be divided by itself
 FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
 
 
@@ -71,9 +72,12 @@ class Likeness:
 
     @property
     def excess(self) -> float:
-        """(E - F) / (I - F): 0 perfect, 1 no better than independent units; NaN where these reach the floor (rates)."""
+        """(E - F) / (I - F): 0 perfect, 1 no better than independent units.
+
+        NaN where independent units come near the floor (rates; recordings without structure).
+        """
         room = self.ceiling - self.floor
-        return (self.error - self.floor) / room if room > 0 else math.nan
+        return (self.error - self.floor) / room if room > LEAST_ROOM * self.floor else math.nan
 
 
 def statistics_of(windows: Windows) -> dict[str, Floats]:
@@ -84,10 +88,12 @@ def statistics_of(windows: Windows) -> dict[str, Floats]:
 def distance(statistic: str, one: Floats, other: Floats) -> float:
     """Distance between two values of a statistic: the mean absolute difference of their entries.
 
-    Of covariance only pairs of different units count; of the population count it is the sum (the L1 distance
-    of two distributions), the shorter one padded with zeros.
+    Of covariance only pairs of different units count (NaN for a single unit); of the population count it is the
+    sum (the L1 distance of two distributions), the shorter one padded with zeros.
     """
     if statistic == "covariance":
+        if len(one) < 2:
+            return math.nan
         pairs = np.triu_indices(len(one), k=1)
         return float(np.abs(one[pairs] - other[pairs]).mean())
     if statistic == "population count":

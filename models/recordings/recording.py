@@ -9,8 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["Recording", "cut_windows", "from_counts", "hold_out", "load_recording", "read_arrays"]
+__all__ = [
+    "LONGEST_BIN_S",
+    "SHORTEST_BIN_S",
+    "Recording",
+    "cut_windows",
+    "from_counts",
+    "hold_out",
+    "is_label",
+    "load_recording",
+    "read_arrays",
+]
 
+SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
+LONGEST_LABEL = 200
 COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
 
 
@@ -59,8 +71,8 @@ def from_counts(
     Parameters
     ----------
     counts : array of shape (bins, units) or (repeats, bins, units), whole numbers from 0 to 255
-    bin_size_s : float > 0
-    unit_names : one per unit; by default "unit 0", "unit 1", ...
+    bin_size_s : float from 1e-5 to 10
+    unit_names : one per unit, printable; by default "unit 0", "unit 1", ...
 
     Raises
     ------
@@ -76,17 +88,30 @@ def from_counts(
         )
     if array.dtype.kind not in "buif":
         raise BadInputError(f"{name}: expected whole spike counts, found values of type {array.dtype}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise BadInputError(f"{name}: expected whole spike counts, found NaN or infinity among them")
     if not (array.min() >= 0 and array.max() <= 255 and (array.dtype.kind != "f" or np.all(array % 1 == 0))):
         raise BadInputError(
             f"{name}: expected whole spike counts from 0 to 255, found values from {array.min()} to {array.max()};"
             " bin the spikes to counts first"
         )
-    if not (np.isfinite(bin_size_s) and bin_size_s > 0):
-        raise BadInputError(f"{name}: expected a bin size above 0 s, found {bin_size_s}")
+    if not SHORTEST_BIN_S <= bin_size_s <= LONGEST_BIN_S:
+        raise BadInputError(
+            f"{name}: expected a bin size from {SHORTEST_BIN_S:g} to {LONGEST_BIN_S:g} s, found {bin_size_s:g}"
+        )
     names = tuple(unit_names) if unit_names is not None else tuple(f"unit {i}" for i in range(array.shape[2]))
     if len(names) != array.shape[2]:
         raise BadInputError(f"{name}: expected {array.shape[2]} unit names, found {len(names)}")
+    if odd := [each for each in names if not is_label(each)]:
+        raise BadInputError(
+            f"{name}: expected unit names of 1 to {LONGEST_LABEL} printable letters, found {odd[0]!r:.60}"
+        )
     return Recording(array.astype(np.uint8), float(bin_size_s), names, name, origin)
+
+
+def is_label(text: str) -> bool:
+    """Whether a name can be shown in a terminal and sent over a wire."""
+    return 0 < len(text) <= LONGEST_LABEL and text.isprintable()
 
 
 def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int | None = None) -> Recording:
@@ -111,7 +136,7 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
         )
     if bin_size_s is None and "bin_size_s" not in arrays:
         raise BadInputError(f"{path}: no bin_size_s in the file; give the bin size, e.g. --bin-size-ms 20")
-    unit_names = [str(unit) for unit in arrays["unit_names"]] if "unit_names" in arrays else None
+    unit_names = [str(unit) for unit in np.ravel(arrays["unit_names"])] if "unit_names" in arrays else None
     size = bin_size_s if bin_size_s is not None else _stated_bin_size_s(arrays["bin_size_s"], path)
     recording = from_counts(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
     return recording if repeat_bins is None else _cut_repeats(recording, repeat_bins)
@@ -134,7 +159,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if path.suffix not in (".npz", ".mat"):
         raise BadInputError(f"{path}: expected a .npz or .mat file")
     if not path.is_file():
-        raise BadInputError(f"{path}: no such file")
+        raise BadInputError(f"{path}: {'expected a file, found a folder' if path.is_dir() else 'no such file'}")
     try:
         if path.suffix == ".npz":
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -14,7 +14,7 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.commands.options import bins_of, check_seed
+from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.engine import Device, Engine
 from spikeloop.streamer.source import SpikeSource, WindowSource
@@ -84,8 +84,8 @@ def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int
     """Of the array to write: (windows, bins, units) or (bins, units)."""
     units = len(card.unit_names)
     if windows is not None and duration is None:
-        if windows < 1:
-            raise BadInputError(f"--windows: expected at least 1, found {windows}")
+        if windows < 1 or windows * card.window_bins * card.bin_size_s > LONGEST_DURATION_S:
+            raise BadInputError(f"--windows: expected at least 1 and at most ten years of them, found {windows}")
         return windows, card.window_bins, units
     if duration is not None and windows is None:
         return bins_of(duration, card.bin_size_s), units
@@ -110,7 +110,7 @@ def write_spikes(path: Path, source: SpikeSource, shape: tuple[int, ...]) -> int
     """
     bins, units = math.prod(shape[:-1]), shape[-1]
     spikes = 0
-    scratch = path.with_name(f".{path.name}.part")
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from spikeloop.models.interrupts import hold_interrupts
 
@@ -33,6 +34,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         from spikeloop.streamer.commands.stream import stream
         from spikeloop.streamer.commands.train import train
 
+    if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:
+        print(version("spikeloop"))
+        return 0
     app = SubcommandApp()
     for command in (stream, models, train, export, generate, doctor):
         app.command(command)
@@ -49,3 +53,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:  # e.g. `spikeloop models | head -1`
         sys.stderr.close()
         return 0
+    except OSError as error:  # whatever is not of a command's own files
+        print(f"spikeloop: the output could not be written ({error})", file=sys.stderr)
+        return 1

@@ -2,9 +2,6 @@
 
 import dataclasses
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles
@@ -12,6 +9,8 @@ from spikeloop.models.measures.likeness import Likeness
 from spikeloop.streamer.commands.output import print_json
 
 __all__ = ["models"]
+
+LONGEST_SHOWN = 300
 
 
 def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> int:
@@ -28,30 +27,29 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
     if json:
         print_json([dataclasses.asdict(bundle.card) | {"sha256": bundle.sha256} for bundle in bundles])
         return 0
-    table = Table("name", "family", "units", "bin", "window", "trained on", "E/F (judged on)", box=None, pad_edge=False)
     for bundle in bundles:
         card = bundle.card
-        table.add_row(
-            Text(card.name),
-            Text(card.family),
-            str(len(card.unit_names)),
-            f"{card.bin_size_s * 1000:g} ms",
-            f"{card.window_bins} bins",
-            Text(_origin(card.training)),
-            Text(_realism(card.realism)),
-        )
-    Console().print(table)
+        print(f"{card.name}: {card.family}, {len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins,", end=" ")
+        print(f"windows of {card.window_bins} bins, SHA-256 {bundle.sha256[:12]}...")
+        print(f"  trained on {_origin(card.training)}")
+        print(f"  likeness {_likeness(card.realism)}")
     return 0
 
 
 def _origin(training: dict) -> str:
     recording = training.get("recording")
-    return str(recording.get("origin", "")) if isinstance(recording, dict) else ""
+    return _printable(recording.get("origin") if isinstance(recording, dict) else None)
 
 
-def _realism(realism: dict) -> str:
+def _likeness(realism: dict) -> str:
     try:
         verdicts = [Likeness(**each) for each in realism["statistics"].values()]
-        return f"{', '.join(f'{each.statistic} {each.ratio:.2f}' for each in verdicts)} ({realism['judged_on']})"
-    except (KeyError, TypeError, AttributeError):  # a card may say nothing of it, or in other words
+        ratios = ", ".join(f"{_printable(each.statistic)} {each.ratio:.2f}" for each in verdicts)
+        return f"(E/F, judged on {_printable(realism['judged_on'])}): {ratios}"
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # a card may say what it likes of it
         return "not judged"
+
+
+def _printable(text: object) -> str:
+    """What a card says, without what would steer a terminal."""
+    return "".join(letter for letter in str(text or "(not stated)")[:LONGEST_SHOWN] if letter.isprintable())

@@ -1,12 +1,13 @@
 """What several commands check before they start."""
 
-import math
 from importlib.util import find_spec
 
 from spikeloop.models.errors import BadInputError, FailureError
 
 __all__ = ["bins_of", "check_seed", "require_torch"]
 
+LONGEST_DURATION_S = 10 * 365.25 * 86400
+ROUNDING = 1e-6  # of a bin: 0.3 s of 0.1-s bins are three, though 0.3 / 0.1 < 3 in floats
 LARGEST_SEED = 2**63 - 1  # what torch takes, and any reader of a stream's description
 
 
@@ -18,9 +19,11 @@ def check_seed(seed: int) -> None:
 
 def bins_of(duration_s: float, bin_size_s: float) -> int:
     """The number of whole bins of a duration; BadInputError where there is not one, or no end."""
-    if not bin_size_s <= duration_s < math.inf:
-        raise BadInputError(f"--duration: expected at least one bin ({bin_size_s:g} s), found {duration_s:g} s")
-    return round(duration_s / bin_size_s)
+    if not bin_size_s <= duration_s <= LONGEST_DURATION_S:
+        raise BadInputError(
+            f"--duration: expected at least one bin ({bin_size_s:g} s) and at most ten years, found {duration_s:g} s"
+        )
+    return int(duration_s / bin_size_s + ROUNDING)
 
 
 def require_torch() -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import dataclasses
 import gc
-import math
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -27,6 +27,7 @@ __all__ = ["stream"]
 
 STEP_S = 0.02  # default length of a step
 LONGEST_STEP_S = 10.0
+LONGEST_DELAY_S = 3600.0
 OPENING_S, OPENING_PER_UNIT_S = 0.25, 1e-4  # from describing the streams to bin 0
 GIL_SLICE_S = 0.0005  # how long another thread may keep the event loop waiting; Python's default is 5 ms
 
@@ -74,7 +75,7 @@ def stream(
     console = Console(stderr=True)
     engine = Engine(loaded, device)
     if engine.notice:
-        console.print(engine.notice, markup=False)
+        _say(console, engine.notice)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
     interrupted = False
     try:
@@ -86,7 +87,7 @@ def stream(
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": engine.provider}
         print_json(made | {"name": name, "step_bins": plan.step_bins} | dataclasses.asdict(report))
     else:
-        console.print(format_report(report), highlight=False)
+        _say(console, format_report(report))
     return 130 if interrupted else 0
 
 
@@ -117,8 +118,8 @@ def _plan(
     check_seed(seed)
     if not 1 <= step_bins <= longest:
         raise BadInputError(f"--step-bins: expected 1 to {longest} bins ({LONGEST_STEP_S:g} s), found {step_bins}")
-    if not 0 <= start_delay_s < math.inf:
-        raise BadInputError(f"--start-delay: expected seconds from 0, found {start_delay_s:g}")
+    if not 0 <= start_delay_s <= LONGEST_DELAY_S:
+        raise BadInputError(f"--start-delay: expected 0 to {LONGEST_DELAY_S:g} s, found {start_delay_s:g}")
     bins = None if duration_s is None else bins_of(duration_s, card.bin_size_s)
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
@@ -130,12 +131,10 @@ async def _stream(bundle: Bundle, engine: Engine, plan: _Plan, health: Health, c
     provenance = Provenance(card.name, bundle.sha256, plan.seed, card.bin_size_s, plan.step_bins, start_s)
     source = WindowSource(engine, plan.seed, on_inference=health.inference.add)
     async with LslSink(plan.name, card.unit_names, provenance, plan.count_format) as sink:
-        console.print(
+        _say(
+            console,
             f"streaming {card.name} ({units} units, {card.bin_size_s * 1000:g} ms bins, seed {plan.seed}) on"
             f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
         _quieten_interpreter()
         with Status(health, sink.has_consumers, console) as status:
@@ -143,6 +142,12 @@ async def _stream(bundle: Bundle, engine: Engine, plan: _Plan, health: Health, c
                 source, (sink, status), clock, health,
                 start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins,
             )  # fmt: skip
+
+
+def _say(console: Console, line: str) -> None:
+    """Tell the user, if there is still somewhere to tell it; a stream needs no terminal."""
+    with suppress(OSError, SystemExit):  # rich exits where a pipe is broken
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _quieten_interpreter() -> None:

@@ -1,5 +1,6 @@
 """`spikeloop train`: learn a population from a recording."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -74,10 +75,7 @@ def train(
     from spikeloop.models import training
 
     run = training.Training(recording, training.preset(family, preset, hold_out, seed), device)
-    resumed = run.resume(out)
     with _ProgressBar(minutes, steps) as bar:
-        if resumed:
-            bar.say(f"resuming at step {run.steps} ({run.trained_s / 60:.1f} min)")
         likeness = training.train(run, out, minutes, steps, bar.show)
     if json:
         summary = {"checkpoint": str(out), "steps": run.steps, "trained_s": run.trained_s, "device": str(run.device)}
@@ -98,6 +96,7 @@ class _ProgressBar:
 
     def __init__(self, minutes: float | None, steps: int | None) -> None:
         self._by_time = minutes is not None
+        self._shown: tuple[Likeness, ...] = ()
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -120,10 +119,14 @@ class _ProgressBar:
         self._bar.console.print(line)
 
     def show(self, progress: "training.Progress") -> None:
-        ratios = "  ".join(f"{each.statistic} {each.ratio:.2f}" for each in progress.likeness)
         done = progress.trained_s if self._by_time else progress.steps
-        described = f"step {progress.steps}  critic {progress.critic_loss:.2f}" + (f"  E/F: {ratios}" if ratios else "")
-        self._bar.update(self._task, completed=done, description=described)
+        self._bar.update(self._task, completed=done, description=f"step {progress.steps}")
+        if progress.resumed:
+            self.say(f"resuming at step {progress.steps} ({progress.trained_s / 60:.1f} min)")
+        if progress.likeness != self._shown:
+            self._shown = progress.likeness
+            ratios = ", ".join(f"{each.statistic} {each.ratio:.2f}" for each in progress.likeness)
+            self.say(f"{progress.trained_s / 60:.1f} min, step {progress.steps}, E/F: {ratios}")
 
 
 def _print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
@@ -131,8 +134,12 @@ def _print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
         f"judged on {judged_on}", "E", "F (floor)", "I (independent)", "E/F", "excess", box=None, pad_edge=False
     )
     for each in likeness:
-        figures = (each.error, each.floor, each.ceiling)
-        table.add_row(
-            each.statistic, *(f"{figure:.3g}" for figure in figures), f"{each.ratio:.2f}", f"{each.excess:.3f}"
-        )
+        figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
+        table.add_row(each.statistic, *figures, _number(each.ratio, 2), _number(each.excess, 3))
     Console().print(table)
+    print("E: model to judged data; F: other recorded data to it, so E/F = 1 is as good as more recording;")
+    print("I: independent units at the same rates; excess (E-F)/(I-F): 0 perfect, 1 no better than these")
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"

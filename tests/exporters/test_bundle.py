@@ -1,6 +1,7 @@
 import json
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -87,6 +88,15 @@ def test_a_replacement_that_fails_leaves_the_old_bundle(folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
+def test_a_card_that_could_not_be_read_back_is_not_written(tmp_path):
+    tiny_bundle(tmp_path / "good", units=4)
+    for name in ("good", "new.zip"):
+        with pytest.raises(BadInputError, match="can't stream"):
+            write_bundle(tmp_path / name, replace(tiny_card(4), name="a\x1b[31m"), tiny_generator(4), b"", {})
+    assert read_bundle(tmp_path / "good").card.name == "tiny"
+    assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
 def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FailureError, match="could not write"):
@@ -139,6 +149,10 @@ def rewrite(folder, **entries):
         ({"window_bins": True}, "expected int"),
         ({"window_bins": 0}, "can't stream"),
         ({"kind": "oracle"}, "can't stream"),
+        ({"family": "\x1b[2J"}, "can't stream"),
+        ({"latency_bins": -5}, "can't stream"),
+        ({"state_tensors": ["x"]}, "can't stream"),
+        ({"conditions": [{}]}, "can't stream"),
         ({"count_distribution": "cauchy"}, "can't stream"),
         ({"files": {}}, r"does not list generator\.onnx"),
         ({"files": {"../../etc/passwd": "0"}}, "no part of a bundle|is missing"),

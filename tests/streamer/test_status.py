@@ -58,13 +58,13 @@ async def test_the_status_tells_how_the_stream_fares(terminal, monkeypatch):
     monkeypatch.setattr(status_module, "LINE_EVERY_S", 0.01)
     shown = io.StringIO()
     health = Health(0.02, 4)
-    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=120))
+    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=80))
     await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=100)
     with status:
         deadline = time.monotonic() + 20
         while "Hz" not in shown.getvalue() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-    for said in ("2.0 s", "ratio 1.0000", "late steps 0", "consumers none yet", "12.50 Hz"):
+    for said in ("2.0 s", "ratio 1.0000", "0 late", "no consumer", "12.50 Hz"):
         assert said in shown.getvalue()
     assert (max(shown.getvalue()) >= "\u2800") == terminal
     assert "ratio 1.0000" in format_report(health.report())

@@ -45,6 +45,7 @@ def test_ratio_and_excess_are_their_definitions():
 def test_distances_are_their_definitions():
     assert distance("covariance", np.array([[9.0, 1.0], [1.0, 9.0]]), np.zeros((2, 2))) == 1.0
     assert distance("population count", np.array([0.5, 0.5]), np.array([0.5, 0.25, 0.25])) == 0.5
+    assert math.isnan(distance("covariance", np.ones((1, 1)), np.ones((1, 1))))
     assert distance("rates", np.array([1.0, 2.0]), np.array([2.0, 4.0])) == 1.5
 
 

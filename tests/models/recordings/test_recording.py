@@ -38,10 +38,13 @@ def test_a_continuous_array_is_one_repeat():
         (np.full((2, 2), 0.5), {}, "whole spike counts"),
         (np.full((2, 2), -1), {}, "from 0 to 255"),
         (np.full((2, 2), 256), {}, "from 0 to 255"),
-        (np.full((2, 2), np.nan), {}, "from 0 to 255"),
+        (np.full((2, 2), np.nan), {}, "NaN or infinity"),
         (np.array([["a", "b"]]), {}, "values of type"),
-        (np.zeros((2, 2)), {"bin_size_s": 0.0}, "bin size above 0"),
-        (np.zeros((2, 2)), {"bin_size_s": float("nan")}, "bin size above 0"),
+        (np.zeros((2, 2)), {"bin_size_s": 0.0}, "bin size from 1e-05 to 10 s"),
+        (np.zeros((2, 2)), {"bin_size_s": float("nan")}, "bin size from 1e-05 to 10 s"),
+        (np.zeros((2, 2)), {"bin_size_s": 1e300}, "bin size from 1e-05 to 10 s"),
+        (np.zeros((2, 2)), {"unit_names": ["a", "\x1b[2J"]}, "unit names of 1 to 200 printable"),
+        (np.zeros((2, 2)), {"unit_names": ["a", ""]}, "unit names of 1 to 200 printable"),
         (np.zeros((2, 2)), {"unit_names": ["one"]}, "expected 2 unit names, found 1"),
     ],
 )
@@ -78,6 +81,12 @@ def test_files_that_hold_no_recording_are_refused(tmp_path):
     (tmp_path / "cut.mat").write_bytes(b"\0" * 40)
     with pytest.raises(BadInputError, match="is it complete"):
         load_recording(tmp_path / "cut.mat")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(BadInputError, match="found a folder"):
+        load_recording(tmp_path / "folder.npz")
+    np.savez(tmp_path / "named.npz", spikes=np.zeros((4, 2)), bin_size_s=0.1, unit_names=np.array("ab"))
+    with pytest.raises(BadInputError, match="expected 2 unit names, found 1"):
+        load_recording(tmp_path / "named.npz")
     np.savez(tmp_path / "other.npz", voltage=np.zeros(3))
     with pytest.raises(BadInputError, match=r"expected an array named spikes.*found voltage"):
         load_recording(tmp_path / "other.npz")

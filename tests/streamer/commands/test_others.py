@@ -1,7 +1,11 @@
 """`spikeloop models` and `spikeloop doctor`."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -33,15 +37,18 @@ def test_models_prints_a_table_for_people(capsys):
 
 
 def test_models_shows_a_card_as_it_is_whatever_it_says(tmp_path, capsys):
-    card = replace(tiny_card(4), name="mine[v2][/b]", training={"recording": "x"}, realism={"statistics": 5})
+    realism = {"statistics": {"x": {"statistic": "x", "error": 10**400, "floor": 1, "ceiling": 1}}, "judged_on": ""}
+    training = {"recording": {"origin": "here\x1b]0;owned\x07"}}
+    card = replace(tiny_card(4), name="mine[v2][/b]", training=training, realism=realism)
     write_bundle(tmp_path / "odd", card, tiny_generator(4), b"", {"rates": np.zeros(4)})
     with pytest.raises(SystemExit) as stopped:
         main(["models", str(tmp_path / "odd")])
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
     assert "mine[v2][/b]" in printed
-    assert "not" in printed
-    assert "judged" in printed
+    assert "not judged" in printed
+    assert "here]0;owned" in printed
+    assert "\x1b" not in printed
 
 
 def test_models_tells_of_a_broken_bundle(tmp_path, capsys):
@@ -71,3 +78,30 @@ def test_the_doctor_says_what_to_do_and_exits_1(monkeypatch, capsys):
         main(["doctor"])
     assert stopped.value.code == 1
     assert "BAD  liblsl: LSL's library could not be loaded; install it" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.strip() == version("spikeloop")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_output_that_can_not_be_written_is_told():
+    program = "from spikeloop.streamer.commands.main import main; main(['models', '--json'])"
+    with open("/dev/full", "w") as full:
+        outcome = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=-1, text=True, check=False)
+    assert outcome.returncode == 1
+    assert "the output could not be written" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_stream_needs_no_terminal(bundle_path, stream_name):
+    program = "from spikeloop.streamer.commands.main import main; main()"
+    options = ["stream", str(bundle_path), "--name", stream_name, "--duration", "0.5", "--json"]
+    with open("/dev/full", "w") as full:
+        outcome = subprocess.run([sys.executable, "-c", program, *options], stdout=-1, stderr=full, check=False)
+    assert outcome.returncode == 0
+    assert json.loads(outcome.stdout)["bins"] == 500

@@ -106,9 +106,10 @@ def overflowing_generator() -> bytes:
         (["--step-bins", 10_001], "--step-bins: expected 1 to 10000 bins"),
         (["--duration", 0], "--duration: expected at least one bin"),
         (["--duration", "nan"], "--duration: expected at least one bin"),
+        (["--duration", 1e12], "--duration: expected at least one bin (0.001 s) and at most ten years"),
         (["--seed", -1], "--seed: expected a whole number from 0"),
         (["--seed", 2**63], "--seed: expected a whole number from 0 to 2**63 - 1"),
-        (["--start-delay", -1], "--start-delay: expected seconds from 0"),
+        (["--start-delay", -1], "--start-delay: expected 0 to 3600 s"),
         (["--name", "it's"], "expected a stream name"),
     ],
 )
