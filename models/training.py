@@ -108,6 +108,10 @@ class Training:
         self._counts = torch.as_tensor(self.training_part.counts, device=self.device)
         self._random = torch.Generator(self.device)
 
+    @property
+    def judged_on(self) -> str:
+        return "held-out repeats" if self.settings.hold_out else "training data"
+
     def step(self) -> float:
         """Take one training step; the critic's loss."""
         began = time.perf_counter()
@@ -240,7 +244,7 @@ class Training:
             "steps": self.steps,
             "trained_s": self.trained_s,
             "realism": {
-                "judged_on": "held-out repeats" if self.settings.hold_out else "training data",
+                "judged_on": self.judged_on,
                 "judged_at_step": self.judged_at_step,
                 "statistics": {each.statistic: dataclasses.asdict(each) for each in self.likeness},
             },

@@ -58,17 +58,20 @@ def random() -> np.random.Generator:
     return np.random.Generator(np.random.Philox(0))
 
 
+SPIKELOOP = "from spikeloop.streamer.commands.main import main; main()"
 Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start `spikeloop ARGUMENTS` (or `python SCRIPT ARGUMENTS`); whatever still runs is killed afterwards."""
+    """Start `spikeloop ARGUMENTS` (or another script or program); whatever still runs is killed afterwards."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has children ignore Ctrl-C
     running: list[subprocess.Popen[str]] = []
 
-    def starter(*arguments: object, script: Path | None = None, **options: object) -> subprocess.Popen[str]:
-        entry = [str(script)] if script else ["-c", "from spikeloop.streamer.commands.main import main; main()"]
+    def starter(
+        *arguments: object, script: Path | None = None, program: str = SPIKELOOP, **options: object
+    ) -> subprocess.Popen[str]:
+        entry = [str(script)] if script else ["-c", program]
         command = [sys.executable, *entry, *map(str, arguments)]
         process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, **options)  # type: ignore[call-overload]
         running.append(process)

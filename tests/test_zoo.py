@@ -34,7 +34,7 @@ def test_what_the_retina_bundle_streams_has_its_references_statistics(generated)
         assert distance(name, found[name], reference[name]) < 0.35 * distance(name, shuffled[name], reference[name])
 
 
-def test_the_retina_bundle_is_as_like_its_recording_as_was_asked(generated, retina, random):
+def test_the_retina_bundle_is_like_the_recording_it_was_trained_on(generated, retina, random):
     unseen, judged = hold_out(retina, 5)
     yardstick = make_yardstick(cut_windows(unseen, 32), cut_windows(judged, 32), random)
     ratios = {each.statistic: each.ratio for each in judge(generated, yardstick)}

@@ -84,9 +84,9 @@ def train(
             | {"ratio": each.ratio, "excess": each.excess}
             for each in likeness
         ]
-        print_json(summary | {"judged_on": "held-out repeats" if hold_out else "training data", "realism": rows})
+        print_json(summary | {"judged_on": run.judged_on, "realism": rows})
     else:
-        _print_likeness(likeness, "held-out repeats" if hold_out else "training data")
+        _print_likeness(likeness, run.judged_on)
         print(f"\n{out}: {run.steps} steps in {run.trained_s / 60:.1f} min; next: spikeloop export {out} --out BUNDLE")
     return 0
 

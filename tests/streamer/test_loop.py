@@ -128,8 +128,15 @@ async def test_nothing_of_a_broken_model_is_emitted():
 
 
 async def test_cancelling_leaves_nothing_running(engine):
-    task = asyncio.create_task(run(engine, 20, bins=None))
-    await asyncio.sleep(0.1)
+    flowing = asyncio.Event()
+
+    class Tells:
+        def push(self, step):
+            flowing.set()
+
+    task = asyncio.create_task(run(engine, 20, bins=None, sinks=[Tells()]))
+    await flowing.wait()
+    assert [each for each in threading.enumerate() if each.name.startswith("spikeloop")]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

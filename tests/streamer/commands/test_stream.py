@@ -45,7 +45,7 @@ def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_
     assert set(document["inference_ms"]) == {"p50", "p99"}
     assert (document["bins"], document["steps"], document["seed"]) == (1000, 50, 3)
     assert document["mean_rate_hz"] > 0
-    assert 0.5 < document["ratio"] <= 1.0
+    assert 0 < document["ratio"] <= 1.0
     assert f"pylsl.StreamInlet(pylsl.resolve_byprop('name', '{stream_name}')[0])" in " ".join(errors.split())
     assert gone(stream_name)
 
@@ -53,8 +53,9 @@ def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_
 @pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_stream_closes_everything_and_still_reports(start, bundle_path, stream_name, polite):
     stream = start("stream", bundle_path, "--name", stream_name, "--json")
-    assert pylsl.resolve_byprop("name", stream_name, timeout=20)
-    time.sleep(1)
+    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=20)[0])
+    assert inlet.pull_sample(timeout=20)[1]
+    inlet.close_stream()
     stream.send_signal(polite)
     printed, errors = stream.communicate(timeout=20)
     assert stream.returncode == 130
