@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.card import CARD, Card, format_card, parse_card
+from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["Bundle", "read_bundle", "shipped_bundles", "write_bundle"]
 
-GENERATOR, CRITIC, REFERENCE = "generator.onnx", "critic.onnx", "reference.npz"
-FILES = (GENERATOR, CRITIC, REFERENCE)
+GENERATOR, CRITIC, PARAMETERS, REFERENCE = "generator.onnx", "critic.onnx", "parameters.npz", "reference.npz"
+FILES = (GENERATOR, CRITIC, PARAMETERS, REFERENCE)
 LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger, and a zip must not fill the memory
 LARGEST_CARD = 2**24
 ZOO = "zoo"
@@ -37,7 +38,8 @@ class Bundle:
 
     Attributes
     ----------
-    generator, critic : ONNX files as bytes; `critic` is empty where the family has none
+    generator, critic : ONNX files as bytes; empty where the family has none
+    parameters : of a baseline, which has no generator, by name; else empty
     reference : statistics of the training recording by name
     sha256 : of the card, and so of everything
     """
@@ -45,6 +47,7 @@ class Bundle:
     card: Card
     generator: bytes
     critic: bytes
+    parameters: Mapping[str, np.ndarray]
     reference: Mapping[str, NDArray[np.float64]]
     sha256: str
 
@@ -81,22 +84,28 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
                 f"{path}: {name} is corrupt or was altered (SHA-256 {found[:12]}..., the card says"
                 f" {str(expected)[:12]}...); get the bundle again"
             )
-    for name in (GENERATOR, REFERENCE):
+    for name in (PARAMETERS if card.family in BASELINES else GENERATOR, REFERENCE):
         if name not in card.files:
             raise BadInputError(f"{path}: the card does not list {name}; get the bundle again")
     for name in (GENERATOR, CRITIC):
         _refuse_external_data(card.files, files, name, path)
     return Bundle(
         card=card,
-        generator=files[GENERATOR],
+        generator=files[GENERATOR] if GENERATOR in card.files else b"",
         critic=files[CRITIC] if CRITIC in card.files else b"",
-        reference=_parse_reference(files[REFERENCE], path),
+        parameters=_parse_arrays(files, PARAMETERS, path) if PARAMETERS in card.files else {},
+        reference=_parse_arrays(files, REFERENCE, path),
         sha256=sha256(files[CARD]).hexdigest(),
     )
 
 
 def write_bundle(
-    path: Path, card: Card, generator: bytes, critic: bytes, reference: Mapping[str, NDArray[np.float64]]
+    path: Path,
+    card: Card,
+    generator: bytes,
+    critic: bytes,
+    reference: Mapping[str, NDArray[np.float64]],
+    parameters: Mapping[str, np.ndarray] | None = None,
 ) -> Bundle:
     """Write a bundle to a folder, or to one file where `path` ends in `.zip`; whole or not at all.
 
@@ -111,9 +120,8 @@ def write_bundle(
     FailureError
         If the disk refuses.
     """
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **dict(reference))
-    files = {GENERATOR: generator, REFERENCE: packed.getvalue()} | ({CRITIC: critic} if critic else {})
+    parts = {GENERATOR: generator, CRITIC: critic, PARAMETERS: _pack(parameters or {}), REFERENCE: _pack(reference)}
+    files = {name: content for name, content in parts.items() if content}
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
     files[CARD] = format_card(card)
     path = Path(path)
@@ -130,6 +138,14 @@ def write_bundle(
     except OSError as error:
         raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
     return read_bundle(path)
+
+
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    if not arrays:
+        return b""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **dict(arrays))
+    return packed.getvalue()
 
 
 def _is_bundle(path: Path) -> bool:
@@ -243,16 +259,17 @@ def _refuse_external_data(listed: Mapping[str, str], files: Mapping[str, bytes],
 EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
 
 
-def _parse_reference(content: bytes, path: Path) -> dict[str, NDArray[np.float64]]:
+def _parse_arrays(files: Mapping[str, bytes], name: str, path: Path) -> dict[str, NDArray[np.float64]]:
+    content = files[name]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            _check_size(path, f"{REFERENCE}, unpacked,", sum(info.file_size for info in packed.infolist()))
+            _check_size(path, f"{name}, unpacked,", sum(info.file_size for info in packed.infolist()))
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            statistics = {key: archive[key] for key in archive.files}
-        if any(value.dtype.kind not in "fiu" for value in statistics.values()):
-            raise BadInputError(f"{path}: {REFERENCE} holds something other than numbers; refused")
-        return statistics
+            arrays = {key: archive[key] for key in archive.files}
+        if any(value.dtype.kind not in "fiu" for value in arrays.values()):
+            raise BadInputError(f"{path}: {name} holds something other than numbers; refused")
+        return arrays
     except BadInputError:
         raise
     except Exception as error:
-        raise BadInputError(f"{path}: {REFERENCE} can't be read ({error}); get the bundle again") from error
+        raise BadInputError(f"{path}: {name} can't be read ({error}); get the bundle again") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.recording import LONGEST_BIN_S, SHORTEST_BIN_S, is_label
 
@@ -25,6 +26,8 @@ class Card:
     kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
     count_distribution : how counts are drawn from the generator's output; "bernoulli"
     latency_bins : bins by which spikes lag their condition
+    window_bins : of the windows that it was judged by; what kind "window" gives at a time
+    latent_size : Gaussian numbers that the generator takes for a window; 0 for a baseline, which has no generator
     state_tensors : names of the tensors that a "stream" generator hands from step to step
     training : recording, origin, settings, seed and duration of the training
     realism : measured likeness, one entry a statistic
@@ -100,14 +103,14 @@ def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
 
 def _check_card(card: Card, path: Path) -> None:
     checks = {
-        "kind": card.kind == "window",
+        "kind": card.kind == ("stream" if card.family in BASELINES else "window"),
         "count_distribution": card.count_distribution == "bernoulli",
         "name": is_label(card.name),
         "family": is_label(card.family),
         "unit_names": len(card.unit_names) >= 1 and all(map(is_label, card.unit_names)),
         "bin_size_s": SHORTEST_BIN_S <= card.bin_size_s <= LONGEST_BIN_S,
         "window_bins": card.window_bins >= 1,
-        "latent_size": card.latent_size >= 1,
+        "latent_size": card.latent_size >= (0 if card.family in BASELINES else 1),
         "latency_bins": card.latency_bins == 0,
         "conditions": not card.conditions,
         "state_tensors": not card.state_tensors,

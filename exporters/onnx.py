@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,18 @@ from torch import Tensor, nn
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
+from spikeloop.models.baselines import BASELINES
 from spikeloop.models.checkpoint import read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.families import FAMILIES
+from spikeloop.models.fitting import WINDOW_BINS
 from spikeloop.models.interrupts import hold_interrupts
-from spikeloop.models.training import FAMILIES
 
 __all__ = ["export_bundle", "to_onnx"]
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
+FORKS = 1 / 16  # of the windows, in which a spike at its very threshold may fall either way, and others after it
 PARITY_TOLERANCE = 1e-4  # float32 sums of a few hundred terms, in another order
 
 
@@ -41,10 +44,14 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     FailureError
         If ONNX Runtime and torch disagree, or the disk refuses.
     """
-    tensors, description = read_checkpoint(checkpoint)
+    arrays, description = read_checkpoint(checkpoint)
     settings, recording = description["settings"], description["recording"]
+    if settings["family"] in BASELINES:
+        return _export_baseline(arrays, description, out, name)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     if settings["family"] not in FAMILIES:
-        raise BadInputError(f"{checkpoint}: unknown family {settings['family']!r}; there are {', '.join(FAMILIES)}")
+        known = ", ".join((*FAMILIES, *BASELINES))
+        raise BadInputError(f"{checkpoint}: unknown family {settings['family']!r}; there are {known}")
     family, config_type, _ = FAMILIES[settings["family"]]
     units = len(recording["unit_names"])
     try:
@@ -58,16 +65,30 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         ) from error
     model.eval()
 
-    generator = to_onnx(model.average, torch.zeros(2, config.latent_size), "latent", "probability")
+    sampled = model.calibrated()
+    generator = to_onnx(sampled, torch.zeros(2, sampled.latent_size), "latent", "probability")
     critic = to_onnx(model.critic, torch.zeros(2, config.window_bins, units), "windows", "score")
-    card = Card(
-        name=name or out.stem,
+    card = _card(
+        description, name or out.stem, kind="window", window_bins=config.window_bins,
+        latent_size=sampled.latent_size,
+    )  # fmt: skip
+    return write_bundle(out, card, generator, critic, _part(arrays, "reference."))
+
+
+def _export_baseline(arrays: Mapping[str, np.ndarray], description: dict, out: Path, name: str | None) -> Bundle:
+    card = _card(description, name or out.stem, kind="stream", window_bins=WINDOW_BINS, latent_size=0)
+    parameters = _part(arrays, "parameters.")
+    BASELINES[card.family].from_arrays(parameters)  # which refuses what could not be streamed
+    return write_bundle(out, card, b"", b"", _part(arrays, "reference."), parameters)
+
+
+def _card(description: dict, name: str, **of_family: Any) -> Card:
+    settings, recording = description["settings"], description["recording"]
+    return Card(
+        name=name,
         family=settings["family"],
-        kind="window",
         unit_names=tuple(recording["unit_names"]),
         bin_size_s=recording["bin_size_s"],
-        window_bins=config.window_bins,
-        latent_size=config.latent_size,
         training={
             "recording": {key: recording[key] for key in ("name", "origin", "repeats", "bins", "sha256")},
             "settings": settings,
@@ -75,10 +96,12 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
             "trained_s": round(description["trained_s"], 1),
         },
         realism=description["realism"],
+        **of_family,
     )
-    prefix = "reference."
-    reference = {key.removeprefix(prefix): value.numpy() for key, value in tensors.items() if key.startswith(prefix)}
-    return write_bundle(out, card, generator, critic, reference)
+
+
+def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
 def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: str) -> bytes:
@@ -145,9 +168,12 @@ def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int]) -> No
         given = random.standard_normal((batch, *shape), dtype=np.float32)
         expected: Any = module(torch.from_numpy(given)).numpy()
         (found,) = session.run(None, {session.get_inputs()[0].name: given})
-        if found.shape != expected.shape or not np.allclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5):
-            worst = np.abs(found - expected).max() if found.shape == expected.shape else float("inf")
+        if found.shape != expected.shape:
+            raise FailureError(f"ONNX Runtime gives {found.shape}, torch {expected.shape}; nothing was exported")
+        alike = np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5).reshape(batch, -1).all(axis=1)
+        if np.sum(~alike) > FORKS * batch:
             raise FailureError(
-                f"ONNX Runtime and torch disagree at batch {batch} (by {worst:.2g}); nothing was exported:"
-                " check the pinned versions in constraints.txt"
+                f"ONNX Runtime and torch disagree on {np.sum(~alike)} of {batch} (by up to"
+                f" {np.abs(found - expected).max():.2g}); nothing was exported: check the pinned versions in"
+                " constraints.txt"
             )

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
@@ -48,7 +48,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+def write_checkpoint(folder: Path, tensors: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; the previous one stays until it is replaced.
 
     Raises
@@ -56,7 +56,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: M
     FailureError
         If the disk refuses.
     """
-    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    plain = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
     scratch = folder / f"{CHECKPOINT}.part"
     try:
         with hold_interrupts():
@@ -72,7 +72,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], description: M
         ) from error
 
 
-def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The tensors of a checkpoint and its description (recording, settings, steps, trained_s).
 
     Raises
@@ -84,7 +84,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise BadInputError(f"no checkpoint at {path}; expected a folder that `spikeloop train --out` wrote")
     try:
-        with safe_open(path, "pt") as opened:
+        with safe_open(path, "np") as opened:
             description = json.loads(opened.metadata()["spikeloop"])
             if description["format_version"] != FORMAT_VERSION or not all(entry in description for entry in ENTRIES):
                 raise ValueError(f"of format {description['format_version']}, expected {FORMAT_VERSION}")

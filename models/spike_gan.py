@@ -13,7 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["PRESETS", "Critic", "Generator", "SpikeGan", "SpikeGanConfig", "critic_loss", "generator_loss"]
+from spikeloop.models.critic import (
+    LEAK,
+    ConvolutionalCritic,
+    Critic,
+    FullyConnectedCritic,
+    critic_loss,
+    generator_loss,
+    straight_through_bernoulli,
+)
+
+__all__ = ["PRESETS", "Generator", "SpikeGan", "SpikeGanConfig"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,9 @@ PRESETS = {
 }
 PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected", leaky_output=False)
 
-LEAK = 0.2  # slope of every LeakyReLU, as published
-
 
 class SpikeGan(nn.Module):
-    """Generator, critic, and the running average of the generator that is used to sample."""
+    """Generator, critic, and the running average of the generator that, once calibrated, is used to sample."""
 
     def __init__(self, config: SpikeGanConfig, expected_counts: Tensor) -> None:
         """`expected_counts`, (units,), are the recording's mean counts per bin."""
@@ -69,8 +77,16 @@ class SpikeGan(nn.Module):
         self.generator = Generator(config, units)
         if config.bias_from_rates:
             self.generator.set_rates(expected_counts)
-        self.critic = Critic(config, units)
+        self.critic = _critic(config, units)
         self.average = deepcopy(self.generator).requires_grad_(False)
+        self.calibration: Tensor
+        self.register_buffer("calibration", torch.zeros(units))  # log odds, added to the average to sample
+
+    def calibrated(self) -> "Generator":
+        """The averaged generator with the log odds of its units set right."""
+        generator = deepcopy(self.average)
+        generator.shift_log_odds(self.calibration)
+        return generator
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         rate, betas = self.config.learning_rate, self.config.betas
@@ -140,6 +156,7 @@ class Generator(nn.Module):
         self.body = _GENERATORS[config.architecture](config, units)
         self.bias = nn.Parameter(torch.zeros(units))
         self.leaky_output = config.leaky_output
+        self.latent_size = config.latent_size
 
     def logits(self, latent: Tensor) -> Tensor:
         logits = self.body(latent) + self.bias  # (windows, bins, units)
@@ -147,6 +164,11 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         return torch.sigmoid(self.logits(latent))
+
+    @torch.no_grad()
+    def shift_log_odds(self, shift: Tensor) -> None:
+        """Make units more or less likely to fire; (units,)."""
+        self.bias.add_(shift)
 
     @torch.no_grad()
     def set_rates(self, expected_counts: Tensor) -> None:
@@ -191,51 +213,13 @@ class FullyConnectedGenerator(nn.Module):
         return self.layers(latent).unflatten(1, (self.bins, -1))  # (windows, bins, units)
 
 
-class Critic(nn.Module):
-    """Windows to one number each, larger for likelier real ones, (windows, bins, units) -> (windows,)."""
-
-    def __init__(self, config: SpikeGanConfig, units: int) -> None:
-        super().__init__()
-        self.body = _CRITICS[config.architecture](config, units)
-
-    def forward(self, windows: Tensor) -> Tensor:
-        return self.body(windows).squeeze(1)
-
-
-class ConvolutionalCritic(nn.Module):
-    """Two strided convolutions over time and one dense layer."""
-
-    def __init__(self, config: SpikeGanConfig, units: int) -> None:
-        super().__init__()
-        outer, inner = config.features, 2 * config.features
-        padding = config.kernel // 2
-        self.first = nn.Conv1d(units, outer, config.kernel, config.stride, padding)
-        self.second = nn.Conv1d(outer, inner, config.kernel, config.stride, padding)
-        self.score = nn.Linear(inner * (config.window_bins // config.stride**2), 1)
-
-    def forward(self, windows: Tensor) -> Tensor:
-        hidden = F.leaky_relu(self.first(windows.transpose(1, 2)), LEAK)  # (windows, outer, bins / 2)
-        hidden = F.leaky_relu(self.second(hidden), LEAK)  # (windows, inner, bins / 4)
-        return self.score(hidden.flatten(1))  # (windows, 1)
-
-
-class FullyConnectedCritic(nn.Sequential):
-    """Five dense layers on the flattened window."""
-
-    def __init__(self, config: SpikeGanConfig, units: int) -> None:
-        width = config.hidden
-        super().__init__(
-            nn.Flatten(),
-            *(nn.Linear(units * config.window_bins, width), nn.LeakyReLU(LEAK)),
-            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
-            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
-            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
-            nn.Linear(width, 1),
-        )
+def _critic(config: SpikeGanConfig, units: int) -> Critic:
+    if config.architecture == "fully_connected":
+        return Critic(FullyConnectedCritic(config.window_bins, units, config.hidden))
+    return Critic(ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride))
 
 
 _GENERATORS = {"convolutional": ConvolutionalGenerator, "fully_connected": FullyConnectedGenerator}
-_CRITICS = {"convolutional": ConvolutionalCritic, "fully_connected": FullyConnectedCritic}
 
 
 def _transposed(channels_in: int, channels_out: int, config: SpikeGanConfig, bias: bool = True) -> nn.ConvTranspose1d:
@@ -245,33 +229,3 @@ def _transposed(channels_in: int, channels_out: int, config: SpikeGanConfig, bia
     return nn.ConvTranspose1d(
         channels_in, channels_out, config.kernel, config.stride, padding, output_padding, bias=bias
     )
-
-
-def critic_loss(critic: Critic, real: Tensor, fake: Tensor, penalty: float, random: torch.Generator) -> Tensor:
-    """Wasserstein loss with gradient penalty: E[D(fake)] - E[D(real)] + penalty * E[(|grad D| - 1)^2].
-
-    Parameters
-    ----------
-    real, fake : tensors of shape (windows, bins, units)
-    penalty : float
-        Weight of the penalty, taken on the straight lines between real and fake (Gulrajani et al. 2017, eq. 3).
-    """
-    mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
-    between = torch.lerp(real, fake, mix).requires_grad_()
-    scores = critic(torch.cat([real, fake, between]))
-    score_real, score_fake, score_between = scores.split(len(real))
-    (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
-    slopes = gradient.flatten(1).norm(dim=1)
-    return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
-
-
-def generator_loss(critic: Critic, fake: Tensor) -> Tensor:
-    """The generator's share of the Wasserstein distance, -E[D(fake)]."""
-    return -critic(fake).mean()
-
-
-def straight_through_bernoulli(probability: Tensor, random: torch.Generator) -> Tensor:
-    """0/1 samples whose gradient is that of their probability (Bengio, Leonard, Courville 2013, arXiv:1308.3432)."""
-    uniform = torch.rand(probability.shape, generator=random, device=probability.device)
-    sample = (uniform < probability).to(probability.dtype)
-    return sample + probability - probability.detach()

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +17,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikeloop.models import spike_gan
 from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, sole_writer, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.examination import describe_realism, describe_recording, examine
+from spikeloop.models.families import FAMILIES, Settings
 from spikeloop.models.interrupts import hold_interrupts
-from spikeloop.models.measures.likeness import Likeness, Yardstick, judge, make_yardstick, statistics_of
+from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.measures.statistics import expected_counts
-from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out
+from spikeloop.models.recordings.recording import Recording, require_binary
 
-__all__ = ["FAMILIES", "Progress", "Settings", "Training", "train"]
-
-FAMILIES = {"spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS)}
+__all__ = ["Progress", "Training", "train"]
 
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
-JUDGED_EVERY = 5  # where nothing is held out, every n-th repeat is judged by all the same
-JUDGED_WINDOWS = 2048  # at most; enough to rank models, quick enough to watch
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a training run is; two runs with equal settings on equal data take equal steps.
-
-    Attributes
-    ----------
-    hold_out : every n-th repeat is kept to judge by; 0 trains on all
-    config : the family's own settings
-    """
-
-    family: str
-    preset: str
-    config: Any
-    hold_out: int = 5
-    seed: int = 0
+CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 4096
+CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
 
 
 @dataclass(frozen=True)
@@ -69,22 +50,6 @@ class Progress:
     resumed: bool = False
 
 
-def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings:
-    """Settings by name.
-
-    Raises
-    ------
-    BadInputError
-        If there is no such family or preset.
-    """
-    if family not in FAMILIES:
-        raise BadInputError(f"no family named {family!r}; there are {', '.join(FAMILIES)}")
-    presets = FAMILIES[family][2]
-    if name not in presets:
-        raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
-    return Settings(family, name, presets[name], hold_out, seed)
-
-
 class Training:
     """A model in training on one recording: its weights, its optimizers, and how far it came."""
 
@@ -92,25 +57,20 @@ class Training:
         self.recording = recording
         self.settings = settings
         self.device = _device(device)
-        unseen, self.judged_part = hold_out(recording, settings.hold_out or JUDGED_EVERY)
-        self.training_part = unseen if settings.hold_out else recording
-        self._check_recording()
+        self._check(recording)
+        config = settings.config
+        self.examination = examine(recording, settings.hold_out, config.window_bins, settings.seed)
+        self._counts = torch.as_tensor(self.examination.training.counts, device=self.device)
+        self._reference = self.examination.reference()
         torch.manual_seed(settings.seed)  # the initial weights
-        rates = torch.as_tensor(expected_counts(self.training_part.counts), dtype=torch.float32)
-        self.model = FAMILIES[settings.family][0](settings.config, rates).to(self.device)
+        rates = torch.as_tensor(expected_counts(self.examination.training.counts), dtype=torch.float32)
+        self.model = FAMILIES[settings.family][0](config, rates).to(self.device)
         self.optimizers = self.model.optimizers()
         self.steps = 0
         self.trained_s = 0.0
         self.likeness: tuple[Likeness, ...] = ()
         self.judged_at_step = 0
-        self._yardstick = self._make_yardstick(unseen)
-        self._reference = statistics_of(cut_windows(self.training_part, settings.config.window_bins))
-        self._counts = torch.as_tensor(self.training_part.counts, device=self.device)
         self._random = torch.Generator(self.device)
-
-    @property
-    def judged_on(self) -> str:
-        return "held-out repeats" if self.settings.hold_out else "training data"
 
     def step(self) -> float:
         """Take one training step; the critic's loss."""
@@ -128,20 +88,37 @@ class Training:
 
     @torch.no_grad()
     def sample(self, windows: int, seed: int) -> NDArray[np.uint8]:
-        """Windows drawn from the averaged generator, (windows, bins, units)."""
+        """Windows drawn from the averaged generator, as calibrated, (windows, bins, units)."""
         random = torch.Generator(self.device).manual_seed(seed)
-        latent_size = self.settings.config.latent_size
+        generator = self.model.calibrated()
         parts = []
         for start in range(0, windows, 256):
-            latent = torch.randn(min(256, windows - start), latent_size, generator=random, device=self.device)
-            probability = self.model.average(latent)
+            latent = torch.randn(min(256, windows - start), generator.latent_size, generator=random, device=self.device)
+            probability = generator(latent)
             drawn = torch.rand(probability.shape, generator=random, device=self.device) < probability
             parts.append(drawn.to(torch.uint8).cpu().numpy())
         return np.concatenate(parts)
 
+    def calibrate(self) -> None:
+        """Find the log odds at which every unit of the averaged generator has its rate in the training data.
+
+        Wasserstein distance cares little for a few per cent of a rate. Stochastic approximation: the shift is the log
+        ratio of wanted and found odds, in ever smaller shares.
+        """
+        wanted = self.examination.counts_of_windows()
+        least = 0.5 / self._counts[..., 0].numel()
+        wanted = np.clip(wanted, least, 1 - least)
+        self.model.calibration.zero_()
+        for round_ in range(CALIBRATION_ROUNDS):
+            sampled = self.sample(CALIBRATION_WINDOWS, seed=_step_seed(self.settings.seed, CALIBRATION_STEP + round_))
+            found = np.clip(expected_counts(sampled), least, 1 - least)
+            shift = np.log(wanted / (1 - wanted)) - np.log(found / (1 - found))
+            share = 1 / (1 + round_ / 2)
+            self.model.calibration += torch.as_tensor(share * shift, dtype=torch.float32, device=self.device)
+
     def judge(self) -> tuple[Likeness, ...]:
         """Likeness to the repeats that were held out (or, where none were, to a fifth of the training data)."""
-        self.likeness = judge(self.sample(self._yardstick.windows, seed=self.settings.seed), self._yardstick)
+        self.likeness = self.examination.judge(lambda windows: self.sample(windows, seed=self.settings.seed))
         self.judged_at_step = self.steps
         return self.likeness
 
@@ -157,8 +134,9 @@ class Training:
         for name, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in moments.items()}
-        tensors |= {f"reference.{name}": torch.as_tensor(value) for name, value in self._reference.items()}
-        write_checkpoint(folder, tensors, self._description())
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        arrays |= {f"reference.{name}": value for name, value in self._reference.items()}
+        write_checkpoint(folder, arrays, self._description())
 
     def resume(self, folder: Path) -> bool:
         """Go on from the checkpoint in a folder; False where there is none.
@@ -170,7 +148,8 @@ class Training:
         """
         if not (folder / CHECKPOINT).exists():
             return False
-        tensors, description = read_checkpoint(folder)
+        arrays, description = read_checkpoint(folder)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         expected = self._description()
         for key in ("recording", "settings"):
             if description[key] != expected[key]:
@@ -189,12 +168,6 @@ class Training:
         self.judged_at_step = realism["judged_at_step"]
         return True
 
-    def _make_yardstick(self, unseen: Recording) -> Yardstick:
-        bins = self.settings.config.window_bins
-        training, held_out = cut_windows(unseen, bins), cut_windows(self.judged_part, bins)
-        random = np.random.Generator(np.random.Philox(self.settings.seed))
-        return make_yardstick(training, held_out[: min(JUDGED_WINDOWS, len(training))], random)
-
     def _real_windows(self, windows: int) -> Tensor:
         """Random windows of the training repeats; none crosses a seam."""
         repeats, bins, _ = self._counts.shape
@@ -204,50 +177,21 @@ class Training:
         start = torch.randint(bins - length + 1, (windows, 1), **draw)
         return self._counts[repeat, start + torch.arange(length, device=self.device)].float()
 
-    def _check_recording(self) -> None:
-        largest = int(self.training_part.counts.max())
-        if largest > 1:
+    def _check(self, recording: Recording) -> None:
+        require_binary(recording, self.settings.family)
+        config = self.settings.config
+        if config.window_bins % config.stride**2:
             raise BadInputError(
-                f"{self.recording.name}: expected at most one spike in a bin, found {largest};"
-                f" bin finer than {self.recording.bin_size_s * 1000:g} ms"
-            )
-        counts = self.training_part.counts
-        if np.all(counts == counts[:1, :1]):
-            raise BadInputError(
-                f"{self.recording.name}: expected units that spike now and then, found constant ones only"
-            )
-        window_bins = self.settings.config.window_bins
-        if min(self.training_part.bins, self.judged_part.bins) < window_bins:
-            raise BadInputError(
-                f"{self.recording.name}: expected parts of at least {window_bins} bins (one window) to train on and to"
-                f" judge by, found {self.training_part.bins} and {self.judged_part.bins}; is it (bins, units)?"
-            )
-        if self.settings.config.window_bins % self.settings.config.stride**2:
-            raise BadInputError(
-                f"expected windows of a multiple of {self.settings.config.stride**2} bins,"
-                f" found {self.settings.config.window_bins}"
+                f"expected windows of a multiple of {config.stride**2} bins, found {config.window_bins}"
             )
 
     def _description(self) -> dict[str, Any]:
-        recording = self.recording
         described = {
-            "recording": {
-                "name": recording.name,
-                "origin": recording.origin,
-                "repeats": recording.repeats,
-                "bins": recording.bins,
-                "bin_size_s": recording.bin_size_s,
-                "unit_names": recording.unit_names,
-                "sha256": sha256(np.ascontiguousarray(recording.counts)).hexdigest(),
-            },
+            "recording": describe_recording(self.recording),
             "settings": dataclasses.asdict(self.settings),
             "steps": self.steps,
             "trained_s": self.trained_s,
-            "realism": {
-                "judged_on": self.judged_on,
-                "judged_at_step": self.judged_at_step,
-                "statistics": {each.statistic: dataclasses.asdict(each) for each in self.likeness},
-            },
+            "realism": describe_realism(self.examination.judged_on, self.judged_at_step, self.likeness),
         }
         return json.loads(json.dumps(described))  # as it reads back: tuples are lists
 
@@ -302,6 +246,8 @@ def _train(
                 saved = training.trained_s
                 training.save(folder)
             on_progress(Progress(training.steps, training.trained_s, training.likeness))
+        if training.settings.calibrate_rates:
+            training.calibrate()
         training.judge()
     except FailureError:
         raise  # what diverged is not worth keeping

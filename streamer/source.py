@@ -1,14 +1,20 @@
 """Spikes on demand: any number of bins at a time, always the same bins for the same seed."""
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.streamer.engine import Engine
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.exporters.card import Card
+from spikeloop.models.baselines import BASELINES
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.engine import Device, Engine
 
-__all__ = ["SpikeSource", "WindowSource", "seeded"]
+__all__ = ["SamplerSource", "SpikeSource", "WindowSource", "open_source", "seeded"]
 
 Counts = NDArray[np.uint8]
 
@@ -45,7 +51,32 @@ class SpikeSource(Protocol):
         ...
 
 
-class WindowSource:
+class _RunSource(ABC):
+    """Takes any number of bins from runs of a fixed number."""
+
+    def __init__(self, card: Card, run_bins: int, on_inference: Callable[[float], None]) -> None:
+        self.unit_names, self.bin_size_s, self.run_bins = card.unit_names, card.bin_size_s, run_bins
+        self._on_inference = on_inference
+        self._ready: Counts = np.empty((0, len(card.unit_names)), np.uint8)
+
+    def take(self, bins: int) -> Counts:
+        """The next bins, uint8 array of shape (bins, units)."""
+        parts, missing = [self._ready[:bins]], bins - len(self._ready[:bins])
+        self._ready = self._ready[bins:]
+        while missing > 0:
+            fresh, inference_s = self._run()
+            self._on_inference(inference_s)
+            parts.append(fresh[:missing])
+            self._ready = fresh[missing:]
+            missing -= len(parts[-1])
+        return np.concatenate(parts)
+
+    @abstractmethod
+    def _run(self) -> tuple[Counts, float]:
+        """The next `run_bins` bins, (bins, units), and the seconds that the model took."""
+
+
+class WindowSource(_RunSource):
     """Windows of a generator, one after the other.
 
     Parameters
@@ -56,39 +87,56 @@ class WindowSource:
     """
 
     def __init__(self, engine: Engine, seed: int, on_inference: Callable[[float], None] = lambda seconds: None) -> None:
+        super().__init__(engine.card, WINDOWS_PER_RUN * engine.card.window_bins, on_inference)
         self.engine = engine
-        self._on_inference = on_inference
+        self.provider, self.notice = engine.provider, engine.notice
         self._latent = seeded(seed, LATENT)
         self._uniform = seeded(seed, SPIKES)
-        self._ready: Counts = np.empty((0, len(self.unit_names)), np.uint8)
 
-    @property
-    def unit_names(self) -> tuple[str, ...]:
-        return self.engine.card.unit_names
-
-    @property
-    def bin_size_s(self) -> float:
-        return self.engine.card.bin_size_s
-
-    @property
-    def run_bins(self) -> int:
-        return WINDOWS_PER_RUN * self.engine.card.window_bins
-
-    def take(self, bins: int) -> Counts:
-        """The next bins, uint8 array of shape (bins, units)."""
-        parts, missing = [self._ready[:bins]], bins - len(self._ready[:bins])
-        self._ready = self._ready[bins:]
-        while missing > 0:
-            fresh = self._run()
-            parts.append(fresh[:missing])
-            self._ready = fresh[missing:]
-            missing -= len(parts[-1])
-        return np.concatenate(parts)
-
-    def _run(self) -> Counts:
-        """The next windows, joined: (bins, units)."""
+    def _run(self) -> tuple[Counts, float]:
         latent = self._latent.standard_normal((WINDOWS_PER_RUN, self.engine.card.latent_size), np.float32)
         probability = self.engine.run(latent)
-        self._on_inference(self.engine.inference_s)
         spikes = self._uniform.random(probability.shape, np.float32) < probability
-        return spikes.view(np.uint8).reshape(-1, probability.shape[2])
+        return spikes.view(np.uint8).reshape(-1, probability.shape[2]), self.engine.inference_s
+
+
+class SamplerSource(_RunSource):
+    """A baseline's own sampler.
+
+    Raises
+    ------
+    BadInputError
+        If the bundle's parameters are not those of its family, or of as many units as its card names.
+    """
+
+    provider, notice = "NumPy", ""
+
+    def __init__(self, bundle: Bundle, seed: int, on_inference: Callable[[float], None] = lambda seconds: None) -> None:
+        model = BASELINES[bundle.card.family].from_arrays(bundle.parameters)
+        if model.units != len(bundle.card.unit_names):
+            raise BadInputError(
+                f"{bundle.card.name}: expected parameters of {len(bundle.card.unit_names)} units, found {model.units}"
+            )
+        super().__init__(bundle.card, model.run_bins, on_inference)
+        self._sample = model.sampler(seeded(seed, SPIKES))
+
+    def _run(self) -> tuple[Counts, float]:
+        began = time.perf_counter()
+        return self._sample(), time.perf_counter() - began
+
+
+def open_source(
+    bundle: Bundle, seed: int, device: Device = "auto", on_inference: Callable[[float], None] = lambda seconds: None
+) -> WindowSource | SamplerSource:
+    """The source of a bundle's spikes, whatever its family.
+
+    Raises
+    ------
+    BadInputError
+        If the bundle can't be run, or `cuda` was asked for and is not to be had.
+    FailureError
+        If ONNX Runtime is needed and not installed, or the generator gives anything but probabilities.
+    """
+    if bundle.card.family in BASELINES:
+        return SamplerSource(bundle, seed, on_inference)
+    return WindowSource(Engine(bundle, device), seed, on_inference)

@@ -5,8 +5,8 @@ itself (what sampling alone costs), I independent units at the training recordin
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,30 @@ from numpy.typing import NDArray
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.statistics import (
     autocorrelation,
+    correlation_spectrum,
     expected_counts,
+    fano_factor,
+    interspike_interval_cv,
+    interspike_interval_distribution,
     lagged_covariance,
     pairwise_covariance,
     population_count_distribution,
+    population_power_spectrum,
+    triplet_covariance,
+    window_count_distribution,
 )
 
 __all__ = [
     "STATISTICS",
     "Likeness",
     "Yardstick",
+    "bootstrap_intervals",
     "distance",
     "independent_units",
     "judge",
     "make_yardstick",
     "statistics_of",
+    "verdict",
 ]
 
 Windows = NDArray[np.uint8]
@@ -36,19 +45,32 @@ Floats = NDArray[np.float64]
 
 LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise would be divided by itself
 FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
+MOST_DRAWS = 8  # disjoint samples of a model that its error is the mean of, where it gave as many
+BOOTSTRAPS = 40
+CONFIDENCE = 0.95
+AT_FLOOR, NEAR, FAR = 1.1, 1.5, 3.0  # E / F up to which a statistic counts as such
 
 
-def _largest_lag(windows: Windows) -> int:
-    return min(10, windows.shape[1] - 1)
+def _at_lag(lag: int) -> Callable[[Windows], Floats]:
+    return lambda windows: lagged_covariance(windows, min(lag, windows.shape[1] - 1))
 
 
 STATISTICS: Mapping[str, Callable[[Windows], Floats]] = {
     "rates": expected_counts,
+    "Fano factor": fano_factor,
+    "window counts": window_count_distribution,
+    "interspike intervals": interspike_interval_distribution,
+    "interval CV": interspike_interval_cv,
+    "autocorrelation": lambda windows: autocorrelation(windows, min(10, windows.shape[1] - 1)),
     "covariance": pairwise_covariance,
-    "lag-1 covariance": lambda windows: lagged_covariance(windows, lag=1),
+    "lag-1 covariance": _at_lag(1),
+    "lag-5 covariance": _at_lag(5),
+    "correlation spectrum": correlation_spectrum,
+    "triplets": triplet_covariance,
     "population count": population_count_distribution,
-    "autocorrelation": lambda windows: autocorrelation(windows, _largest_lag(windows)),
+    "population spectrum": population_power_spectrum,
 }
+DISTRIBUTIONS = ("window counts", "interspike intervals", "population count")
 
 
 @dataclass(frozen=True)
@@ -58,12 +80,15 @@ class Likeness:
     Attributes
     ----------
     error, floor, ceiling : E, F and I, distances in the statistic's own unit
+    low, high : 95 % interval of the ratio; NaN where it was not asked for
     """
 
     statistic: str
     error: float
     floor: float
     ceiling: float
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def ratio(self) -> float:
@@ -80,6 +105,16 @@ class Likeness:
         return (self.error - self.floor) / room if room > LEAST_ROOM * self.floor else math.nan
 
 
+def verdict(likeness: Likeness) -> str:
+    """In words: at the floor where chance could have done it; else by how far off, in floors."""
+    ratio = likeness.ratio
+    if math.isnan(ratio):
+        return "nothing to compare"
+    if ratio <= AT_FLOOR or likeness.low <= 1:
+        return "at the floor"
+    return "near" if ratio <= NEAR else "off" if ratio <= FAR else "far off"
+
+
 def statistics_of(windows: Windows) -> dict[str, Floats]:
     """Every statistic of `STATISTICS`, by name."""
     return {name: statistic(windows) for name, statistic in STATISTICS.items()}
@@ -88,19 +123,22 @@ def statistics_of(windows: Windows) -> dict[str, Floats]:
 def distance(statistic: str, one: Floats, other: Floats) -> float:
     """Distance between two values of a statistic: the mean absolute difference of their entries.
 
-    Of covariance only pairs of different units count (NaN for a single unit); of the population count it is the
-    sum (the L1 distance of two distributions), the shorter one padded with zeros.
+    Of covariance only pairs of different units count (NaN for a single unit). Of a distribution it is the L1
+    distance, the shorter one padded with zeros; of one distribution a unit, the mean of theirs.
     """
+    if statistic in DISTRIBUTIONS:
+        longest = max(one.shape[-1], other.shape[-1])
+        one, other = (_padded(each, longest) for each in (one, other))
+        return float(np.abs(one - other).sum(axis=-1).mean())
     if statistic == "covariance":
-        if len(one) < 2:
-            return math.nan
         pairs = np.triu_indices(len(one), k=1)
-        return float(np.abs(one[pairs] - other[pairs]).mean())
-    if statistic == "population count":
-        longest = max(len(one), len(other))
-        one, other = (np.pad(each, (0, longest - len(each))) for each in (one, other))
-        return float(np.abs(one - other).sum())
-    return float(np.abs(one - other).mean())
+        one, other = one[pairs], other[pairs]
+    return float(np.abs(one - other).mean()) if one.size else math.nan
+
+
+def _padded(distribution: Floats, length: int) -> Floats:
+    missing = length - distribution.shape[-1]
+    return np.concatenate([distribution, np.zeros((*distribution.shape[:-1], missing))], axis=-1)
 
 
 def independent_units(like: Windows, windows: int, random: np.random.Generator) -> Windows:
@@ -156,7 +194,7 @@ def make_yardstick(training: Windows, held_out: Windows, random: np.random.Gener
         windows=size,
         shape=held_out.shape[1:],
         truth=truth,
-        floors={name: float(np.mean([draw[name] for draw in draws])) for name in STATISTICS},
+        floors=_mean(draws),
         ceilings=_distances(truth, independent_units(training, size, random)),
     )
 
@@ -166,19 +204,67 @@ def judge(sampled: Windows, yardstick: Yardstick) -> tuple[Likeness, ...]:
 
     Parameters
     ----------
-    sampled : array of shape (windows, bins, units); the first `yardstick.windows` are taken
+    sampled : array of shape (windows, bins, units)
+        As many as are held out are compared at a time; errors are means over as many such samples as there are.
 
     Raises
     ------
     BadInputError
         If shapes don't fit, or there are too few windows.
     """
-    if sampled.shape[1:] != yardstick.shape or len(sampled) < yardstick.windows:
+    size = yardstick.windows
+    if sampled.shape[1:] != yardstick.shape or len(sampled) < size:
         raise BadInputError(
-            f"expected at least {yardstick.windows} windows of {yardstick.shape} (bins, units), found {sampled.shape}"
+            f"expected at least {size} windows of {yardstick.shape} (bins, units), found {sampled.shape}"
         )
-    errors = _distances(yardstick.truth, sampled[: yardstick.windows])
+    samples = (sampled[draw * size : (draw + 1) * size] for draw in range(min(MOST_DRAWS, len(sampled) // size)))
+    errors = _mean([_distances(yardstick.truth, sample) for sample in samples])
     return tuple(Likeness(name, errors[name], yardstick.floors[name], yardstick.ceilings[name]) for name in STATISTICS)
+
+
+def bootstrap_intervals(
+    likeness: Sequence[Likeness],
+    sampled: Windows,
+    training: Windows,
+    held_out: Windows,
+    random: np.random.Generator,
+    on_progress: Callable[[], None] = lambda: None,
+) -> tuple[Likeness, ...]:
+    """Verdicts with the 95 % bootstrap interval of each E / F.
+
+    Whole blocks are drawn with replacement from all three, as many as are held out, since windows of one repeat
+    are alike. Drawing adds the noise of sampling a second time, to E as to F, and so pulls their ratio towards 1;
+    the interval is the bootstrap's spread of log(E / F) about its median, put about the estimate itself.
+
+    Parameters
+    ----------
+    sampled, training, held_out : arrays of shape (blocks, windows, bins, units)
+    on_progress : called after each of `BOOTSTRAPS` draws
+    """
+    blocks = len(held_out)
+    logs = []
+    for _ in range(BOOTSTRAPS):
+        truth, model, floor = (
+            each[random.integers(len(each), size=blocks)].reshape(-1, *each.shape[2:])
+            for each in (held_out, sampled, training)
+        )
+        statistics = statistics_of(truth)
+        errors, floors = _distances(statistics, model), _distances(statistics, floor)
+        with np.errstate(all="ignore"):
+            logs.append([np.log(np.float64(errors[name]) / floors[name]) for name in STATISTICS])
+        on_progress()
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, middle, high = np.exp(np.percentile(logs, [tail, 50, 100 - tail], axis=0))
+    place = {name: index for index, name in enumerate(STATISTICS)}
+    return tuple(
+        replace(each, low=float(each.ratio * low[at] / middle[at]), high=float(each.ratio * high[at] / middle[at]))
+        for each in likeness
+        for at in (place[each.statistic],)
+    )
+
+
+def _mean(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([draw[name] for draw in draws])) for name in STATISTICS}
 
 
 def _distances(truth: Mapping[str, Floats], windows: Windows) -> dict[str, float]:

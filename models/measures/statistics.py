@@ -8,10 +8,18 @@ from numpy.typing import NDArray
 
 __all__ = [
     "autocorrelation",
+    "correlation_spectrum",
     "expected_counts",
+    "fano_factor",
+    "interspike_interval_cv",
+    "interspike_interval_distribution",
     "lagged_covariance",
     "pairwise_covariance",
     "population_count_distribution",
+    "population_power_spectrum",
+    "seam_ratio",
+    "triplet_covariance",
+    "window_count_distribution",
 ]
 
 Windows = NDArray[np.uint8]
@@ -119,3 +127,187 @@ def autocorrelation(windows: Windows, max_lag: int) -> Floats:
             early, late = counts[:, : bins - lag], counts[:, lag:]
             covariances[lag - 1] += np.mean(early * late) - early.mean() * late.mean()
     return covariances / variance if variance > 0 else covariances
+
+
+def fano_factor(windows: Windows) -> Floats:
+    """Variance over mean of each unit's spike count in a window (Fano 1947); 1 for a Poisson process.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units,). A unit that never fires has 1, the limit of a Poisson process whose rate goes to 0.
+    """
+    counts = windows.sum(axis=1, dtype=np.float64)
+    mean, variance = counts.mean(axis=0), counts.var(axis=0)
+    return np.divide(variance, mean, out=np.ones_like(mean), where=mean > 0)
+
+
+def window_count_distribution(windows: Windows) -> Floats:
+    """Probability that a unit fires n spikes in a window; shows bursts that break and spikes that stray.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units, largest count + 1), each row summing to 1
+    """
+    counts = windows.sum(axis=1, dtype=np.int64)  # (windows, units)
+    values, units = int(counts.max()) + 1, counts.shape[1]
+    joint = np.bincount((counts + values * np.arange(units)).ravel(), minlength=units * values)
+    return joint.reshape(units, values) / len(counts)
+
+
+def interspike_interval_distribution(windows: Windows) -> Floats:
+    """Probability that a spike's next one in the same unit and window follows k bins later, all units pooled.
+
+    Several spikes in one bin count as intervals of 0 bins. Intervals longer than a window are not seen, in a
+    model's windows as little as in a recording's.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (bins,): intervals of 0 to bins - 1. All zero where no unit fires twice in a window.
+    """
+    intervals, _ = _intervals(windows)
+    histogram = np.bincount(intervals, minlength=windows.shape[1]).astype(np.float64)
+    return histogram / max(1.0, histogram.sum())
+
+
+def interspike_interval_cv(windows: Windows) -> Floats:
+    """Coefficient of variation of each unit's interspike intervals inside windows, std / mean.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units,). 0 for a unit with no intervals, or none but of 0 bins.
+    """
+    units = windows.shape[2]
+    intervals, unit = _intervals(windows)
+    number = np.maximum(1, np.bincount(unit, minlength=units))
+    mean = np.bincount(unit, weights=intervals, minlength=units) / number
+    square = np.bincount(unit, weights=intervals.astype(np.float64) ** 2, minlength=units) / number
+    deviation = np.sqrt(np.maximum(0, square - mean**2))
+    return np.divide(deviation, mean, out=np.zeros(units), where=mean > 0)
+
+
+def _intervals(windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every interspike interval in bins, and its unit."""
+    trains = np.ascontiguousarray(windows.transpose(2, 0, 1))  # (units, windows, bins)
+    places = np.flatnonzero(trains)
+    spikes = np.repeat(places, trains.reshape(-1)[places])
+    train = spikes // windows.shape[1]
+    together = train[1:] == train[:-1]
+    return np.diff(spikes)[together], (train // windows.shape[0])[1:][together]
+
+
+def correlation_spectrum(windows: Windows) -> Floats:
+    """Eigenvalues of the matrix of Pearson correlations of simultaneous counts, largest first.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units,), summing to the number of units. A unit that never varies is uncorrelated with all.
+    """
+    covariance = pairwise_covariance(windows)
+    deviation = np.sqrt(covariance.diagonal())
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    correlation = covariance * scale[:, np.newaxis] * scale
+    np.fill_diagonal(correlation, 1.0)
+    return np.linalg.eigvalsh(correlation)[::-1].copy()
+
+
+def triplet_covariance(windows: Windows) -> Floats:
+    """Third central moment of the simultaneous counts of three different units (Molano-Mazon et al. 2018, fig. S2).
+
+    E[(x_i - m_i)(x_j - m_j)(x_k - m_k)] = E[x_i x_j x_k] - m_i C_jk - m_j C_ik - m_k C_ij - m_i m_j m_k.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units over 3,): triplets i < j < k in lexical order; empty for fewer than three units.
+    """
+    counts = windows.reshape(-1, windows.shape[2])
+    units = counts.shape[1]
+    mean, covariance = expected_counts(windows), pairwise_covariance(windows)
+    parts = [np.empty(0)]
+    for i in range(units - 2):
+        rows = np.flatnonzero(counts[:, i])  # a product is zero where any factor is, and most bins are empty
+        rest = counts[rows, i + 1 :].astype(np.float32)
+        products = (rest * counts[rows, i, np.newaxis]).T @ rest / np.float64(len(counts))
+        j, k = np.triu_indices(units - i - 1, k=1)
+        raw, j, k = products[j, k], j + i + 1, k + i + 1
+        parts.append(
+            raw
+            - mean[i] * covariance[j, k]
+            - mean[j] * covariance[i, k]
+            - mean[k] * covariance[i, j]
+            - mean[i] * mean[j] * mean[k]
+        )
+    return np.concatenate(parts)
+
+
+def population_power_spectrum(windows: Windows) -> Floats:
+    """Power of the population count over frequency: the mean periodogram of windows, |FFT(K - mean K)|^2 / bins.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (bins // 2 + 1,): frequencies 0, 1, ... cycles a window
+    """
+    population = windows.sum(axis=2, dtype=np.float64)
+    spectra = np.abs(np.fft.rfft(population - population.mean(), axis=1)) ** 2
+    return spectra.mean(axis=0) / windows.shape[1]
+
+
+def seam_ratio(counts: NDArray[np.uint8], step_bins: int, max_lag: int = 5) -> float:
+    """Lagged covariance across the borders of steps over that inside steps; 1 where nothing shows a seam.
+
+    The covariances of all pairs of units at lags 1 to `max_lag` are summed over pairs of bins on two sides of a
+    border, and over pairs on one side, each sum divided by its number of pairs of bins.
+
+    Parameters
+    ----------
+    counts : array of shape (bins, units), a continuous recording or stream
+    step_bins : int > max_lag; borders lie at its multiples
+
+    Raises
+    ------
+    ValueError
+        If steps are not longer than `max_lag`, or there are not two of them.
+    """
+    steps = len(counts) // step_bins
+    if not 1 <= max_lag < step_bins or steps < 2:
+        raise ValueError(
+            f"expected at least two steps of more than {max_lag} bins, got {len(counts)} bins in steps of {step_bins}"
+        )
+    population = counts[: steps * step_bins].sum(axis=1, dtype=np.float64)  # sums over pairs are those of its count
+    own = counts[: steps * step_bins] - counts.mean(axis=0)
+    population -= population.mean()
+    across, within = 0.0, 0.0
+    for lag in range(1, max_lag + 1):
+        early, late = population[:-lag], population[lag:]
+        products = early * late - np.einsum("tu,tu->t", own[:-lag], own[lag:])  # different units only
+        crosses = np.arange(len(products)) % step_bins >= step_bins - lag
+        across += products[crosses].mean()
+        within += products[~crosses].mean()
+    return float(across / within) if within else float("nan")

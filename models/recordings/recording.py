@@ -18,11 +18,14 @@ __all__ = [
     "hold_out",
     "is_label",
     "load_recording",
+    "random_windows",
     "read_arrays",
+    "require_binary",
 ]
 
 SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
 LONGEST_LABEL = 200
+BLOCKS = 20  # that a recording without repeats is cut into, where parts of it are drawn at random
 COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
 
 
@@ -197,6 +200,57 @@ def cut_windows(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
             f"{recording.name}: expected repeats of at least {window_bins} bins (one window), found {recording.bins}"
         )
     return recording.counts[:, : per_repeat * window_bins].reshape(-1, window_bins, recording.units)
+
+
+def random_windows(recording: Recording, window_bins: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Windows at random places inside repeats, as many as would lie side by side.
+
+    A fixed grid would show only as many phases of a repeated stimulus as a repeat has windows, and would sample
+    every phase evenly, which no model that draws its windows one by one can do.
+
+    Returns
+    -------
+    array of shape (blocks, windows, window_bins, units), a block being a repeat. A recording of fewer than
+    `BLOCKS` repeats is cut into contiguous blocks, where they are long enough.
+
+    Raises
+    ------
+    BadInputError
+        If a repeat is shorter than a window.
+    """
+    counts = _blocks(recording, window_bins)
+    blocks, bins, _ = counts.shape
+    if bins < window_bins:
+        raise BadInputError(
+            f"{recording.name}: expected repeats of at least {window_bins} bins (one window), found {bins}"
+        )
+    first = random.integers(bins - window_bins + 1, size=(blocks, bins // window_bins))
+    return counts[np.arange(blocks)[:, np.newaxis, np.newaxis], first[:, :, np.newaxis] + np.arange(window_bins)]
+
+
+def _blocks(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
+    """The counts in at least `BLOCKS` stretches of time, (blocks, bins, units), where that leaves two windows each."""
+    pieces = -(-BLOCKS // recording.repeats)
+    bins = recording.bins // pieces
+    if pieces == 1 or bins < 2 * window_bins:
+        return recording.counts
+    return recording.counts[:, : pieces * bins].reshape(-1, bins, recording.units)
+
+
+def require_binary(recording: Recording, family: str) -> None:
+    """Make sure that no bin holds more than one spike.
+
+    Raises
+    ------
+    BadInputError
+        If one does; says how to go on.
+    """
+    largest = int(recording.counts.max())
+    if largest > 1:
+        raise BadInputError(
+            f"{recording.name}: {family} needs at most one spike in a bin, found {largest};"
+            f" bin finer than {recording.bin_size_s * 1000:g} ms"
+        )
 
 
 def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:

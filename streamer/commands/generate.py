@@ -16,8 +16,8 @@ from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import Device, Engine
-from spikeloop.streamer.source import SpikeSource, WindowSource
+from spikeloop.streamer.engine import Device
+from spikeloop.streamer.source import SpikeSource, open_source
 
 __all__ = ["generate", "write_spikes"]
 
@@ -62,14 +62,14 @@ def generate(
     loaded = read_bundle(bundle)
     card = loaded.card
     shape = _shape(card, windows, duration)
-    engine = Engine(loaded, device)
-    spikes = write_spikes(out, WindowSource(engine, seed), shape)
+    source = open_source(loaded, seed, device)
+    spikes = write_spikes(out, source, shape)
     summary = {
         "file": str(out),
         "bundle": card.name,
         "sha256": loaded.sha256,
         "seed": seed,
-        "provider": engine.provider,
+        "provider": source.provider,
         "shape": shape,
         "mean_rate_hz": spikes / math.prod(shape) / card.bin_size_s,
     }

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from spikeloop.models.errors import BadInputError, FailureError
 
-__all__ = ["bins_of", "check_seed", "require_torch"]
+__all__ = ["bins_of", "check_seed", "require_packages", "require_torch"]
 
 LONGEST_DURATION_S = 10 * 365.25 * 86400
 ROUNDING = 1e-6  # of a bin: 0.3 s of 0.1-s bins are three, though 0.3 / 0.1 < 3 in floats
@@ -34,6 +34,17 @@ def require_torch() -> None:
     FailureError
         If it is not; says what to install.
     """
-    missing = [name for name in ("torch", "onnx", "onnxscript", "safetensors") if find_spec(name) is None]
+    require_packages("torch", "onnx", "onnxscript", "safetensors", "filelock")
+
+
+def require_packages(*names: str) -> None:
+    """Make sure that these packages of the extra `train` are installed.
+
+    Raises
+    ------
+    FailureError
+        If they are not; says what to install.
+    """
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise FailureError(f"{', '.join(missing)} not installed, which training needs; pip install 'spikeloop[train]'")

@@ -3,9 +3,15 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["print_json"]
+from rich.console import Console
+from rich.table import Table
+
+from spikeloop.models.measures.likeness import Likeness, verdict
+
+__all__ = ["likeness_rows", "print_json", "print_likeness"]
 
 
 def print_json(document: Any) -> None:
@@ -21,3 +27,31 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def likeness_rows(likeness: Sequence[Likeness]) -> list[dict[str, Any]]:
+    """Verdicts as JSON: error, floor, ceiling, ratio and its interval, excess."""
+    return [
+        dataclasses.asdict(each) | {"ratio": each.ratio, "excess": each.excess, "verdict": verdict(each)}
+        for each in likeness
+    ]
+
+
+def print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
+    """Verdicts as a table, for people."""
+    table = Table(
+        f"judged on {judged_on}", "E", "F (floor)", "I (indep.)", "E/F", "95 %", "excess", "", box=None, pad_edge=False
+    )
+    for each in likeness:
+        figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
+        interval = "" if math.isnan(each.low) else f"{each.low:.2f}-{each.high:.2f}"
+        table.add_row(
+            each.statistic, *figures, _number(each.ratio, 2), interval, _number(each.excess, 3), verdict(each)
+        )
+    Console().print(table)
+    print("E: model to judged data; F: other recorded data to it, so E/F = 1 is as good as more recording;")
+    print("I: independent units at the same rates; excess (E-F)/(I-F): 0 perfect, 1 no better than these")
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"

@@ -16,11 +16,11 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
 from spikeloop.streamer.commands.options import bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import Device, Engine
+from spikeloop.streamer.engine import Device
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream as stream_steps
 from spikeloop.streamer.lsl import CountFormat, LslSink, Provenance, check_name_is_free, import_pylsl
-from spikeloop.streamer.source import WindowSource
+from spikeloop.streamer.source import SamplerSource, WindowSource, open_source
 from spikeloop.streamer.status import Status, format_report
 
 __all__ = ["stream"]
@@ -73,18 +73,18 @@ def stream(
     plan = _plan(loaded.card, name, seed, step_bins, duration, format, start_delay)
     check_name_is_free(name)
     console = Console(stderr=True)
-    engine = Engine(loaded, device)
-    if engine.notice:
-        _say(console, engine.notice)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
+    source = open_source(loaded, seed, device, on_inference=health.inference.add)
+    if source.notice:
+        _say(console, source.notice)
     interrupted = False
     try:
-        asyncio.run(_stream(loaded, engine, plan, health, console))
+        asyncio.run(_stream(loaded, source, plan, health, console))
     except KeyboardInterrupt:
         interrupted = True
     report = health.report()
     if json:
-        made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": engine.provider}
+        made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": source.provider}
         print_json(made | {"name": name, "step_bins": plan.step_bins} | dataclasses.asdict(report))
     else:
         _say(console, format_report(report))
@@ -124,17 +124,18 @@ def _plan(
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
 
-async def _stream(bundle: Bundle, engine: Engine, plan: _Plan, health: Health, console: Console) -> None:
+async def _stream(
+    bundle: Bundle, source: WindowSource | SamplerSource, plan: _Plan, health: Health, console: Console
+) -> None:
     card, units = bundle.card, len(bundle.card.unit_names)
     clock = WallClock(import_pylsl().local_clock)
     start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * units + plan.start_delay_s
     provenance = Provenance(card.name, bundle.sha256, plan.seed, card.bin_size_s, plan.step_bins, start_s)
-    source = WindowSource(engine, plan.seed, on_inference=health.inference.add)
     async with LslSink(plan.name, card.unit_names, provenance, plan.count_format) as sink:
         _say(
             console,
             f"streaming {card.name} ({units} units, {card.bin_size_s * 1000:g} ms bins, seed {plan.seed}) on"
-            f" {engine.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
+            f" {source.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
         )
         _quieten_interpreter()
         with Status(health, sink.has_consumers, console) as status:

@@ -1,19 +1,20 @@
 """`spikeloop train`: learn a population from a recording."""
 
-import math
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
 
+from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.streamer.commands.options import check_seed, require_torch
-from spikeloop.streamer.commands.output import print_json
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.streamer.commands.options import check_seed, require_packages, require_torch
+from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
 from spikeloop.streamer.engine import Device
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def train(
     *,
     data: str = "retina",
     out: Path,
-    family: str = "spike_gan",
-    preset: str = "fast",
+    family: str = "causal_gan",
+    preset: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     hold_out: int = 5,
@@ -46,9 +47,10 @@ def train(
     out
         folder of the checkpoint
     family
-        of models
+        causal_gan or spike_gan; or a baseline, dichotomized_gaussian or k_pairwise, which is fitted in one go
     preset
-        settings: fast, paper (as published) or fully_connected (the paper's comparison)
+        settings: fast or likelihood of causal_gan; fast, paper (as published) or fully_connected (the paper's
+        comparison) of spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
     minutes
         of training in all; 10 where no steps are given
     steps
@@ -71,23 +73,41 @@ def train(
         raise BadInputError("--minutes, --steps: expected more than 0")
     check_seed(seed)
     recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
+    if family in BASELINES:
+        return _fit(recording, family, preset or "default", out, hold_out, seed, json)
     require_torch()
-    from spikeloop.models import training
+    from spikeloop.models import families, training
 
-    run = training.Training(recording, training.preset(family, preset, hold_out, seed), device)
+    preset = preset or "fast"
+    run = training.Training(recording, families.preset(family, preset, hold_out, seed), device)
     with _ProgressBar(minutes, steps) as bar:
         likeness = training.train(run, out, minutes, steps, bar.show)
     if json:
         summary = {"checkpoint": str(out), "steps": run.steps, "trained_s": run.trained_s, "device": str(run.device)}
-        rows = [
-            {"statistic": each.statistic, "error": each.error, "floor": each.floor, "ceiling": each.ceiling}
-            | {"ratio": each.ratio, "excess": each.excess}
-            for each in likeness
-        ]
-        print_json(summary | {"judged_on": run.judged_on, "realism": rows})
+        print_json(summary | {"judged_on": run.examination.judged_on, "realism": likeness_rows(likeness)})
     else:
-        _print_likeness(likeness, run.judged_on)
+        print_likeness(likeness, run.examination.judged_on)
         print(f"\n{out}: {run.steps} steps in {run.trained_s / 60:.1f} min; next: spikeloop export {out} --out BUNDLE")
+    return 0
+
+
+def _fit(recording: Recording, family: str, preset: str, out: Path, hold_out: int, seed: int, json: bool) -> int:
+    require_packages("safetensors", "filelock")
+    from spikeloop.models.fitting import fit
+
+    began = time.perf_counter()
+    with RichProgress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"fitting {family}", total=1.0)
+        likeness = fit(
+            recording, family, out, preset, hold_out, seed, lambda share: progress.update(task, completed=share)
+        )
+    judged_on = "held-out repeats" if hold_out else "training data"
+    if json:
+        summary = {"checkpoint": str(out), "family": family, "trained_s": time.perf_counter() - began}
+        print_json(summary | {"judged_on": judged_on, "realism": likeness_rows(likeness)})
+    else:
+        print_likeness(likeness, judged_on)
+        print(f"\n{out}: fitted in {time.perf_counter() - began:.1f} s; next: spikeloop export {out} --out BUNDLE")
     return 0
 
 
@@ -97,7 +117,7 @@ class _ProgressBar:
     def __init__(self, minutes: float | None, steps: int | None) -> None:
         self._by_time = minutes is not None
         self._shown: tuple[Likeness, ...] = ()
-        self._bar = Progress(
+        self._bar = RichProgress(
             TextColumn("training"),
             BarColumn(),
             TextColumn("{task.percentage:3.0f}%"),
@@ -127,19 +147,3 @@ class _ProgressBar:
             self._shown = progress.likeness
             ratios = ", ".join(f"{each.statistic} {each.ratio:.2f}" for each in progress.likeness)
             self.say(f"{progress.trained_s / 60:.1f} min, step {progress.steps}, E/F: {ratios}")
-
-
-def _print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
-    table = Table(
-        f"judged on {judged_on}", "E", "F (floor)", "I (independent)", "E/F", "excess", box=None, pad_edge=False
-    )
-    for each in likeness:
-        figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
-        table.add_row(each.statistic, *figures, _number(each.ratio, 2), _number(each.excess, 3))
-    Console().print(table)
-    print("E: model to judged data; F: other recorded data to it, so E/F = 1 is as good as more recording;")
-    print("I: independent units at the same rates; excess (E-F)/(I-F): 0 perfect, 1 no better than these")
-
-
-def _number(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"

@@ -8,16 +8,17 @@ import torch
 
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.onnx import check_parity, export_bundle, to_onnx
-from spikeloop.models import training
 from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.families import FAMILIES, Settings
+from spikeloop.models.families import preset as named
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import Settings, Training, train
+from spikeloop.models.training import Training, train
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    config = replace(training.FAMILIES["spike_gan"][2]["fast"], batch=8, features=8, latent_size=16)
+    config = replace(FAMILIES["spike_gan"][2]["fast"], batch=8, features=8, latent_size=16)
     recording = correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
     run = Training(recording, Settings("spike_gan", "fast", config), "cpu")
     folder = tmp_path_factory.mktemp("trained")
@@ -53,7 +54,7 @@ def test_the_card_says_what_was_trained_on_what(trained, exported):
     assert card.training["settings"]["seed"] == 0
     assert set(card.realism["statistics"]) == {each.statistic for each in trained[0].likeness}
     np.testing.assert_allclose(
-        exported.reference["rates"], trained[0].training_part.counts.mean(axis=(0, 1)), atol=1e-9
+        exported.reference["rates"], trained[0].examination.training.counts.mean(axis=(0, 1)), atol=1e-9
     )
 
 
@@ -65,7 +66,7 @@ def test_a_bundle_names_no_path_of_the_machine_it_was_made_on(exported):
 @pytest.mark.parametrize("preset", ["paper", "fully_connected"])
 def test_the_papers_models_train_and_export_too(preset, tmp_path):
     recording = correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
-    run = Training(recording, training.preset("spike_gan", preset), "cpu")
+    run = Training(recording, named("spike_gan", preset), "cpu")
     train(run, tmp_path / "run", None, steps=1)
     bundle = export_bundle(tmp_path / "run", tmp_path / "bundle")  # checks parity
     assert bundle.card.training["settings"]["preset"] == preset
@@ -75,7 +76,7 @@ def test_the_papers_models_train_and_export_too(preset, tmp_path):
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
     [
-        ("family", "gan", "unknown family 'gan'; there are spike_gan"),
+        ("family", "gan", "unknown family 'gan'; there are causal_gan"),
         ("config", {"betas": [0, 1], "depth": 9}, "not those of this version's spike_gan"),
     ],
 )

@@ -1,0 +1,89 @@
+"""The models whose realism is compared: what each is, on which recording, and its training, kept in runs/realism.
+
+`python -m benchmarks.contenders RECORDING MODEL --minutes M` trains one, on one core, or goes on with it.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+from tyro.conf import Positional
+
+from spikeloop.models.families import preset
+from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.simulated import correlated_groups, packets
+from spikeloop.models.training import Progress, Training, train
+
+__all__ = ["RECORDINGS", "SETTINGS", "curve_of", "run_of", "training_of"]
+
+RUNS = Path(__file__).parents[1] / "runs" / "realism"
+
+RECORDINGS = {
+    "retina": lambda: find_recording("retina"),
+    "rat_m1_ms": lambda: find_recording("rat_m1_ms"),
+    "patterns": lambda: correlated_groups(10240, window_bins=12, units=2, spike_probability=0.1, seed=1),
+    "groups": lambda: correlated_groups(10240, window_bins=128, units=16, seed=1),
+    "packets": lambda: packets(10240, seed=1).recording,
+}
+WINDOW_BINS = {"patterns": 12, "groups": 128, "rat_m1_ms": 64}
+
+SETTINGS = {
+    "causal": ("causal_gan", "fast"),
+    "likelihood": ("causal_gan", "likelihood"),
+    "windowed": ("spike_gan", "fast"),
+    "paper": ("spike_gan", "paper"),
+    "fully_connected": ("spike_gan", "fully_connected"),
+}
+
+
+def run_of(recording: str, model: str) -> Path:
+    """The folder of its checkpoint."""
+    return RUNS / f"{recording}-{model}"
+
+
+def training_of(recording: str, model: str) -> Training:
+    """The model before its training, every 5th repeat held out."""
+    settings = preset(*SETTINGS[model])
+    config = dataclasses.replace(settings.config, window_bins=WINDOW_BINS.get(recording, settings.config.window_bins))
+    source: Recording = RECORDINGS[recording]()
+    return Training(source, dataclasses.replace(settings, config=config), "cpu")
+
+
+def curve_of(recording: str, model: str) -> list[dict[str, float]]:
+    """Minutes trained and mean E/F, as it went."""
+    path = run_of(recording, model) / "curve.json"
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def main(
+    recording: Positional[Literal["retina", "rat_m1_ms", "patterns", "groups", "packets"]],
+    model: Positional[Literal["causal", "likelihood", "windowed", "paper", "fully_connected"]],
+    minutes: float = 20.0,
+) -> None:
+    """Train one model on one core."""
+    torch.set_num_threads(1)
+    folder = run_of(recording, model)
+    training = training_of(recording, model)
+    curve = curve_of(recording, model)
+
+    def note(progress: Progress) -> None:
+        trained_min = progress.trained_s / 60
+        if progress.likeness and training.judged_at_step != (curve[-1]["step"] if curve else -1):
+            ratio = float(np.nanmean([each.ratio for each in progress.likeness]))
+            curve.append({"step": training.judged_at_step, "minutes": trained_min, "mean_ratio": ratio})
+            (folder / "curve.json").write_text(json.dumps(curve))
+            print(
+                f"{recording} {model}: {trained_min:.1f} min, step {progress.steps}, mean E/F {ratio:.2f}", flush=True
+            )
+
+    for each in train(training, folder, minutes, on_progress=note):
+        print(f"  {each.statistic} {each.ratio:.2f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,50 @@
+"""The families that are trained step by step, and what a run of one is; the baselines are in `baselines.py`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spikeloop.models import causal_gan, spike_gan
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["FAMILIES", "Settings", "preset"]
+
+FAMILIES = {
+    "causal_gan": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.PRESETS),
+    "spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS),
+}
+AS_PUBLISHED = ("paper", "fully_connected")  # presets that nothing is added to
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training run is; two runs with equal settings on equal data take equal steps.
+
+    Attributes
+    ----------
+    hold_out : every n-th repeat is kept to judge by; 0 trains on all
+    config : the family's own settings
+    calibrate_rates : whether rates are set right at the end
+    """
+
+    family: str
+    preset: str
+    config: Any
+    hold_out: int = 5
+    seed: int = 0
+    calibrate_rates: bool = True
+
+
+def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings:
+    """Settings by name.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such family or preset.
+    """
+    if family not in FAMILIES:
+        raise BadInputError(f"no family named {family!r}; there are {', '.join(FAMILIES)}")
+    presets = FAMILIES[family][2]
+    if name not in presets:
+        raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
+    return Settings(family, name, presets[name], hold_out, seed, calibrate_rates=name not in AS_PUBLISHED)

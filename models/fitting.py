@@ -1,0 +1,66 @@
+"""Fit a baseline and keep it as a checkpoint, like what is trained step by step."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.baselines import BASELINES, draw_bins
+from spikeloop.models.checkpoint import sole_writer, write_checkpoint
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.examination import describe_realism, describe_recording, examine
+from spikeloop.models.measures.likeness import Likeness
+from spikeloop.models.recordings.recording import Recording
+
+__all__ = ["WINDOW_BINS", "fit"]
+
+WINDOW_BINS = 32  # that baselines are judged by, as the paper's windows
+
+
+def fit(
+    recording: Recording,
+    family: str,
+    folder: Path,
+    preset: str = "default",
+    hold_out: int = 5,
+    seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> tuple[Likeness, ...]:
+    """Fit, judge, and write a checkpoint that exports like any other; the likeness reached.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such family or preset, the recording doesn't suit it, or another process writes to the folder.
+    FailureError
+        If the disk refuses.
+    """
+    baseline = BASELINES[family]
+    if preset not in baseline.presets:
+        raise BadInputError(f"no preset named {preset!r}; {family} has {', '.join(baseline.presets)}")
+    config = baseline.presets[preset]
+    examination = examine(recording, hold_out, WINDOW_BINS, seed)
+    with sole_writer(folder):
+        began = time.perf_counter()
+        model = baseline.fit(examination.training, config, on_progress)
+        fitted_s = time.perf_counter() - began
+
+        def sample(windows: int) -> NDArray[np.uint8]:
+            return draw_bins(model, windows * WINDOW_BINS, seed).reshape(windows, WINDOW_BINS, -1)
+
+        likeness = examination.judge(sample)
+        parameters = {f"parameters.{name}": value for name, value in model.arrays().items()}
+        reference = {f"reference.{name}": value for name, value in examination.reference().items()}
+        settings = {"family": family, "preset": preset, "config": dataclasses.asdict(config)}
+        description = {
+            "recording": describe_recording(recording),
+            "settings": settings | {"hold_out": hold_out, "seed": seed},
+            "steps": 0,
+            "trained_s": fitted_s,
+            "realism": describe_realism(examination.judged_on, 0, likeness),
+        }
+        write_checkpoint(folder, parameters | reference, description)
+    return likeness
