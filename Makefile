@@ -11,7 +11,7 @@ stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--durati
 	@$(BIN)/spikeloop stream $(ARGS)
 
 test: .venv/develops  ## every test
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -36,7 +36,7 @@ picture: .venv/develops  ## the raster in the README, real above generated
 
 .venv/develops: .venv/streams
 	@echo "installing what development needs, PyTorch among it; this takes minutes"
-	@$(PIP) -e '.[cpu,train,tests,checks,figures]'
+	@$(PIP) -e '.[cpu,train,evaluate,tests,checks]'
 	@touch $@
 
 clean:

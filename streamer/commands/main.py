@@ -28,6 +28,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         from spikeloop.models.errors import SpikeloopError
         from spikeloop.streamer.commands.doctor import doctor
+        from spikeloop.streamer.commands.evaluate import evaluate
         from spikeloop.streamer.commands.export import export
         from spikeloop.streamer.commands.generate import generate
         from spikeloop.streamer.commands.models import models
@@ -38,7 +39,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(version("spikeloop"))
         return 0
     app = SubcommandApp()
-    for command in (stream, models, train, export, generate, doctor):
+    for command in (stream, models, train, export, generate, evaluate, doctor):
         app.command(command)
     try:
         return app.cli(

@@ -39,15 +39,14 @@ def likeness_rows(likeness: Sequence[Likeness]) -> list[dict[str, Any]]:
 
 def print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
     """Verdicts as a table, for people."""
-    table = Table(
-        f"judged on {judged_on}", "E", "F (floor)", "I (indep.)", "E/F", "95 %", "excess", "", box=None, pad_edge=False
-    )
+    table = Table("statistic", "E", "F (floor)", "I (indep.)", "E/F", "95 %", "excess", "", box=None, pad_edge=False)
     for each in likeness:
         figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
         interval = "" if math.isnan(each.low) else f"{each.low:.2f}-{each.high:.2f}"
         table.add_row(
             each.statistic, *figures, _number(each.ratio, 2), interval, _number(each.excess, 3), verdict(each)
         )
+    print(f"judged on {judged_on}:")
     Console().print(table)
     print("E: model to judged data; F: other recorded data to it, so E/F = 1 is as good as more recording;")
     print("I: independent units at the same rates; excess (E-F)/(I-F): 0 perfect, 1 no better than these")

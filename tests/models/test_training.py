@@ -24,7 +24,7 @@ def recording():
 @pytest.fixture
 def settings():
     config = replace(FAMILIES["spike_gan"][2]["fast"], batch=8, features=8, latent_size=16)
-    return Settings("spike_gan", "fast", config)
+    return Settings("spike_gan", "fast", config, calibrate_rates=False)
 
 
 def weights(run: Training) -> np.ndarray:
@@ -86,7 +86,9 @@ def test_a_verdict_outlives_a_resume_with_the_step_it_was_made_at(recording, set
     realism = read_checkpoint(tmp_path)[1]["realism"]
     assert second.likeness == likeness
     assert realism["judged_at_step"] == 2
-    assert realism["statistics"]["covariance"]["error"] == likeness[1].error
+    assert (
+        realism["statistics"]["covariance"]["error"] == {each.statistic: each.error for each in likeness}["covariance"]
+    )
 
 
 def test_other_data_under_the_same_name_are_not_gone_on_with(recording, settings, tmp_path):
@@ -230,3 +232,17 @@ def test_checkpoints_name_no_path_of_the_machine(recording, settings, tmp_path):
     Training(recording, settings, "cpu").save(tmp_path)
     description = json.dumps(read_checkpoint(tmp_path)[1])
     assert not re.search(r'"/', description)
+
+
+@pytest.mark.parametrize("family", ["spike_gan", "causal_gan"])
+def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recording, family, tmp_path):
+    sizes = {"features": 8, "batch": 8} | ({"state_size": 16} if family == "causal_gan" else {"latent_size": 16})
+    config = replace(FAMILIES[family][2]["fast"], **sizes)
+    run = Training(recording, Settings(family, "fast", config), "cpu")
+    average = [parameter.clone() for parameter in run.model.average.parameters()]
+    run.model.calibration += 1.5
+    run.calibrate()
+    found = run.sample(8000, seed=9).mean(axis=(0, 1))
+    np.testing.assert_allclose(found, run.examination.counts_of_windows(), rtol=0.05)
+    for before, after in zip(average, run.model.average.parameters(), strict=True):
+        torch.testing.assert_close(before, after, rtol=0, atol=0)

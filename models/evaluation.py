@@ -1,0 +1,141 @@
+"""The whole of a model's examination in one go: every statistic with its interval, two-sample test, memorisation."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.likeness import BOOTSTRAPS, Likeness, bootstrap_intervals, judge, make_yardstick
+from spikeloop.models.measures.memorisation import exact_duplicates, memorisation_auc
+from spikeloop.models.measures.published_errors import PublishedErrors, published_errors
+from spikeloop.models.measures.two_sample import FOLDS, two_sample_auc
+from spikeloop.models.recordings.recording import Recording, cut_windows, random_windows
+
+__all__ = ["STEPS", "Evaluation", "evaluate", "windows_of_samples"]
+
+Windows = NDArray[np.uint8]
+
+COMPARED_WINDOWS = 1500  # of the model, whose nearest neighbours are sought
+NEIGHBOURS = 10_000  # windows among which they are sought, in each of the two sets
+STEPS = BOOTSTRAPS + 4  # that progress is told of
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How alike a model and a recording are.
+
+    Attributes
+    ----------
+    likeness : one verdict a statistic
+    two_sample, real_two_sample : AUC of a classifier between model and held-out windows, and between training and
+        held-out windows; 0.5 is perfect
+    memorisation : AUC; 0.5 where training windows are no nearer than held-out ones
+    duplicates, real_duplicates : share of the model's windows with any spike that occur in training; the same of
+        held-out windows
+    published : the paper's errors
+    sampled, held_out : some of the windows compared, for pictures
+    """
+
+    likeness: tuple[Likeness, ...]
+    two_sample: float
+    real_two_sample: float
+    memorisation: float
+    duplicates: float
+    real_duplicates: float
+    published: PublishedErrors
+    sampled: Windows
+    held_out: Windows
+
+    @property
+    def mean_ratio(self) -> float:
+        """Mean E / F over the statistics that have one."""
+        ratios = [each.ratio for each in self.likeness if not math.isnan(each.ratio)]
+        return float(np.mean(ratios)) if ratios else math.nan
+
+    @property
+    def worst(self) -> Likeness:
+        return max(self.likeness, key=lambda each: -1 if math.isnan(each.ratio) else each.ratio)
+
+
+def evaluate(
+    sampled: Windows,
+    training: Recording,
+    held_out: Recording,
+    seed: int = 0,
+    on_progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Judge windows of a model by a recording's held-out part, with its training part as the measure of chance.
+
+    Parameters
+    ----------
+    sampled : array of shape (windows, bins, units); at least as many as are held out
+    on_progress : called after each of `STEPS` steps
+
+    Raises
+    ------
+    BadInputError
+        If units differ, or there are too few windows or repeats.
+    FailureError
+        If scikit-learn is not installed.
+    """
+    random = np.random.Generator(np.random.Philox(seed))
+    bins = sampled.shape[1]
+    if sampled.shape[2] != held_out.units:
+        raise BadInputError(f"expected {held_out.units} units, as in {held_out.name}, found {sampled.shape[2]}")
+    real, known = random_windows(held_out, bins, random), random_windows(training, bins, random)
+    if min(len(real), len(known)) < FOLDS:
+        raise BadInputError(
+            f"{held_out.name}: expected at least {FOLDS} repeats (or as many stretches of two windows of {bins} bins)"
+            f" to train on and to judge by, found {len(known)} and {len(real)}; hold out more, or shorten the windows"
+        )
+    likeness = judge(sampled, make_yardstick(_flat(known), _flat(real), random))
+    on_progress()
+    one_by_one = sampled[:, np.newaxis]
+    likeness = bootstrap_intervals(likeness, one_by_one, known, real, random, on_progress)
+    size = real.shape[0] * real.shape[1]
+    two_sample = two_sample_auc(real, one_by_one[:size], random)
+    on_progress()
+    some = random.permutation(len(known))[: len(real)]
+    real_two_sample = two_sample_auc(real, known[some], random)
+    on_progress()
+    neighbours = [_many_windows(part, min(training.repeats, held_out.repeats), bins, random)
+                  for part in (training, held_out)]  # fmt: skip
+    fewest = min(map(len, neighbours))
+    memorisation = memorisation_auc(sampled[:COMPARED_WINDOWS], *(each[:fewest] for each in neighbours))
+    on_progress()
+    return Evaluation(
+        likeness=likeness,
+        two_sample=two_sample,
+        real_two_sample=real_two_sample,
+        memorisation=memorisation,
+        duplicates=exact_duplicates(sampled[:COMPARED_WINDOWS], neighbours[0]),
+        real_duplicates=exact_duplicates(_flat(real)[:COMPARED_WINDOWS], neighbours[0]),
+        published=published_errors(sampled[:size], _flat(real)),
+        sampled=sampled[:size],
+        held_out=_flat(real),
+    )
+
+
+def windows_of_samples(samples: Recording, window_bins: int, seed: int = 0) -> Windows:
+    """A model's samples as windows: those it has where they are as long, else at random places in longer ones."""
+    if samples.bins == window_bins:
+        return cut_windows(samples, window_bins)
+    return _flat(random_windows(samples, window_bins, np.random.Generator(np.random.Philox(seed))))
+
+
+def _flat(windows: Windows) -> Windows:
+    return windows.reshape(-1, *windows.shape[2:])
+
+
+def _many_windows(recording: Recording, repeats: int, bins: int, random: np.random.Generator) -> Windows:
+    """Windows of so many repeats, drawn time and again until they lie densely."""
+    chosen = random.permutation(recording.repeats)[:repeats]
+    part = Recording(recording.counts[chosen], recording.bin_size_s, recording.unit_names, recording.name)
+    places = part.repeats * (part.bins - bins + 1)
+    drawn = [_flat(random_windows(part, bins, random))]
+    while sum(map(len, drawn)) < min(NEIGHBOURS, places):
+        drawn.append(_flat(random_windows(part, bins, random)))
+    return np.concatenate(drawn)[:NEIGHBOURS]
