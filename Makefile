@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 export SPIKELOOP_DATA ?= $(abspath ../shared/data)
 ARGS ?=
 
-.PHONY: stream test bench check picture clean
+.PHONY: stream test bench realism check picture clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -15,6 +15,9 @@ test: .venv/develops  ## every test
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
+
+realism: .venv/develops  ## train every model, judge it beside the baselines, and write docs/realism.md; hours
+	$(BIN)/python -m benchmarks.realism $(ARGS)
 
 check: .venv/develops  ## the linters
 	$(BIN)/ruff check .

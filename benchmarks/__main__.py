@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import tyro
 from tyro.conf import Positional
@@ -14,25 +14,21 @@ from tyro.conf import Positional
 RESULTS = Path(__file__).parent / "results"
 FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 
-Benchmark = Literal["stream", "scale", "realism"]
+Benchmark = Literal["stream", "scale"]
 
 
 def main(
     names: Positional[tuple[Benchmark, ...]] = ("stream", "scale"),
     seconds: Annotated[float, tyro.conf.arg(help="how long each stream runs")] = 60.0,
-    minutes: Annotated[float, tyro.conf.arg(help="how long the model of `realism` is trained")] = 25.0,
     write: Annotated[bool, tyro.conf.arg(help="write the figures to docs/figures.md")] = False,
 ) -> None:
     """Run benchmarks; each prints its figures and keeps them in benchmarks/results/NAME.json."""
     RESULTS.mkdir(exist_ok=True)
     for name in names:
         print(f"\n== {name}", flush=True)
-        length = minutes if name == "realism" else seconds
-        result = importlib.import_module(f"benchmarks.{name}").measure(length)
+        result = importlib.import_module(f"benchmarks.{name}").measure(seconds)
         result |= {"date": f"{datetime.date.today():%Y-%m-%d}", "cores": os.cpu_count(), "machine": platform.machine()}
-        result["command"] = f"python -m benchmarks {name} " + (
-            f"--minutes {minutes:g}" if name == "realism" else f"--seconds {seconds:g}"
-        )
+        result["command"] = f"python -m benchmarks {name} --seconds {seconds:g}"
         (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
         print(_table(result))
     if write:
@@ -54,7 +50,11 @@ def _cell(value: object) -> str:
 
 def _write_figures() -> None:
     title = "# What was measured\n\nWritten by `python -m benchmarks ... --write`; never by hand.\n"
-    parts = (f"## {path.stem}\n\n{_table(json.loads(path.read_text()))}\n" for path in sorted(RESULTS.glob("*.json")))
+    parts = (
+        f"## {path.stem}\n\n{_table(json.loads(path.read_text()))}\n"
+        for path in (RESULTS / f"{name}.json" for name in get_args(Benchmark))
+        if path.exists()
+    )
     FIGURES.write_text("\n".join([title, *parts]))
 
 

@@ -34,7 +34,7 @@ WINDOW_BINS = {"patterns": 12, "groups": 128, "rat_m1_ms": 64}
 
 SETTINGS = {
     "causal": ("causal_gan", "fast"),
-    "likelihood": ("causal_gan", "likelihood"),
+    "likelihood": ("causal_gan", "fast"),  # its first stage alone
     "windowed": ("spike_gan", "fast"),
     "paper": ("spike_gan", "paper"),
     "fully_connected": ("spike_gan", "fully_connected"),
@@ -81,7 +81,8 @@ def main(
                 f"{recording} {model}: {trained_min:.1f} min, step {progress.steps}, mean E/F {ratio:.2f}", flush=True
             )
 
-    for each in train(training, folder, minutes, on_progress=note):
+    steps = training.settings.config.likelihood_steps if model == "likelihood" else None
+    for each in train(training, folder, minutes, steps, note):
         print(f"  {each.statistic} {each.ratio:.2f}")
 
 

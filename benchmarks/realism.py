@@ -1,31 +1,246 @@
-"""Likeness of the `fast` Spike-GAN to the repeats of the retina that were held out from its training."""
+"""Realism of every model against every recording, with the baselines beside: `make realism` writes docs/realism.md.
 
+Trains what is not trained yet (runs/realism keeps it), two models at a time, one core each; then judges all of them.
+"""
+
+import dataclasses
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.processes import SPIKELOOP, python, report, running
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from rich.console import Console
 
-RUN = Path(__file__).parents[1] / "runs" / "held"
+from benchmarks.contenders import RECORDINGS, curve_of, run_of, training_of
+from benchmarks.realism_page import draw_curves, page_of
+from spikeloop.models.baselines import BASELINES, draw_bins
+from spikeloop.models.evaluation import Evaluation, evaluate
+from spikeloop.models.measures.likeness import MOST_DRAWS, STATISTICS, independent_units, statistics_of, verdict
+from spikeloop.models.measures.patterns import compare_patterns
+from spikeloop.models.measures.statistics import interspike_interval_distribution
+from spikeloop.models.recordings.recording import Recording, from_counts, hold_out, random_windows
+from spikeloop.models.recordings.simulated import correlated_groups
+
+DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = Path(__file__).parent / "results"
+PUBLISHED = "retina/published_surrogates.npz"
+REFRACTORY_BINS = 3  # at 1 ms
+TRUE_PATTERNS = 2**21
+SHARE = {"retina": 1.0, "rat_m1_ms": 0.4, "patterns": 0.2, "groups": 0.4, "packets": 0.2}  # of the minutes
+GANS = {
+    "causal": "causal Spike-GAN, `fast`",
+    "likelihood": "the same without its critic",
+    "windowed": "windowed Spike-GAN, `fast`",
+    "paper": "Spike-GAN, `paper`",
+    "fully_connected": "fully connected GAN",
+}
+CURVES = ("causal", "windowed", "paper", "fully_connected")
+STAGES = [("retina", model) for model in GANS] + [(name, "causal") for name in RECORDINGS if name != "retina"]
+
+console = Console(stderr=True)
 
 
-def measure(minutes: float) -> dict:
-    """Train (or go on training, or only judge, where runs/held has come that far) and judge."""
-    with running() as processes:
-        options = ("--data", "retina", "--out", RUN, "--device", "cpu", "--minutes", minutes, "--json")
-        processes.append(python(*SPIKELOOP, "train", *options))
-        figures = report(processes[0])
-    return {
-        "about": f"Retina, every 5th repeat held out, {figures['trained_s'] / 60:.0f} minutes of training"
-        f" ({figures['steps']} steps, {figures['device']}), equal sample sizes. E: model to held-out data; F: training"
-        " data to held-out data (the floor); I: independent units at the same rates to held-out data (the ceiling).",
-        "rows": [
-            {
-                "statistic": row["statistic"],
-                "E": row["error"],
-                "F (floor)": row["floor"],
-                "I (independent)": row["ceiling"],
-                "E/F": round(row["ratio"], 2),
-                "(E-F)/(I-F)": "-" if row["excess"] is None else round(row["excess"], 3),
-            }
-            for row in figures["realism"]
-        ],
+def main(minutes: float = 20.0) -> None:
+    """Train, judge, and write docs/realism.md and its picture.
+
+    Parameters
+    ----------
+    minutes
+        that each model of the retina is trained, on one core; the others take a part of it
+    """
+    _train_all(minutes)
+    tables = {name: _judge_recording(name) for name in RECORDINGS}
+    result = {
+        "date": f"{datetime.date.today():%Y-%m-%d}",
+        "cores": os.cpu_count(),
+        "command": f"python -m benchmarks.realism --minutes {minutes:g}",
+        "tables": tables,
+        "true_patterns": TRUE_PATTERNS,
+        "patterns": _patterns(),
+        "intervals": _intervals(),
+        "speed": _speed(),
     }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "realism.json").write_text(json.dumps(result, indent=1) + "\n")
+    draw_curves(DOCS / "time_to_quality.png", {GANS[model]: curve_of("retina", model) for model in CURVES})
+    (DOCS / "realism.md").write_text(page_of(result, GANS["causal"]))
+
+
+def _train_all(minutes: float) -> None:
+    """Two processes at a time, one core each, so that every model has the same."""
+    waiting = [
+        [sys.executable, "-m", "benchmarks.contenders", recording, model, "--minutes", str(minutes * SHARE[recording])]
+        for recording, model in STAGES
+    ]
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2:
+                running.append(subprocess.Popen(waiting.pop(0), env=os.environ | {"OMP_NUM_THREADS": "1"}))
+            time.sleep(0.5)
+            for process in [each for each in running if each.poll() is not None]:
+                running.remove(process)
+                if process.returncode:
+                    raise SystemExit(f"training failed: {process.args}")
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
+
+
+def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
+    """Verdicts of all models of a recording, by the name they are shown under."""
+    recording = RECORDINGS[name]()
+    training, held_out = hold_out(recording, 5)
+    trained = training_of(name, "causal")
+    bins = trained.settings.config.window_bins
+    blocks, per_block = random_windows(held_out, bins, np.random.default_rng(0)).shape[:2]
+    number = MOST_DRAWS * blocks * per_block
+    rows = {}
+    for model in [model for where, model in STAGES if where == name]:
+        contender = training_of(name, model)
+        contender.resume(run_of(name, model))
+        rows[GANS[model]] = _judged(name, GANS[model], contender.sample(number, 1), training, held_out)
+        rows[GANS[model]] |= {"minutes": contender.trained_s / 60, "steps": contender.steps}
+    baselines = [("dichotomized_gaussian", "default", "dichotomized Gaussian, ours")]
+    if training.repeats > 1:
+        baselines += [("dichotomized_gaussian", "stationary", "the same, blind to the stimulus")]
+    baselines += [("k_pairwise", "default", "k-pairwise, ours")]
+    for family, preset, title in baselines:
+        model = BASELINES[family].fit(training, BASELINES[family].presets[preset], lambda share: None)
+        sample = _cut(draw_bins(model, number * bins, seed=1), bins)
+        rows[title] = _judged(name, title, sample, training, held_out)
+    if name == "retina" and (path := Path(os.environ.get("SPIKELOOP_DATA", "")) / PUBLISHED).is_file():
+        archive = np.load(path)
+        for key, bins_stored in zip(("dichotomized_gaussian", "k_pairwise"), archive["n_bins"], strict=True):
+            title = f"{key.replace('_', ' ').replace('k p', 'k-p')}, as published"
+            sample = _cut(np.unpackbits(archive[key], axis=0)[:bins_stored], bins)
+            rows[title] = _judged(name, title, sample, training, held_out)
+    windows = random_windows(training, bins, np.random.default_rng(1)).reshape(-1, bins, training.units)
+    sample = independent_units(windows, number, np.random.default_rng(2))
+    rows["independent units"] = _judged(name, "independent units", sample, training, held_out)
+    return rows
+
+
+def _cut(counts: NDArray[np.uint8], bins: int) -> NDArray[np.uint8]:
+    return counts[: len(counts) // bins * bins].reshape(-1, bins, counts.shape[1])
+
+
+def _judged(
+    name: str, model: str, sample: NDArray[np.uint8], training: Recording, held_out: Recording
+) -> dict[str, Any]:
+    console.print(f"judging {model} on {name}")
+    found: Evaluation = evaluate(sample, training, held_out)
+    statistics = {
+        each.statistic: {"ratio": each.ratio, "low": each.low, "high": each.high, "verdict": verdict(each)}
+        for each in found.likeness
+    }
+    return {
+        "mean": found.mean_ratio,
+        "worst": [found.worst.ratio, found.worst.statistic],
+        "two_sample": found.two_sample,
+        "real_two_sample": found.real_two_sample,
+        "memorisation": found.memorisation,
+        "statistics": statistics,
+        "published": dataclasses.asdict(found.published),
+    }
+
+
+def _patterns() -> dict[str, dict[str, float]]:
+    """2 units x 12 bins: frequencies of whole patterns against 2^21 true ones (Molano-Mazon et al. 2018, fig. 1)."""
+    recording = RECORDINGS["patterns"]()
+    training, held_out = hold_out(recording, 5)
+    options: dict[str, Any] = {"window_bins": 12, "units": 2, "spike_probability": 0.1}
+    # the first seed is of the population, so the truth is a longer draw of the very same one
+    truth = correlated_groups(TRUE_PATTERNS + len(held_out.counts), seed=1, **options).counts
+    truth, fresh = truth[: -len(held_out.counts)], truth[-len(held_out.counts) :]
+    contender = training_of("patterns", "causal")
+    contender.resume(run_of("patterns", "causal"))
+    samples = {GANS["causal"]: contender.sample(len(fresh), 1)}
+    for family, title in (("dichotomized_gaussian", "dichotomized Gaussian, ours"), ("k_pairwise", "k-pairwise, ours")):
+        baseline = BASELINES[family]
+        config = baseline.presets["default"]
+        if family == "dichotomized_gaussian":
+            config = dataclasses.replace(config, lags=11)
+        model = baseline.fit(training, config, lambda share: None)
+        samples[title] = _cut(draw_bins(model, 12 * len(fresh), seed=1), 12)
+    return {
+        title: dataclasses.asdict(compare_patterns(sample, training.counts, truth, fresh))
+        for title, sample in samples.items()
+    }
+
+
+def _intervals() -> dict[str, float]:
+    """Share of interspike intervals of rat motor cortex below 3 ms."""
+    contender = training_of("rat_m1_ms", "causal")
+    contender.resume(run_of("rat_m1_ms", "causal"))
+    bins = contender.settings.config.window_bins
+    examined = contender.examination
+    windows = {
+        "recorded, held out": examined.judged,
+        "recorded, training": examined.training,
+    }
+    real = {
+        title: random_windows(part, bins, np.random.default_rng(0)).reshape(-1, bins, part.units)
+        for title, part in windows.items()
+    }
+    sampled = contender.sample(len(real["recorded, held out"]), 1)
+    baseline = BASELINES["dichotomized_gaussian"]
+    model = baseline.fit(examined.training, baseline.presets["stationary"], lambda share: None)
+    gaussian = _cut(draw_bins(model, len(sampled) * bins, 1), bins)
+    every = real | {GANS["causal"]: sampled, "dichotomized Gaussian": gaussian}
+    every["independent units"] = independent_units(real["recorded, training"], len(sampled), np.random.default_rng(0))
+    return {
+        title: float(interspike_interval_distribution(each)[:REFRACTORY_BINS].sum()) for title, each in every.items()
+    }
+
+
+def _speed() -> dict[str, str]:
+    """What the baselines and the statistics cost, and how well k-pairwise meets its moments."""
+    training, _ = hold_out(RECORDINGS["retina"](), 5)
+    figures: dict[str, str] = {}
+    counts = np.empty((0, training.units), np.uint8)
+    for family in BASELINES:
+        began = time.perf_counter()
+        model = BASELINES[family].fit(training, BASELINES[family].presets["default"], lambda share: None)
+        figures[f"{family}: fit, 50 units"] = f"{time.perf_counter() - began:.1f} s"
+        began = time.perf_counter()
+        counts = draw_bins(model, 1_000_000, seed=0)
+        figures[f"{family}: 1,000,000 bins sampled"] = f"{time.perf_counter() - began:.1f} s"
+    figures |= _moments(training, counts)  # of the last, which is k-pairwise
+    hour = from_counts(counts[:180_000], 0.02)
+    windows = random_windows(hour, 32, np.random.default_rng(0)).reshape(-1, 32, 50)
+    began = time.perf_counter()
+    statistics_of(windows)
+    figures[f"all {len(STATISTICS)} statistics of an hour of 50 units at 20 ms"] = (
+        f"{time.perf_counter() - began:.2f} s"
+    )
+    return figures
+
+
+def _moments(training: Recording, counts: NDArray[np.uint8]) -> dict[str, str]:
+    """Rates, pairs and population counts of a k-pairwise sample against those it was fitted to."""
+    target, found = (each.reshape(-1, training.units).astype(np.float32) for each in (training.counts, counts))
+    second = [each.T @ each / np.float64(len(each)) for each in (target, found)]
+    rates = np.abs(second[1].diagonal() / second[0].diagonal() - 1)
+    pairs = [each[np.triu_indices(training.units, 1)] for each in second]
+    crowds = [
+        np.bincount(each.sum(axis=1).astype(int), minlength=training.units + 1) / len(each) for each in (target, found)
+    ]
+    relative = np.linalg.norm(pairs[1] - pairs[0]) / np.linalg.norm(pairs[0])
+    return {
+        "k_pairwise: rates, mean relative error": f"{rates.mean():.2%}",
+        "k_pairwise: pairs E[x_i x_j], relative error (norm)": f"{relative:.2%}",
+        "k_pairwise: population count, L1": f"{np.abs(crowds[1] - crowds[0]).sum():.2%}",
+    }
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -54,10 +54,7 @@ class CausalGanConfig:
     average_decay: float = 0.999  # exponential average of the generator's weights
 
 
-PRESETS = {
-    "fast": CausalGanConfig(),
-    "likelihood": CausalGanConfig(likelihood_steps=10**9),  # the first stage alone, to compare with
-}
+PRESETS = {"fast": CausalGanConfig()}
 
 
 class CausalGan(nn.Module):

@@ -49,7 +49,7 @@ def train(
     family
         causal_gan or spike_gan; or a baseline, dichotomized_gaussian or k_pairwise, which is fitted in one go
     preset
-        settings: fast or likelihood of causal_gan; fast, paper (as published) or fully_connected (the paper's
+        settings: fast of causal_gan; fast, paper (as published) or fully_connected (the paper's
         comparison) of spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
     minutes
         of training in all; 10 where no steps are given
