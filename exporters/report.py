@@ -2,6 +2,7 @@
 
 import io
 import math
+from contextlib import suppress
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -57,7 +58,8 @@ def write_report(
     except OSError as error:
         raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def _page(evaluation: Evaluation, model: str, recording: Recording, judged_on: str, pictures: str) -> str:

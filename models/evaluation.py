@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import BOOTSTRAPS, Likeness, bootstrap_intervals, judge, make_yardstick
-from spikeloop.models.measures.memorisation import exact_duplicates, memorisation_auc
+from spikeloop.models.measures.memorisation import exact_duplicates, known_windows, memorisation_auc
 from spikeloop.models.measures.published_errors import PublishedErrors, published_errors
 from spikeloop.models.measures.two_sample import FOLDS, two_sample_auc
 from spikeloop.models.recordings.recording import Recording, cut_windows, random_windows
@@ -83,6 +83,8 @@ def evaluate(
     """
     random = np.random.Generator(np.random.Philox(seed))
     bins = sampled.shape[1]
+    if bins < 2:
+        raise BadInputError(f"expected windows of at least 2 bins, found {bins}")
     if sampled.shape[2] != held_out.units:
         raise BadInputError(f"expected {held_out.units} units, as in {held_out.name}, found {sampled.shape[2]}")
     real, known = random_windows(held_out, bins, random), random_windows(training, bins, random)
@@ -104,6 +106,7 @@ def evaluate(
     neighbours = [_many_windows(part, min(training.repeats, held_out.repeats), bins, random)
                   for part in (training, held_out)]  # fmt: skip
     fewest = min(map(len, neighbours))
+    known_by_heart = known_windows(training.counts, bins)
     memorisation = memorisation_auc(sampled[:COMPARED_WINDOWS], *(each[:fewest] for each in neighbours))
     on_progress()
     return Evaluation(
@@ -111,8 +114,8 @@ def evaluate(
         two_sample=two_sample,
         real_two_sample=real_two_sample,
         memorisation=memorisation,
-        duplicates=exact_duplicates(sampled[:COMPARED_WINDOWS], neighbours[0]),
-        real_duplicates=exact_duplicates(_flat(real)[:COMPARED_WINDOWS], neighbours[0]),
+        duplicates=exact_duplicates(sampled[:COMPARED_WINDOWS], known_by_heart),
+        real_duplicates=exact_duplicates(_flat(real)[:COMPARED_WINDOWS], known_by_heart),
         published=published_errors(sampled[:size], _flat(real)),
         sampled=sampled[:size],
         held_out=_flat(real),
@@ -123,7 +126,10 @@ def windows_of_samples(samples: Recording, window_bins: int, seed: int = 0) -> W
     """A model's samples as windows: those it has where they are as long, else at random places in longer ones."""
     if samples.bins == window_bins:
         return cut_windows(samples, window_bins)
-    return _flat(random_windows(samples, window_bins, np.random.Generator(np.random.Philox(seed))))
+    random = np.random.Generator(np.random.Philox(seed))
+    return random.permutation(
+        _flat(random_windows(samples, window_bins, random))
+    )  # or neighbours would be judged first
 
 
 def _flat(windows: Windows) -> Windows:

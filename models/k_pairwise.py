@@ -78,9 +78,13 @@ class KPairwise:
         found = [np.asarray(arrays.get(name, ())) for name in ("fields", "couplings", "potentials")]
         units = found[0].size
         shapes = [(units,), (units, units), (units + 1,)]
-        if units == 0 or any(
-            each.shape != shape or each.dtype.kind != "f" or np.isnan(each).any()
-            for each, shape in zip(found, shapes, strict=True)
+        if (
+            units == 0
+            or any(
+                each.shape != shape or each.dtype.kind != "f" or np.isnan(each).any()
+                for each, shape in zip(found, shapes, strict=True)
+            )
+            or not all(np.isfinite(each).all() for each in found[1:])
         ):
             raise BadInputError("expected the arrays of a k-pairwise model: fields, couplings and potentials")
         return cls(*(np.asarray(each, np.float32) for each in found))
@@ -129,7 +133,6 @@ def fit(
     potentials = np.where(occurs, 0.0, IMPOSSIBLE)
     totals = [np.zeros_like(each) for each in (fields, couplings, potentials)]
     chains = (random.random((recording.units, config.chains), np.float32) < rates[:, np.newaxis]).astype(np.float32)
-    chains[:, chains.sum(axis=0) >= len(population)] = 0
     for step in range(config.steps):
         sweep(chains, *(each.astype(np.float32) for each in (fields, couplings, potentials)), random)
         found, found_population = _moments(chains)
@@ -158,7 +161,8 @@ def sweep(chains: Chains, fields: Floats, couplings: Floats, potentials: Floats,
         rest = population - own.astype(np.int64)
         log_odds = couplings[unit] @ chains
         log_odds += fields[unit] + steps[rest]
-        drawn = random.random(len(own), np.float32) * (1 + np.exp(-np.clip(log_odds, -80, 80))) < 1
+        uniform = 1 - random.random(len(own), np.float32)  # above 0, so that what is impossible never happens
+        drawn = uniform * (1 + np.exp(-np.clip(log_odds, -80, 80))) <= 1
         chains[unit] = drawn
         population = rest + drawn
 

@@ -39,7 +39,7 @@ def test_there_is_a_test_for_every_command_of_the_readme():
     """`make test` is what runs this; the others are run below."""
     tested = {"make stream", "make test", *PIP, *(line for line in SHELL if line.startswith("spikeloop "))}
     assert set(SHELL) == tested
-    assert len(SHELL) == 7
+    assert len(SHELL) == 9
 
 
 PIP = [line for line in SHELL if line.startswith("pip install")]
@@ -75,7 +75,7 @@ def test_a_recording_of_ones_own_becomes_a_stream(tmp_path):
     (program,) = (each for each in PROGRAMS if "savez" in each)
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     commands = [line for line in SHELL if line.startswith("spikeloop")]
-    assert [command.split()[1] for command in commands] == ["train", "export", "stream"]
+    assert [command.split()[1] for command in commands] == ["train", "export", "stream", "evaluate"]
     for command in commands:
         run(command, tmp_path)
 
@@ -113,7 +113,7 @@ def test_every_option_of_the_table_exists():
             assert option in shown, (row[0], option)
 
 
-@pytest.mark.parametrize("target", ["stream", "test", "bench", "check", "picture"])
+@pytest.mark.parametrize("target", ["stream", "test", "bench", "realism", "check", "picture"])
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr

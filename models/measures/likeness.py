@@ -47,6 +47,7 @@ LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise w
 FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
 MOST_DRAWS = 8  # disjoint samples of a model that its error is the mean of, where it gave as many
 BOOTSTRAPS = 40
+LEAST_BOOTSTRAPS = 30  # that must differ, for an interval
 CONFIDENCE = 0.95
 AT_FLOOR, NEAR, FAR = 1.1, 1.5, 3.0  # E / F up to which a statistic counts as such
 
@@ -242,7 +243,7 @@ def bootstrap_intervals(
     on_progress : called after each of `BOOTSTRAPS` draws
     """
     blocks = len(held_out)
-    logs = []
+    drawn = []
     for _ in range(BOOTSTRAPS):
         truth, model, floor = (
             each[random.integers(len(each), size=blocks)].reshape(-1, *each.shape[2:])
@@ -250,17 +251,24 @@ def bootstrap_intervals(
         )
         statistics = statistics_of(truth)
         errors, floors = _distances(statistics, model), _distances(statistics, floor)
-        with np.errstate(all="ignore"):
-            logs.append([np.log(np.float64(errors[name]) / floors[name]) for name in STATISTICS])
+        drawn.append({name: _log_ratio(errors[name], floors[name]) for name in STATISTICS})
         on_progress()
+    return tuple(_with_interval(each, np.array([draw[each.statistic] for draw in drawn])) for each in likeness)
+
+
+def _log_ratio(error: float, floor: float) -> float:
+    return math.log(error / floor) if error > 0 and floor > 0 else math.nan
+
+
+def _with_interval(likeness: Likeness, logs: Floats) -> Likeness:
+    """NaN where too many draws of a sparse population differ in nothing."""
+    logs = logs[np.isfinite(logs)]
+    if len(logs) < LEAST_BOOTSTRAPS:
+        return likeness
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, middle, high = np.exp(np.percentile(logs, [tail, 50, 100 - tail], axis=0))
-    place = {name: index for index, name in enumerate(STATISTICS)}
-    return tuple(
-        replace(each, low=float(each.ratio * low[at] / middle[at]), high=float(each.ratio * high[at] / middle[at]))
-        for each in likeness
-        for at in (place[each.statistic],)
-    )
+    low, middle, high = np.percentile(logs, [tail, 50, 100 - tail])
+    ratio = likeness.ratio
+    return replace(likeness, low=float(ratio * np.exp(low - middle)), high=float(ratio * np.exp(high - middle)))
 
 
 def _mean(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:

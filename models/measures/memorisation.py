@@ -4,13 +4,15 @@ A model that learned the population lies as near to held-out windows as to those
 learned its training windows by heart lies nearer to these (Meehan, Chaudhuri, Dasgupta, AISTATS 2020).
 """
 
+from hashlib import blake2b
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["exact_duplicates", "memorisation_auc", "nearest_distances"]
+__all__ = ["exact_duplicates", "known_windows", "memorisation_auc", "nearest_distances"]
 
 Windows = NDArray[np.uint8]
 
@@ -42,7 +44,10 @@ def memorisation_auc(sampled: Windows, training: Windows, held_out: Windows) -> 
 
 def nearest_distances(windows: Windows, others: Windows) -> NDArray[np.float64]:
     """Squared Euclidean distance (of 0/1 counts: Hamming) from each window to the nearest of the others, (windows,)."""
-    flat, other = (each.reshape(len(each), -1).astype(np.float32) for each in (windows, others))
+    # float32 holds sums of small integers exactly up to 2**24
+    largest = int(max(windows.max(initial=0), others.max(initial=0)))
+    exact = np.float32 if largest**2 * windows[0].size < 2**24 else np.float64
+    flat, other = (each.reshape(len(each), -1).astype(exact) for each in (windows, others))
     other_norm = np.square(other).sum(axis=1)
     nearest = np.empty(len(flat))
     for start in range(0, len(flat), ROWS):
@@ -51,8 +56,22 @@ def nearest_distances(windows: Windows, others: Windows) -> NDArray[np.float64]:
     return nearest
 
 
-def exact_duplicates(sampled: Windows, recorded: Windows) -> float:
-    """Share of the sampled windows with any spike that occur among the recorded ones."""
-    known = {window.tobytes() for window in recorded}
-    spiking = [window.tobytes() for window in sampled if window.any()]
-    return sum(window in known for window in spiking) / max(1, len(spiking))
+def known_windows(counts: NDArray[np.uint8], window_bins: int) -> frozenset[bytes]:
+    """Digests of every window with any spike, at every place of a recording (repeats, bins, units)."""
+    known = set()
+    for repeat in counts:
+        for start in range(len(repeat) - window_bins + 1):
+            window = repeat[start : start + window_bins]
+            if window.any():
+                known.add(_digest(window))
+    return frozenset(known)
+
+
+def exact_duplicates(sampled: Windows, known: frozenset[bytes]) -> float:
+    """Share of the sampled windows with any spike that are among the known ones."""
+    spiking = [_digest(window) for window in sampled if window.any()]
+    return sum(digest in known for digest in spiking) / max(1, len(spiking))
+
+
+def _digest(window: NDArray[np.uint8]) -> bytes:
+    return blake2b(np.ascontiguousarray(window), digest_size=12).digest()

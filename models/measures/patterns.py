@@ -50,7 +50,7 @@ def pattern_codes(windows: NDArray[np.uint8]) -> NDArray[np.int64]:
 def entropy_bits(windows: NDArray[np.uint8]) -> float:
     """Entropy of the observed pattern frequencies, -sum p log2 p; few samples bias it downwards."""
     share = np.unique(pattern_codes(windows), return_counts=True)[1] / len(windows)
-    return float(-(share * np.log2(share)).sum())
+    return float(-(share * np.log2(share)).sum()) + 0.0  # and never -0.0
 
 
 def compare_patterns(

@@ -54,8 +54,8 @@ def _statistics(windows: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ...]:
     units = windows.shape[2]
     joined = windows.reshape(-1, units).astype(np.float64)
     covariance = np.atleast_2d(np.cov(joined.T))
-    centred = joined - joined.mean(axis=0)
-    lagged = centred[:-1].T @ centred[1:] / (len(joined) - 2)
+    early, late = (each - each.mean(axis=0) for each in (joined[:-1], joined[1:]))
+    lagged = early.T @ late / (len(early) - 1)
     population = np.bincount(joined.sum(axis=1).astype(np.int64), minlength=int(windows.max()) * units + 1)
     return (
         windows.sum(axis=1).mean(axis=0),

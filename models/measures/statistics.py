@@ -249,8 +249,8 @@ def triplet_covariance(windows: Windows) -> Floats:
     parts = [np.empty(0)]
     for i in range(units - 2):
         rows = np.flatnonzero(counts[:, i])  # a product is zero where any factor is, and most bins are empty
-        rest = counts[rows, i + 1 :].astype(np.float32)
-        products = (rest * counts[rows, i, np.newaxis]).T @ rest / np.float64(len(counts))
+        rest = counts[rows, i + 1 :].astype(np.float64)
+        products = (rest * counts[rows, i, np.newaxis]).T @ rest / len(counts)
         j, k = np.triu_indices(units - i - 1, k=1)
         raw, j, k = products[j, k], j + i + 1, k + i + 1
         parts.append(
@@ -295,14 +295,14 @@ def seam_ratio(counts: NDArray[np.uint8], step_bins: int, max_lag: int = 5) -> f
     ValueError
         If steps are not longer than `max_lag`, or there are not two of them.
     """
-    steps = len(counts) // step_bins
+    steps = len(counts) // step_bins if step_bins > 0 else 0
     if not 1 <= max_lag < step_bins or steps < 2:
         raise ValueError(
             f"expected at least two steps of more than {max_lag} bins, got {len(counts)} bins in steps of {step_bins}"
         )
-    population = counts[: steps * step_bins].sum(axis=1, dtype=np.float64)  # sums over pairs are those of its count
-    own = counts[: steps * step_bins] - counts.mean(axis=0)
-    population -= population.mean()
+    whole = counts[: steps * step_bins]
+    own = whole - whole.mean(axis=0)
+    population = own.sum(axis=1)  # its products are the sums of those of all pairs
     across, within = 0.0, 0.0
     for lag in range(1, max_lag + 1):
         early, late = population[:-lag], population[lag:]

@@ -50,10 +50,12 @@ def two_sample_auc(
     fold = np.concatenate([np.repeat(random.permutation(len(each)) % folds, each.shape[1]) for each in (one, other)])
     truth = np.repeat([1, 0], [one.shape[0] * one.shape[1], other.shape[0] * other.shape[1]])
     scores = np.empty(len(truth))
+    smallest_leaf = max(1, min(20, len(truth) // 100))
     for tested in range(folds):
         classifier = HistGradientBoostingClassifier(
-            max_iter=150, learning_rate=0.08, max_leaf_nodes=15, l2_regularization=1.0, random_state=0
-        )
+            max_iter=150, learning_rate=0.08, max_leaf_nodes=15, l2_regularization=1.0,
+            min_samples_leaf=smallest_leaf, random_state=0,
+        )  # fmt: skip
         classifier.fit(features[fold != tested], truth[fold != tested])
         scores[fold == tested] = classifier.predict_proba(features[fold == tested])[:, 1]
     return float(roc_auc_score(truth, scores))

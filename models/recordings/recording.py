@@ -229,11 +229,11 @@ def random_windows(recording: Recording, window_bins: int, random: np.random.Gen
 
 
 def _blocks(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
-    """The counts in at least `BLOCKS` stretches of time, (blocks, bins, units), where that leaves two windows each."""
-    pieces = -(-BLOCKS // recording.repeats)
-    bins = recording.bins // pieces
-    if pieces == 1 or bins < 2 * window_bins:
+    """The counts in `BLOCKS` stretches of time or more, (blocks, bins, units), or in fewer of two windows each."""
+    pieces = min(-(-BLOCKS // recording.repeats), recording.bins // (2 * window_bins))
+    if pieces < 2:
         return recording.counts
+    bins = recording.bins // pieces
     return recording.counts[:, : pieces * bins].reshape(-1, bins, recording.units)
 
 

@@ -11,6 +11,7 @@ from spikeloop.streamer.commands.output import print_json
 __all__ = ["models"]
 
 LONGEST_SHOWN = 300
+AUCS = ("two_sample_auc", "memorisation_auc")
 
 
 def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> int:
@@ -45,7 +46,8 @@ def _likeness(realism: dict) -> str:
     try:
         verdicts = [Likeness(**each) for each in realism["statistics"].values()]
         ratios = ", ".join(f"{_printable(each.statistic)} {each.ratio:.2f}" for each in verdicts)
-        return f"(E/F, judged on {_printable(realism['judged_on'])}): {ratios}"
+        aucs = [f"{key.replace('_', ' ')} {realism[key]:.2f}" for key in AUCS if isinstance(realism.get(key), float)]
+        return f"(E/F, judged on {_printable(realism['judged_on'])}): {', '.join([ratios, *aucs])}"
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # a card may say what it likes of it
         return "not judged"
 

@@ -10,8 +10,10 @@ from onnx import external_data_helper
 
 from spikeloop.exporters import bundle as bundles
 from spikeloop.exporters.bundle import read_bundle, write_bundle
+from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError, FailureError
 from tests.tiny import tiny_bundle, tiny_card, tiny_generator
+from tests.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
 
 
 @pytest.fixture
@@ -254,3 +256,79 @@ def test_weights_in_another_file_are_refused(tmp_path):
 def test_a_newer_cards_further_entries_do_no_harm(folder):
     rewrite(folder, from_the_future=1)
     assert read_bundle(folder).card == tiny_bundle(folder.parent / "same", units=4).card
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
+@pytest.mark.parametrize("family", BASELINES)
+def test_a_baseline_round_trips_as_folder_and_as_zip(tmp_path, family, name):
+    written = tiny_baseline(tmp_path / name, family)
+    read = read_bundle(tmp_path / name)
+    assert (read.card, read.sha256, read.generator, read.critic) == (written.card, written.sha256, b"", b"")
+    model = tiny_model(family)
+    assert read.parameters.keys() == model.arrays().keys()
+    for key, value in model.arrays().items():
+        np.testing.assert_array_equal(read.parameters[key], value)
+        assert read.parameters[key].dtype == value.dtype
+    assert set(read.card.files) == {"parameters.npz", "reference.npz"}
+
+
+def test_a_baseline_and_a_generator_replace_each_other_whole(tmp_path):
+    tiny_bundle(tmp_path / "tiny", units=4)
+    tiny_baseline(tmp_path / "tiny", "k_pairwise")
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"card.json", "parameters.npz", "reference.npz"}
+    assert not tiny_bundle(tmp_path / "tiny", units=4).parameters
+
+
+def test_a_baseline_without_its_parameters_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match=r"the card does not list parameters\.npz"):
+        write_bundle(tmp_path / "none", tiny_baseline_card("k_pairwise"), b"", b"", {"rates": np.zeros(4)})
+    tiny_baseline(tmp_path / "tiny", "k_pairwise")
+    (tmp_path / "tiny" / "parameters.npz").unlink()
+    with pytest.raises(BadInputError, match=r"parameters\.npz is missing"):
+        read_bundle(tmp_path / "tiny")
+    files = {name: digest for name, digest in read_files(tmp_path / "tiny").items() if name != "parameters.npz"}
+    rewrite(tmp_path / "tiny", files=files)
+    with pytest.raises(BadInputError, match=r"the card does not list parameters\.npz"):
+        read_bundle(tmp_path / "tiny")
+
+
+def put_parameters(folder, content):
+    """Other parameters, with a card that vouches for them."""
+    (folder / "parameters.npz").write_bytes(content)
+    rewrite(folder, files=read_files(folder) | {"parameters.npz": bundles.sha256(content).hexdigest()})
+
+
+def test_corrupt_parameters_are_refused(tmp_path):
+    folder = tmp_path / "tiny"
+    tiny_baseline(folder, "dichotomized_gaussian")
+    whole = (folder / "parameters.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    (folder / "parameters.npz").write_bytes(flipped)
+    with pytest.raises(BadInputError, match=r"parameters\.npz is corrupt or was altered"):
+        read_bundle(folder)
+    for content in (b"", b"not a zip", whole[: len(whole) // 2]):
+        put_parameters(folder, content)
+        with pytest.raises(BadInputError, match=r"parameters\.npz can't be read"):
+            read_bundle(folder)
+
+
+def test_parameters_that_are_pickles_or_no_numbers_are_refused(tmp_path):
+    folder = tmp_path / "tiny"
+    tiny_baseline(folder, "k_pairwise")
+    np.savez(tmp_path / "pickle.npz", fields=np.array([print], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "text.npz", fields=np.array(["a"]))
+    for name, message in (("pickle.npz", "can't be read"), ("text.npz", "other than numbers")):
+        put_parameters(folder, (tmp_path / name).read_bytes())
+        with pytest.raises(BadInputError, match=rf"parameters\.npz .*{message}"):
+            read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"), [({"kind": "window"}, "kind = 'window'"), ({"latent_size": -1}, "latent_size = -1")]
+)
+def test_a_baselines_card_that_makes_no_sense_is_told(tmp_path, entries, message):
+    tiny_baseline(tmp_path / "tiny", "k_pairwise")
+    rewrite(tmp_path / "tiny", **entries)
+    with pytest.raises(BadInputError, match=message):
+        read_bundle(tmp_path / "tiny")

@@ -1,10 +1,23 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spikeloop.models.baselines import BASELINES, draw_bins
+from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.engine import Engine
-from spikeloop.streamer.source import EVENT_TIMES, LATENT, SPIKES, WindowSource, seeded
+from spikeloop.streamer.source import (
+    EVENT_TIMES,
+    LATENT,
+    SPIKES,
+    SamplerSource,
+    WindowSource,
+    open_source,
+    seeded,
+)
+from tests.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +55,58 @@ def test_each_run_of_the_generator_is_reported(engine):
     WindowSource(engine, 0, told.append).take(32 * 8 * 3)
     assert len(told) == 3
     assert all(seconds > 0 for seconds in told)
+
+
+@pytest.fixture(scope="module")
+def baselines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("baselines")
+    return {family: tiny_baseline(folder / family, family) for family in BASELINES}
+
+
+@pytest.mark.parametrize("family", BASELINES)
+@given(steps=st.lists(st.integers(1, 3000), min_size=1, max_size=8), seed=st.integers(0, 2**64))
+@settings(deadline=None, max_examples=25)
+def test_any_sequence_of_steps_gives_the_same_spikes_of_a_baseline(baselines, family, steps, seed):
+    whole = open_source(baselines[family], seed).take(sum(steps))
+    source = open_source(baselines[family], seed)
+    np.testing.assert_array_equal(np.concatenate([source.take(bins) for bins in steps]), whole)
+    assert whole.shape == (sum(steps), 4)
+    assert whole.dtype == np.uint8
+
+
+@pytest.mark.parametrize("family", BASELINES)
+def test_a_baseline_streams_the_spikes_of_its_model(baselines, family):
+    bins = 40_000
+    source = open_source(baselines[family], 9)
+    assert isinstance(source, SamplerSource)
+    assert (source.unit_names, source.bin_size_s) == (baselines[family].card.unit_names, 0.001)
+    assert (source.provider, source.notice) == ("NumPy", "")
+    rates = source.take(bins).mean(axis=0)
+    np.testing.assert_allclose(rates, draw_bins(tiny_model(family), bins, 0).mean(axis=0), atol=0.02)
+    assert not np.array_equal(open_source(baselines[family], 8).take(500), open_source(baselines[family], 9).take(500))
+
+
+@pytest.mark.parametrize("family", BASELINES)
+def test_each_run_of_a_sampler_is_reported(baselines, family):
+    told = []
+    source = open_source(baselines[family], 0, on_inference=told.append)
+    source.take(2 * source.run_bins + 1)
+    source.take(source.run_bins - 1)
+    assert len(told) == 3
+    assert all(seconds > 0 for seconds in told)
+
+
+def test_a_source_is_opened_by_its_family(bundle, engine):
+    source = open_source(bundle, 2, "cpu")
+    assert isinstance(source, WindowSource)
+    np.testing.assert_array_equal(source.take(100), WindowSource(engine, 2).take(100))
+
+
+@pytest.mark.parametrize("family", BASELINES)
+def test_parameters_of_other_units_or_of_another_family_are_refused(baselines, family):
+    five = replace(baselines[family], card=tiny_baseline_card(family, 5))
+    with pytest.raises(BadInputError, match="tiny: expected parameters of 5 units, found 4"):
+        open_source(five, 0)
+    (other,) = BASELINES.keys() - {family}
+    with pytest.raises(BadInputError, match="expected the arrays of a"):
+        open_source(replace(baselines[family], parameters=baselines[other].parameters), 0)

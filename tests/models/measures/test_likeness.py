@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import STATISTICS, Likeness, distance, independent_units, judge, make_yardstick
+from spikeloop.models.measures.likeness import (
+    BOOTSTRAPS,
+    MOST_DRAWS,
+    STATISTICS,
+    Likeness,
+    bootstrap_intervals,
+    distance,
+    independent_units,
+    judge,
+    make_yardstick,
+    verdict,
+)
 from spikeloop.models.measures.statistics import expected_counts, pairwise_covariance
 from spikeloop.models.recordings.simulated import correlated_groups
 
@@ -47,6 +58,12 @@ def test_distances_are_their_definitions():
     assert distance("population count", np.array([0.5, 0.5]), np.array([0.5, 0.25, 0.25])) == 0.5
     assert math.isnan(distance("covariance", np.ones((1, 1)), np.ones((1, 1))))
     assert distance("rates", np.array([1.0, 2.0]), np.array([2.0, 4.0])) == 1.5
+    assert math.isnan(distance("triplets", np.empty(0), np.empty(0)))
+
+
+def test_window_counts_differ_by_the_mean_over_units_of_what_each_differs():
+    one, other = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
+    assert distance("window counts", one, other) == distance("window counts", other, one) == 1.0  # 2 and 0
 
 
 def test_samples_that_do_not_fit_are_refused(population, random):
@@ -58,3 +75,83 @@ def test_samples_that_do_not_fit_are_refused(population, random):
     for sampled in (population[:5], population[:, :8]):
         with pytest.raises(BadInputError, match="expected at least 10 windows"):
             judge(sampled, yardstick)
+
+
+@pytest.mark.parametrize(
+    ("error", "low", "words"),
+    [
+        (0.3, math.nan, "at the floor"),
+        (1.1, math.nan, "at the floor"),
+        (1.2, math.nan, "near"),
+        (1.5, 1.01, "near"),
+        (1.6, 1.01, "off"),
+        (3.0, math.nan, "off"),
+        (3.1, 1.01, "far off"),
+        (3.1, 0.9, "at the floor"),  # chance could have done it
+        (math.nan, math.nan, "nothing to compare"),
+    ],
+)
+def test_verdict_in_words(error, low, words):
+    assert verdict(Likeness("x", error=error, floor=1.0, ceiling=9.0, low=low, high=9.0)) == words
+
+
+def test_without_a_floor_there_is_nothing_to_compare():
+    assert verdict(Likeness("x", error=1.0, floor=0.0, ceiling=9.0)) == "nothing to compare"
+
+
+def test_errors_are_means_over_as_many_samples_as_there_are(population, random):
+    yardstick = make_yardstick(population[:400], population[400:500], random)
+    samples = population[500:].reshape(-1, 100, 32, 8)
+    single = [[each.error for each in judge(sample, yardstick)] for sample in samples[: MOST_DRAWS + 1]]
+
+    def errors(windows: int) -> list[float]:
+        return [each.error for each in judge(population[500 : 500 + windows], yardstick)]
+
+    np.testing.assert_allclose(errors(300), np.mean(single[:3], axis=0))
+    np.testing.assert_allclose(errors(399), np.mean(single[:3], axis=0))  # the rest makes no sample
+    np.testing.assert_allclose(errors(100 * (MOST_DRAWS + 1)), np.mean(single[:MOST_DRAWS], axis=0))
+
+
+def with_intervals(sampled, training, held_out, random, **options):
+    """Verdicts with intervals, by name; arrays of (blocks, windows, bins, units)."""
+    one, two, three = (each.reshape(-1, *each.shape[2:]) for each in (sampled, training, held_out))
+    likeness = judge(one, make_yardstick(two, three, random))
+    intervals = bootstrap_intervals(likeness, sampled, training, held_out, random, **options)
+    assert [each.statistic for each in intervals] == list(STATISTICS)
+    for each, plain in zip(intervals, likeness, strict=True):
+        assert (each.error, each.floor, each.ceiling) == (plain.error, plain.floor, plain.ceiling)
+    return {each.statistic: each for each in intervals}
+
+
+def test_intervals_hold_the_estimate_and_tell_the_ruined_from_the_perfect(population, random):
+    calls = []
+    blocks = population[:900].reshape(3, 30, 10, 32, 8)
+    perfect = with_intervals(blocks[0], blocks[1], blocks[2], random, on_progress=lambda: calls.append(None))
+    assert len(calls) == BOOTSTRAPS
+    for each in perfect.values():
+        assert 0 < each.low < each.ratio < each.high < math.inf
+    assert perfect["covariance"].low < 1.5
+    worthless = independent_units(population, 300, random)[:, np.newaxis]
+    ruined = with_intervals(worthless, blocks[1], blocks[2], random)["covariance"]
+    assert perfect["covariance"].high < ruined.low
+
+
+def test_intervals_are_wider_where_windows_of_a_block_are_alike(random):
+    """As many windows, but each block of 20 with a gain of its own: far fewer of them are worth anything."""
+    gain = random.uniform(0.5, 1.5, (3, 15, 1, 1, 1))
+    drifting = (random.random((3, 15, 20, 16, 6)) < 0.2 * gain).astype(np.uint8)
+    shuffled = np.stack([random.permutation(each.reshape(-1, 16, 6)).reshape(each.shape) for each in drifting])
+    widths = [
+        math.log(interval.high / interval.low)
+        for blocks in (drifting, shuffled)
+        for interval in (with_intervals(blocks[0], blocks[1], blocks[2], random)["rates"],)
+    ]
+    assert widths[0] > 1.2 * widths[1]
+
+
+def test_intervals_of_a_population_that_hardly_spikes_are_made_without_a_warning(random):
+    sparse = correlated_groups(windows=60, window_bins=16, units=2, spike_probability=0.02, seed=1).counts
+    blocks = sparse.reshape(3, 5, 4, 16, 2)
+    for each in with_intervals(blocks[0], blocks[1], blocks[2], random).values():
+        assert not each.low > each.ratio
+        assert not each.high < each.ratio

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.recording import cut_windows, from_counts, hold_out, load_recording
+from spikeloop.models.recordings.recording import (
+    BLOCKS,
+    cut_windows,
+    from_counts,
+    hold_out,
+    load_recording,
+    random_windows,
+    require_binary,
+)
 
 
 @given(repeats=st.integers(1, 5), bins=st.integers(1, 40), window=st.integers(1, 12))
@@ -124,3 +132,52 @@ def test_the_retina_is_what_was_published(retina):
     assert retina.counts.shape == (238, 953, 50)
     assert retina.bin_size_s == 0.02
     assert retina.counts.max() == 1
+
+
+def stamped(repeats: int, bins: int):
+    """A recording whose two units tell repeat and bin."""
+    stamp = np.stack(np.broadcast_arrays(np.arange(repeats)[:, None], np.arange(bins)), axis=2)
+    return from_counts(stamp, 0.02)
+
+
+@given(repeats=st.integers(1, 25), bins=st.integers(1, 120), window=st.integers(1, 12), seed=st.integers(0, 99))
+def test_random_windows_lie_inside_their_block(repeats, bins, window, seed):
+    random = np.random.Generator(np.random.Philox(seed))
+    recording = stamped(repeats, bins)
+    if window > bins:
+        with pytest.raises(BadInputError, match="expected repeats of at least"):
+            random_windows(recording, window, random)
+        return
+    windows = random_windows(recording, window, random).astype(int)
+    pieces = max(1, min(-(-BLOCKS // repeats), bins // (2 * window)))
+    stretch = bins // pieces  # that a block is long
+    assert windows.shape == (repeats * pieces, stretch // window, window, 2)
+    repeat, place = windows[..., 0], windows[..., 1]
+    block = np.arange(repeats * pieces)[:, None, None]
+    assert np.all(repeat == block // pieces)
+    assert np.all(np.diff(place, axis=2) == 1)
+    assert np.all(place // stretch == block % pieces)
+
+
+def test_random_windows_lie_at_every_place_alike(random):
+    windows = random_windows(stamped(200, 10), 4, random)
+    first = np.concatenate([random_windows(stamped(200, 10), 4, random)[:, :, 0, 1].ravel() for _ in range(20)])
+    assert windows.shape == (200, 2, 4, 2)
+    np.testing.assert_allclose(np.bincount(first, minlength=7) / len(first), 1 / 7, atol=0.02)
+
+
+def test_random_windows_are_those_of_the_random_numbers():
+    one, same, other = (
+        random_windows(stamped(30, 50), 4, np.random.Generator(np.random.Philox(seed))) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_more_than_one_spike_in_a_bin_is_refused_where_a_model_knows_none():
+    require_binary(from_counts(np.eye(3), 0.02), "Some-GAN")
+    require_binary(from_counts(np.zeros((3, 3)), 0.02), "Some-GAN")
+    with pytest.raises(
+        BadInputError, match="busy: Some-GAN needs at most one spike in a bin, found 2; bin finer than 20 ms"
+    ):
+        require_binary(from_counts(2 * np.eye(3), 0.02, name="busy"), "Some-GAN")

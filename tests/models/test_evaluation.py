@@ -1,0 +1,117 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.evaluation import STEPS, evaluate, windows_of_samples
+from spikeloop.models.measures.likeness import STATISTICS, Likeness, independent_units
+from spikeloop.models.measures.published_errors import published_errors
+from spikeloop.models.recordings.recording import from_counts
+from spikeloop.models.recordings.simulated import correlated_groups
+
+BINS = 8
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Training of 60 repeats, 30 held out, 300 more; each holds 5 windows."""
+    whole = correlated_groups(
+        windows=390, window_bins=5 * BINS, units=4, correlation=0.6, spike_probability=0.2, seed=1
+    )
+    return [replace(whole, counts=part) for part in np.split(whole.counts, [60, 90])]
+
+
+@pytest.fixture(scope="module")
+def evaluations(parts):
+    """Of a perfect model, of one without correlations, and of one that gives back its training."""
+    training, held_out, third = parts
+    random = np.random.Generator(np.random.Philox(0))
+    sampled = {
+        "perfect": np.concatenate([third.counts[:, :BINS], third.counts[:, -BINS:]]),
+        "independent": independent_units(windows_of_samples(training, BINS), 600, random),
+        "by heart": windows_of_samples(training, BINS),
+    }
+    return {name: evaluate(each, training, held_out) for name, each in sampled.items()}
+
+
+def test_a_perfect_model_is_told_from_the_others(evaluations):
+    perfect, independent, by_heart = evaluations.values()
+    assert [each.statistic for each in perfect.likeness] == list(STATISTICS)
+    assert perfect.mean_ratio == pytest.approx(1, abs=0.4)
+    assert independent.mean_ratio > 1.3 * perfect.mean_ratio
+    assert independent.published.covariance > 1.5 * perfect.published.covariance
+    assert by_heart.memorisation > 0.54 > perfect.memorisation > 0.46
+    assert by_heart.duplicates > perfect.duplicates
+    assert by_heart.real_duplicates == perfect.real_duplicates
+
+
+def test_two_sample_tests_compare_with_chance(evaluations):
+    perfect, independent, _ = evaluations.values()
+    assert perfect.real_two_sample == pytest.approx(0.5, abs=0.15)
+    assert perfect.two_sample == pytest.approx(0.5, abs=0.15)
+    assert independent.two_sample > 0.6
+
+
+def test_every_ratio_has_an_interval_about_it(evaluations):
+    for evaluation in evaluations.values():
+        for each in evaluation.likeness:
+            assert each.low < each.ratio < each.high
+
+
+def test_the_windows_for_pictures_are_those_compared(evaluations):
+    perfect = evaluations["perfect"]
+    assert perfect.sampled.shape == perfect.held_out.shape == (150, BINS, 4)
+    assert perfect.published == published_errors(perfect.sampled, perfect.held_out)
+
+
+def test_mean_and_worst_ratio_leave_out_what_has_none(evaluations):
+    some = [Likeness("a", 2, 1, 3), Likeness("b", math.nan, 1, 3), Likeness("c", 4, 1, 3), Likeness("d", 1, 0, 3)]
+    evaluation = replace(evaluations["perfect"], likeness=tuple(some))
+    assert evaluation.mean_ratio == 3
+    assert evaluation.worst.statistic == "c"
+    assert math.isnan(replace(evaluation, likeness=(some[1], some[3])).mean_ratio)
+    assert math.isnan(replace(evaluation, likeness=(some[1], some[3])).worst.ratio)
+
+
+def test_a_continuous_recording_is_judged_in_stretches_with_progress_told(parts):
+    training, held_out, third = (replace(part, counts=part.counts.reshape(1, -1, 4)) for part in parts)
+    calls = []
+    evaluation = evaluate(
+        windows_of_samples(third, BINS), training, held_out, seed=3, on_progress=lambda: calls.append(0)
+    )
+    assert len(calls) == STEPS
+    assert evaluation.held_out.shape == (7 * 20, BINS, 4)  # 20 stretches of 60 bins
+
+
+def test_what_cannot_be_judged_is_refused(parts):
+    training, held_out, third = parts
+    sampled = windows_of_samples(third, BINS)
+    with pytest.raises(BadInputError, match="expected 4 units, as in correlated groups, found 3"):
+        evaluate(sampled[:, :, :3], training, held_out)
+    with pytest.raises(BadInputError, match="expected at least 150 windows"):
+        evaluate(sampled[:149], training, held_out)
+    with pytest.raises(BadInputError, match="expected repeats of at least 41 bins"):
+        evaluate(np.zeros((150, 41, 4), np.uint8), training, held_out)
+    few = replace(held_out, counts=held_out.counts[:4, :15])
+    with pytest.raises(BadInputError, match="correlated groups: expected at least 5 repeats.*found 60 and 4; hold out"):
+        evaluate(sampled, training, few)
+    with pytest.raises(BadInputError, match="found 4 and 30"):
+        evaluate(sampled, few, held_out)
+    with pytest.raises(BadInputError, match="as many as for training"):
+        evaluate(sampled, replace(training, counts=training.counts[:20]), held_out)
+
+
+def test_samples_as_long_as_a_window_are_taken_and_longer_ones_cut_at_random_places():
+    counts = np.arange(6 * 40).reshape(6, 40, 1).astype(np.uint8)
+    recording = from_counts(counts, 0.001)
+    np.testing.assert_array_equal(windows_of_samples(recording, 40), counts)
+    cut = windows_of_samples(recording, 4)[:, :, 0].astype(int)
+    assert cut.shape == (6 * 4 * 2, 4)  # 4 stretches of 10 bins a repeat hold 2 windows each
+    np.testing.assert_array_equal(np.diff(cut, axis=1), 1)
+    assert len(np.unique(cut[:, 0] % 4)) > 1
+    np.testing.assert_array_equal(cut, windows_of_samples(recording, 4)[:, :, 0])
+    assert not np.array_equal(cut, windows_of_samples(recording, 4, seed=1)[:, :, 0])
+    with pytest.raises(BadInputError, match="expected repeats of at least 41 bins"):
+        windows_of_samples(recording, 41)

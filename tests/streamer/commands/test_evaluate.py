@@ -1,0 +1,279 @@
+"""Models and samples judged from the command line, and a baseline's whole way from recording to stream."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models import k_pairwise
+from spikeloop.models.measures.likeness import STATISTICS
+from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.streamer.commands.main import main
+from tests.streamer.commands.test_stream import fails
+from tests.tiny_baseline import tiny_baseline
+
+FIGURES = {
+    "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
+    "memorisation_auc", "exact_duplicates", "real_exact_duplicates", "statistics", "published_errors", "report",
+}  # fmt: skip
+ROW = {"statistic", "error", "floor", "ceiling", "low", "high", "ratio", "excess", "verdict"}
+
+
+def save(path: Path, spikes: np.ndarray, **others: object) -> Path:
+    np.savez(path, spikes=spikes, **({"bin_size_s": 0.001} | others))  # type: ignore[arg-type]
+    return path
+
+
+@pytest.fixture(scope="module")
+def spikes() -> np.ndarray:
+    """Of four units, (repeats, bins, units)."""
+    return correlated_groups(windows=240, window_bins=64, units=4, spike_probability=0.1, seed=1).counts
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, spikes) -> Path:
+    return save(tmp_path_factory.mktemp("data") / "recording.npz", spikes[:60])
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "tiny"
+    tiny_baseline(path, "dichotomized_gaussian")
+    return path
+
+
+def printed_by(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
+    """The one JSON document of a command that ends well."""
+    with pytest.raises(SystemExit) as stopped:
+        main([*map(str, arguments), "--json"])
+    printed = capsys.readouterr()
+    assert stopped.value.code == 0, printed.err
+    return json.loads(printed.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
+    return printed_by(capsys, "evaluate", *arguments)
+
+
+def test_a_bundle_is_judged_in_one_json_document(capsys, baseline, data):
+    document = evaluated(capsys, baseline, "--data", data)
+    assert set(document) >= FIGURES
+    assert (document["model"], document["data"], document["report"]) == (str(baseline), "recording", None)
+    assert (document["judged_on"].split(";")[0], document["window_bins"]) == ("1 of 5 repeats", 32)
+    rows = {row["statistic"]: row for row in document["statistics"]}
+    assert tuple(rows) == tuple(STATISTICS)
+    for row in rows.values():
+        assert set(row) == ROW
+        assert row["ratio"] == pytest.approx(row["error"] / row["floor"])
+        assert row["low"] <= row["ratio"] <= row["high"]
+    assert document["mean_ratio"] == pytest.approx(np.mean([row["ratio"] for row in rows.values()]))
+    assert rows[document["worst"]]["ratio"] == max(row["ratio"] for row in rows.values())
+    for auc in ("two_sample_auc", "real_two_sample_auc", "memorisation_auc"):
+        assert 0 <= document[auc] <= 1
+    assert all(np.isfinite(list(document["published_errors"].values())))
+
+
+def test_equal_seeds_give_equal_verdicts(capsys, baseline, data):
+    one, again, other = (evaluated(capsys, baseline, "--data", data, "--seed", seed) for seed in (3, 3, 4))
+    assert one == again
+    assert one["statistics"] != other["statistics"]
+
+
+def test_more_of_the_same_is_better_than_noise(capsys, spikes, data, tmp_path, random):
+    noise = (random.random((60, 64, 4)) < spikes.mean()).astype(np.uint8)
+    fresh, noisy = (
+        evaluated(capsys, save(tmp_path / f"{name}.npz", samples), "--data", data, "--window-bins", 32)
+        for name, samples in (("fresh", spikes[60:]), ("noise", noise))
+    )
+    assert fresh["mean_ratio"] < noisy["mean_ratio"]
+    assert fresh["mean_ratio"] == pytest.approx(1, abs=0.5)
+
+
+def test_samples_copied_from_training_are_found_out(capsys, spikes, data, tmp_path):
+    trained_on = spikes[:60][np.arange(60) % 5 != 4]
+    copied = evaluated(capsys, save(tmp_path / "copied.npz", trained_on), "--data", data, "--window-bins", 64)
+    assert copied["exact_duplicates"] == 1
+
+
+def test_samples_without_a_bin_size_have_the_recordings(capsys, spikes, data, tmp_path):
+    np.savez(tmp_path / "samples.npz", spikes=spikes[60:, :32])
+    document = evaluated(capsys, tmp_path / "samples.npz", "--data", data)
+    assert (document["judged_on"], document["window_bins"]) == ("1 of 5 repeats", 32)
+
+
+def test_a_continuous_recording_is_judged_by_its_last_part(capsys, spikes, tmp_path):
+    data = save(tmp_path / "continuous.npz", spikes[:120].reshape(-1, 4))
+    samples = save(tmp_path / "samples.npz", spikes[120:].reshape(-1, 4))
+    assert evaluated(capsys, samples, "--data", data)["judged_on"] == "the last 20%"
+    document = evaluated(capsys, samples, "--data", data, "--repeat-bins", 64, "--hold-out", 4)
+    assert document["judged_on"] == "1 of 4 repeats"
+
+
+def test_counts_above_1_are_judged_too(capsys, tmp_path, random):
+    real, model = (random.poisson(0.8, (60, 64, 3)) for _ in range(2))
+    document = evaluated(
+        capsys, save(tmp_path / "model.npz", model), "--data", save(tmp_path / "real.npz", real), "--window-bins", 32
+    )
+    assert document["mean_ratio"] == pytest.approx(1, abs=0.5)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # see the next test
+def test_silent_samples_and_single_units_are_judged_too(capsys, spikes, data, tmp_path):
+    silent = save(tmp_path / "silent.npz", np.zeros_like(spikes[60:]))
+    assert evaluated(capsys, silent, "--data", data, "--window-bins", 32)["mean_ratio"] > 1.5
+    single = [save(tmp_path / f"{name}.npz", part[..., :1]) for name, part in (("a", spikes[60:]), ("b", spikes[:60]))]
+    document = evaluated(capsys, single[0], "--data", single[1], "--window-bins", 32)
+    covariance = next(row for row in document["statistics"] if row["statistic"] == "covariance")
+    assert (covariance["ratio"], covariance["verdict"]) == (None, "nothing to compare")
+
+
+def test_a_rate_that_some_draws_meet_exactly_gives_no_warning(capsys, spikes, tmp_path):
+    single = [save(tmp_path / f"{name}.npz", part[..., :1]) for name, part in (("a", spikes[60:]), ("b", spikes[:60]))]
+    evaluated(capsys, single[0], "--data", single[1], "--window-bins", 32)
+
+
+def test_words_say_what_json_does(capsys, baseline, data):
+    document = evaluated(capsys, baseline, "--data", data)
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(baseline), "--data", str(data)])
+    printed = capsys.readouterr().out
+    assert f"mean E/F {document['mean_ratio']:.2f}" in printed
+    assert f"({document['worst']})" in printed
+    assert f"two-sample AUC {document['two_sample_auc']:.3f}" in printed
+    assert f"memorisation AUC {document['memorisation_auc']:.3f}" in printed
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(capsys, baseline, data, tmp_path):
+    report = tmp_path / "new" / "report.html"
+    document = evaluated(capsys, baseline, "--data", data, "--report", report)
+    assert document["report"] == str(report)
+    page = report.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg") == page.count("</svg>") >= 1
+    links = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]*)", page) + re.findall(r"url\(([^)]*)\)", page)
+    assert links
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert not re.search(r"<script|<link|<iframe|@import", page)
+    for name in STATISTICS:
+        assert f"<td>{name}</td>" in page
+    assert f"{document['mean_ratio']:.2f}" in page
+    assert [path.name for path in report.parent.iterdir()] == ["report.html"]
+
+
+def test_names_from_files_are_escaped_in_the_report(capsys, spikes, tmp_path):
+    names = ["<script>alert(1)</script>", "a&b", "$x_1$", "d"]
+    data = save(tmp_path / "<b>.npz", spikes[:60], unit_names=np.array(names))
+    samples = save(tmp_path / "<i>.npz", spikes[60:])
+    evaluated(capsys, samples, "--data", data, "--report", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"<script|<b>|<i>", page)
+
+
+def test_a_report_where_no_file_can_be_is_a_failure(capsys, baseline, data, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, said = fails(capsys, "evaluate", baseline, "--data", data, "--report", tmp_path / "file" / "report.html")
+    assert code == 1
+    assert "could not write" in said
+
+
+@pytest.fixture
+def odd(tmp_path, spikes) -> Path:
+    """A folder of files that don't fit the recording, each in its own way."""
+    some = spikes[60:]
+    save(tmp_path / "units.npz", some[..., :3])
+    save(tmp_path / "bins.npz", some, bin_size_s=0.002)
+    save(tmp_path / "nan.npz", np.where(some > 0, np.nan, 0.0))
+    save(tmp_path / "short.npz", some[:1, :40])
+    save(tmp_path / "few.npz", some[:2])
+    np.savez(tmp_path / "empty.npz", other=np.zeros(3))
+    (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
+    np.savez(tmp_path / "stateless.npz", spikes=some)
+    tiny_baseline(tmp_path / "five", "k_pairwise", units=5)
+    tiny_baseline(tmp_path / "slow", "k_pairwise", bin_size_s=0.02)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("units.npz", "units.npz has 3 units, recording 4"),
+        ("five", "five has 5 units, recording 4"),
+        ("bins.npz", "bins of 2 ms, recording of 1 ms; expected the same"),
+        ("slow", "bins of 20 ms, recording of 1 ms; expected the same"),
+        ("nan.npz", "found NaN or infinity"),
+        ("short.npz", "expected at least"),
+        ("few.npz", "expected at least"),
+        ("empty.npz", "expected an array named spikes"),
+        ("damaged.npz", "not a readable .npz file"),
+        ("missing.npz", "no such file"),
+        ("missing", "no bundle named or at"),
+    ],
+)
+def test_models_that_do_not_fit_the_recording_are_told(capsys, data, odd, model, message):
+    code, said = fails(capsys, "evaluate", odd / model, "--data", data)
+    assert code == 2
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        ("short.npz", "expected repeats of at least 32 bins (one window), found 8"),
+        ("few.npz", "expected repeats of at least 32 bins (one window), found 12"),
+        ("nan.npz", "found NaN or infinity"),
+        ("missing.npz", "no such file"),
+        ("stateless.npz", "no bin_size_s in the file"),
+        ("retna", "no recording named"),
+    ],
+)
+def test_recordings_that_can_not_be_judged_by_are_told(capsys, baseline, odd, recording, message):
+    path = odd / recording if recording.endswith(".npz") else recording
+    code, said = fails(capsys, "evaluate", baseline, "--data", path)
+    assert code == 2
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--report", "report.pdf"], "--report: expected a file ending in .html"),
+        (["--hold-out", 1], "--hold-out: expected 2 or more"),
+        (["--hold-out", 0], "--hold-out: expected 2 or more"),
+        (["--window-bins", 1], "--window-bins: expected windows of at least 2"),
+        (["--window-bins", 65], "expected repeats of at least 65 bins"),
+        (["--seed", -1], "--seed: expected"),
+        (["--hold-out", 30], "expected at least 5 repeats"),
+    ],
+)
+def test_options_out_of_range_are_told(capsys, baseline, data, options, message):
+    code, said = fails(capsys, "evaluate", baseline, "--data", data, *options)
+    assert code == 2
+    assert message in said
+
+
+def test_windows_longer_than_a_generators_are_refused(capsys, bundle_path, tmp_path, random):
+    data = save(tmp_path / "wide.npz", random.random((20, 64, 96)) < 0.1)
+    code, said = fails(capsys, "evaluate", bundle_path, "--data", data, "--window-bins", 33)
+    assert code == 2
+    assert "windows of 32 bins that don't go on from one to the next" in said
+
+
+@pytest.mark.parametrize("family", ["dichotomized_gaussian", "k_pairwise"])
+def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, tmp_path, stream_name, family):
+    monkeypatch.setitem(k_pairwise.PRESETS, "default", k_pairwise.KPairwiseConfig(chains=512, steps=100))
+    document = printed_by(capsys, "train", "--family", family, "--data", data, "--out", tmp_path / "run")
+    assert (document["family"], document["judged_on"]) == (family, "held-out repeats")
+    assert {row["statistic"] for row in document["realism"]} == set(STATISTICS)
+    document = printed_by(capsys, "export", tmp_path / "run", "--out", tmp_path / "mine.zip")
+    assert document["sha256"] == read_bundle(tmp_path / "mine.zip").sha256
+    stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 1, "--json")
+    printed, errors = stream.communicate(timeout=60)
+    assert stream.returncode == 0, errors
+    streamed = json.loads(printed)
+    assert (streamed["bundle"], streamed["sha256"], streamed["provider"]) == ("mine", document["sha256"], "NumPy")
+    assert streamed["bins"] == 1000
+    judged_on = evaluated(capsys, tmp_path / "mine.zip", "--data", data)["judged_on"]
+    assert judged_on == "1 of 5 repeats, held out from training"
