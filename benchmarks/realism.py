@@ -41,6 +41,7 @@ GANS = {
     "paper": "Spike-GAN, `paper`",
     "fully_connected": "fully connected GAN",
 }
+TITLES = {"dichotomized_gaussian": "dichotomized Gaussian", "k_pairwise": "k-pairwise"}
 CURVES = ("causal", "windowed", "paper", "fully_connected")
 STAGES = [("retina", model) for model in GANS] + [(name, "causal") for name in RECORDINGS if name != "retina"]
 
@@ -120,7 +121,7 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
     if name == "retina" and (path := Path(os.environ.get("SPIKELOOP_DATA", "")) / PUBLISHED).is_file():
         archive = np.load(path)
         for key, bins_stored in zip(("dichotomized_gaussian", "k_pairwise"), archive["n_bins"], strict=True):
-            title = f"{key.replace('_', ' ').replace('k p', 'k-p')}, as published"
+            title = f"{TITLES[key]}, as published"
             sample = _cut(np.unpackbits(archive[key], axis=0)[:bins_stored], bins)
             rows[title] = _judged(name, title, sample, training, held_out)
     windows = random_windows(training, bins, np.random.default_rng(1)).reshape(-1, bins, training.units)
@@ -164,13 +165,13 @@ def _patterns() -> dict[str, dict[str, float]]:
     contender = training_of("patterns", "causal")
     contender.resume(run_of("patterns", "causal"))
     samples = {GANS["causal"]: contender.sample(len(fresh), 1)}
-    for family, title in (("dichotomized_gaussian", "dichotomized Gaussian, ours"), ("k_pairwise", "k-pairwise, ours")):
+    for family in BASELINES:
         baseline = BASELINES[family]
         config = baseline.presets["default"]
         if family == "dichotomized_gaussian":
             config = dataclasses.replace(config, lags=11)
         model = baseline.fit(training, config, lambda share: None)
-        samples[title] = _cut(draw_bins(model, 12 * len(fresh), seed=1), 12)
+        samples[f"{TITLES[family]}, ours"] = _cut(draw_bins(model, 12 * len(fresh), seed=1), 12)
     return {
         title: dataclasses.asdict(compare_patterns(sample, training.counts, truth, fresh))
         for title, sample in samples.items()

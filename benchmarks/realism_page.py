@@ -46,10 +46,10 @@ def page_of(result: dict[str, Any], model: str) -> str:
         _summary(retina),
         _ratios(retina),
         _who_is_ahead(retina, model),
-        "The causal Spike-GAN learns by likelihood first and by its critic second; no statistic but the rates is given"
-        " to any GAN, and none at all to `paper` and to the fully connected one. Our dichotomized Gaussian is told the"
-        " phase of the stimulus in every training bin, which the GANs are not; blind to it, it is the third line from"
-        " its kind. Both stand where the published samples do, or better.",
+        _ours_and_published(retina),
+        "The causal Spike-GAN learns by likelihood first and by its critic second. No statistic but the rates is given"
+        " to a GAN called `fast`, and none at all to the others. Our dichotomized Gaussian is told the phase of the"
+        " stimulus in every training bin, which no GAN is; the line below it is the same model without.",
         "![Mean E/F over training time](time_to_quality.png)",
         "The paper's own errors, not normalised (sums over units, pairs, lags or bins; the last line is sampling alone"
         " only for real data, so compare rows):",
@@ -113,6 +113,24 @@ def _who_is_ahead(rows: dict[str, dict[str, Any]], model: str) -> str:
     return (
         f"Wherever a baseline is not at the floor, the causal Spike-GAN is ahead of it, except in {'; '.join(behind)}."
     )
+
+
+def _ours_and_published(rows: dict[str, dict[str, Any]]) -> str:
+    """Where our baselines are off the floor and further off than the published samples, by chance or not."""
+    behind = [
+        f"{title}: {statistic} ({ours['ratio']:.2f} against {theirs['ratio']:.2f})"
+        for title, published in (
+            ("dichotomized Gaussian", "dichotomized Gaussian, as published"),
+            ("k-pairwise", "k-pairwise, as published"),
+        )
+        if published in rows
+        for statistic, theirs in rows[published]["statistics"].items()
+        for ours in (rows[f"{title}, ours"]["statistics"][statistic],)
+        if ours["ratio"] > theirs["ratio"] and ours["verdict"] != "at the floor"
+    ]
+    if not behind:
+        return "On every statistic our baselines are at the floor or at least as good as the published samples."
+    return f"Our baselines are at the floor or at least as good as the published samples, except {'; '.join(behind)}."
 
 
 def _published(rows: dict[str, dict[str, Any]]) -> str:
