@@ -31,6 +31,7 @@ RECORDINGS = {
     "packets": lambda: packets(10240, seed=1).recording,
 }
 WINDOW_BINS = {"patterns": 12, "groups": 128, "rat_m1_ms": 64}
+LIKELIHOOD_STEPS = 1500  # of the causal model where it has a few minutes only, so that its critic comes to act
 
 SETTINGS = {
     "causal": ("causal_gan", "fast"),
@@ -49,7 +50,11 @@ def run_of(recording: str, model: str) -> Path:
 def training_of(recording: str, model: str) -> Training:
     """The model before its training, every 5th repeat held out."""
     settings = preset(*SETTINGS[model])
-    config = dataclasses.replace(settings.config, window_bins=WINDOW_BINS.get(recording, settings.config.window_bins))
+    config = settings.config
+    if recording != "retina":
+        config = dataclasses.replace(
+            config, window_bins=WINDOW_BINS.get(recording, config.window_bins), likelihood_steps=LIKELIHOOD_STEPS
+        )
     source: Recording = RECORDINGS[recording]()
     return Training(source, dataclasses.replace(settings, config=config), "cpu")
 

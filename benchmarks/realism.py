@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks.contenders import RECORDINGS, curve_of, run_of, training_of
 from benchmarks.realism_page import draw_curves, page_of
 from spikeloop.models.baselines import BASELINES, draw_bins
-from spikeloop.models.evaluation import Evaluation, evaluate
+from spikeloop.models.evaluation import Evaluation, evaluate, windows_of_samples
 from spikeloop.models.measures.likeness import MOST_DRAWS, STATISTICS, independent_units, statistics_of, verdict
 from spikeloop.models.measures.patterns import compare_patterns
 from spikeloop.models.measures.statistics import interspike_interval_distribution
@@ -32,6 +32,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = "retina/published_surrogates.npz"
 REFRACTORY_BINS = 3  # at 1 ms
+SPARE_WINDOWS = 100  # as random places use a stream up less evenly
 TRUE_PATTERNS = 2**21
 SHARE = {"retina": 1.0, "rat_m1_ms": 0.4, "patterns": 0.2, "groups": 0.4, "packets": 0.2}  # of the minutes
 GANS = {
@@ -107,7 +108,8 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
     rows = {}
     for model in [model for where, model in STAGES if where == name]:
         contender = training_of(name, model)
-        contender.resume(run_of(name, model))
+        if not contender.resume(run_of(name, model)):
+            raise SystemExit(f"no checkpoint in {run_of(name, model)}")
         rows[GANS[model]] = _judged(name, GANS[model], contender.sample(number, 1), training, held_out)
         rows[GANS[model]] |= {"minutes": contender.trained_s / 60, "steps": contender.steps}
     baselines = [("dichotomized_gaussian", "default", "dichotomized Gaussian, ours")]
@@ -115,14 +117,14 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
         baselines += [("dichotomized_gaussian", "stationary", "the same, blind to the stimulus")]
     baselines += [("k_pairwise", "default", "k-pairwise, ours")]
     for family, preset, title in baselines:
-        model = BASELINES[family].fit(training, BASELINES[family].presets[preset], lambda share: None)
-        sample = _cut(draw_bins(model, number * bins, seed=1), bins)
+        sample = _sample_of_baseline(family, preset, training, number, bins)
         rows[title] = _judged(name, title, sample, training, held_out)
     if name == "retina" and (path := Path(os.environ.get("SPIKELOOP_DATA", "")) / PUBLISHED).is_file():
         archive = np.load(path)
         for key, bins_stored in zip(("dichotomized_gaussian", "k_pairwise"), archive["n_bins"], strict=True):
             title = f"{TITLES[key]}, as published"
-            sample = _cut(np.unpackbits(archive[key], axis=0)[:bins_stored], bins)
+            stream = from_counts(np.unpackbits(archive[key], axis=0)[:bins_stored], training.bin_size_s)
+            sample = windows_of_samples(stream, bins)
             rows[title] = _judged(name, title, sample, training, held_out)
     windows = random_windows(training, bins, np.random.default_rng(1)).reshape(-1, bins, training.units)
     sample = independent_units(windows, number, np.random.default_rng(2))
@@ -130,8 +132,17 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _cut(counts: NDArray[np.uint8], bins: int) -> NDArray[np.uint8]:
-    return counts[: len(counts) // bins * bins].reshape(-1, bins, counts.shape[1])
+def _sample_of_baseline(family: str, preset: str, training: Recording, windows: int, bins: int) -> NDArray[np.uint8]:
+    """At least so many windows at random places of a stream; where repeats are windows, as they come."""
+    baseline = BASELINES[family]
+    config = baseline.presets[preset]
+    if family == "dichotomized_gaussian":
+        config = dataclasses.replace(config, lags=min(config.lags, training.bins - 1))
+    model = baseline.fit(training, config, lambda share: None)
+    counts = draw_bins(model, (windows + SPARE_WINDOWS) * bins, seed=1)
+    if training.bins == bins:
+        return counts.reshape(-1, bins, training.units)[:windows]
+    return windows_of_samples(from_counts(counts, training.bin_size_s), bins)[:windows]
 
 
 def _judged(
@@ -166,12 +177,7 @@ def _patterns() -> dict[str, dict[str, float]]:
     contender.resume(run_of("patterns", "causal"))
     samples = {GANS["causal"]: contender.sample(len(fresh), 1)}
     for family in BASELINES:
-        baseline = BASELINES[family]
-        config = baseline.presets["default"]
-        if family == "dichotomized_gaussian":
-            config = dataclasses.replace(config, lags=11)
-        model = baseline.fit(training, config, lambda share: None)
-        samples[f"{TITLES[family]}, ours"] = _cut(draw_bins(model, 12 * len(fresh), seed=1), 12)
+        samples[f"{TITLES[family]}, ours"] = _sample_of_baseline(family, "default", training, len(fresh), 12)
     return {
         title: dataclasses.asdict(compare_patterns(sample, training.counts, truth, fresh))
         for title, sample in samples.items()
@@ -193,9 +199,7 @@ def _intervals() -> dict[str, float]:
         for title, part in windows.items()
     }
     sampled = contender.sample(len(real["recorded, held out"]), 1)
-    baseline = BASELINES["dichotomized_gaussian"]
-    model = baseline.fit(examined.training, baseline.presets["stationary"], lambda share: None)
-    gaussian = _cut(draw_bins(model, len(sampled) * bins, 1), bins)
+    gaussian = _sample_of_baseline("dichotomized_gaussian", "stationary", examined.training, len(sampled), bins)
     every = real | {GANS["causal"]: sampled, "dichotomized Gaussian": gaussian}
     every["independent units"] = independent_units(real["recorded, training"], len(sampled), np.random.default_rng(0))
     return {

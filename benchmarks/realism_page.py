@@ -48,7 +48,8 @@ def page_of(result: dict[str, Any], model: str) -> str:
         _who_is_ahead(retina, model),
         _ours_and_published(retina),
         "The causal Spike-GAN learns by likelihood first and by its critic second. No statistic but the rates is given"
-        " to a GAN called `fast`, and none at all to the others. Our dichotomized Gaussian is told the phase of the"
+        " to a GAN called `fast`, and none at all to the others; the causal one's critic looks at the spike counts"
+        " and lagged products of a window beside the window itself. Our dichotomized Gaussian is told the phase of the"
         " stimulus in every training bin, which no GAN is; the line below it is the same model without.",
         "![Mean E/F over training time](time_to_quality.png)",
         "The paper's own errors, not normalised (sums over units, pairs, lags or bins; the last line is sampling alone"

@@ -24,7 +24,7 @@ __all__ = ["export_bundle", "to_onnx"]
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
-FORKS = 1 / 16  # of the windows, in which a spike at its very threshold may fall either way, and others after it
+FORKS = 1 / 16  # of a causal generator's windows: a spike at its very threshold may fall either way, others follow
 PARITY_TOLERANCE = 1e-4  # float32 sums of a few hundred terms, in another order
 
 
@@ -66,7 +66,8 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     model.eval()
 
     sampled = model.calibrated()
-    generator = to_onnx(sampled, torch.zeros(2, sampled.latent_size), "latent", "probability")
+    forks = FORKS if settings["family"] == "causal_gan" else 0.0
+    generator = to_onnx(sampled, torch.zeros(2, sampled.latent_size), "latent", "probability", forks)
     critic = to_onnx(model.critic, torch.zeros(2, config.window_bins, units), "windows", "score")
     card = _card(
         description, name or out.stem, kind="window", window_bins=config.window_bins,
@@ -104,7 +105,7 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
-def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: str) -> bytes:
+def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: str, forks: float = 0.0) -> bytes:
     """A module as ONNX with a free batch size, after a check that ONNX Runtime computes what torch does.
 
     Raises
@@ -125,7 +126,7 @@ def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: st
             external_data=False,
         )
     exported = _without_notes(program.model_proto).SerializeToString()
-    check_parity(module, exported, example.shape[1:])
+    check_parity(module, exported, example.shape[1:], forks)
     return exported
 
 
@@ -152,7 +153,7 @@ def _without_notes(model: Any) -> Any:
 
 
 @torch.no_grad()
-def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int]) -> None:
+def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int], forks: float = 0.0) -> None:
     """Compare torch with ONNX Runtime on seeded normal inputs of several batch sizes.
 
     Raises
@@ -164,6 +165,7 @@ def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int]) -> No
 
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     random = np.random.Generator(np.random.Philox(0))
+    differing = 0
     for batch in PARITY_BATCHES:
         given = random.standard_normal((batch, *shape), dtype=np.float32)
         expected: Any = module(torch.from_numpy(given)).numpy()
@@ -171,7 +173,8 @@ def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int]) -> No
         if found.shape != expected.shape:
             raise FailureError(f"ONNX Runtime gives {found.shape}, torch {expected.shape}; nothing was exported")
         alike = np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5).reshape(batch, -1).all(axis=1)
-        if np.sum(~alike) > FORKS * batch:
+        differing += int(np.sum(~alike))
+        if np.sum(~alike) > np.ceil(forks * batch) or differing > forks * sum(PARITY_BATCHES):
             raise FailureError(
                 f"ONNX Runtime and torch disagree on {np.sum(~alike)} of {batch} (by up to"
                 f" {np.abs(found - expected).max():.2g}); nothing was exported: check the pinned versions in"

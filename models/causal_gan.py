@@ -37,7 +37,7 @@ class CausalGanConfig:
     dropout: float = 0.25  # of the recurrent unit's output while it learns by likelihood
     likelihood_steps: int = 5000  # of the first stage
     likelihood_batch: int = 64
-    likelihood_rate: float = 3e-3  # falls to nothing along a cosine
+    likelihood_rate: float = 3e-3  # falls to 3 % along a quarter of a cosine
     weight_decay: float = 1e-2
     likelihood_weight: float = 1.0  # of the likelihood of a bin beside the critic in the second stage; 0 for none
     batch: int = 128

@@ -139,7 +139,8 @@ def fit(
         probability = rates[np.newaxis]
     with np.errstate(divide="ignore"):
         thresholds = ndtri(probability)  # -inf for a silent unit
-    variances = np.outer(*2 * (rates * (1 - rates),))
+    variance = rates * (1 - rates)
+    variances = np.outer(variance, variance)
     noise = _noise_covariances(recording, probability, config.lags)
     noise *= _reliability(noise, variances / recording.counts[..., 0].size)
     series = _tetrachoric_series(thresholds, config.lags)
@@ -207,7 +208,8 @@ def latent_correlation(series: Floats, covariance: Floats) -> Floats:
 
     Returns
     -------
-    (...), within +/- 0.95: the nearest for a covariance that is out of reach; 0 for a unit that never varies
+    (...), within +/- 0.95: the nearest for a covariance that is out of reach; 0 for a unit that never varies. Of rare
+    units a negative covariance can hardly be told from none, and strong negative correlations come out weaker.
     """
     low, high = (np.full(covariance.shape, sign * LARGEST_CORRELATION) for sign in (-1, 1))
     for _ in range(HALVINGS):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,8 @@ class Evaluation:
 
     @property
     def mean_ratio(self) -> float:
-        """Mean E / F over the statistics that have one."""
-        ratios = [each.ratio for each in self.likeness if not math.isnan(each.ratio)]
+        """Mean E / F over the statistics that have a finite one."""
+        ratios = [each.ratio for each in self.likeness if math.isfinite(each.ratio)]
         return float(np.mean(ratios)) if ratios else math.nan
 
     @property
@@ -88,6 +88,8 @@ def evaluate(
     if sampled.shape[2] != held_out.units:
         raise BadInputError(f"expected {held_out.units} units, as in {held_out.name}, found {sampled.shape[2]}")
     real, known = random_windows(held_out, bins, random), random_windows(training, bins, random)
+    per_block = min(real.shape[1], known.shape[1])  # of a continuous recording, training has the longer stretches
+    real, known = real[:, :per_block], known[:, :per_block]
     if min(len(real), len(known)) < FOLDS:
         raise BadInputError(
             f"{held_out.name}: expected at least {FOLDS} repeats (or as many stretches of two windows of {bins} bins)"
@@ -103,7 +105,8 @@ def evaluate(
     some = random.permutation(len(known))[: len(real)]
     real_two_sample = two_sample_auc(real, known[some], random)
     on_progress()
-    neighbours = [_many_windows(part, min(training.repeats, held_out.repeats), bins, random)
+    stretch = min(training.bins, held_out.bins)
+    neighbours = [_many_windows(part, min(training.repeats, held_out.repeats), stretch, bins, random)
                   for part in (training, held_out)]  # fmt: skip
     fewest = min(map(len, neighbours))
     known_by_heart = known_windows(training.counts, bins)
@@ -136,10 +139,11 @@ def _flat(windows: Windows) -> Windows:
     return windows.reshape(-1, *windows.shape[2:])
 
 
-def _many_windows(recording: Recording, repeats: int, bins: int, random: np.random.Generator) -> Windows:
-    """Windows of so many repeats, drawn time and again until they lie densely."""
+def _many_windows(recording: Recording, repeats: int, stretch: int, bins: int, random: np.random.Generator) -> Windows:
+    """Windows of so many repeats and so many bins of each, drawn time and again until they lie densely."""
     chosen = random.permutation(recording.repeats)[:repeats]
-    part = Recording(recording.counts[chosen], recording.bin_size_s, recording.unit_names, recording.name)
+    first = random.integers(recording.bins - stretch + 1)
+    part = replace(recording, counts=recording.counts[chosen, first : first + stretch])
     places = part.repeats * (part.bins - bins + 1)
     drawn = [_flat(random_windows(part, bins, random))]
     while sum(map(len, drawn)) < min(NEIGHBOURS, places):

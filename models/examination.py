@@ -75,14 +75,14 @@ def examine(recording: Recording, every: int, window_bins: int, seed: int) -> Ex
             f"{recording.name}: expected parts of at least {window_bins} bins (one window) to train on and to"
             f" judge by, found {training.bins} and {judged.bins}; is it (bins, units)?"
         )
-    known, held_out = (_windows(part, window_bins, seed) for part in (unseen, judged))
     random = np.random.Generator(np.random.Philox(seed))
-    yardstick = make_yardstick(known, held_out[: min(JUDGED_WINDOWS, len(known))], random)
+    known, held_out = (_windows(part, window_bins, random) for part in (unseen, judged))
+    yardstick = make_yardstick(known, random.permutation(held_out)[: min(JUDGED_WINDOWS, len(known))], random)
     return Examination(training, judged, "held-out repeats" if every else "training data", window_bins, yardstick, seed)
 
 
-def _windows(recording: Recording, window_bins: int, seed: int) -> NDArray[np.uint8]:
-    windows = random_windows(recording, window_bins, np.random.Generator(np.random.Philox(seed)))
+def _windows(recording: Recording, window_bins: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    windows = random_windows(recording, window_bins, random)
     return windows.reshape(-1, *windows.shape[2:])
 
 

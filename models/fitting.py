@@ -42,6 +42,8 @@ def fit(
     if preset not in baseline.presets:
         raise BadInputError(f"no preset named {preset!r}; {family} has {', '.join(baseline.presets)}")
     config = baseline.presets[preset]
+    if hasattr(config, "seed"):
+        config = dataclasses.replace(config, seed=seed)
     examination = examine(recording, hold_out, WINDOW_BINS, seed)
     with sole_writer(folder):
         began = time.perf_counter()

@@ -31,6 +31,7 @@ __all__ = ["Progress", "Training", "train"]
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
 CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 4096
+SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
 
 
@@ -107,6 +108,7 @@ class Training:
         """
         wanted = self.examination.counts_of_windows()
         least = 0.5 / self._counts[..., 0].numel()
+        silent = torch.as_tensor(wanted == 0, device=self.device)
         wanted = np.clip(wanted, least, 1 - least)
         self.model.calibration.zero_()
         for round_ in range(CALIBRATION_ROUNDS):
@@ -115,6 +117,7 @@ class Training:
             shift = np.log(wanted / (1 - wanted)) - np.log(found / (1 - found))
             share = 1 / (1 + round_ / 2)
             self.model.calibration += torch.as_tensor(share * shift, dtype=torch.float32, device=self.device)
+        self.model.calibration[silent] = SILENT_LOG_ODDS
 
     def judge(self) -> tuple[Likeness, ...]:
         """Likeness to the repeats that were held out (or, where none were, to a fifth of the training data)."""
@@ -233,6 +236,7 @@ def _train(
     on_progress: Callable[[Progress], None],
 ) -> tuple[Likeness, ...]:
     resumed = training.resume(folder)
+    training.model.calibration.zero_()  # what is trained on is calibrated anew at the end
     on_progress(Progress(training.steps, training.trained_s, training.likeness, resumed))
     if not resumed:
         training.save(folder)  # so that a disk that refuses is known at once

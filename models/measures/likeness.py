@@ -93,8 +93,10 @@ class Likeness:
 
     @property
     def ratio(self) -> float:
-        """E / F: 1 is as good as more data from the same recording; NaN where the floor is 0."""
-        return self.error / self.floor if self.floor > 0 else math.nan
+        """E / F: 1 is as good as more data from the same recording; NaN where there is nothing to compare."""
+        if self.floor > 0:
+            return self.error / self.floor
+        return math.inf if self.error > 0 else math.nan
 
     @property
     def excess(self) -> float:
@@ -233,8 +235,8 @@ def bootstrap_intervals(
 ) -> tuple[Likeness, ...]:
     """Verdicts with the 95 % bootstrap interval of each E / F.
 
-    Whole blocks are drawn with replacement from all three, as many as are held out, since windows of one repeat
-    are alike. Drawing adds the noise of sampling a second time, to E as to F, and so pulls their ratio towards 1;
+    Whole blocks are drawn with replacement from all three, since windows of one repeat are alike, and as many windows
+    as are held out. Drawing adds the noise of sampling a second time, to E as to F, and so pulls their ratio towards 1;
     the interval is the bootstrap's spread of log(E / F) about its median, put about the estimate itself.
 
     Parameters
@@ -242,18 +244,21 @@ def bootstrap_intervals(
     sampled, training, held_out : arrays of shape (blocks, windows, bins, units)
     on_progress : called after each of `BOOTSTRAPS` draws
     """
-    blocks = len(held_out)
+    windows = held_out.shape[0] * held_out.shape[1]
     drawn = []
     for _ in range(BOOTSTRAPS):
-        truth, model, floor = (
-            each[random.integers(len(each), size=blocks)].reshape(-1, *each.shape[2:])
-            for each in (held_out, sampled, training)
-        )
+        truth, model, floor = (_draw_blocks(each, windows, random) for each in (held_out, sampled, training))
         statistics = statistics_of(truth)
         errors, floors = _distances(statistics, model), _distances(statistics, floor)
         drawn.append({name: _log_ratio(errors[name], floors[name]) for name in STATISTICS})
         on_progress()
     return tuple(_with_interval(each, np.array([draw[each.statistic] for draw in drawn])) for each in likeness)
+
+
+def _draw_blocks(blocks: Windows, windows: int, random: np.random.Generator) -> Windows:
+    """So many windows in whole blocks, with replacement; of the last block what is needed."""
+    chosen = random.integers(len(blocks), size=-(-windows // blocks.shape[1]))
+    return blocks[chosen].reshape(-1, *blocks.shape[2:])[:windows]
 
 
 def _log_ratio(error: float, floor: float) -> float:

@@ -1,7 +1,8 @@
 """Memorisation: does a model give back the windows that it was trained on?
 
 A model that learned the population lies as near to held-out windows as to those of its training; one that
-learned its training windows by heart lies nearer to these (Meehan, Chaudhuri, Dasgupta, AISTATS 2020).
+learned its training windows by heart lies nearer to these. (A test of two distances, as that of Meehan, Chaudhuri
+and Dasgupta, AISTATS 2020, which compares distances of model and held-out windows to training.)
 """
 
 from hashlib import blake2b

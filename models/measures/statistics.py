@@ -85,6 +85,7 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     return products / len(early) - np.outer(early.mean(0, dtype=np.float64), late.mean(0, dtype=np.float64))
 
 
+LEAST_COVARIANCE = 3.0  # in standard errors
 _EXACT_ROWS = 2**24 // 255**2  # rows whose products of two uint8 counts still sum exactly in float32
 
 
@@ -282,6 +283,8 @@ def population_power_spectrum(windows: Windows) -> Floats:
 def seam_ratio(counts: NDArray[np.uint8], step_bins: int, max_lag: int = 5) -> float:
     """Lagged covariance across the borders of steps over that inside steps; 1 where nothing shows a seam.
 
+    NaN where there is no covariance to speak of inside steps.
+
     The covariances of all pairs of units at lags 1 to `max_lag` are summed over pairs of bins on two sides of a
     border, and over pairs on one side, each sum divided by its number of pairs of bins.
 
@@ -303,11 +306,12 @@ def seam_ratio(counts: NDArray[np.uint8], step_bins: int, max_lag: int = 5) -> f
     whole = counts[: steps * step_bins]
     own = whole - whole.mean(axis=0)
     population = own.sum(axis=1)  # its products are the sums of those of all pairs
-    across, within = 0.0, 0.0
+    across, within, noise = 0.0, 0.0, 0.0
     for lag in range(1, max_lag + 1):
         early, late = population[:-lag], population[lag:]
         products = early * late - np.einsum("tu,tu->t", own[:-lag], own[lag:])  # different units only
         crosses = np.arange(len(products)) % step_bins >= step_bins - lag
         across += products[crosses].mean()
         within += products[~crosses].mean()
-    return float(across / within) if within else float("nan")
+        noise += products[~crosses].std() / np.sqrt((~crosses).sum())
+    return float(across / within) if within > LEAST_COVARIANCE * noise else float("nan")

@@ -49,7 +49,7 @@ def two_sample_auc(
     features = np.concatenate([window_features(each.reshape(-1, *each.shape[2:])) for each in (one, other)])
     fold = np.concatenate([np.repeat(random.permutation(len(each)) % folds, each.shape[1]) for each in (one, other)])
     truth = np.repeat([1, 0], [one.shape[0] * one.shape[1], other.shape[0] * other.shape[1]])
-    scores = np.empty(len(truth))
+    aucs = []
     smallest_leaf = max(1, min(20, len(truth) // 100))
     for tested in range(folds):
         classifier = HistGradientBoostingClassifier(
@@ -57,8 +57,9 @@ def two_sample_auc(
             min_samples_leaf=smallest_leaf, random_state=0,
         )  # fmt: skip
         classifier.fit(features[fold != tested], truth[fold != tested])
-        scores[fold == tested] = classifier.predict_proba(features[fold == tested])[:, 1]
-    return float(roc_auc_score(truth, scores))
+        scores = classifier.predict_proba(features[fold == tested])[:, 1]
+        aucs.append(roc_auc_score(truth[fold == tested], scores))  # by fold: scores of two classifiers don't compare
+    return float(np.mean(aucs))
 
 
 def window_features(windows: NDArray[np.uint8]) -> NDArray[np.float32]:

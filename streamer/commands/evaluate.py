@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,7 @@ def _bundle(
     blocks, per_block, _, _ = random_windows(held_out, bins, np.random.default_rng(0)).shape
     own = card.window_bins if card.kind == "window" else bins
     counts = open_source(bundle, seed, device).take(MOST_DRAWS * blocks * per_block * own)
-    windows = counts.reshape(-1, own, len(card.unit_names))[:, :bins]
+    windows = counts.reshape(-1, own, len(card.unit_names)) if card.kind == "window" else counts
     samples = from_counts(windows, card.bin_size_s, card.unit_names, name=card.name)
     return _Subject(samples, bins, _left_out(card, recording), seam_ratio(counts, own, min(SEAM_LAGS, own - 1)))
 
@@ -167,7 +168,8 @@ def _left_out(card: Card, recording: Recording) -> int | None:
     trained, settings = (card.training.get(key) for key in ("recording", "settings"))
     if not isinstance(trained, dict) or not isinstance(settings, dict):
         return None
-    same = trained.get("sha256") == describe_recording(recording)["sha256"]
+    described = describe_recording(recording)
+    same = all(trained.get(key) == described[key] for key in ("sha256", "repeats", "bins"))
     return settings.get("hold_out") if same else None
 
 
@@ -189,10 +191,12 @@ def _checked_bins(window_bins: int) -> int:
 
 def _judged_on(subject: _Subject, training: Recording, held_out: Recording, every: int) -> str:
     """What was judged by, in words, and whether the model can have seen it."""
-    what = f"1 of {every} repeats" if training.repeats > held_out.repeats else f"the last {1 / every:.0%}"
+    what = f"1 of {every} repeats" if training.bins == held_out.bins else f"the last {1 / every:.0%}"
+    if subject.held_out is None:
+        return what
     if subject.held_out == every:
         return f"{what}, held out from training"
-    return f"{what}, which it was trained on" if subject.held_out == 0 else what
+    return f"{what}, {'which' if subject.held_out == 0 else 'some of which'} it was trained on"
 
 
 def _evaluate(subject: _Subject, training: Recording, held_out: Recording, seed: int) -> "Evaluation":
@@ -208,10 +212,15 @@ def _write_card(name: str, found: "Evaluation", judged_on: str) -> None:
     """Put the verdict into the bundle's card; nothing else of the bundle changes."""
     bundle = read_bundle(name)
     path = shipped_bundles().get(name, Path(name))
-    figures = {key: round(value, 4) for key, value in _as_json(found).items() if isinstance(value, float)}
+    figures = {
+        key: round(value, 4) for key, value in _as_json(found).items() if isinstance(value, float) and isfinite(value)
+    }
     statistics = {
-        each.statistic: {key: value for key, value in dataclasses.asdict(each).items() if value == value}
+        each.statistic: {
+            key: value for key, value in dataclasses.asdict(each).items() if key == "statistic" or isfinite(value)
+        }
         for each in found.likeness
+        if isfinite(each.ratio)
     }
     card = dataclasses.replace(bundle.card, realism={"judged_on": judged_on, "statistics": statistics} | figures)
     write_bundle(path, card, bundle.generator, bundle.critic, bundle.reference, bundle.parameters)

@@ -50,7 +50,8 @@ def test_ratio_and_excess_are_their_definitions():
     likeness = Likeness("x", error=3.0, floor=1.0, ceiling=5.0)
     assert (likeness.ratio, likeness.excess) == (3.0, 0.5)
     assert math.isnan(Likeness("x", error=3.0, floor=1.0, ceiling=0.5).excess)
-    assert math.isnan(Likeness("x", error=3.0, floor=0.0, ceiling=0.5).ratio)
+    assert Likeness("x", error=3.0, floor=0.0, ceiling=0.5).ratio == math.inf
+    assert math.isnan(Likeness("x", error=0.0, floor=0.0, ceiling=0.5).ratio)
 
 
 def test_distances_are_their_definitions():
@@ -95,8 +96,9 @@ def test_verdict_in_words(error, low, words):
     assert verdict(Likeness("x", error=error, floor=1.0, ceiling=9.0, low=low, high=9.0)) == words
 
 
-def test_without_a_floor_there_is_nothing_to_compare():
-    assert verdict(Likeness("x", error=1.0, floor=0.0, ceiling=9.0)) == "nothing to compare"
+def test_a_difference_from_what_never_varies_is_far_off_and_none_is_nothing_to_compare():
+    assert verdict(Likeness("x", error=1.0, floor=0.0, ceiling=9.0)) == "far off"
+    assert verdict(Likeness("x", error=0.0, floor=0.0, ceiling=9.0)) == "nothing to compare"
 
 
 def test_errors_are_means_over_as_many_samples_as_there_are(population, random):

@@ -265,12 +265,12 @@ def test_a_stationary_process_shows_no_seam_and_windows_side_by_side_do(random):
 
 @pytest.mark.parametrize("max_lag", [1, 3])
 def test_seam_ratio_is_its_definition(random, max_lag):
-    counts = follows_a_common_drive(random, (1, 60, 3))[0]
+    counts = follows_a_common_drive(random, (1, 240, 3))[0]
     centred = counts - counts.mean(axis=0)
     sides = {True: 0.0, False: 0.0}
     for lag in range(1, max_lag + 1):
         products = {True: [], False: []}
-        for early in range(60 - lag):
+        for early in range(240 - lag):
             late = early + lag
             pairs = sum(centred[early, i] * centred[late, j] for i in range(3) for j in range(3) if i != j)
             products[early // 12 != late // 12].append(pairs)
@@ -291,6 +291,10 @@ def test_silence_has_no_seam_ratio_and_its_steps_are_checked():
     for step_bins, max_lag in ((10, 0), (10, 10), (5, 5), (21, 5), (-10, 5)):
         with pytest.raises(ValueError, match="expected at least two steps of more than"):
             seam_ratio(silent, step_bins, max_lag)
+
+
+def test_units_without_covariance_have_no_seam_ratio(random):
+    assert np.isnan(seam_ratio(random.integers(0, 2, (2000, 4)).astype(np.uint8), 20))
 
 
 def test_steps_of_no_bins_are_refused():
