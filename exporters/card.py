@@ -15,6 +15,7 @@ __all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
 
 CARD = "card.json"
 FORMAT_VERSION = 1
+LONGEST_WINDOW = 2**16  # bins
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def _check_card(card: Card, path: Path) -> None:
         "family": is_label(card.family),
         "unit_names": len(card.unit_names) >= 1 and all(map(is_label, card.unit_names)),
         "bin_size_s": SHORTEST_BIN_S <= card.bin_size_s <= LONGEST_BIN_S,
-        "window_bins": card.window_bins >= 1,
-        "latent_size": card.latent_size >= (0 if card.family in BASELINES else 1),
+        "window_bins": 1 <= card.window_bins <= LONGEST_WINDOW,
+        "latent_size": card.latent_size == 0 if card.family in BASELINES else card.latent_size >= 1,
         "latency_bins": card.latency_bins == 0,
         "conditions": not card.conditions,
         "state_tensors": not card.state_tensors,

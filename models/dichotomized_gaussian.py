@@ -82,9 +82,9 @@ class DichotomizedGaussian:
             thresholds.ndim != 2 or response.ndim != 3 or response.shape[1:] != (thresholds.shape[1],) * 2
             or 0 in thresholds.shape or not 2 <= len(response) <= 2**16
             or thresholds.dtype.kind != "f" or response.dtype.kind != "f"
-            or np.isnan(thresholds).any() or not np.isfinite(response).all()
+            or np.isnan(thresholds).any() or not (np.abs(response) <= 1).all()
         ):  # fmt: skip
-            raise BadInputError("expected the arrays of a dichotomized Gaussian: thresholds and filter, finite")
+            raise BadInputError("expected the arrays of a dichotomized Gaussian: thresholds and a filter of variance 1")
         return cls(thresholds.astype(np.float32), response.astype(np.float32))
 
     def sampler(self, random: np.random.Generator) -> Callable[[], NDArray[np.uint8]]:

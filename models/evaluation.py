@@ -93,7 +93,7 @@ def evaluate(
     if min(len(real), len(known)) < FOLDS:
         raise BadInputError(
             f"{held_out.name}: expected at least {FOLDS} repeats (or as many stretches of two windows of {bins} bins)"
-            f" to train on and to judge by, found {len(known)} and {len(real)}; hold out more, or shorten the windows"
+            f" to train on and to judge by, found {len(known)} and {len(real)}; lower --hold-out or --window-bins"
         )
     likeness = judge(sampled, make_yardstick(_flat(known), _flat(real), random))
     on_progress()

@@ -73,7 +73,7 @@ def examine(recording: Recording, every: int, window_bins: int, seed: int) -> Ex
     if min(training.bins, judged.bins) < window_bins:
         raise BadInputError(
             f"{recording.name}: expected parts of at least {window_bins} bins (one window) to train on and to"
-            f" judge by, found {training.bins} and {judged.bins}; is it (bins, units)?"
+            f" judge by, found {training.bins} and {judged.bins}; is it (bins, units), and long enough?"
         )
     random = np.random.Generator(np.random.Philox(seed))
     known, held_out = (_windows(part, window_bins, random) for part in (unseen, judged))

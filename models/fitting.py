@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.baselines import BASELINES, draw_bins
-from spikeloop.models.checkpoint import sole_writer, write_checkpoint
+from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, sole_writer, write_checkpoint
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.examination import describe_realism, describe_recording, examine
 from spikeloop.models.measures.likeness import Likeness
@@ -46,6 +46,7 @@ def fit(
         config = dataclasses.replace(config, seed=seed)
     examination = examine(recording, hold_out, WINDOW_BINS, seed)
     with sole_writer(folder):
+        _check_nothing_is_lost(folder, family, recording)
         began = time.perf_counter()
         model = baseline.fit(examination.training, config, on_progress)
         fitted_s = time.perf_counter() - began
@@ -66,3 +67,14 @@ def fit(
         }
         write_checkpoint(folder, parameters | reference, description)
     return likeness
+
+
+def _check_nothing_is_lost(folder: Path, family: str, recording: Recording) -> None:
+    """Refuse a folder with a checkpoint of another family or recording; the same is fitted anew."""
+    if not (folder / CHECKPOINT).exists():
+        return
+    _, there = read_checkpoint(folder)
+    found = there["settings"]["family"], there["recording"]["name"], there["recording"]["sha256"]
+    described = describe_recording(recording)
+    if found != (family, described["name"], described["sha256"]):
+        raise BadInputError(f"{folder} holds another run ({found[0]} of {found[1]}); choose another --out")

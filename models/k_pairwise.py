@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.recording import Recording, require_binary
 
 __all__ = ["PRESETS", "KPairwise", "KPairwiseConfig", "fit"]
@@ -37,6 +37,8 @@ PRESETS = {"default": KPairwiseConfig()}
 RUN_CHAINS = 1024  # bins of a run, one from each chain
 RUN_SWEEPS = 8  # between runs, so that a chain's bins hardly depend on each other
 BURN_IN = 100  # sweeps
+MOST_RATE_ERROR = 0.5  # of the population, beyond what 1024 bins leave to chance
+LARGEST = 1e3  # of a coupling or potential, in nats
 IMPOSSIBLE = -30.0  # potential of a population count larger than any recorded one
 
 
@@ -84,7 +86,7 @@ class KPairwise:
                 each.shape != shape or each.dtype.kind != "f" or np.isnan(each).any()
                 for each, shape in zip(found, shapes, strict=True)
             )
-            or not all(np.isfinite(each).all() for each in found[1:])
+            or not all((np.abs(each) <= LARGEST).all() for each in found[1:])
         ):
             raise BadInputError("expected the arrays of a k-pairwise model: fields, couplings and potentials")
         return cls(*(np.asarray(each, np.float32) for each in found))
@@ -117,6 +119,8 @@ def fit(
     ------
     BadInputError
         If counts are above 1.
+    FailureError
+        If chains that start from silence don't find the population's activity.
     """
     require_binary(recording, "a k-pairwise model")
     random = np.random.Generator(np.random.Philox(config.seed))
@@ -150,7 +154,19 @@ def fit(
                 total += value
         on_progress((step + 1) / config.steps)
     averaged = config.steps - config.steps // 2
-    return KPairwise(*((total / averaged).astype(np.float32) for total in totals))
+    model = KPairwise(*((total / averaged).astype(np.float32) for total in totals))
+    _check_rates(model, rates, random, recording.name)
+    return model
+
+
+def _check_rates(model: KPairwise, rates: NDArray[np.float64], random: np.random.Generator, name: str) -> None:
+    """Make sure that fresh chains find the population's activity, not only those that grew with the fit."""
+    found = model.sampler(random)().mean()
+    if abs(found / max(rates.mean(), 1e-12) - 1) > MOST_RATE_ERROR and rates.any():
+        raise FailureError(
+            f"{name}: the k-pairwise fit did not come to the data's mean count of {rates.mean():.4f} a bin, but to"
+            f" {found:.4f}; units that always fire together can't be sampled one by one: leave the copies out"
+        )
 
 
 def sweep(chains: Chains, fields: Floats, couplings: Floats, potentials: Floats, random: np.random.Generator) -> None:

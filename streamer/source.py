@@ -112,7 +112,10 @@ class SamplerSource(_RunSource):
     provider, notice = "NumPy", ""
 
     def __init__(self, bundle: Bundle, seed: int, on_inference: Callable[[float], None] = lambda seconds: None) -> None:
-        model = BASELINES[bundle.card.family].from_arrays(bundle.parameters)
+        try:
+            model = BASELINES[bundle.card.family].from_arrays(bundle.parameters)
+        except BadInputError as error:
+            raise BadInputError(f"{bundle.card.name}: {error}; get the bundle again") from error
         if model.units != len(bundle.card.unit_names):
             raise BadInputError(
                 f"{bundle.card.name}: expected parameters of {len(bundle.card.unit_names)} units, found {model.units}"

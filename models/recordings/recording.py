@@ -261,11 +261,16 @@ def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
     (training, held out), of which the second is 1 / `every` of the whole
     """
     if every < 2:
-        raise BadInputError(f"expected to hold out every 2nd part or fewer, found every {every}th")
+        raise BadInputError(f"expected to hold out one part in 2 or more, found one in {every}; raise --hold-out")
     if recording.repeats >= every:
         held = np.arange(recording.repeats) % every == every - 1
         parts = recording.counts[~held], recording.counts[held]
     else:
         cut = recording.bins - recording.bins // every
+        if cut == recording.bins:
+            raise BadInputError(
+                f"{recording.name}: expected at least {every} bins, to hold out one in {every}, found {recording.bins};"
+                " lower --hold-out"
+            )
         parts = recording.counts[:, :cut], recording.counts[:, cut:]
     return replace(recording, counts=parts[0]), replace(recording, counts=parts[1])

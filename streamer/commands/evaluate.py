@@ -1,6 +1,7 @@
 """`spikeloop evaluate`: how like a recording a bundle's spikes, or anyone's, are."""
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -12,13 +13,13 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.examination import describe_recording
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.catalogue import find_recording
 from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, random_windows, read_arrays
 from spikeloop.models.recordings.recording import hold_out as split
-from spikeloop.streamer.commands.options import check_seed
+from spikeloop.streamer.commands.options import check_seed, require_packages
 from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
 from spikeloop.streamer.engine import Device
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 WINDOW_BINS = 32  # where nothing says otherwise; the paper's windows
-MOST_WINDOW_BINS = 256  # of samples that are taken as windows, not as longer repeats to cut windows from
+MOST_WINDOW_BINS = 128  # of samples that are taken as windows, not as longer repeats to cut windows from
 SEAM_LAGS = 5  # bins
 SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
 
@@ -82,6 +83,10 @@ def evaluate(
         raise BadInputError(f"--report: expected a file ending in .html, found {report}")
     if hold_out < 2:
         raise BadInputError(f"--hold-out: expected 2 or more (every n-th repeat is judged by), found {hold_out}")
+    require_packages("sklearn", extra="evaluate", what="the two-sample test")
+    if report is not None:
+        require_packages("matplotlib", extra="evaluate", what="the report")
+        _check_writable(report)
     is_samples = Path(model).suffix in (".npz", ".mat")
     if write_card and is_samples:
         raise BadInputError(f"--write-card: expected a bundle, which has a card, found the samples {model}")
@@ -109,6 +114,12 @@ def evaluate(
         if report is not None:
             print(f"report: {report}")
     return 0
+
+
+def _check_writable(report: Path) -> None:
+    """Before the work, not after it."""
+    if report.is_dir() or not os.access(next(each for each in report.absolute().parents if each.exists()), os.W_OK):
+        raise FailureError(f"could not write {report} (a folder, or in one that can't be written to); choose another")
 
 
 @dataclass(frozen=True)
@@ -246,5 +257,5 @@ def _say(found: "Evaluation", subject: _Subject, judged_on: str) -> None:
     print(f"\nmean E/F {found.mean_ratio:.2f}, worst {found.worst.ratio:.2f} ({found.worst.statistic})")
     print(f"two-sample AUC {found.two_sample:.3f} (real against real {found.real_two_sample:.3f}; 0.5 is perfect)")
     print(f"memorisation AUC {found.memorisation:.3f} (0.5: training windows are no nearer than held-out ones)")
-    if subject.seam_ratio is not None:
+    if subject.seam_ratio is not None and isfinite(subject.seam_ratio):
         print(f"seams: lagged covariance across borders of windows over inside {subject.seam_ratio:.2f} (1: none seen)")

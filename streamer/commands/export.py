@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rich.console import Console
 from tyro.conf import Positional
 
 from spikeloop.streamer.commands.options import require_torch
@@ -27,7 +28,8 @@ def export(checkpoint: Positional[Path], *, out: Path, name: str | None = None, 
     require_torch()
     from spikeloop.exporters.onnx import export_bundle
 
-    bundle = export_bundle(checkpoint, out, name)
+    with Console(stderr=True).status("exporting, and checking against torch"):
+        bundle = export_bundle(checkpoint, out, name)
     if json:
         print_json({"bundle": str(out), "name": bundle.card.name, "sha256": bundle.sha256})
     else:

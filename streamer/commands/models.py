@@ -1,6 +1,7 @@
 """`spikeloop models`: the bundles at hand."""
 
 import dataclasses
+import math
 
 from tyro.conf import Positional
 
@@ -45,10 +46,21 @@ def _origin(training: dict) -> str:
 def _likeness(realism: dict) -> str:
     try:
         verdicts = [Likeness(**each) for each in realism["statistics"].values()]
-        ratios = ", ".join(f"{_printable(each.statistic)} {each.ratio:.2f}" for each in verdicts)
-        aucs = [f"{key.replace('_', ' ')} {realism[key]:.2f}" for key in AUCS if isinstance(realism.get(key), float)]
-        return f"(E/F, judged on {_printable(realism['judged_on'])}): {', '.join([ratios, *aucs])}"
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # a card may say what it likes of it
+        ratios = [each.ratio for each in verdicts if math.isfinite(each.ratio)]
+        worst = max(verdicts, key=lambda each: each.ratio if math.isfinite(each.ratio) else 0)
+        aucs = [f", {key.replace('_auc', ' AUC')} {realism[key]:.2f}" for key in AUCS if key in realism]
+        return (
+            f"mean E/F {sum(ratios) / len(ratios):.2f}, worst {worst.ratio:.2f} ({_printable(worst.statistic)})"
+            f"{''.join(aucs)};\n    judged on {_printable(realism['judged_on'])}"
+        )
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OverflowError,
+        ZeroDivisionError,
+    ):  # a card may say what it likes of it
         return "not judged"
 
 

@@ -37,8 +37,8 @@ def require_torch() -> None:
     require_packages("torch", "onnx", "onnxscript", "safetensors", "filelock")
 
 
-def require_packages(*names: str) -> None:
-    """Make sure that these packages of the extra `train` are installed.
+def require_packages(*names: str, extra: str = "train", what: str = "training") -> None:
+    """Make sure that these packages of an extra are installed.
 
     Raises
     ------
@@ -47,4 +47,4 @@ def require_packages(*names: str) -> None:
     """
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise FailureError(f"{', '.join(missing)} not installed, which training needs; pip install 'spikeloop[train]'")
+        raise FailureError(f"{', '.join(missing)} not installed, which {what} needs; pip install 'spikeloop[{extra}]'")

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from spikeloop.models.measures.likeness import Likeness, verdict
 
+WIDE = 100  # columns of a terminal that has room for everything
+
 __all__ = ["likeness_rows", "print_json", "print_likeness"]
 
 
@@ -39,17 +41,21 @@ def likeness_rows(likeness: Sequence[Likeness]) -> list[dict[str, Any]]:
 
 def print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
     """Verdicts as a table, for people."""
-    table = Table("statistic", "E", "F (floor)", "I (indep.)", "E/F", "95 %", "excess", "", box=None, pad_edge=False)
+    console = Console()
+    wide = console.width >= WIDE
+    table = Table(
+        "statistic", "E", "F", "I", "E/F", "95 %", *(["excess"] if wide else []), "", box=None, pad_edge=False
+    )
     for each in likeness:
         figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
         interval = "" if math.isnan(each.low) else f"{each.low:.2f}-{each.high:.2f}"
-        table.add_row(
-            each.statistic, *figures, _number(each.ratio, 2), interval, _number(each.excess, 3), verdict(each)
-        )
+        excess = [_number(each.excess, 3)] if wide else []
+        table.add_row(each.statistic, *figures, _number(each.ratio, 2), interval, *excess, verdict(each))
     print(f"judged on {judged_on}:")
-    Console().print(table)
-    print("E: model to judged data; F: other recorded data to it, so E/F = 1 is as good as more recording;")
-    print("I: independent units at the same rates; excess (E-F)/(I-F): 0 perfect, 1 no better than these")
+    console.print(table)
+    print("E: distance of the model to the judged data; F, the floor: of other recorded")
+    print("data, so E/F = 1 is as good as more recording; I: of independent units at the")
+    print("same rates" + ("; excess (E-F)/(I-F): 0 perfect, 1 no better than these" if wide else ""))
 
 
 def _number(value: float, digits: int) -> str:

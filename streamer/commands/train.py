@@ -68,12 +68,15 @@ def train(
     json
         print one JSON document at the end
     """
+    minutes_or_steps = minutes is not None or steps is not None
     minutes = 10.0 if minutes is None and steps is None else minutes
     if (minutes is not None and not minutes > 0) or (steps is not None and steps < 1):
         raise BadInputError("--minutes, --steps: expected more than 0")
     check_seed(seed)
     recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
     if family in BASELINES:
+        if minutes_or_steps:
+            raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
         return _fit(recording, family, preset or "default", out, hold_out, seed, json)
     require_torch()
     from spikeloop.models import families, training

@@ -90,7 +90,9 @@ def test_recordings_that_cannot_be_examined_are_refused(every):
     for constant in (0, 3):
         with pytest.raises(BadInputError, match="flat: expected units that spike now and then, found constant"):
             examine(from_counts(np.full((10, 40, 2), constant), 0.02, name="flat"), every, 16, 0)
-    with pytest.raises(BadInputError, match=r"short: expected parts of at least 16 bins .* is it \(bins, units\)\?"):
+    with pytest.raises(
+        BadInputError, match=r"short: expected parts of at least 16 bins .* is it \(bins, units\), and long enough\?"
+    ):
         examine(from_counts(np.eye(20, dtype=int), 0.02, name="short"), every, 16, 0)
 
 

@@ -70,10 +70,15 @@ def test_the_checkpoint_says_what_was_fitted_to_what(recording, tmp_path):
     assert told[-1] == pytest.approx(1)
 
 
-def test_a_fit_again_replaces_the_first(recording, tmp_path):
-    fit(recording, "k_pairwise", tmp_path)
+def test_a_fit_again_replaces_the_first_and_never_another_run(recording, tmp_path):
     fit(recording, "dichotomized_gaussian", tmp_path)
-    assert read_checkpoint(tmp_path)[1]["settings"]["family"] == "dichotomized_gaussian"
+    fit(recording, "dichotomized_gaussian", tmp_path, "stationary")
+    assert read_checkpoint(tmp_path)[1]["settings"]["preset"] == "stationary"
+    with pytest.raises(BadInputError, match="holds another run .dichotomized_gaussian of .*; choose another --out"):
+        fit(recording, "k_pairwise", tmp_path)
+    with pytest.raises(BadInputError, match="holds another run"):
+        fit(Recording(recording.counts[1:], 0.001, recording.unit_names), "dichotomized_gaussian", tmp_path)
+    assert read_checkpoint(tmp_path)[1]["settings"]["preset"] == "stationary"
 
 
 def test_unknown_presets_and_unsuitable_recordings_are_told_before_anything_is_written(recording, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.baselines import draw_bins
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.k_pairwise import IMPOSSIBLE, KPairwise, KPairwiseConfig, fit, sweep
 from spikeloop.models.measures.statistics import lagged_covariance
 from spikeloop.models.recordings.recording import Recording, from_counts
@@ -213,3 +213,9 @@ def test_a_silent_unit_does_not_fire_at_the_smallest_random_number_either():
     nothing = np.zeros((1, 1), np.float32), np.zeros(2, np.float32)
     sweep(chains, np.array([-np.inf], np.float32), *nothing, zeros)
     assert not chains.any()
+
+
+def test_copies_that_gibbs_sampling_can_not_follow_are_told(random):
+    one = random.random((40, 200, 1)) < 0.1
+    with pytest.raises(FailureError, match="did not come to the data's mean count .*leave the copies out"):
+        fit(from_counts(np.repeat(one, 3, axis=2), 0.02), KPairwiseConfig(chains=1024, steps=600))

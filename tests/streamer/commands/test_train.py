@@ -116,6 +116,8 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(start, data, tmp_pa
         (["--data", "no.npz"], "no such file"),
         (["--family", "gan"], "no family named 'gan'"),
         (["--preset", "slow"], "no preset named 'slow'"),
+        (["--family", "k_pairwise", "--steps", 5], "k_pairwise is fitted in one go"),
+        (["--hold-out", 9999], "lower --hold-out"),
         (["--steps", 0], "expected more than 0"),
         (["--minutes", -1], "expected more than 0"),
         (["--hold-out", 1], "expected to hold out"),
