@@ -71,14 +71,25 @@ class CausalGan(nn.Module):
             CountViews(config.window_bins, units) if config.critic_views else None,
         )
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
+        self.first_stage = deepcopy(self.average)  # the average as the first stage left it
+        self.keeps_first_stage: Tensor
+        self.register_buffer("keeps_first_stage", torch.tensor(False))
         self.calibration: Tensor
         self.register_buffer("calibration", torch.zeros(units))  # log odds, added to the average to sample
 
     def calibrated(self) -> "Generator":
-        """The averaged generator with the log odds of its units set right."""
-        generator = deepcopy(self.average)
+        """The averaged generator, of the stage that is kept, with the log odds of its units set right."""
+        generator = deepcopy(self.first_stage if self.keeps_first_stage else self.average)
         generator.shift_log_odds(self.calibration)
         return generator
+
+    def keep_stage(self, stage: int) -> None:
+        """Sample from the first stage (0) or from what training came to (1)."""
+        self.keeps_first_stage.fill_(stage == 0)
+
+    def stages(self, steps: int) -> tuple[int, ...]:
+        """Stages that may be kept after so many steps."""
+        return (0, 1) if steps > self.config.likelihood_steps else (1,)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         config, parameters = self.config, list(self.generator.parameters())
@@ -110,6 +121,7 @@ class CausalGan(nn.Module):
             return self._learn_likelihood(step, real_windows, optimizers["likelihood"], random)
         if step == self.config.likelihood_steps:
             self.generator.load_state_dict(self.average.state_dict())
+            self.first_stage.load_state_dict(self.average.state_dict())
         return self._learn_adversarially(step - self.config.likelihood_steps, real_windows, optimizers, random)
 
     def _learn_likelihood(

@@ -42,6 +42,15 @@ class Examination:
         """Likeness of a model that gives so many windows, (windows, bins, units)."""
         return judge(sample(DRAWS * self.yardstick.windows), self.yardstick)
 
+    def distance_to_training(self, sample: Callable[[int], NDArray[np.uint8]]) -> float:
+        """Mean E/F by one half of the training windows, F that of the other half; nothing of what is held out."""
+        random = np.random.Generator(np.random.Philox(self.seed))
+        windows = random.permutation(_windows(self.training, self.window_bins, random))
+        half = min(JUDGED_WINDOWS, len(windows) // 2)
+        yardstick = make_yardstick(windows[half : 2 * half], windows[:half], random)
+        ratios = [each.ratio for each in judge(sample(DRAWS * half), yardstick)]
+        return float(np.mean([ratio for ratio in ratios if np.isfinite(ratio)] or [0.0]))
+
     def reference(self) -> dict[str, NDArray[np.float64]]:
         """Every statistic of the training data, by name."""
         return statistics_of(cut_windows(self.training, self.window_bins))

@@ -88,6 +88,13 @@ class SpikeGan(nn.Module):
         generator.shift_log_odds(self.calibration)
         return generator
 
+    def keep_stage(self, stage: int) -> None:
+        """There is but one."""
+
+    def stages(self, steps: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Stages that may be kept after so many steps."""
+        return (1,)
+
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         rate, betas = self.config.learning_rate, self.config.betas
         return {

@@ -31,6 +31,7 @@ __all__ = ["Progress", "Training", "train"]
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
 CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 4096
+CHOICE_STEP = 2**41
 SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
 
@@ -99,6 +100,23 @@ class Training:
             drawn = torch.rand(probability.shape, generator=random, device=self.device) < probability
             parts.append(drawn.to(torch.uint8).cpu().numpy())
         return np.concatenate(parts)
+
+    def finish(self) -> None:
+        """Calibrate, and keep the stage that comes nearer to the training data; a critic cut short may do harm."""
+        if not self.settings.calibrate_rates:
+            return
+        stages = self.model.stages(self.steps)
+        errors = {}
+        for stage in stages:
+            self.model.keep_stage(stage)
+            self.calibrate()
+            if len(stages) > 1:
+                errors[stage] = self.examination.distance_to_training(
+                    lambda windows: self.sample(windows, seed=_step_seed(self.settings.seed, CHOICE_STEP))
+                )
+        if errors and min(errors, key=errors.__getitem__) != stages[-1]:
+            self.model.keep_stage(min(errors, key=errors.__getitem__))
+            self.calibrate()
 
     def calibrate(self) -> None:
         """Find the log odds at which every unit of the averaged generator has its rate in the training data.
@@ -237,6 +255,7 @@ def _train(
 ) -> tuple[Likeness, ...]:
     resumed = training.resume(folder)
     training.model.calibration.zero_()  # what is trained on is calibrated anew at the end
+    training.model.keep_stage(1)
     on_progress(Progress(training.steps, training.trained_s, training.likeness, resumed))
     if not resumed:
         training.save(folder)  # so that a disk that refuses is known at once
@@ -250,8 +269,7 @@ def _train(
                 saved = training.trained_s
                 training.save(folder)
             on_progress(Progress(training.steps, training.trained_s, training.likeness))
-        if training.settings.calibrate_rates:
-            training.calibrate()
+        training.finish()
         training.judge()
     except FailureError:
         raise  # what diverged is not worth keeping

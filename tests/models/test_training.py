@@ -246,3 +246,23 @@ def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recor
     np.testing.assert_allclose(found, run.examination.counts_of_windows(), rtol=0.05)
     for before, after in zip(average, run.model.average.parameters(), strict=True):
         torch.testing.assert_close(before, after, rtol=0, atol=0)
+
+
+def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tmp_path):
+    config = replace(FAMILIES["causal_gan"][2]["fast"], features=8, batch=8, state_size=16, likelihood_steps=40)
+    run = Training(recording, Settings("causal_gan", "fast", config), "cpu")
+    while run.steps < 42:
+        run.step()
+    first, last = (list(stage.parameters()) for stage in (run.model.first_stage, run.model.average))
+    assert all(torch.equal(one, other) for one, other in zip(first, last, strict=True))  # the critic leads 100 steps
+    with torch.no_grad():
+        run.model.average.emit.weight.mul_(-3)  # as a critic that does harm
+    run.finish()
+    assert run.model.keeps_first_stage
+    run.model.first_stage, run.model.average = run.model.average, run.model.first_stage
+    run.finish()
+    assert not run.model.keeps_first_stage
+    run.save(tmp_path)
+    again = Training(recording, run.settings, "cpu")
+    again.resume(tmp_path)
+    np.testing.assert_array_equal(run.sample(20, seed=1), again.sample(20, seed=1))
