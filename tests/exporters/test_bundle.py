@@ -150,6 +150,7 @@ def rewrite(folder, **entries):
         ({"unit_names": ["a", "b\n", "c", "d"]}, "can't stream"),
         ({"window_bins": True}, "expected int"),
         ({"window_bins": 0}, "can't stream"),
+        ({"window_bins": 10**9}, "can't stream"),
         ({"kind": "oracle"}, "can't stream"),
         ({"family": "\x1b[2J"}, "can't stream"),
         ({"latency_bins": -5}, "can't stream"),
@@ -325,7 +326,7 @@ def test_parameters_that_are_pickles_or_no_numbers_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("entries", "message"), [({"kind": "window"}, "kind = 'window'"), ({"latent_size": -1}, "latent_size = -1")]
+    ("entries", "message"), [({"kind": "window"}, "kind = 'window'"), ({"latent_size": 7}, "latent_size = 7")]
 )
 def test_a_baselines_card_that_makes_no_sense_is_told(tmp_path, entries, message):
     tiny_baseline(tmp_path / "tiny", "k_pairwise")

@@ -277,3 +277,22 @@ def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, t
     assert streamed["bins"] == 1000
     judged_on = evaluated(capsys, tmp_path / "mine.zip", "--data", data)["judged_on"]
     assert judged_on == "1 of 5 repeats, held out from training"
+
+
+def test_what_can_not_be_written_is_told_before_the_work(capsys, data, tmp_path):
+    (tmp_path / "taken.html").mkdir()
+    code, said = fails(capsys, "evaluate", data, "--data", data, "--report", tmp_path / "taken.html")
+    assert (code, "choose another" in said) == (1, True)
+    code, said = fails(capsys, "evaluate", data, "--data", data, "--write-card")
+    assert (code, "expected a bundle, which has a card" in said) == (2, True)
+
+
+def test_a_verdict_in_the_card_is_what_models_prints(capsys, data, tmp_path):
+    before = tiny_baseline(tmp_path / "mine", "k_pairwise")
+    document = printed_by(capsys, "evaluate", tmp_path / "mine", "--data", data, "--write-card")
+    after = read_bundle(tmp_path / "mine")
+    assert after.card.realism["mean_ratio"] == pytest.approx(document["mean_ratio"], abs=1e-4)
+    assert after.card.files == before.card.files
+    with pytest.raises(SystemExit):
+        main(["models", str(tmp_path / "mine")])
+    assert f"mean E/F {document['mean_ratio']:.2f}, worst" in capsys.readouterr().out
