@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spikeloop.models.critic import ConvolutionalCritic, CountViews, Critic, critic_loss, generator_loss
+from spikeloop.models.gan import Gan
 
 __all__ = ["PRESETS", "CausalGan", "CausalGanConfig", "Generator"]
 
@@ -57,39 +58,40 @@ class CausalGanConfig:
 PRESETS = {"fast": CausalGanConfig()}
 
 
-class CausalGan(nn.Module):
-    """Generator, critic, and the running average of the generator that, once calibrated, is used to sample."""
+class CausalGan(Gan):
+    """The causal Spike-GAN in training.
+
+    Attributes
+    ----------
+    first_stage : the average as the first stage left it
+    keeps_first_stage : whether that is sampled from
+    """
+
+    keeps_first_stage: Tensor
 
     def __init__(self, config: CausalGanConfig, expected_counts: Tensor) -> None:
         """`expected_counts`, (units,), are the recording's mean counts per bin."""
-        super().__init__()
         units = len(expected_counts)
-        self.config = config
-        self.generator = Generator(config, expected_counts)
-        self.critic = Critic(
+        generator = Generator(config, expected_counts)
+        critic = Critic(
             ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride),
             CountViews(config.window_bins, units) if config.critic_views else None,
         )
-        self.average = deepcopy(self.generator).requires_grad_(False).eval()
-        self.first_stage = deepcopy(self.average)  # the average as the first stage left it
-        self.keeps_first_stage: Tensor
+        super().__init__(generator, critic, config.average_decay, units)
+        self.config = config
+        self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
-        self.calibration: Tensor
-        self.register_buffer("calibration", torch.zeros(units))  # log odds, added to the average to sample
 
-    def calibrated(self) -> "Generator":
-        """The averaged generator, of the stage that is kept, with the log odds of its units set right."""
-        generator = deepcopy(self.first_stage if self.keeps_first_stage else self.average)
-        generator.shift_log_odds(self.calibration)
-        return generator
+    def stages(self, steps: int) -> tuple[int, ...]:
+        """Stages that may be kept after so many steps."""
+        return (0, 1) if steps > self.config.likelihood_steps else (1,)
 
     def keep_stage(self, stage: int) -> None:
         """Sample from the first stage (0) or from what training came to (1)."""
         self.keeps_first_stage.fill_(stage == 0)
 
-    def stages(self, steps: int) -> tuple[int, ...]:
-        """Stages that may be kept after so many steps."""
-        return (0, 1) if steps > self.config.likelihood_steps else (1,)
+    def _kept(self) -> "Generator":
+        return self.first_stage if self.keeps_first_stage else self.average
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         config, parameters = self.config, list(self.generator.parameters())
@@ -177,11 +179,6 @@ class CausalGan(nn.Module):
     def _surprise(self, windows: Tensor, random: torch.Generator) -> Tensor:
         """Mean negative log-likelihood of a bin, in nats, with dropout."""
         return -self.generator.log_likelihood(windows, self.config.dropout, random).mean()
-
-    @torch.no_grad()
-    def _average_generator(self, step: int) -> None:
-        decay = min(self.config.average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
 
 
 class Generator(nn.Module):

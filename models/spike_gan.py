@@ -6,7 +6,6 @@ network is convolutional in time and dense over units ("semi-convolutional").
 """
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +21,7 @@ from spikeloop.models.critic import (
     generator_loss,
     straight_through_bernoulli,
 )
+from spikeloop.models.gan import Gan
 
 __all__ = ["PRESETS", "Generator", "SpikeGan", "SpikeGanConfig"]
 
@@ -66,34 +66,17 @@ PRESETS = {
 PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected", leaky_output=False)
 
 
-class SpikeGan(nn.Module):
-    """Generator, critic, and the running average of the generator that, once calibrated, is used to sample."""
+class SpikeGan(Gan):
+    """The windowed Spike-GAN in training."""
 
     def __init__(self, config: SpikeGanConfig, expected_counts: Tensor) -> None:
         """`expected_counts`, (units,), are the recording's mean counts per bin."""
-        super().__init__()
         units = len(expected_counts)
-        self.config = config
-        self.generator = Generator(config, units)
+        generator = Generator(config, units)
         if config.bias_from_rates:
-            self.generator.set_rates(expected_counts)
-        self.critic = _critic(config, units)
-        self.average = deepcopy(self.generator).requires_grad_(False)
-        self.calibration: Tensor
-        self.register_buffer("calibration", torch.zeros(units))  # log odds, added to the average to sample
-
-    def calibrated(self) -> "Generator":
-        """The averaged generator with the log odds of its units set right."""
-        generator = deepcopy(self.average)
-        generator.shift_log_odds(self.calibration)
-        return generator
-
-    def keep_stage(self, stage: int) -> None:
-        """There is but one."""
-
-    def stages(self, steps: int) -> tuple[int, ...]:  # noqa: ARG002
-        """Stages that may be kept after so many steps."""
-        return (1,)
+            generator.set_rates(expected_counts)
+        super().__init__(generator, _critic(config, units), config.average_decay, units)
+        self.config = config
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         rate, betas = self.config.learning_rate, self.config.betas
@@ -136,11 +119,6 @@ class SpikeGan(nn.Module):
         latent = torch.randn(self.config.batch, self.config.latent_size, generator=random, device=random.device)
         probability = self.generator(latent)
         return straight_through_bernoulli(probability, random) if self.config.critic_sees_samples else probability
-
-    @torch.no_grad()
-    def _average_generator(self, step: int) -> None:
-        decay = min(self.config.average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
 
 
 def _set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], config: SpikeGanConfig, step: int) -> None:

@@ -1,0 +1,52 @@
+"""What the GANs share: a generator, its critic, and the running average of the generator that is sampled from."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikeloop.models.critic import Critic
+
+__all__ = ["Gan"]
+
+
+class Gan(nn.Module):
+    """Generator and critic in training, and the average of the generator that, once calibrated, is sampled from.
+
+    Attributes
+    ----------
+    average : exponential average of the generator's weights (Yazici et al., ICLR 2019)
+    calibration : (units,), log odds that are added to the average's to sample
+    """
+
+    calibration: Tensor
+
+    def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.critic = critic
+        self.average = deepcopy(generator).requires_grad_(False).eval()
+        self.register_buffer("calibration", torch.zeros(units))
+        self._average_decay = average_decay
+
+    def calibrated(self) -> Any:
+        """The generator to sample from: the average with the log odds of its units set right."""
+        generator = deepcopy(self._kept())
+        generator.shift_log_odds(self.calibration)
+        return generator
+
+    def stages(self, steps: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Stages of training that may be kept after so many steps; of most families there is one."""
+        return (1,)
+
+    def keep_stage(self, stage: int) -> None:
+        """Sample from that stage's generator."""
+
+    def _kept(self) -> Any:
+        return self.average
+
+    @torch.no_grad()
+    def _average_generator(self, step: int) -> None:
+        decay = min(self._average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
