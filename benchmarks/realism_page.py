@@ -37,7 +37,8 @@ def page_of(result: dict[str, Any], model: str) -> str:
         "Every 5th repeat of a recording is held out; models are trained (and baselines fitted) on the others, except"
         " the published samples, which were fitted to all. E is the distance of a statistic between model and held-out"
         " data, F, the floor, between training and held-out data, at equal sample sizes, windows drawn at random"
-        " places. E/F = 1 is as good as more recording would be; in brackets the 95 % bootstrap interval over repeats."
+        " places, at most about 1500 at a time. E/F = 1 is as good as more recording would be; in brackets the 95 %"
+        " bootstrap interval over repeats."
         " AUC is that of a classifier (gradient boosting on features of a window) between model and held-out"
         f" windows, 0.5 is perfect; real against real has {next(iter(retina.values()))['real_two_sample']:.2f}."
         " Memorisation is above 0.5 where a model's windows lie nearer to training than to held-out windows.",
@@ -56,6 +57,7 @@ def page_of(result: dict[str, Any], model: str) -> str:
         " only for real data, so compare rows):",
         _published(retina),
         "## Simulated populations (Molano-Mazon et al. 2018)",
+        "Of these, and of the rat's motor cortex, the causal Spike-GAN's first stage alone is trained here.",
         "### 2 units x 12 bins",
         f"Patterns against {result['true_patterns']:,} true ones. Impossible: never among these; novel: not among the"
         " training windows. The true columns are of as many fresh true windows.",
