@@ -41,7 +41,8 @@ def page_of(result: dict[str, Any], model: str) -> str:
         " bootstrap interval over repeats."
         " AUC is that of a classifier (gradient boosting on features of a window) between model and held-out"
         f" windows, 0.5 is perfect; real against real has {next(iter(retina.values()))['real_two_sample']:.2f}."
-        " Memorisation is above 0.5 where a model's windows lie nearer to training than to held-out windows.",
+        " Memorisation is above 0.5 where a model's windows lie nearer to training than to held-out windows; where"
+        " independent units have the same value, the recording's two parts differ, and nothing was learned by heart.",
         "## Retina",
         "50 ganglion cells, 20 ms bins, windows of 32 bins.",
         _summary(retina),
@@ -53,8 +54,7 @@ def page_of(result: dict[str, Any], model: str) -> str:
         " and lagged products of a window beside the window itself. Our dichotomized Gaussian is told the phase of the"
         " stimulus in every training bin, which no GAN is; the line below it is the same model without.",
         "![Mean E/F over training time](time_to_quality.png)",
-        "The paper's own errors, not normalised (sums over units, pairs, lags or bins; the last line is sampling alone"
-        " only for real data, so compare rows):",
+        "The paper's own errors, not normalised (sums over units, pairs, lags or bins):",
         _published(retina),
         "## Simulated populations (Molano-Mazon et al. 2018)",
         "Of these, and of the rat's motor cortex, the causal Spike-GAN's first stage alone is trained here.",
