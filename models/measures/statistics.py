@@ -78,7 +78,7 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
         raise ValueError(f"expected a lag from 0 to {bins - 1} (windows have {bins} bins), got {lag}")
     # float32 holds sums of small integers exactly up to 2**24, and its matrix product is twice as fast
     early = windows[:, : bins - lag].reshape(-1, windows.shape[2]).astype(np.float32)
-    late = windows[:, lag:].reshape(-1, windows.shape[2]).astype(np.float32)
+    late = early if lag == 0 else windows[:, lag:].reshape(-1, windows.shape[2]).astype(np.float32)
     products = np.zeros((windows.shape[2], windows.shape[2]))
     for start in range(0, len(early), _EXACT_ROWS):
         products += early[start : start + _EXACT_ROWS].T @ late[start : start + _EXACT_ROWS]
@@ -123,10 +123,11 @@ def autocorrelation(windows: Windows, max_lag: int) -> Floats:
     covariances = np.zeros(max_lag)
     for unit in range(units):
         counts = windows[:, :, unit].astype(np.float64)
+        in_bin = counts.mean(axis=0)
         variance += counts.var()
         for lag in range(1, max_lag + 1):
-            early, late = counts[:, : bins - lag], counts[:, lag:]
-            covariances[lag - 1] += np.mean(early * late) - early.mean() * late.mean()
+            product = np.einsum("wb,wb->", counts[:, : bins - lag], counts[:, lag:]) / (len(counts) * (bins - lag))
+            covariances[lag - 1] += product - in_bin[: bins - lag].mean() * in_bin[lag:].mean()
     return covariances / variance if variance > 0 else covariances
 
 
