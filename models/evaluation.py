@@ -130,9 +130,8 @@ def windows_of_samples(samples: Recording, window_bins: int, seed: int = 0) -> W
     if samples.bins == window_bins:
         return cut_windows(samples, window_bins)
     random = np.random.Generator(np.random.Philox(seed))
-    return random.permutation(
-        _flat(random_windows(samples, window_bins, random))
-    )  # or neighbours would be judged first
+    windows = _flat(random_windows(samples, window_bins, random))
+    return random.permutation(windows)  # or neighbours would be judged first
 
 
 def _flat(windows: Windows) -> Windows:

@@ -132,7 +132,10 @@ def test_silent_samples_and_single_units_are_judged_too(capsys, spikes, data, tm
 
 def test_a_rate_that_some_draws_meet_exactly_gives_no_warning(capsys, spikes, tmp_path):
     single = [save(tmp_path / f"{name}.npz", part[..., :1]) for name, part in (("a", spikes[60:]), ("b", spikes[:60]))]
-    evaluated(capsys, single[0], "--data", single[1], "--window-bins", 32)
+    document = evaluated(capsys, single[0], "--data", single[1], "--window-bins", 32)  # pytest makes warnings errors
+    rates = document["statistics"][0]
+    assert rates["statistic"] == "rates"
+    assert rates["low"] is None or rates["low"] <= rates["ratio"] <= rates["high"]
 
 
 def test_words_say_what_json_does(capsys, baseline, data):
