@@ -39,7 +39,7 @@ class Bundle:
     Attributes
     ----------
     generator, critic : ONNX files as bytes; empty where the family has none
-    parameters : of a baseline, which has no generator, by name; else empty
+    parameters : by name, of a baseline all that it is, of a "stream" generator the tensors of its first state
     reference : statistics of the training recording by name
     sha256 : of the card, and so of everything
     """
@@ -84,7 +84,8 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
                 f"{path}: {name} is corrupt or was altered (SHA-256 {found[:12]}..., the card says"
                 f" {str(expected)[:12]}...); get the bundle again"
             )
-    for name in (PARAMETERS if card.family in BASELINES else GENERATOR, REFERENCE):
+    baseline, endless = card.family in BASELINES, card.kind == "stream"
+    for name in (*((GENERATOR,) if not baseline else ()), *((PARAMETERS,) if endless else ()), REFERENCE):
         if name not in card.files:
             raise BadInputError(f"{path}: the card does not list {name}; get the bundle again")
     for name in (GENERATOR, CRITIC):

@@ -9,13 +9,16 @@ from typing import Any, get_args, get_origin
 
 from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.recording import LONGEST_BIN_S, SHORTEST_BIN_S, is_label
+from spikeloop.models.recordings.condition import Condition, conditions_from
+from spikeloop.models.recordings.recording import LONGEST_BIN_S, SHORTEST_BIN_S, Signal, is_label
 
 __all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
 
 CARD = "card.json"
 FORMAT_VERSION = 1
 LONGEST_WINDOW = 2**16  # bins
+LARGEST_NOISE = 2**20
+DISTRIBUTIONS = ("bernoulli", "counts", "fluorescence")
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class Card:
     Attributes
     ----------
     kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
-    count_distribution : how counts are drawn from the generator's output; "bernoulli"
-    latency_bins : bins by which spikes lag their condition
+    count_distribution : what a unit emits in a bin: "bernoulli" (0 or 1), "counts" or "fluorescence"
+    latency_bins : bins by which spikes come later, relative to what drives them, than they did in the recording
     window_bins : of the windows that it was judged by; what kind "window" gives at a time
-    latent_size : Gaussian numbers that the generator takes for a window; 0 for a baseline, which has no generator
-    state_tensors : names of the tensors that a "stream" generator hands from step to step
+    latent_size : Gaussian numbers that a "window" generator takes for a window
+    uniform_size, normal_size : random numbers that a "stream" generator takes for a bin
+    conditions : what drives it, as of `Condition`
+    state_tensors : names of the tensors that a "stream" generator hands from bin to bin; `parameters.npz` has the first
     training : recording, origin, settings, seed and duration of the training
     realism : measured likeness, one entry a statistic
     files : SHA-256 of every other file of the bundle, by name
@@ -41,7 +46,9 @@ class Card:
     unit_names: tuple[str, ...]
     bin_size_s: float
     window_bins: int
-    latent_size: int
+    latent_size: int = 0
+    uniform_size: int = 0
+    normal_size: int = 0
     count_distribution: str = "bernoulli"
     latency_bins: int = 0
     conditions: tuple[dict, ...] = ()
@@ -50,6 +57,16 @@ class Card:
     realism: dict = field(default_factory=dict)
     files: dict = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+
+    @property
+    def signal(self) -> Signal:
+        """What it streams."""
+        return "fluorescence" if self.count_distribution == "fluorescence" else "spikes"
+
+    @property
+    def channels(self) -> tuple[Condition, ...]:
+        """The conditions, as data."""
+        return conditions_from(self.conditions, self.name)
 
 
 def format_card(card: Card) -> bytes:
@@ -103,18 +120,22 @@ def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
 
 
 def _check_card(card: Card, path: Path) -> None:
+    baseline, endless = card.family in BASELINES, card.kind == "stream"
+    by_bin = endless and not baseline
     checks = {
-        "kind": card.kind == ("stream" if card.family in BASELINES else "window"),
-        "count_distribution": card.count_distribution == "bernoulli",
+        "kind": endless or (card.kind == "window" and not baseline),
+        "count_distribution": card.count_distribution in (DISTRIBUTIONS if by_bin else DISTRIBUTIONS[:1]),
         "name": is_label(card.name),
         "family": is_label(card.family),
         "unit_names": len(card.unit_names) >= 1 and all(map(is_label, card.unit_names)),
         "bin_size_s": SHORTEST_BIN_S <= card.bin_size_s <= LONGEST_BIN_S,
         "window_bins": 1 <= card.window_bins <= LONGEST_WINDOW,
-        "latent_size": card.latent_size == 0 if card.family in BASELINES else card.latent_size >= 1,
-        "latency_bins": card.latency_bins == 0,
-        "conditions": not card.conditions,
-        "state_tensors": not card.state_tensors,
+        "latent_size": card.latent_size == 0 if endless else card.latent_size >= 1,
+        "uniform_size": card.uniform_size >= 1 if by_bin else card.uniform_size == 0,
+        "normal_size": 0 <= card.normal_size <= LARGEST_NOISE if by_bin else card.normal_size == 0,
+        "latency_bins": 0 <= card.latency_bins <= LONGEST_WINDOW if card.conditions else card.latency_bins == 0,
+        "conditions": by_bin or not card.conditions,
+        "state_tensors": len(set(card.state_tensors)) == len(card.state_tensors) and bool(card.state_tensors) == by_bin,
         "files": all(isinstance(digest, str) for digest in card.files.values()),
     }
     for name, holds in checks.items():
@@ -122,3 +143,4 @@ def _check_card(card: Card, path: Path) -> None:
             raise BadInputError(
                 f"{path}: {CARD} has {name} = {getattr(card, name)!r:.60}, which this spikeloop can't stream; update it"
             )
+    conditions_from(card.conditions, f"{path}: {CARD}")

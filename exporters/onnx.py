@@ -1,5 +1,6 @@
 """From a training checkpoint to a bundle: generator and critic as ONNX, checked against torch."""
 
+import dataclasses
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,22 +10,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.baselines import BASELINES
+from spikeloop.models.causal_gan import CausalGan
+from spikeloop.models.causal_generator import Generator, Noise, State
 from spikeloop.models.checkpoint import read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families import FAMILIES
 from spikeloop.models.fitting import WINDOW_BINS
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.population import Population, population_of_description
+from spikeloop.models.recordings.condition import phases, rest_of
 
 __all__ = ["export_bundle", "to_onnx"]
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
-FORKS = 1 / 16  # of a causal generator's windows: a spike at its very threshold may fall either way, others follow
+FORKS = 1 / 16  # of a batch of bins: a spike at its very threshold may fall either way
+SETTLING_BINS = 512
 PARITY_TOLERANCE = 1e-4  # float32 sums of a few hundred terms, in another order
 
 
@@ -53,10 +60,10 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         known = ", ".join((*FAMILIES, *BASELINES))
         raise BadInputError(f"{checkpoint}: unknown family {settings['family']!r}; there are {known}")
     family, config_type, _ = FAMILIES[settings["family"]]
-    units = len(recording["unit_names"])
     try:
         config = config_type(**settings["config"] | {"betas": tuple(settings["config"]["betas"])})
-        model = family(config, torch.full((units,), 0.5))
+        population = population_of_description(recording)
+        model = family(config, population)
         model.load_state_dict({key: tensors[key] for key in model.state_dict()})
     except (KeyError, TypeError, RuntimeError) as error:
         raise BadInputError(
@@ -65,15 +72,91 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         ) from error
     model.eval()
 
+    windows = {"windows": torch.zeros(2, config.window_bins, population.units)}
+    if population.channels:
+        windows["conditions"] = torch.zeros(2, config.window_bins, len(population.channels))
+    critic = to_onnx(model.critic, windows, ("score",))
+    reference = _part(arrays, "reference.")
+    if isinstance(model, CausalGan):
+        return _export_stream(model, population, description, out, name, critic, reference)
     sampled = model.calibrated()
-    forks = FORKS if settings["family"] == "causal_gan" else 0.0
-    generator = to_onnx(sampled, torch.zeros(2, sampled.latent_size), "latent", "probability", forks)
-    critic = to_onnx(model.critic, torch.zeros(2, config.window_bins, units), "windows", "score")
+    generator = to_onnx(sampled, {"latent": torch.zeros(2, sampled.latent_size)}, ("probability",))
     card = _card(
-        description, name or out.stem, kind="window", window_bins=config.window_bins,
-        latent_size=sampled.latent_size,
-    )  # fmt: skip
-    return write_bundle(out, card, generator, critic, _part(arrays, "reference."))
+        description, name or out.stem, kind="window", window_bins=config.window_bins, latent_size=sampled.latent_size
+    )
+    return write_bundle(out, card, generator, critic, reference)
+
+
+def _export_stream(
+    model: CausalGan,
+    population: Population,
+    description: dict,
+    out: Path,
+    name: str | None,
+    critic: bytes,
+    reference: Mapping[str, np.ndarray],
+) -> Bundle:
+    """The generator one bin at a time, and a state that it comes to when nothing drives it."""
+    generator = model.calibrated()
+    state = _settled(generator, population)
+    names = [each for each in State._fields if getattr(state, each).shape[1]]
+    example = {key: value.repeat(2, 1) for key, value in _bin_inputs(generator, population, state).items()}
+    exported = to_onnx(_Bin(generator, tuple(example)), example, ("counts", *(f"next_{each}" for each in names)), FORKS)
+    card = _card(
+        description,
+        name or out.stem,
+        kind="stream",
+        window_bins=model.config.window_bins,
+        uniform_size=generator.modes + generator.units,
+        normal_size=generator.slow_latents,
+        count_distribution=population.distribution,
+        latency_bins=description["settings"].get("lead_bins", 0),
+        conditions=tuple(dataclasses.asdict(channel) for channel in population.channels),
+        state_tensors=tuple(names),
+    )
+    first = {each: getattr(state, each).numpy() for each in names}
+    return write_bundle(out, card, exported, critic, reference, first)
+
+
+@torch.no_grad()
+def _settled(generator: Generator, population: Population) -> State:
+    """The state after running at rest, or up to the end of a stimulus, so that the first bin comes next."""
+    random = torch.Generator().manual_seed(0)
+    conditions = torch.from_numpy(np.tile(rest_of(population.channels), (1, SETTLING_BINS, 1)))
+    for index, channel in enumerate(population.channels):
+        if channel.cyclic:
+            first = -SETTLING_BINS % channel.period
+            conditions[0, :, index] = torch.from_numpy(phases(first, SETTLING_BINS, channel.period)[:, 0])
+    _, state = generator(conditions, generator.noise(1, SETTLING_BINS, random), generator.first_state(1))
+    return state
+
+
+def _bin_inputs(generator: Generator, population: Population, state: State) -> dict[str, Tensor]:
+    """What one bin takes, by name; nothing of no size."""
+    given = {
+        "condition": torch.from_numpy(rest_of(population.channels)[np.newaxis]),
+        "uniform": torch.full((1, generator.modes + generator.units), 0.5),
+        "normal": torch.zeros(1, generator.slow_latents),
+        **state._asdict(),
+    }
+    return {name: value for name, value in given.items() if value.shape[1]}
+
+
+class _Bin(nn.Module):
+    """One bin as ONNX wants it: flat inputs in the order of `names`, of which those without size are left out."""
+
+    def __init__(self, generator: Generator, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.generator = generator
+        self.names = names
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        by_name = dict(zip(self.names, given, strict=True))
+        nothing = by_name["uniform"][:, :0]
+        noise = Noise(by_name["uniform"], by_name.get("normal", nothing))
+        state = State(*(by_name.get(name, nothing) for name in State._fields))
+        after = self.generator.next_bin(by_name.get("condition", nothing), noise, state)
+        return after.previous, *(getattr(after, name).clone() for name in State._fields if name in by_name)
 
 
 def _export_baseline(arrays: Mapping[str, np.ndarray], description: dict, out: Path, name: str | None) -> Bundle:
@@ -105,28 +188,36 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
-def to_onnx(module: nn.Module, example: Tensor, input_name: str, output_name: str, forks: float = 0.0) -> bytes:
+def to_onnx(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], forks: float = 0.0) -> bytes:
     """A module as ONNX with a free batch size, after a check that ONNX Runtime computes what torch does.
+
+    Parameters
+    ----------
+    example : inputs by name, in order, of batch 2
+    outputs : names
+    forks : share of a batch that may differ, where rounding decides between two draws
 
     Raises
     ------
     FailureError
         If they differ for any of several batch sizes.
     """
+    batch = {0: torch.export.Dim("batch")}
+    variadic = isinstance(module, _Bin)
     with torch.no_grad(), _quiet(), hold_interrupts():  # which torch would turn into an error of its own
         program = torch.onnx.export(
             module.eval(),
-            (example,),
-            input_names=[input_name],
-            output_names=[output_name],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            tuple(example.values()),
+            input_names=list(example),
+            output_names=list(outputs),
+            dynamic_shapes=((batch,) * len(example),) if variadic else (batch,) * len(example),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
             external_data=False,
         )
     exported = _without_notes(program.model_proto).SerializeToString()
-    check_parity(module, exported, example.shape[1:], forks)
+    check_parity(module, exported, example, forks)
     return exported
 
 
@@ -153,8 +244,8 @@ def _without_notes(model: Any) -> Any:
 
 
 @torch.no_grad()
-def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int], forks: float = 0.0) -> None:
-    """Compare torch with ONNX Runtime on seeded normal inputs of several batch sizes.
+def check_parity(module: nn.Module, exported: bytes, example: Mapping[str, Tensor], forks: float = 0.0) -> None:
+    """Compare torch with ONNX Runtime on seeded random inputs of several batch sizes.
 
     Raises
     ------
@@ -167,16 +258,29 @@ def check_parity(module: nn.Module, exported: bytes, shape: Sequence[int], forks
     random = np.random.Generator(np.random.Philox(0))
     differing = 0
     for batch in PARITY_BATCHES:
-        given = random.standard_normal((batch, *shape), dtype=np.float32)
-        expected: Any = module(torch.from_numpy(given)).numpy()
-        (found,) = session.run(None, {session.get_inputs()[0].name: given})
-        if found.shape != expected.shape:
-            raise FailureError(f"ONNX Runtime gives {found.shape}, torch {expected.shape}; nothing was exported")
-        alike = np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5).reshape(batch, -1).all(axis=1)
+        given = {name: _random_input(name, (batch, *value.shape[1:]), random) for name, value in example.items()}
+        returned = module(*map(torch.from_numpy, given.values()))
+        expected = [each.numpy() for each in (returned if isinstance(returned, tuple) else (returned,))]
+        found: Any = session.run(None, given)
+        if [each.shape for each in found] != [each.shape for each in expected]:
+            raise FailureError(f"ONNX Runtime gives {found[0].shape}, torch {expected[0].shape}; nothing was exported")
+        alike = np.all([_alike(*pair).reshape(batch, -1).all(axis=1) for pair in zip(found, expected, strict=True)], 0)
         differing += int(np.sum(~alike))
         if np.sum(~alike) > np.ceil(forks * batch) or differing > forks * sum(PARITY_BATCHES):
+            worst = max(float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True))
             raise FailureError(
-                f"ONNX Runtime and torch disagree on {np.sum(~alike)} of {batch} (by up to"
-                f" {np.abs(found - expected).max():.2g}); nothing was exported: check the pinned versions in"
-                " constraints.txt"
+                f"ONNX Runtime and torch disagree on {np.sum(~alike)} of {batch} (by up to {worst:.2g}); nothing was"
+                " exported: check the pinned versions in constraints.txt"
             )
+
+
+def _random_input(name: str, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+    """Such as the input holds: chance from 0 to 1, spikes that were, or anything."""
+    if name == "uniform":
+        return random.random(shape, np.float32)
+    normal = random.standard_normal(shape, np.float32)
+    return np.rint(np.abs(normal)) if name == "previous" else normal
+
+
+def _alike(found: NDArray, expected: NDArray) -> NDArray[np.bool_]:
+    return np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5)

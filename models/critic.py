@@ -1,10 +1,12 @@
 """Critics: networks that tell real windows from generated ones, and the Wasserstein losses they are trained by."""
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = [
+    "ConditionProjection",
     "ConvolutionalCritic",
     "CountViews",
     "Critic",
@@ -20,14 +22,29 @@ LEAK = 0.2  # slope of every LeakyReLU, as published
 class Critic(nn.Module):
     """Windows to one number each, larger for likelier real ones, (windows, bins, units) -> (windows,)."""
 
-    def __init__(self, body: nn.Module, views: "CountViews | None" = None) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        views: "CountViews | None" = None,
+        projection: "ConditionProjection | None" = None,
+        scale: ArrayLike = 1.0,
+    ) -> None:
+        """Units are divided by `scale`, (units,), where it is above 1, so that none outweighs the others."""
         super().__init__()
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).clamp(min=1.0))
+        self.scale: Tensor
         self.body = body
         self.views = views
+        self.projection = projection
 
-    def forward(self, windows: Tensor) -> Tensor:
-        score = self.body(windows)
-        return (score if self.views is None else score + self.views(windows)).squeeze(1)
+    def forward(self, windows: Tensor, conditions: Tensor | None = None) -> Tensor:
+        scaled = windows / self.scale
+        score = self.body(scaled)
+        if self.views is not None:
+            score = score + self.views(windows)
+        if self.projection is not None and conditions is not None:
+            score = score + self.projection(scaled, conditions)
+        return score.squeeze(1)
 
 
 class ConvolutionalCritic(nn.Module):
@@ -60,9 +77,23 @@ class FullyConnectedCritic(nn.Sequential):
         )
 
 
+class ConditionProjection(nn.Module):
+    """How well a window goes with its conditions: the inner product of both in each bin (Miyato and Koyama 2018)."""
+
+    def __init__(self, encoder: nn.Module, size: int, units: int, kernel: int) -> None:
+        """`encoder` takes conditions, (..., channels), to (..., size)."""
+        super().__init__()
+        self.encoder = encoder
+        self.features = nn.Conv1d(units, size, kernel, padding=kernel // 2)
+
+    def forward(self, windows: Tensor, conditions: Tensor) -> Tensor:
+        features = self.features(windows.transpose(1, 2)).transpose(1, 2)
+        return (features * self.encoder(conditions)).sum(2).mean(1, keepdim=True)  # (windows, 1)
+
+
 FEW = 4  # a unit's counts 0 to 3 are told apart: whether it fires never, once, twice is what gives bursts away
 LAGS = 4  # bins over which a unit's spikes are multiplied
-CROWDS = 20  # population counts that are told apart
+CROWDS = 20  # population counts, or ranges of them, that are told apart
 
 
 class CountViews(nn.Module):
@@ -71,8 +102,10 @@ class CountViews(nn.Module):
     A convolution sees a few bins of all units; these sums over the whole window it would have to learn.
     """
 
-    def __init__(self, bins: int, units: int, width: int = 256) -> None:
+    def __init__(self, bins: int, units: int, most_at_once: float = CROWDS, width: int = 256) -> None:
+        """`most_at_once` is the largest population count of a bin that is common."""
         super().__init__()
+        self.crowd = max(1.0, most_at_once / CROWDS)  # spikes
         self.lags = range(1, min(LAGS, bins - 1) + 1)
         features = units * (1 + FEW + len(self.lags))
         self.units = nn.Sequential(nn.Linear(features, width), nn.LeakyReLU(LEAK), nn.Linear(width, 1))
@@ -85,7 +118,8 @@ class CountViews(nn.Module):
         few = [F.relu(1 - (counts - number).abs()) for number in range(FEW)]  # 1 at that count, 0 from the next on
         products = [(windows[:, lag:] * windows[:, :-lag]).sum(1) for lag in self.lags]
         features = torch.cat([counts, *few, *products], 1)
-        crowds = [F.relu(1 - (population - crowd).abs() / (1 + crowd // 4)).sum(1) for crowd in range(CROWDS)]
+        crowded = population / self.crowd
+        crowds = [F.relu(1 - (crowded - crowd).abs() / (1 + crowd // 4)).sum(1) for crowd in range(CROWDS)]
         return (
             self.units(features)
             + self.units_directly(features)
@@ -94,7 +128,14 @@ class CountViews(nn.Module):
         )
 
 
-def critic_loss(critic: nn.Module, real: Tensor, fake: Tensor, penalty: float, random: torch.Generator) -> Tensor:
+def critic_loss(
+    critic: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    penalty: float,
+    random: torch.Generator,
+    conditions: Tensor | None = None,
+) -> Tensor:
     """Wasserstein loss with gradient penalty: E[D(fake)] - E[D(real)] + penalty * E[(|grad D| - 1)^2].
 
     Parameters
@@ -102,19 +143,20 @@ def critic_loss(critic: nn.Module, real: Tensor, fake: Tensor, penalty: float, r
     real, fake : tensors of shape (windows, bins, units)
     penalty : float
         Weight of the penalty, taken on the straight lines between real and fake (Gulrajani et al. 2017, eq. 3).
+    conditions : (windows, bins, channels), that drove both
     """
     mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
     between = torch.lerp(real, fake, mix).requires_grad_()
-    scores = critic(torch.cat([real, fake, between]))
+    scores = critic(torch.cat([real, fake, between]), None if conditions is None else conditions.repeat(3, 1, 1))
     score_real, score_fake, score_between = scores.split(len(real))
     (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
     slopes = gradient.flatten(1).norm(dim=1)
     return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
 
 
-def generator_loss(critic: nn.Module, fake: Tensor) -> Tensor:
+def generator_loss(critic: nn.Module, fake: Tensor, conditions: Tensor | None = None) -> Tensor:
     """The generator's share of the Wasserstein distance, -E[D(fake)]."""
-    return -critic(fake).mean()
+    return -critic(fake, conditions).mean()
 
 
 def straight_through_bernoulli(probability: Tensor, random: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from spikeloop.models.measures.likeness import BOOTSTRAPS, Likeness, bootstrap_i
 from spikeloop.models.measures.memorisation import exact_duplicates, known_windows, memorisation_auc
 from spikeloop.models.measures.published_errors import PublishedErrors, published_errors
 from spikeloop.models.measures.two_sample import FOLDS, two_sample_auc
-from spikeloop.models.recordings.recording import Recording, cut_windows, random_windows
+from spikeloop.models.recordings.recording import Recording, cut_windows, part_of, random_windows
 
 __all__ = ["STEPS", "Evaluation", "evaluate", "windows_of_samples"]
 
@@ -142,7 +142,7 @@ def _many_windows(recording: Recording, repeats: int, stretch: int, bins: int, r
     """Windows of so many repeats and so many bins of each, drawn time and again until they lie densely."""
     chosen = random.permutation(recording.repeats)[:repeats]
     first = random.integers(recording.bins - stretch + 1)
-    part = replace(recording, counts=recording.counts[chosen, first : first + stretch])
+    part = part_of(recording, chosen, slice(first, first + stretch))
     places = part.repeats * (part.bins - bins + 1)
     drawn = [_flat(random_windows(part, bins, random))]
     while sum(map(len, drawn)) < min(NEIGHBOURS, places):

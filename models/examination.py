@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import Likeness, Yardstick, judge, make_yardstick, statistics_of
+from spikeloop.models.population import population_of
 from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out, random_windows
 
 __all__ = ["Examination", "describe_realism", "describe_recording", "examine"]
@@ -97,6 +98,9 @@ def _windows(recording: Recording, window_bins: int, random: np.random.Generator
 
 def describe_recording(recording: Recording) -> dict[str, Any]:
     """What a checkpoint says of its data; JSON."""
+    digest = sha256(np.ascontiguousarray(recording.counts))
+    if recording.channels:
+        digest.update(np.ascontiguousarray(recording.conditions))
     return {
         "name": recording.name,
         "origin": recording.origin,
@@ -104,7 +108,10 @@ def describe_recording(recording: Recording) -> dict[str, Any]:
         "bins": recording.bins,
         "bin_size_s": recording.bin_size_s,
         "unit_names": list(recording.unit_names),
-        "sha256": sha256(np.ascontiguousarray(recording.counts)).hexdigest(),
+        "distribution": population_of(recording).distribution,
+        "largest": int(recording.counts.max()),
+        "channels": [dataclasses.asdict(channel) for channel in recording.channels],
+        "sha256": digest.hexdigest(),
     }
 
 

@@ -10,6 +10,8 @@ __all__ = ["FAMILIES", "Settings", "preset"]
 
 FAMILIES = {
     "causal_gan": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.PRESETS),
+    "vae": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.VAE_PRESETS),
+    "vae_gan": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.VAE_GAN_PRESETS),
     "spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS),
 }
 AS_PUBLISHED = ("paper", "fully_connected")  # presets that nothing is added to
@@ -23,6 +25,7 @@ class Settings:
     ----------
     hold_out : every n-th repeat is kept to judge by; 0 trains on all
     config : the family's own settings
+    lead_bins : bins by which the conditions of a bin run ahead of it
     calibrate_rates : whether rates are set right at the end
     """
 
@@ -32,9 +35,10 @@ class Settings:
     hold_out: int = 5
     seed: int = 0
     calibrate_rates: bool = True
+    lead_bins: int = 0
 
 
-def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings:
+def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: int = 0) -> Settings:
     """Settings by name.
 
     Raises
@@ -47,4 +51,5 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0) -> Settings
     presets = FAMILIES[family][2]
     if name not in presets:
         raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
-    return Settings(family, name, presets[name], hold_out, seed, calibrate_rates=name not in AS_PUBLISHED)
+    calibrate_rates = name not in AS_PUBLISHED
+    return Settings(family, name, presets[name], hold_out, seed, calibrate_rates, lead_bins)

@@ -1,26 +1,40 @@
 """What the GANs share: a generator, its critic, and the running average of the generator that is sampled from."""
 
+from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from spikeloop.models.critic import Critic
 
-__all__ = ["Gan"]
+__all__ = ["Crops", "Gan"]
 
 
-class Gan(nn.Module):
+class Crops(Protocol):
+    """The training data, a random piece at a time."""
+
+    def __call__(self, windows: int, bins: int, lead_in_bins: int) -> tuple[Tensor, Tensor]:
+        """Counts, (windows, bins, units), and what drove them and the bins before them.
+
+        The latter is (windows, lead_in + bins, channels), of which a short recording gives fewer bins.
+        """
+        ...
+
+
+class Gan(nn.Module, ABC):
     """Generator and critic in training, and the average of the generator that, once calibrated, is sampled from.
 
     Attributes
     ----------
     average : exponential average of the generator's weights (Yazici et al., ICLR 2019)
     calibration : (units,), log odds that are added to the average's to sample
+    lead_in_bins : bins of conditions that `draw` wants before a window
     """
 
     calibration: Tensor
+    lead_in_bins = 0
 
     def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
         super().__init__()
@@ -29,6 +43,25 @@ class Gan(nn.Module):
         self.average = deepcopy(generator).requires_grad_(False).eval()
         self.register_buffer("calibration", torch.zeros(units))
         self._average_decay = average_decay
+
+    @abstractmethod
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """By name."""
+
+    @abstractmethod
+    def learn(
+        self, step: int, crops: Crops, optimizers: dict[str, torch.optim.Optimizer], random: torch.Generator
+    ) -> float:
+        """Take one step, after `step` others; the loss."""
+
+    @abstractmethod
+    def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
+        """Windows of the calibrated generator, (windows, bins, units).
+
+        Parameters
+        ----------
+        conditions : that drive a window and a lead-in before it, (windows, lead_in + bins, channels)
+        """
 
     def calibrated(self) -> Any:
         """The generator to sample from: the average with the log odds of its units set right."""

@@ -5,7 +5,7 @@ generative adversarial networks", ICLR 2018. Units are channels and weights are 
 network is convolutional in time and dense over units ("semi-convolutional").
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,7 +21,8 @@ from spikeloop.models.critic import (
     generator_loss,
     straight_through_bernoulli,
 )
-from spikeloop.models.gan import Gan
+from spikeloop.models.gan import Crops, Gan
+from spikeloop.models.population import Population
 
 __all__ = ["PRESETS", "Generator", "SpikeGan", "SpikeGanConfig"]
 
@@ -69,16 +70,21 @@ PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_conne
 class SpikeGan(Gan):
     """The windowed Spike-GAN in training."""
 
-    def __init__(self, config: SpikeGanConfig, expected_counts: Tensor) -> None:
-        """`expected_counts`, (units,), are the recording's mean counts per bin."""
-        units = len(expected_counts)
+    def __init__(self, config: SpikeGanConfig, population: Population) -> None:
+        units = population.units
         generator = Generator(config, units)
         if config.bias_from_rates:
-            generator.set_rates(expected_counts)
+            generator.set_rates(torch.as_tensor(population.means, dtype=torch.float32))
         super().__init__(generator, _critic(config, units), config.average_decay, units)
         self.config = config
 
-    def optimizers(self) -> dict[str, torch.optim.Adam]:
+    def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:  # noqa: ARG002
+        """Windows of the calibrated generator, (windows, bins, units); nothing drives them."""
+        generator = self.calibrated()
+        latent = torch.randn(len(conditions), generator.latent_size, generator=random, device=random.device)
+        return straight_through_bernoulli(generator(latent), random)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         rate, betas = self.config.learning_rate, self.config.betas
         return {
             "generator": torch.optim.Adam(self.generator.parameters(), rate, betas),
@@ -88,26 +94,23 @@ class SpikeGan(Gan):
     def learn(
         self,
         step: int,
-        real_windows: Callable[[int], Tensor],
-        optimizers: dict[str, torch.optim.Adam],
+        crops: Crops,
+        optimizers: dict[str, torch.optim.Optimizer],
         random: torch.Generator,
     ) -> float:
         """One generator step after its critic steps.
-
-        Parameters
-        ----------
-        step : steps taken before
-        real_windows : gives so many windows, (windows, bins, units)
 
         Returns
         -------
         The critic's loss; its negative estimates the Wasserstein distance.
         """
         _set_learning_rate(optimizers.values(), self.config, step)
+        loss = torch.zeros(())
         for _ in range(self.config.critic_steps):
             with torch.no_grad():
                 fake = self._fake_windows(random)
-            loss = critic_loss(self.critic, real_windows(self.config.batch), fake, self.config.penalty, random)
+            real, _ = crops(self.config.batch, self.config.window_bins, 0)
+            loss = critic_loss(self.critic, real, fake, self.config.penalty, random)
             _descend(optimizers["critic"], loss)
         self.critic.requires_grad_(False)
         _descend(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ from spikeloop.models.families import FAMILIES, Settings
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.measures.statistics import expected_counts
-from spikeloop.models.recordings.recording import Recording, require_binary
+from spikeloop.models.population import population_of
+from spikeloop.models.recordings.recording import BLOCKS, Recording, random_windows, require_binary, with_lead
 
 __all__ = ["Progress", "Training", "train"]
 
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 30.0
 CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 4096
+RUN_WINDOWS = 8  # that a run of an endless generator gives, for one lead-in
 CHOICE_STEP = 2**41
 SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
@@ -56,17 +58,17 @@ class Training:
     """A model in training on one recording: its weights, its optimizers, and how far it came."""
 
     def __init__(self, recording: Recording, settings: Settings, device: str = "auto") -> None:
-        self.recording = recording
+        self.recording = recording = with_lead(recording, settings.lead_bins)
         self.settings = settings
         self.device = _device(device)
         self._check(recording)
         config = settings.config
         self.examination = examine(recording, settings.hold_out, config.window_bins, settings.seed)
-        self._counts = torch.as_tensor(self.examination.training.counts, device=self.device)
+        self._data = _Data(self.examination.training, self.device)
         self._reference = self.examination.reference()
         torch.manual_seed(settings.seed)  # the initial weights
-        rates = torch.as_tensor(expected_counts(self.examination.training.counts), dtype=torch.float32)
-        self.model = FAMILIES[settings.family][0](config, rates).to(self.device)
+        self.population = replace(population_of(self.examination.training), largest=int(recording.counts.max()))
+        self.model = FAMILIES[settings.family][0](config, self.population).to(self.device)
         self.optimizers = self.model.optimizers()
         self.steps = 0
         self.trained_s = 0.0
@@ -78,7 +80,7 @@ class Training:
         """Take one training step; the critic's loss."""
         began = time.perf_counter()
         self._random.manual_seed(_step_seed(self.settings.seed, self.steps))
-        loss = self.model.learn(self.steps, self._real_windows, self.optimizers, self._random)
+        loss = self.model.learn(self.steps, self._crops, self.optimizers, self._random)
         if not np.isfinite(loss):
             raise FailureError(
                 f"training diverged at step {self.steps} (loss {loss}); the last checkpoint is sound:"
@@ -89,17 +91,26 @@ class Training:
         return loss
 
     @torch.no_grad()
-    def sample(self, windows: int, seed: int) -> NDArray[np.uint8]:
-        """Windows drawn from the averaged generator, as calibrated, (windows, bins, units)."""
+    def sample(self, windows: int, seed: int, driven_as: Recording | None = None) -> NDArray:
+        """Windows drawn from the averaged generator, as calibrated, (windows, bins, units).
+
+        Parameters
+        ----------
+        driven_as : the recording whose conditions drive them; the training data where none is given
+        """
         random = torch.Generator(self.device).manual_seed(seed)
-        generator = self.model.calibrated()
+        data = self._data if driven_as is None else _Data(driven_as, self.device)
+        length = self.settings.config.window_bins
+        lead_in = min(self.model.lead_in_bins, data.bins - length)
+        run_bins = min(RUN_WINDOWS * length, data.bins - lead_in) if lead_in else length
+        runs = max(BLOCKS, -(-windows // (run_bins // length)))
         parts = []
-        for start in range(0, windows, 256):
-            latent = torch.randn(min(256, windows - start), generator.latent_size, generator=random, device=self.device)
-            probability = generator(latent)
-            drawn = torch.rand(probability.shape, generator=random, device=self.device) < probability
-            parts.append(drawn.to(torch.uint8).cpu().numpy())
-        return np.concatenate(parts)
+        for start in range(0, runs, 256):
+            _, conditions = data.crops(min(256, runs - start), run_bins, lead_in, random)
+            parts.append(self.model.draw(conditions, run_bins, random).to(data.counts.dtype).cpu().numpy())
+        drawn = replace(self.examination.training, counts=np.concatenate(parts), driven_by=None)
+        cut = random_windows(drawn, length, np.random.Generator(np.random.Philox(seed)))
+        return cut.reshape(-1, *cut.shape[2:])[:windows]
 
     def finish(self) -> None:
         """Calibrate, and keep the stage that comes nearer to the training data; a critic cut short may do harm."""
@@ -125,21 +136,26 @@ class Training:
         ratio of wanted and found odds, in ever smaller shares.
         """
         wanted = self.examination.counts_of_windows()
-        least = 0.5 / self._counts[..., 0].numel()
+        least = 0.5 / self._data.counts[..., 0].numel()
+        most = 1 - least if self.population.distribution == "bernoulli" else np.inf
         silent = torch.as_tensor(wanted == 0, device=self.device)
-        wanted = np.clip(wanted, least, 1 - least)
+        wanted = np.clip(wanted, least, most)
         self.model.calibration.zero_()
         for round_ in range(CALIBRATION_ROUNDS):
             sampled = self.sample(CALIBRATION_WINDOWS, seed=_step_seed(self.settings.seed, CALIBRATION_STEP + round_))
-            found = np.clip(expected_counts(sampled), least, 1 - least)
-            shift = np.log(wanted / (1 - wanted)) - np.log(found / (1 - found))
+            found = np.clip(expected_counts(sampled), least, most)
+            shift = np.log(wanted / found)
+            if self.population.distribution == "bernoulli":
+                shift -= np.log((1 - wanted) / (1 - found))
             share = 1 / (1 + round_ / 2)
             self.model.calibration += torch.as_tensor(share * shift, dtype=torch.float32, device=self.device)
         self.model.calibration[silent] = SILENT_LOG_ODDS
 
     def judge(self) -> tuple[Likeness, ...]:
         """Likeness to the repeats that were held out (or, where none were, to a fifth of the training data)."""
-        self.likeness = self.examination.judge(lambda windows: self.sample(windows, seed=self.settings.seed))
+        self.likeness = self.examination.judge(
+            lambda windows: self.sample(windows, self.settings.seed, self.examination.judged)
+        )
         self.judged_at_step = self.steps
         return self.likeness
 
@@ -189,17 +205,12 @@ class Training:
         self.judged_at_step = realism["judged_at_step"]
         return True
 
-    def _real_windows(self, windows: int) -> Tensor:
-        """Random windows of the training repeats; none crosses a seam."""
-        repeats, bins, _ = self._counts.shape
-        length = self.settings.config.window_bins
-        draw = {"generator": self._random, "device": self.device}
-        repeat = torch.randint(repeats, (windows, 1), **draw)
-        start = torch.randint(bins - length + 1, (windows, 1), **draw)
-        return self._counts[repeat, start + torch.arange(length, device=self.device)].float()
+    def _crops(self, windows: int, bins: int, lead_in_bins: int) -> tuple[Tensor, Tensor]:
+        return self._data.crops(windows, bins, lead_in_bins, self._random)
 
     def _check(self, recording: Recording) -> None:
-        require_binary(recording, self.settings.family)
+        if self.settings.family == "spike_gan":
+            require_binary(recording, self.settings.family)
         config = self.settings.config
         if config.window_bins % config.stride**2:
             raise BadInputError(
@@ -215,6 +226,29 @@ class Training:
             "realism": describe_realism(self.examination.judged_on, self.judged_at_step, self.likeness),
         }
         return json.loads(json.dumps(described))  # as it reads back: tuples are lists
+
+
+class _Data:
+    """A recording on the device that it is learned on."""
+
+    def __init__(self, recording: Recording, device: torch.device) -> None:
+        self.counts = torch.as_tensor(recording.counts, device=device)
+        self.conditions = torch.as_tensor(np.ascontiguousarray(recording.conditions), device=device)
+        self.bins = recording.bins
+
+    def crops(self, windows: int, bins: int, lead_in: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random windows and what drove them and the bins before; none crosses from one repeat into the next.
+
+        Before a repeat begins, it is taken to have been driven as in its first bin. A recording with shorter repeats
+        gives shorter windows, and a shorter lead-in.
+        """
+        device = self.counts.device
+        bins = min(bins, self.bins)
+        lead_in = min(lead_in, self.bins - bins)
+        repeat = torch.randint(len(self.counts), (windows, 1), generator=random, device=device)
+        start = torch.randint(self.bins - bins + 1, (windows, 1), generator=random, device=device)
+        place = start + torch.arange(-lead_in, bins, device=device)
+        return self.counts[repeat, place[:, lead_in:]].float(), self.conditions[repeat, place.clamp(min=0)]
 
 
 def train(

@@ -1,9 +1,10 @@
-"""The Lab Streaming Layer wire: NAME carries counts, NAME-Events each spike with its own time."""
+"""The Lab Streaming Layer wire: NAME carries counts, NAME-Events each spike, NAME-Condition what drove each bin."""
 
 import asyncio
 import os
 import platform
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.recordings.condition import Condition
+from spikeloop.models.recordings.recording import Signal
 from spikeloop.streamer.loop import Step
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream cl
 BACKLOG_S = 360  # of counts, for a consumer that stalls: LSL's default,
 BACKLOG_BYTES = 2**28  # but no more memory than this
 EVENTS_BACKLOG = 10_000  # of events, in hundreds, as LSL counts them in irregular streams
-EVENTS = "-Events"  # appended to the name of the counts
+EVENTS, CONDITION = "-Events", "-Condition"  # appended to the name of the counts
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
 QUIET = "[log]\nlevel = -2\n"  # errors only; its notices of every start would drown the status
 
@@ -39,6 +42,9 @@ class Provenance:
     Attributes
     ----------
     start_s : when bin 0 begins, on LSL's clock: bin k ends at start_s + (k + 1) * bin_size_s
+    condition : what drives it, as the user asked for it; empty where nothing does
+    latency_bins : bins by which its spikes come later, relative to what drives them, than in the recording
+    signal : "spikes" or "fluorescence"
     """
 
     bundle: str
@@ -47,6 +53,9 @@ class Provenance:
     bin_size_s: float
     step_bins: int
     start_s: float
+    condition: str = ""
+    latency_bins: int = 0
+    signal: Signal = "spikes"
 
 
 def import_pylsl() -> ModuleType:
@@ -74,7 +83,7 @@ def import_pylsl() -> ModuleType:
 
 
 def check_name_is_free(name: str) -> None:
-    """Make sure that no other stream has this name, or that of its events, on the network.
+    """Make sure that no other stream has this name, or that of its events or conditions, on the network.
 
     Raises
     ------
@@ -85,7 +94,7 @@ def check_name_is_free(name: str) -> None:
         raise BadInputError(
             f"expected a stream name of at most 64 letters, digits, spaces and . : _ -, found {name!r:.80}"
         )
-    predicate = f"name='{name}' or name='{name}{EVENTS}'"
+    predicate = " or ".join(f"name='{name}{suffix}'" for suffix in ("", EVENTS, CONDITION))
     found = import_pylsl().resolve_bypred(predicate, timeout=LOOK_FOR_NAMESAKES_S)
     if found:
         raise BadInputError(
@@ -95,39 +104,52 @@ def check_name_is_free(name: str) -> None:
 
 
 class LslSink:
-    """Two LSL outlets, open from entering to leaving the async context.
+    """LSL outlets, open from entering to leaving the async context.
 
     Parameters
     ----------
-    name : of the stream of counts; the one of events is NAME-Events
+    name : of the stream of counts; NAME-Events carries spikes, and NAME-Condition what drove each bin, if anything did
     unit_names : one per unit
     count_format : LSL format of the counts
+    channels : of the conditions
     """
 
     def __init__(
-        self, name: str, unit_names: tuple[str, ...], provenance: Provenance, count_format: CountFormat = "float32"
+        self,
+        name: str,
+        unit_names: tuple[str, ...],
+        provenance: Provenance,
+        count_format: CountFormat = "float32",
+        channels: tuple[Condition, ...] = (),
     ) -> None:
         self.name = name
         self._unit_names = unit_names
         self._provenance = provenance
         self._format = count_format
+        self._channels = channels
+        self._outlets: dict[str, pylsl.StreamOutlet] = {}  # by what is added to the name
 
     async def __aenter__(self) -> Self:
         lsl = import_pylsl()
-        rate_hz, units = 1 / self._provenance.bin_size_s, len(self._unit_names)
-        host = platform.node()
-        counts = lsl.StreamInfo(
-            self.name, "Spikes", units, rate_hz, self._format, f"spikeloop-{host}-{self.name}-counts"
-        )
-        events = lsl.StreamInfo(
-            f"{self.name}{EVENTS}", "SpikeEvents", 1, 0.0, "int32", f"spikeloop-{host}-{self.name}-events"
-        )
-        _describe(counts, self._unit_names, "count", "spikes", self._provenance)
-        _describe(events, ("unit",), "index", "event", self._provenance)
+        made, rate_hz, units = self._provenance, 1 / self._provenance.bin_size_s, len(self._unit_names)
+        source = f"spikeloop-{platform.node()}-{self.name}"
+        kind = "Spikes" if made.signal == "spikes" else "Fluorescence"
+        counts = lsl.StreamInfo(self.name, kind, units, rate_hz, self._format, f"{source}-counts")
+        unit = "count" if made.signal == "spikes" else "a.u."
+        _describe(counts, [(label, unit, made.signal) for label in self._unit_names], made)
+        events = lsl.StreamInfo(f"{self.name}{EVENTS}", "SpikeEvents", 1, 0.0, "int32", f"{source}-events")
+        _describe(events, [("unit", "index", "event")], made)
         try:
-            self._counts = lsl.StreamOutlet(counts, max_buffered=_backlog_s(units, rate_hz))
-            self._events = lsl.StreamOutlet(events, max_buffered=EVENTS_BACKLOG)
+            self._outlets[""] = lsl.StreamOutlet(counts, max_buffered=_backlog_s(units, rate_hz))
+            if made.signal == "spikes":
+                self._outlets[EVENTS] = lsl.StreamOutlet(events, max_buffered=EVENTS_BACKLOG)
+            if self._channels:
+                width, name = len(self._channels), f"{self.name}{CONDITION}"
+                condition = lsl.StreamInfo(name, "Condition", width, rate_hz, "float32", f"{source}-condition")
+                _describe(condition, [(each.name, each.unit, "condition") for each in self._channels], made)
+                self._outlets[CONDITION] = lsl.StreamOutlet(condition, max_buffered=_backlog_s(width, rate_hz))
         except RuntimeError as error:
+            self._outlets.clear()
             raise FailureError(
                 f"LSL could not open {self.name!r} ({error}); other programs may hold all of LSL's ports"
                 " (16572 to 16604): stop some, or widen PortRange in lsl_api.cfg"
@@ -139,15 +161,18 @@ class LslSink:
             if self.has_consumers():
                 await asyncio.sleep(LINGER_S)
         finally:
-            del self._counts, self._events  # closes both outlets
+            self._outlets.clear()  # an outlet closes when nothing refers to it
 
     def push(self, step: Step) -> None:
-        self._counts.push_chunk(step.counts, step.stamps_s.tolist())
+        stamps_s = step.stamps_s.tolist()
+        self._outlets[""].push_chunk(step.counts, stamps_s)
+        if CONDITION in self._outlets:
+            self._outlets[CONDITION].push_chunk(step.conditions, stamps_s)
         if len(step.event_units):
-            self._events.push_chunk(step.event_units[:, None], step.event_stamps_s.tolist())
+            self._outlets[EVENTS].push_chunk(step.event_units[:, None], step.event_stamps_s.tolist())
 
     def has_consumers(self) -> bool:
-        return self._counts.have_consumers() or self._events.have_consumers()
+        return any(outlet.have_consumers() for outlet in self._outlets.values())
 
 
 def _backlog_s(units: int, rate_hz: float) -> int:
@@ -155,11 +180,11 @@ def _backlog_s(units: int, rate_hz: float) -> int:
     return max(1, min(BACKLOG_S, int(BACKLOG_BYTES / (4 * units * rate_hz))))
 
 
-def _describe(info: "pylsl.StreamInfo", labels: tuple[str, ...], unit: str, kind: str, provenance: Provenance) -> None:
-    """Metadata after the XDF conventions, and a node of our own."""
+def _describe(info: "pylsl.StreamInfo", labels: Iterable[tuple[str, str, str]], provenance: Provenance) -> None:
+    """Metadata after the XDF conventions, a label, unit and type for every channel, and a node of our own."""
     description = info.desc()
     channels = description.append_child("channels")
-    for label in labels:
+    for label, unit, kind in labels:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label).append_child_value("unit", unit).append_child_value("type", kind)
     acquisition = description.append_child("acquisition")
@@ -173,6 +198,8 @@ def _describe(info: "pylsl.StreamInfo", labels: tuple[str, ...], unit: str, kind
         "bin_size_s": repr(provenance.bin_size_s),
         "step_bins": str(provenance.step_bins),
         "start_s": repr(provenance.start_s),
+        "condition": provenance.condition,
+        "latency_bins": str(provenance.latency_bins),
     }
     for key, value in entries.items():
         own.append_child_value(key, value)

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.engine import Device, Engine
+from spikeloop.models.recordings.condition import rest_of
+from spikeloop.streamer.bin_engine import BinEngine
+from spikeloop.streamer.engine import Engine
+from spikeloop.streamer.session import Device
 
-__all__ = ["SamplerSource", "SpikeSource", "WindowSource", "open_source", "seeded"]
+__all__ = ["SamplerSource", "Source", "SpikeSource", "StreamSource", "WindowSource", "open_source", "seeded"]
 
-Counts = NDArray[np.uint8]
+Counts = NDArray[Any]  # uint8; of fluorescence, float32
 
 WINDOWS_PER_RUN = 8  # fixed, as float sums (and so, rarely, a spike) depend on the batch they are computed in
 LATENT, SPIKES, EVENT_TIMES = range(3)  # what random numbers are for; each purpose has its own
@@ -35,6 +38,7 @@ class SpikeSource(Protocol):
     unit_names : one per unit
     bin_size_s : float > 0
     run_bins : bins that come into being together, so that taking fewer saves no time
+    dtype : of the counts
     """
 
     @property
@@ -46,20 +50,30 @@ class SpikeSource(Protocol):
     @property
     def run_bins(self) -> int: ...
 
-    def take(self, bins: int) -> Counts:
-        """The next bins, uint8 array of shape (bins, units), whatever number was taken before."""
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
+        """The next bins, uint8 array of shape (bins, units), whatever number was taken before.
+
+        Parameters
+        ----------
+        conditions : what drives them, (bins, channels), where anything does; at rest where none are given
+        """
         ...
 
 
 class _RunSource(ABC):
-    """Takes any number of bins from runs of a fixed number."""
+    """Takes any number of bins from runs of a fixed number; nothing drives them."""
+
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, card: Card, run_bins: int, on_inference: Callable[[float], None]) -> None:
         self.unit_names, self.bin_size_s, self.run_bins = card.unit_names, card.bin_size_s, run_bins
         self._on_inference = on_inference
         self._ready: Counts = np.empty((0, len(card.unit_names)), np.uint8)
 
-    def take(self, bins: int) -> Counts:
+    def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:  # noqa: ARG002
         """The next bins, uint8 array of shape (bins, units)."""
         parts, missing = [self._ready[:bins]], bins - len(self._ready[:bins])
         self._ready = self._ready[bins:]
@@ -100,6 +114,43 @@ class WindowSource(_RunSource):
         return spikes.view(np.uint8).reshape(-1, probability.shape[2]), self.engine.inference_s
 
 
+class StreamSource:
+    """A causal generator, bin by bin; what drives a bin is given with it.
+
+    Parameters
+    ----------
+    engine : runs the generator; only this source may
+    seed : int >= 0; all spikes follow from it and from the conditions
+    on_inference : told how long each run of the generator took, in seconds
+    """
+
+    run_bins = 1
+
+    def __init__(
+        self, engine: BinEngine, seed: int, on_inference: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        card = engine.card
+        self.unit_names, self.bin_size_s = card.unit_names, card.bin_size_s
+        self.provider, self.notice = engine.provider, engine.notice
+        self._engine, self._sizes, self._on_inference = engine, (card.uniform_size, card.normal_size), on_inference
+        self._rest = rest_of(card.channels)
+        self.dtype = np.dtype(np.float32 if card.signal == "fluorescence" else np.uint8)
+        self._uniform = seeded(seed, SPIKES)
+        self._normal = seeded(seed, LATENT)
+
+    def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
+        """The next bins, (bins, units), driven by conditions, (bins, channels); at rest where none are given."""
+        uniform_size, normal_size = self._sizes
+        began = time.perf_counter()
+        if conditions is None:
+            conditions = np.broadcast_to(self._rest, (bins, len(self._rest)))
+        uniform = self._uniform.random((bins, uniform_size), np.float32)
+        normal = self._normal.standard_normal((bins, normal_size), np.float32)
+        counts = self._engine.run(conditions, uniform, normal)
+        self._on_inference(time.perf_counter() - began)
+        return counts.astype(self.dtype, copy=False)
+
+
 class SamplerSource(_RunSource):
     """A baseline's own sampler.
 
@@ -128,9 +179,12 @@ class SamplerSource(_RunSource):
         return self._sample(), time.perf_counter() - began
 
 
+Source = WindowSource | StreamSource | SamplerSource
+
+
 def open_source(
     bundle: Bundle, seed: int, device: Device = "auto", on_inference: Callable[[float], None] = lambda seconds: None
-) -> WindowSource | SamplerSource:
+) -> Source:
     """The source of a bundle's spikes, whatever its family.
 
     Raises
@@ -142,4 +196,6 @@ def open_source(
     """
     if bundle.card.family in BASELINES:
         return SamplerSource(bundle, seed, on_inference)
+    if bundle.card.kind == "stream":
+        return StreamSource(BinEngine(bundle, device), seed, on_inference)
     return WindowSource(Engine(bundle, device), seed, on_inference)

@@ -33,12 +33,20 @@ class Status:
     health : the stream's figures
     has_consumers : whether anybody listens
     console : where it is shown; plain lines where that is no terminal
+    remark : a few words to add, where there are any
     """
 
-    def __init__(self, health: Health, has_consumers: Callable[[], bool], console: Console) -> None:
+    def __init__(
+        self,
+        health: Health,
+        has_consumers: Callable[[], bool],
+        console: Console,
+        remark: Callable[[], str] | None = None,
+    ) -> None:
         self._health = health
         self._has_consumers = has_consumers
         self._console = console
+        self._remark = remark
         self._bins_per_dot = max(1, round(SPAN_S / COLUMNS / health.bin_size_s))
         self._units_per_dot = -(-health.units // ROWS)
         rows = -(-health.units // self._units_per_dot)
@@ -95,7 +103,8 @@ class Status:
         return Text(  # in 80 columns
             f"{report.bins * self._health.bin_size_s:8.1f} s  ratio {report.ratio:.4f}"
             f"  lateness p99 {report.lateness_ms['p99']:.2f} ms, {report.late_steps} late"
-            f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}",
+            f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}"
+            f"{f'  {self._remark()}' if self._remark is not None else ''}",
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -1,6 +1,7 @@
-"""Recordings by name: found in the folder SPIKELOOP_DATA, or fetched from where their authors published them."""
+"""Recordings by name: found in SPIKELOOP_DATA, fetched from where their authors published them, or simulated."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, read_arrays
+from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, read_arrays, with_conditions
 
 __all__ = ["CATALOGUE", "PublishedRecording", "find_recording"]
 
@@ -41,8 +42,23 @@ def _read_retina_mat(path: Path) -> Recording:
 def _read_m1_jango_mat(path: Path) -> Recording:
     from scipy.io import loadmat
 
-    rates_hz = loadmat(path, simplify_cells=True)["train_data"]["spikeratedata"]
-    return from_counts(np.rint(np.asarray(rates_hz) * 0.05), bin_size_s=0.05)
+    session = loadmat(path, simplify_cells=True)["train_data"]
+    counts = np.rint(np.asarray(session["spikeratedata"]) * 0.05)
+    return _wrist_task(counts, session["cursorposbin"], session["velocbin"])
+
+
+def _read_m1_jango_npz(path: Path) -> Recording:
+    arrays = read_arrays(path)
+    return _wrist_task(arrays["counts"], arrays["cursor_position"], arrays["cursor_velocity"])
+
+
+def _wrist_task(counts: np.ndarray, position: np.ndarray, velocity: np.ndarray) -> Recording:
+    """Counts of 50-ms bins and the cursor, which is the scaled force at the wrist."""
+    kinematics = np.concatenate([np.asarray(position)[:, :2], np.asarray(velocity)[:, :2]], axis=1)
+    names = ("position x", "position y", "velocity x", "velocity y")
+    return with_conditions(
+        from_counts(counts, bin_size_s=0.05), kinematics, names, ("a.u.", "a.u.", "a.u./s", "a.u./s")
+    )
 
 
 def _read_rat_m1_npz(path: Path) -> Recording:
@@ -82,7 +98,7 @@ CATALOGUE = {
             name="m1_jango",
             origin="96 channels of monkey motor cortex, isometric wrist task, 2014-12-03; Miller lab, limblab/bmi",
             local="m1_jango/m1_jango.npz",
-            read_local=load_recording,
+            read_local=_read_m1_jango_npz,
             url="https://raw.githubusercontent.com/limblab/bmi/fd925a0f3913f74d0f3d99764cfaab9e8085bd81"
             "/default_parameters/Jango_20141203_default_offline_data.mat",
             sha256="714b66b807c01f0681cd074c2e9222daf42b57e33e780147bb1dda4106584a80",
@@ -113,7 +129,8 @@ def find_recording(
 
     Parameters
     ----------
-    name_or_path : a name in the catalogue, or the path of a `.npz` or `.mat` file
+    name_or_path : a name in the catalogue; "m1-sim", "m1-sim:SECONDS" or "m1-sim:SECONDS:drift", of simulated cortex;
+        or the path of a `.npz` or `.mat` file
     bin_size_s, repeat_bins : as in `load_recording`; only for paths
     folder : where named recordings lie; by default the environment variable SPIKELOOP_DATA
     cache : where fetched ones are kept; by default the system's cache folder
@@ -127,9 +144,12 @@ def find_recording(
     """
     if Path(name_or_path).suffix in (".npz", ".mat"):
         return _load_path(Path(name_or_path), bin_size_s, repeat_bins)
+    if name_or_path.partition(":")[0] == "m1-sim":
+        return _simulate_m1(name_or_path)
     if name_or_path not in CATALOGUE:
         raise BadInputError(
-            f"no recording named {name_or_path!r}; there are {', '.join(CATALOGUE)}, others go by path (.npz, .mat)"
+            f"no recording named {name_or_path!r}; there are {', '.join(CATALOGUE)}, m1-sim,"
+            " others go by path (.npz, .mat)"
         )
     published = CATALOGUE[name_or_path]
     folder = folder or (Path(os.environ["SPIKELOOP_DATA"]) if os.environ.get("SPIKELOOP_DATA") else None)
@@ -138,6 +158,15 @@ def find_recording(
     else:
         recording = published.read_original(_fetch(published, cache))
     return replace(recording, name=published.name, origin=published.origin)
+
+
+def _simulate_m1(name: str) -> Recording:
+    from spikeloop.models.recordings.simulated_cortex import m1_sim
+
+    asked = re.fullmatch(r"m1-sim(?::(\d{1,9}(?:\.\d{1,9})?)(:drift)?)?", name, re.ASCII)
+    if asked is None:
+        raise BadInputError(f"expected m1-sim, m1-sim:SECONDS or m1-sim:SECONDS:drift, found {name!r:.60}")
+    return replace(m1_sim(float(asked[1] or 1800), drift=bool(asked[2])), name=name)
 
 
 def _load_path(path: Path, bin_size_s: float | None, repeat_bins: int | None) -> Recording:

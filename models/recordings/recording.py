@@ -1,27 +1,39 @@
-"""A recording: spike counts of a population in equal bins, over one or more repeats."""
+"""A recording: spike counts of a population in equal bins, over one or more repeats, and what drove it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.condition import Condition, conditions_of, phase_condition, phases
 
 __all__ = [
+    "BLOCKS",
     "LONGEST_BIN_S",
     "SHORTEST_BIN_S",
     "Recording",
+    "Signal",
     "cut_windows",
     "from_counts",
     "hold_out",
     "is_label",
     "load_recording",
+    "part_of",
     "random_windows",
     "read_arrays",
     "require_binary",
+    "require_spikes",
+    "with_conditions",
+    "with_lead",
+    "with_phase",
+    "without_conditions",
 ]
+
+Signal = Literal["spikes", "fluorescence"]
 
 SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
 LONGEST_LABEL = 200
@@ -37,9 +49,12 @@ class Recording:
     ----------
     counts : uint8 array of shape (repeats, bins, units)
         A continuous recording is one repeat. Time runs on inside a repeat, never from one to the next.
+        Of imaging, `signal` "fluorescence", they are float32, not negative, and no counts.
     bin_size_s : float > 0
     unit_names : one name per unit
     name, origin : what it is called and where it comes from
+    channels : of the conditions; empty where none were recorded or wanted
+    driven_by : float32 array of shape (repeats, bins, channels)
     """
 
     counts: NDArray[np.uint8]
@@ -47,6 +62,15 @@ class Recording:
     unit_names: tuple[str, ...]
     name: str = "recording"
     origin: str = ""
+    signal: Signal = "spikes"
+    channels: tuple[Condition, ...] = ()
+    driven_by: NDArray[np.float32] | None = None
+
+    @property
+    def conditions(self) -> NDArray[np.float32]:
+        """What drove the population, (repeats, bins, channels)."""
+        nothing = np.zeros((*self.counts.shape[:2], 0), np.float32)
+        return nothing if self.driven_by is None else self.driven_by
 
     @property
     def units(self) -> int:
@@ -122,7 +146,8 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
 
     Parameters
     ----------
-    path : file with an array `spikes`, `counts` or `data`, (bins, units) or (repeats, bins, units)
+    path : file with an array `spikes`, `counts` or `data`, (bins, units) or (repeats, bins, units); where it has
+        `conditions`, (..., channels), then also `condition_names` and `condition_units`
     bin_size_s : overrides the file's own `bin_size_s`; needed where the file has none
     repeat_bins : cuts a continuous array into repeats of so many bins
 
@@ -142,6 +167,11 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
     unit_names = [str(unit) for unit in np.ravel(arrays["unit_names"])] if "unit_names" in arrays else None
     size = bin_size_s if bin_size_s is not None else _stated_bin_size_s(arrays["bin_size_s"], path)
     recording = from_counts(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
+    if "conditions" in arrays:
+        names = [str(name) for name in np.ravel(arrays.get("condition_names", ()))]
+        names = names or [f"condition {i}" for i in range(arrays["conditions"].shape[-1])]
+        units = [str(unit) for unit in np.ravel(arrays["condition_units"])] if "condition_units" in arrays else None
+        recording = with_conditions(recording, arrays["conditions"], names, units)
     return recording if repeat_bins is None else _cut_repeats(recording, repeat_bins)
 
 
@@ -179,7 +209,87 @@ def _cut_repeats(recording: Recording, repeat_bins: int) -> Recording:
         raise BadInputError(
             f"{recording.name}: {recording.repeats} x {recording.bins} bins can't be cut into repeats of {repeat_bins}"
         )
-    return replace(recording, counts=recording.counts.reshape(-1, repeat_bins, recording.units))
+    repeats = recording.bins // repeat_bins
+    counts = recording.counts.reshape(repeats, repeat_bins, recording.units)
+    driven_by = recording.conditions.reshape(repeats, repeat_bins, len(recording.channels))
+    return replace(recording, counts=counts, driven_by=driven_by)
+
+
+def part_of(recording: Recording, repeats: slice | NDArray = slice(None), bins: slice = slice(None)) -> Recording:
+    """Some repeats, or some bins of each."""
+    return replace(
+        recording,
+        counts=recording.counts[repeats, bins],
+        driven_by=None if recording.driven_by is None else recording.driven_by[repeats, bins],
+    )
+
+
+def with_conditions(
+    recording: Recording, values: ArrayLike, names: Sequence[str], units: Sequence[str] | None = None
+) -> Recording:
+    """The recording and what drove it.
+
+    Parameters
+    ----------
+    values : array of shape (bins, channels) or (repeats, bins, channels), finite
+    names, units : one per channel, e.g. "velocity x" and "cm/s"
+
+    Raises
+    ------
+    BadInputError
+        If it is not one value for every bin, channel and name.
+    """
+    array = np.asarray(values)
+    array = array[np.newaxis] if array.ndim == 2 else array
+    expected = (*recording.counts.shape[:2], len(names))
+    if array.dtype.kind not in "buif" or array.shape != expected or not len(names) or not np.isfinite(array).all():
+        raise BadInputError(
+            f"{recording.name}: expected finite conditions of shape {expected} (repeats, bins, names), found"
+            f" {array.shape} of {array.dtype}{'' if array.shape != expected else ' with NaN or infinity'}"
+        )
+    array = array.astype(np.float32)
+    units = [""] * len(names) if units is None else units
+    if len(units) != len(names) or not all(map(is_label, names)):
+        raise BadInputError(f"{recording.name}: expected a printable name and a unit for every condition")
+    return replace(recording, driven_by=array, channels=conditions_of(array, names, units))
+
+
+def with_phase(recording: Recording) -> Recording:
+    """The recording driven by the phase of its repeats, as of a stimulus shown again and again.
+
+    Raises
+    ------
+    BadInputError
+        If it has no repeats.
+    """
+    if recording.repeats < 2:
+        raise BadInputError(f"{recording.name}: expected repeats of a stimulus, found one; give --repeat-bins")
+    one = phases(0, recording.bins, recording.bins)
+    driven_by = np.broadcast_to(one, (recording.repeats, *one.shape))
+    return replace(recording, driven_by=driven_by, channels=(phase_condition(recording.bins),))
+
+
+def without_conditions(recording: Recording) -> Recording:
+    """The recording alone."""
+    return replace(recording, driven_by=None, channels=())
+
+
+def with_lead(recording: Recording, lead_bins: int) -> Recording:
+    """Every bin with the conditions of `lead_bins` later, as motor cortex runs ahead of the movement.
+
+    The last bins of each repeat, whose conditions were not recorded, are left out.
+
+    Raises
+    ------
+    BadInputError
+        If the lead is negative or as long as a repeat.
+    """
+    if not 0 <= lead_bins < recording.bins:
+        raise BadInputError(f"{recording.name}: expected a lead of 0 to {recording.bins - 1} bins, found {lead_bins}")
+    if lead_bins == 0 or recording.driven_by is None:
+        return recording
+    counts, driven_by = recording.counts[:, :-lead_bins], recording.driven_by[:, lead_bins:]
+    return replace(recording, counts=counts, driven_by=driven_by)
 
 
 def cut_windows(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
@@ -237,6 +347,12 @@ def _blocks(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
     return recording.counts[:, : pieces * bins].reshape(-1, bins, recording.units)
 
 
+def require_spikes(recording: Recording, what: str) -> None:
+    """Make sure that these are spikes; BadInputError where it is a continuous signal."""
+    if recording.signal != "spikes":
+        raise BadInputError(f"{recording.name}: {what} needs spike counts, found {recording.signal}")
+
+
 def require_binary(recording: Recording, family: str) -> None:
     """Make sure that no bin holds more than one spike.
 
@@ -245,6 +361,7 @@ def require_binary(recording: Recording, family: str) -> None:
     BadInputError
         If one does; says how to go on.
     """
+    require_spikes(recording, family)
     largest = int(recording.counts.max())
     if largest > 1:
         raise BadInputError(
@@ -264,7 +381,7 @@ def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
         raise BadInputError(f"expected to hold out one part in 2 or more, found one in {every}; raise --hold-out")
     if recording.repeats >= every:
         held = np.arange(recording.repeats) % every == every - 1
-        parts = recording.counts[~held], recording.counts[held]
+        parts = part_of(recording, ~held), part_of(recording, held)
     else:
         cut = recording.bins - recording.bins // every
         if cut == recording.bins:
@@ -272,5 +389,5 @@ def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
                 f"{recording.name}: expected at least {every} bins, to hold out one in {every}, found {recording.bins};"
                 " lower --hold-out"
             )
-        parts = recording.counts[:, :cut], recording.counts[:, cut:]
-    return replace(recording, counts=parts[0]), replace(recording, counts=parts[1])
+        parts = part_of(recording, bins=slice(cut)), part_of(recording, bins=slice(cut, None))
+    return parts

@@ -10,8 +10,9 @@ from spikeloop.exporters.bundle import read_bundle, shipped_bundles
 from spikeloop.models.errors import SpikeloopError
 from spikeloop.streamer.clock import Clock, WallClock
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import Engine, import_onnxruntime
 from spikeloop.streamer.lsl import import_pylsl
+from spikeloop.streamer.session import import_onnxruntime
+from spikeloop.streamer.source import open_source
 
 __all__ = ["Finding", "doctor"]
 
@@ -86,8 +87,9 @@ def _inference() -> Finding:
     shipped = list(shipped_bundles())
     if not shipped:
         return Finding("inference", False, f"ONNX Runtime {version}, no bundle to try", "install spikeloop again")
-    engine = Engine(read_bundle(shipped[0]))
-    return Finding("inference", True, f"ONNX Runtime {version} runs {shipped[0]} on {engine.provider}", engine.notice)
+    source = open_source(read_bundle(shipped[0]), seed=0)
+    source.take(1)
+    return Finding("inference", True, f"ONNX Runtime {version} runs {shipped[0]} on {source.provider}", source.notice)
 
 
 def _clock() -> Finding:

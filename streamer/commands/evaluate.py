@@ -21,7 +21,7 @@ from spikeloop.models.recordings.recording import Recording, from_counts, load_r
 from spikeloop.models.recordings.recording import hold_out as split
 from spikeloop.streamer.commands.options import check_seed, require_packages
 from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
-from spikeloop.streamer.engine import Device
+from spikeloop.streamer.session import Device
 
 if TYPE_CHECKING:
     from spikeloop.models.evaluation import Evaluation

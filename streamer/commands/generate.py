@@ -14,14 +14,15 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
+from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed, open_condition
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import Device
+from spikeloop.streamer.condition import ConditionFeed, is_live
+from spikeloop.streamer.session import Device
 from spikeloop.streamer.source import SpikeSource, open_source
 
 __all__ = ["generate", "write_spikes"]
 
-CHUNK_COUNTS = 2**24  # spike counts in memory at a time
+CHUNK_COUNTS = 2**20  # at a time: a second or so of work, after which the progress is told
 
 
 def generate(
@@ -32,12 +33,14 @@ def generate(
     duration: float | None = None,
     seed: int = 0,
     device: Device = "auto",
+    condition: str | None = None,
     json: bool = False,
 ) -> int:
     """Write the spikes that `stream` would send to a file, bit for bit the same for the same seed.
 
     Give either a number of windows or a duration. The file holds `spikes`, uint8, of shape (windows, bins,
-    units) or (bins, units), with `bin_size_s` and `unit_names`.
+    units) or (bins, units), with `bin_size_s` and `unit_names`; of a model that is driven by anything also `condition`,
+    what drove each bin. (Fluorescence is float32.)
 
     Parameters
     ----------
@@ -53,6 +56,10 @@ def generate(
         the same seed gives the same spikes
     device
         where the generator runs
+    condition
+        what drives the population: rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz (array condition: bins x
+        conditions; rest after its end) or phase (of a stimulus shown again and again); by default phase where the
+        model has one, else rest
     json
         print one JSON document
     """
@@ -62,14 +69,20 @@ def generate(
     loaded = read_bundle(bundle)
     card = loaded.card
     shape = _shape(card, windows, duration)
+    if condition is not None and is_live(condition):
+        raise BadInputError(
+            "--condition: lsl: is for streams; give generate the NAME-Condition of one as file:PATH.npz"
+        )
+    asked, feed = open_condition(condition, card.channels)
     source = open_source(loaded, seed, device)
-    spikes = write_spikes(out, source, shape)
+    spikes = write_spikes(out, source, feed, shape)
     summary = {
         "file": str(out),
         "bundle": card.name,
         "sha256": loaded.sha256,
         "seed": seed,
         "provider": source.provider,
+        "condition": asked,
         "shape": shape,
         "mean_rate_hz": spikes / math.prod(shape) / card.bin_size_s,
     }
@@ -92,16 +105,17 @@ def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int
     raise BadInputError("expected either --windows or --duration")
 
 
-def write_spikes(path: Path, source: SpikeSource, shape: tuple[int, ...]) -> int:
+def write_spikes(path: Path, source: SpikeSource, feed: ConditionFeed, shape: tuple[int, ...]) -> float:
     """Write spikes to a `.npz` piece by piece, whole or not at all.
 
     Parameters
     ----------
+    feed : drives it
     shape : (bins, units) or (windows, bins, units)
 
     Returns
     -------
-    The number of spikes.
+    The number of spikes; of fluorescence, its sum.
 
     Raises
     ------
@@ -110,6 +124,8 @@ def write_spikes(path: Path, source: SpikeSource, shape: tuple[int, ...]) -> int
     """
     bins, units = math.prod(shape[:-1]), shape[-1]
     spikes = 0
+    per_chunk = max(1, CHUNK_COUNTS // units)
+    conditions = []
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,14 +135,18 @@ def write_spikes(path: Path, source: SpikeSource, shape: tuple[int, ...]) -> int
         ):
             task = progress.add_task("generating", total=bins)
             with archive.open("spikes.npy", "w", force_zip64=True) as file:
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                header = {"descr": source.dtype.str, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-                for first in range(0, bins, max(1, CHUNK_COUNTS // units)):
-                    counts = source.take(min(CHUNK_COUNTS // units or 1, bins - first))
+                for first in range(0, bins, per_chunk):
+                    conditions.append(feed.take(min(per_chunk, bins - first)))
+                    counts = source.take(len(conditions[-1]), conditions[-1])
                     file.write(counts.tobytes())
-                    spikes += int(counts.sum(dtype=np.int64))
+                    spikes += counts.sum(dtype=np.float64)
                     progress.advance(task, len(counts))
-            for name, value in {"bin_size_s": source.bin_size_s, "unit_names": np.array(source.unit_names)}.items():
+            others = {"bin_size_s": source.bin_size_s, "unit_names": np.array(source.unit_names)}
+            if conditions[0].shape[1]:
+                others["condition"] = np.concatenate(conditions)  # as `--condition file:` takes it
+            for name, value in others.items():
                 with archive.open(f"{name}.npy", "w") as file:
                     np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
         os.replace(scratch, path)

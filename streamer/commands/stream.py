@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import gc
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -14,13 +14,15 @@ from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
-from spikeloop.streamer.commands.options import bins_of, check_seed
+from spikeloop.streamer.commands.options import bins_of, check_seed, open_condition
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.engine import Device
+from spikeloop.streamer.condition import ConditionFeed, is_live, live_name
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream as stream_steps
 from spikeloop.streamer.lsl import CountFormat, LslSink, Provenance, check_name_is_free, import_pylsl
-from spikeloop.streamer.source import SamplerSource, WindowSource, open_source
+from spikeloop.streamer.lsl_condition import LslCondition
+from spikeloop.streamer.session import Device
+from spikeloop.streamer.source import Source, open_source
 from spikeloop.streamer.status import Status, format_report
 
 __all__ = ["stream"]
@@ -42,11 +44,15 @@ def stream(
     device: Device = "auto",
     format: CountFormat = "float32",
     start_delay: float = 0.0,
+    condition: str | None = None,
+    condition_hold: float = 0.5,
+    condition_decay: float = 0.5,
     json: bool = False,
 ) -> int:
     """Stream a population's spikes over Lab Streaming Layer until Ctrl-C.
 
-    Two streams: NAME carries counts, one channel a unit; NAME-Events each spike with its own time.
+    NAME carries counts, one channel a unit; NAME-Events each spike with its own time; NAME-Condition, where the model
+    is driven by anything, what drove each bin.
 
     Parameters
     ----------
@@ -66,11 +72,20 @@ def stream(
         LSL format of the counts
     start_delay
         further seconds between announcing the streams and the first bin, for consumers to connect
+    condition
+        what drives the population: rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz (array condition: bins x
+        conditions; rest after its end), phase (of a stimulus shown again and again) or lsl:STREAM (live; its latest
+        sample at the end of a bin drives the bin); by default phase where the model has one, else rest
+    condition_hold
+        seconds for which the last valid sample of lsl:STREAM holds when no other comes
+    condition_decay
+        seconds in which it then falls to rest
     json
         print one JSON document at the end
     """
     loaded = read_bundle(bundle)
     plan = _plan(loaded.card, name, seed, step_bins, duration, format, start_delay)
+    drive = _drive(loaded.card, condition, condition_hold, condition_decay)
     check_name_is_free(name)
     console = Console(stderr=True)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
@@ -79,15 +94,16 @@ def stream(
         _say(console, source.notice)
     interrupted = False
     try:
-        asyncio.run(_stream(loaded, source, plan, health, console))
+        asyncio.run(_stream(loaded, source, plan, drive, health, console))
     except KeyboardInterrupt:
         interrupted = True
     report = health.report()
     if json:
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": source.provider}
-        print_json(made | {"name": name, "step_bins": plan.step_bins} | dataclasses.asdict(report))
+        made |= {"name": name, "step_bins": plan.step_bins, "condition": _describe(drive)}
+        print_json(made | dataclasses.asdict(report))
     else:
-        _say(console, format_report(report))
+        _say(console, format_report(report) + _condition_line(drive))
     return 130 if interrupted else 0
 
 
@@ -124,23 +140,65 @@ def _plan(
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
 
-async def _stream(
-    bundle: Bundle, source: WindowSource | SamplerSource, plan: _Plan, health: Health, console: Console
-) -> None:
+@dataclass(frozen=True, eq=False)
+class _Drive:
+    """What drives the stream, and the same in the user's words."""
+
+    asked: str
+    condition: ConditionFeed | LslCondition
+
+
+def _drive(card: Card, asked: str | None, hold_s: float, decay_s: float) -> _Drive:
+    for option, seconds in (("hold", hold_s), ("decay", decay_s)):
+        if not 0 <= seconds <= LONGEST_DELAY_S:
+            raise BadInputError(f"--condition-{option}: expected 0 to {LONGEST_DELAY_S:g} s, found {seconds:g}")
+    if asked is not None and is_live(asked):
+        return _Drive(asked, LslCondition(live_name(asked), card.channels, hold_s, decay_s))
+    return _Drive(*open_condition(asked, card.channels))
+
+
+def _describe(drive: _Drive) -> dict[str, object]:
+    """For JSON."""
+    live = isinstance(drive.condition, LslCondition)
+    return {"asked": drive.asked} | (dataclasses.asdict(drive.condition.report()) if live else {})
+
+
+def _condition_line(drive: _Drive) -> str:
+    """How a live condition did, for people; it may have gone unnoticed."""
+    if not isinstance(drive.condition, LslCondition):
+        return ""
+    report = drive.condition.report()
+    return (
+        f"\ncondition {drive.asked}: {report.samples} samples, {report.invalid} invalid, {report.clipped} clipped,"
+        f" {report.gaps} gaps, {report.held_bins} bins held, {report.resting_bins} at rest"
+        f"{f'; refused {report.refused}' if report.refused else ''}"
+    )
+
+
+async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: _Drive, health: Health, console: Console) -> None:
     card, units = bundle.card, len(bundle.card.unit_names)
     clock = WallClock(import_pylsl().local_clock)
-    start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * units + plan.start_delay_s
-    provenance = Provenance(card.name, bundle.sha256, plan.seed, card.bin_size_s, plan.step_bins, start_s)
-    async with LslSink(plan.name, card.unit_names, provenance, plan.count_format) as sink:
+    async with AsyncExitStack() as opened:
+        live = drive.condition if isinstance(drive.condition, LslCondition) else None
+        if live is not None:
+            await opened.enter_async_context(live)
+        start_s = clock.now() + OPENING_S + OPENING_PER_UNIT_S * units + plan.start_delay_s
+        provenance = Provenance(
+            card.name, bundle.sha256, plan.seed, card.bin_size_s, plan.step_bins, start_s,
+            drive.asked, card.latency_bins, card.signal,
+        )  # fmt: skip
+        sink = LslSink(plan.name, card.unit_names, provenance, plan.count_format, card.channels)
+        await opened.enter_async_context(sink)
         _say(
             console,
             f"streaming {card.name} ({units} units, {card.bin_size_s * 1000:g} ms bins, seed {plan.seed}) on"
             f" {source.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
         )
         _quieten_interpreter()
-        with Status(health, sink.has_consumers, console) as status:
+        remark = (lambda: f"condition {live.report().state}") if live is not None else None
+        with Status(health, sink.has_consumers, console, remark) as status:
             await stream_steps(
-                source, (sink, status), clock, health,
+                source, (sink, status), clock, health, drive.condition,
                 start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins,
             )  # fmt: skip
 

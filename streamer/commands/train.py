@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -12,15 +12,17 @@ from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.recording import Recording, with_phase, without_conditions
 from spikeloop.streamer.commands.options import check_seed, require_packages, require_torch
 from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
-from spikeloop.streamer.engine import Device
+from spikeloop.streamer.session import Device
 
 if TYPE_CHECKING:
     from spikeloop.models import training
 
 __all__ = ["train"]
+
+CAUSAL = ("causal_gan", "vae", "vae_gan")  # families that answer to conditions
 
 
 def train(
@@ -36,6 +38,8 @@ def train(
     device: Device = "auto",
     bin_size_ms: float | None = None,
     repeat_bins: int | None = None,
+    condition: Literal["none", "phase", "recorded"] = "none",
+    lead_ms: float = 0.0,
     json: bool = False,
 ) -> int:
     """Train on a recording. Run it again after an interruption, and it goes on where it was.
@@ -43,13 +47,14 @@ def train(
     Parameters
     ----------
     data
-        a recording's name (retina, rat_m1_ms), or the path of a .npz or .mat file; at most one spike a bin
+        a recording's name (retina, m1_jango, rat_m1_ms, m1-sim), or the path of a .npz or .mat file
     out
         folder of the checkpoint
     family
-        causal_gan or spike_gan; or a baseline, dichotomized_gaussian or k_pairwise, which is fitted in one go
+        causal_gan, vae or vae_gan, which stream without end; spike_gan, which gives windows; or a baseline,
+        dichotomized_gaussian or k_pairwise, which is fitted in one go (the last three: at most one spike a bin)
     preset
-        settings: fast of causal_gan; fast, paper (as published) or fully_connected (the paper's
+        settings: fast of causal_gan, vae and vae_gan; fast, paper (as published) or fully_connected (the paper's
         comparison) of spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
     minutes
         of training in all; 10 where no steps are given
@@ -65,6 +70,12 @@ def train(
         of a file that doesn't state it
     repeat_bins
         cut a continuous array into repeats of so many bins
+    condition
+        what the model is to answer to: none, the phase of a repeated stimulus, or what was recorded beside the spikes
+        (such as kinematics); of causal_gan, vae and vae_gan
+    lead_ms
+        by how much the spikes run ahead of recorded conditions, as motor cortex does of the movement; the model's
+        spikes come as much later
     json
         print one JSON document at the end
     """
@@ -74,6 +85,7 @@ def train(
         raise BadInputError("--minutes, --steps: expected more than 0")
     check_seed(seed)
     recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
+    recording, lead_bins = _conditioned(recording, family, condition, lead_ms)
     if family in BASELINES:
         if minutes_or_steps:
             raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
@@ -82,7 +94,7 @@ def train(
     from spikeloop.models import families, training
 
     preset = preset or "fast"
-    run = training.Training(recording, families.preset(family, preset, hold_out, seed), device)
+    run = training.Training(recording, families.preset(family, preset, hold_out, seed, lead_bins), device)
     with _ProgressBar(minutes, steps) as bar:
         likeness = training.train(run, out, minutes, steps, bar.show)
     if json:
@@ -92,6 +104,27 @@ def train(
         print_likeness(likeness, run.examination.judged_on)
         print(f"\n{out}: {run.steps} steps in {run.trained_s / 60:.1f} min; next: spikeloop export {out} --out BUNDLE")
     return 0
+
+
+def _conditioned(recording: Recording, family: str, condition: str, lead_ms: float) -> tuple[Recording, int]:
+    """The recording with what the model is to answer to, and the lead in bins."""
+    lead_bins = round(lead_ms / 1000 / recording.bin_size_s)
+    if condition == "none":
+        if lead_ms:
+            raise BadInputError("--lead-ms: expected --condition recorded beside it, found no condition")
+        return without_conditions(recording), 0
+    if family not in CAUSAL:
+        raise BadInputError(f"--condition: {family} answers to nothing; take {', '.join(CAUSAL)}")
+    if condition == "phase":
+        if lead_ms:
+            raise BadInputError("--lead-ms: a phase is known ahead; leave it out")
+        return with_phase(recording), 0
+    if not recording.channels:
+        raise BadInputError(
+            f"--condition: {recording.name} has none recorded; expected an array `conditions` (..., channels) beside"
+            " the spikes"
+        )
+    return recording, lead_bins
 
 
 def _fit(recording: Recording, family: str, preset: str, out: Path, hold_out: int, seed: int, json: bool) -> int:

@@ -8,7 +8,8 @@ import pytest
 
 from spikeloop.exporters.bundle import write_bundle
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.engine import CPU, CUDA, Engine
+from spikeloop.streamer.engine import Engine
+from spikeloop.streamer.session import CPU, CUDA
 from tests.tiny import tiny_bundle, tiny_card, tiny_generator
 
 

@@ -9,8 +9,9 @@ import pytest
 import scipy.io
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings import catalogue
+from spikeloop.models.recordings import catalogue, simulated_cortex
 from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.models.recordings.simulated_cortex import m1_sim
 
 
 @pytest.fixture
@@ -70,7 +71,9 @@ def test_the_published_file_is_known_by_its_hash(published):
 
 
 def test_unknown_names_are_told_what_there_is():
-    with pytest.raises(BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, rat_m1_ms"):
+    with pytest.raises(
+        BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, rat_m1_ms, m1-sim, others go"
+    ):
         find_recording("retna")
 
 
@@ -102,3 +105,23 @@ def test_the_motor_cortex_rates_as_published_become_counts(tmp_path, random):
     scipy.io.savemat(tmp_path / "jango.mat", {"train_data": {"spikeratedata": counts * 20.0}})
     recording = catalogue.CATALOGUE["m1_jango"].read_original(tmp_path / "jango.mat")
     np.testing.assert_array_equal(recording.counts[0], counts)
+
+
+def test_simulated_cortex_is_made_by_name():
+    short, drifting = find_recording("m1-sim:20"), find_recording("m1-sim:20.5:drift")
+    assert (short.counts.shape, short.bin_size_s, short.name) == ((1, 1000, 96), 0.02, "m1-sim:20")
+    np.testing.assert_array_equal(short.counts, m1_sim(20).counts)
+    np.testing.assert_array_equal(drifting.counts, m1_sim(20.5, drift=True).counts)
+    assert not np.array_equal(drifting.counts, m1_sim(20.5).counts)
+
+
+def test_simulated_cortex_lasts_half_an_hour_by_default(monkeypatch):
+    monkeypatch.setattr(simulated_cortex, "m1_sim", functools.partial(m1_sim, units=1))
+    recording = find_recording("m1-sim")
+    assert (recording.counts.shape, recording.name) == ((1, 90000, 1), "m1-sim")
+
+
+@pytest.mark.parametrize("name", ["m1-sim:", "m1-sim:ten", "m1-sim:-5", "m1-sim:60:drifts", "m1-sim:1e3", "m1-sim:60:"])
+def test_simulated_cortex_asked_for_otherwise_says_how(name):
+    with pytest.raises(BadInputError, match=rf"expected m1-sim, m1-sim:SECONDS or .*:drift, found '{name}'"):
+        find_recording(name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import FailureError
-from spikeloop.streamer.prefetch import Prefetcher
+from spikeloop.streamer.supply import Prefetcher
 
 
 class Counting:

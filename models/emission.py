@@ -1,0 +1,170 @@
+"""What a unit emits in a bin, given the network's word on it: a spike or none, a count, or fluorescence.
+
+Each kind draws with one uniform number a unit, so that whoever owns the random numbers owns the spikes.
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spikeloop.models.population import Population
+
+__all__ = ["Bernoulli", "Counts", "Emission", "Fluorescence", "emission_of"]
+
+RAREST = 1e-4  # of a spike in a bin, where a unit starts from
+
+
+class Emission(Protocol):
+    """One kind of output.
+
+    Attributes
+    ----------
+    outputs : numbers that it takes from the network for every unit
+    """
+
+    outputs: int
+
+    def start(self) -> Tensor:
+        """What the network should say before it has learned anything, (outputs * units,)."""
+        ...
+
+    def seen(self, values: Tensor) -> Tensor:
+        """Values as the network reads them back in the next bin."""
+        ...
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
+        """Of whole populations, (..., modes).
+
+        Parameters
+        ----------
+        values, before : (..., units), of a bin and of the one before it
+        given : what the network says, (..., modes, outputs * units)
+        """
+        ...
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        """Values, (n, units), given (n, outputs * units)."""
+        ...
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        """The same values, with gradients."""
+        ...
+
+
+def emission_of(population: Population) -> "Bernoulli | Counts | Fluorescence":
+    """The kind that a population needs."""
+    return {"bernoulli": Bernoulli, "counts": Counts, "fluorescence": Fluorescence}[population.distribution](population)
+
+
+class Bernoulli(nn.Module):
+    """One spike or none, by its log odds."""
+
+    outputs = 1
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.as_tensor(population.means, dtype=torch.float32))
+        self.means: Tensor
+
+    def start(self) -> Tensor:
+        return torch.logit(self.means.clamp(RAREST, 1 - RAREST))
+
+    def seen(self, values: Tensor) -> Tensor:
+        return values
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:  # noqa: ARG002
+        return torch.einsum("...u,...mu->...m", values, given) - F.softplus(given).sum(-1)
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        return (torch.logit(uniform) < given).to(given.dtype)
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        probability = torch.sigmoid(given)  # straight-through (Bengio, Leonard, Courville 2013, arXiv:1308.3432)
+        return self.draw(given, before, uniform) + (probability - probability.detach())
+
+
+class Counts(nn.Module):
+    """A count n from 0 to the largest seen, with probability proportional to exp(w[n] + n * given).
+
+    Every unit learns its own weights w, and with them its dispersion: -log n! makes it Poisson, others are regular
+    or bursty (an exponential family, as the Conway-Maxwell-Poisson is).
+    """
+
+    outputs = 1
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.as_tensor(population.means, dtype=torch.float32))
+        self.means: Tensor
+        self.register_buffer("number", torch.arange(population.largest + 1, dtype=torch.float32), persistent=False)
+        self.number: Tensor
+        self.weights = nn.Parameter(-torch.lgamma(self.number + 1).repeat(population.units, 1))  # (units, counts)
+
+    def start(self) -> Tensor:
+        return torch.log(self.means.clamp(min=RAREST))
+
+    def seen(self, values: Tensor) -> Tensor:
+        return torch.log1p(values)
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:  # noqa: ARG002
+        of_counts = self.weights.expand(*values.shape, -1).gather(-1, values.long().unsqueeze(-1)).squeeze(-1)
+        normaliser = torch.logsumexp(self._scores(given), dim=-1).sum(-1)
+        return of_counts.sum(-1, keepdim=True) + torch.einsum("...u,...mu->...m", values, given) - normaliser
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        return self._count(torch.softmax(self._scores(given), dim=-1), uniform)
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        probability = torch.softmax(self._scores(given), dim=-1)
+        expected = (probability * self.number).sum(-1)
+        return self._count(probability, uniform).detach() + (expected - expected.detach())
+
+    def _scores(self, given: Tensor) -> Tensor:
+        return self.weights + self.number * given.unsqueeze(-1)
+
+    def _count(self, probability: Tensor, uniform: Tensor) -> Tensor:
+        below = probability.cumsum(-1)[..., :-1]  # the last is 1 but for rounding
+        return (uniform.unsqueeze(-1) > below).to(probability.dtype).sum(-1)
+
+
+class Fluorescence(nn.Module):
+    """A trace that is never negative: what is left of the bin before, and logistic noise about it, cut off at 0.
+
+    The share that is left is each unit's own, as an indicator decays (first-order autoregressive, as in
+    Vogelstein et al. 2010, J Neurophysiol 104:3691).
+    """
+
+    outputs = 2  # where the new value lies, and how widely, both in standard deviations
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.as_tensor(population.deviations, dtype=torch.float32).clamp(min=1e-6))
+        self.scale: Tensor
+        self.left = nn.Parameter(torch.full((population.units,), 2.0))  # log odds of the share
+
+    def start(self) -> Tensor:
+        return torch.cat([torch.zeros_like(self.scale), torch.full_like(self.scale, -1.5)])
+
+    def seen(self, values: Tensor) -> Tensor:
+        return values / self.scale
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
+        place, log_width = self._place(before.unsqueeze(-2), given)
+        values = (values / self.scale).unsqueeze(-2)
+        distance = (values - place) * torch.exp(-log_width)
+        inside = F.logsigmoid(distance) + F.logsigmoid(-distance) - log_width - torch.log(self.scale)
+        return torch.where(values > 0, inside, F.logsigmoid(distance)).sum(-1)
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        place, log_width = self._place(before, given)
+        return self.scale * F.relu(place + torch.exp(log_width) * torch.logit(uniform))
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        return self.draw(given, before, uniform)
+
+    def _place(self, before: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        moved, log_width = given.chunk(2, dim=-1)
+        return torch.sigmoid(self.left) * before / self.scale + moved, log_width.clamp(math.log(1e-3), math.log(10))

@@ -1,0 +1,342 @@
+"""A simulated motor cortex with known truth: units tuned to the velocity of a cursor that reaches between targets.
+
+A unit's log rate is linear in the velocity some bins earlier and in the speed (Moran & Schwartz 1999, J. Neurophysiol.
+82:2676, have the rate in its place): spikes answer to the condition. Around it they vary with shared latents and are
+refractory. Random numbers are drawn in the order of bins, one counter-based stream a purpose: a longer run begins with
+the very bins of a shorter one, whatever the pieces it is asked for in.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammainc
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions
+
+__all__ = [
+    "CORTEX_BIN_S",
+    "CortexTruth",
+    "Reaches",
+    "RunningCortex",
+    "m1_sim",
+    "make_cortex",
+    "random_reaches",
+    "rates",
+    "respond",
+]
+
+CORTEX_BIN_S = 0.02
+LONGEST_S = 24 * 3600.0  # of a recording; keeps a slip of the pen from filling the memory
+BLOCK_BINS = 1000  # worked on at once, for the memory's sake
+
+LARGEST_LATENCY_BINS = 4
+LATENT_TIME_S = (0.1, 0.3, 1.0)  # time constants of the shared latents
+CEILING = 3.0  # largest expected count per bin: 150 Hz
+DEAD_TIME = 0.125  # absolute refractoriness in bins: 2.5 ms
+HALVING_H, QUARTER_TURN_H = 0.25, 0.5  # the drifting units' pace
+
+WORKSPACE_CM = 20.0
+SLOWEST_PEAK_CM_S, FASTEST_PEAK_CM_S = 20.0, 60.0
+REACH_S, HOLD_S, CORRECTION_S = (0.4, 1.0), (0.2, 0.8), (0.25, 0.4)
+CORRECTED = 0.3  # share of reaches that miss and need a corrective submovement
+MISS = 0.1  # by this part of the distance, standard deviation in x and y
+PEAK_OVER_MEAN = 1.875  # speed of a minimum-jerk movement
+
+TRUTH, LATENTS, SPIKES, REACHES = range(4)  # the purposes of random streams
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CortexTruth:
+    """What drives each unit; change it with `dataclasses.replace`.
+
+    Attributes
+    ----------
+    baselines_hz : (units,), rates at rest
+    preferred_directions : (units,), rad
+    direction_gains, speed_gains : (units,), s/cm: of the log rate, along the preferred direction and with speed
+    latency_bins : (units,), whole numbers >= 0: how long after the velocity the spikes come
+    loadings : (3, units), of the log rate on the shared latents, each of variance 1
+    suppression : (units,), part of the rate that a spike more than expected takes from the next bin; 1 / (1 + m) of it
+        where m were expected, as fast trains would ring else
+    rate_drift_per_h : (units,), of the log rate; 0 where it is steady
+    rotation_rad_per_h : (units,), of the preferred direction; 0 where it is steady
+    """
+
+    baselines_hz: Array
+    preferred_directions: Array
+    direction_gains: Array
+    speed_gains: Array
+    latency_bins: NDArray[np.int64]
+    loadings: Array
+    suppression: Array
+    rate_drift_per_h: Array
+    rotation_rad_per_h: Array
+
+    @property
+    def units(self) -> int:
+        return len(self.baselines_hz)
+
+    @property
+    def drifting(self) -> NDArray[np.bool_]:
+        """Whether each unit drifts, (units,)."""
+        return (self.rate_drift_per_h != 0) | (self.rotation_rad_per_h != 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Reaches:
+    """A cursor on its way from target to target, at the end of each bin, and its mean velocity in the bin.
+
+    Attributes
+    ----------
+    position_cm, velocity_cm_s : (bins, 2), from the centre of the workspace
+    """
+
+    position_cm: Array
+    velocity_cm_s: Array
+
+
+def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTruth:
+    """Draw a population; with `drift`, of its two best modulated units one falls silent and one turns its tuning.
+
+    Rates at rest are log-normal, 0.5 to 30 Hz, preferred directions even with jitter.
+
+    Raises
+    ------
+    BadInputError
+        If there are no units, or fewer than two where they drift, or the seed is negative.
+    """
+    if units < 1 + drift:
+        raise BadInputError(f"expected {1 + drift} units or more{' for drift' * drift}, found {units}; ask for more")
+    random = _stream(seed, TRUTH)
+    places = random.permutation(units) + random.uniform(-0.5, 0.5, units)
+    baselines_hz = np.clip(random.lognormal(math.log(6.5), 0.75, units), 0.5, 30.0)
+    direction_gains = np.clip(random.lognormal(math.log(0.02), 0.5, units), 0.005, 0.04)
+    rate_drift, rotation = np.zeros(units), np.zeros(units)
+    if drift:
+        best, second = np.argsort(direction_gains * np.sqrt(baselines_hz))[:-3:-1]
+        rotation[best] = math.pi / 2 / QUARTER_TURN_H
+        rate_drift[second] = -math.log(2) / HALVING_H
+    return CortexTruth(
+        baselines_hz=baselines_hz,
+        preferred_directions=2 * math.pi * places / units,
+        direction_gains=direction_gains,
+        speed_gains=random.normal(0.005, 0.008, units),
+        latency_bins=random.integers(0, LARGEST_LATENCY_BINS + 1, units),
+        loadings=random.normal([[0.35], [0.0], [0.0]], 0.2, (len(LATENT_TIME_S), units)),
+        suppression=random.uniform(0.1, 0.4, units),
+        rate_drift_per_h=rate_drift,
+        rotation_rad_per_h=rotation,
+    )
+
+
+def rates(truth: CortexTruth, velocity: ArrayLike) -> Array:
+    """Expected counts per bin, (bins, units), given the velocity; the mean over noise, spikes before included.
+
+    Near 150 Hz, where units saturate, noise pulls their means a little lower than this.
+
+    Parameters
+    ----------
+    velocity : (bins, 2), cm/s; the cursor rested before
+
+    Raises
+    ------
+    BadInputError
+        If it isn't a finite velocity.
+    """
+    felt = np.concatenate([_rest(truth), _checked(velocity)])
+    lead, bins = len(_rest(truth)), len(felt) - len(_rest(truth))
+    blocks = [_expected(truth, felt[first : first + BLOCK_BINS + lead], first) for first in range(0, bins, BLOCK_BINS)]
+    return np.concatenate(blocks)
+
+
+def respond(truth: CortexTruth, velocity: ArrayLike, seed: int = 0) -> NDArray[np.uint8]:
+    """Spike counts, (bins, units), of one run under a velocity, (bins, 2) in cm/s; the cursor rested before.
+
+    Raises
+    ------
+    BadInputError
+        If it isn't a finite velocity, or the seed is negative.
+    """
+    cortex, driven = RunningCortex(truth, seed), _checked(velocity)
+    return np.concatenate(
+        [cortex.respond(driven[first : first + BLOCK_BINS]) for first in range(0, len(driven), BLOCK_BINS)]
+    )
+
+
+class RunningCortex:
+    """A run of the population from its first bin on, in pieces of any length: the brain of a closed loop.
+
+    Raises
+    ------
+    BadInputError
+        If the seed is negative.
+    """
+
+    def __init__(self, truth: CortexTruth, seed: int = 0) -> None:
+        self.truth = truth
+        self.bins = 0
+        self._noise, self._spikes = _stream(seed, LATENTS), _stream(seed, SPIKES)
+        self._latents = self._noise.standard_normal(len(LATENT_TIME_S))
+        self._felt = _rest(truth)
+        self._surplus = np.zeros(truth.units)  # spikes beyond the expected in the bin before, over 1 + the expected
+        dead_times = np.arange(math.ceil(1 / DEAD_TIME), dtype=np.float64)  # before the first, second, ... spike
+        self._room = 1 - DEAD_TIME * dead_times  # that they leave of the bin
+        self._free_rates = np.linspace(0, 16, 1025)
+        self._means = _mean_count(self._free_rates, self._room)
+
+    def respond(self, velocity: ArrayLike) -> NDArray[np.uint8]:
+        """Counts, (bins, units), of the next bins, which have this velocity, (bins, 2) in cm/s.
+
+        The k-th spike of a bin comes in time if k exponential intervals and the dead times between them fit the bin.
+
+        Raises
+        ------
+        BadInputError
+            If it isn't a finite velocity.
+        """
+        felt = np.concatenate([self._felt, _checked(velocity)])
+        bins = len(felt) - len(self._felt)
+        intensities = _expected(self.truth, felt, self.bins) * self._shared_noise(bins)
+        np.minimum(intensities, CEILING, out=intensities)
+        intervals = self._spikes.standard_exponential((bins, len(self._room), self.truth.units), np.float32)
+        needed = np.cumsum(intervals, axis=1) / self._room[:, np.newaxis]  # free rate at which the k-th spike fits in
+        counts = np.empty((bins, self.truth.units), np.uint8)
+        for t in range(bins):
+            wanted = intensities[t] * np.maximum(1 - self.truth.suppression * self._surplus, 0)
+            free_rate = np.interp(wanted, self._means, self._free_rates)
+            counts[t] = np.count_nonzero(needed[t] <= free_rate, axis=0)
+            self._surplus = (counts[t] - intensities[t]) / (1 + intensities[t])
+        self._felt = felt[bins:]
+        self.bins += bins
+        return counts
+
+    def _shared_noise(self, bins: int) -> Array:
+        """Factors of mean 1 from Ornstein-Uhlenbeck latents, (bins, units)."""
+        decay = np.exp(-CORTEX_BIN_S / np.array(LATENT_TIME_S))
+        kicks = np.sqrt(1 - decay**2) * self._noise.standard_normal((bins, len(decay)))
+        log_factor = np.tile(-(self.truth.loadings**2).sum(axis=0) / 2, (bins, 1))
+        for t in range(bins):
+            self._latents = decay * self._latents + kicks[t]
+            kicks[t] = self._latents
+        for latent, loading in zip(kicks.T, self.truth.loadings, strict=True):  # no BLAS: its rounding varies with size
+            log_factor += latent[:, np.newaxis] * loading
+        return np.exp(log_factor)
+
+
+def m1_sim(duration_s: float = 1800.0, seed: int = 0, drift: bool = False, units: int = 96) -> Recording:
+    """A recording of `make_cortex(units, seed, drift)` during random reaches, driven by the cursor's velocity.
+
+    Its counts are `respond(truth, recording.conditions[0], seed)`.
+
+    Raises
+    ------
+    BadInputError
+        If it is no duration from one bin to 24 h, or no population.
+    """
+    if not CORTEX_BIN_S <= duration_s <= LONGEST_S:
+        raise BadInputError(
+            f"expected a duration from {CORTEX_BIN_S:g} to {LONGEST_S:g} s, found {duration_s:g}; ask for another"
+        )
+    truth = make_cortex(units, seed, drift)
+    reaches = random_reaches(round(duration_s / CORTEX_BIN_S), CORTEX_BIN_S, seed)
+    velocity = reaches.velocity_cm_s.astype(np.float32)  # what the recording tells is what drove it, to the bit
+    origin = f"simulated motor cortex, {units} units, seed {seed}{', two of them drifting' * drift}"
+    recording = from_counts(respond(truth, velocity, seed), CORTEX_BIN_S, name="m1-sim", origin=origin)
+    return with_conditions(recording, velocity, ("velocity x", "velocity y"), ("cm/s", "cm/s"))
+
+
+def random_reaches(bins: int, bin_size_s: float = CORTEX_BIN_S, seed: int = 0) -> Reaches:
+    """Minimum-jerk movements (Flash & Hogan 1985) between random targets in a 20 cm x 20 cm workspace.
+
+    Reaches last 0.4 to 1 s with peak speeds of 20 to 60 cm/s, holds 0.2 to 0.8 s. Some reaches miss, and a corrective
+    submovement is added to their end (Flash & Henis 1991, J. Cogn. Neurosci. 3:220).
+
+    Raises
+    ------
+    BadInputError
+        If there are no bins, they have no size, or the seed is negative.
+    """
+    if bins < 1 or not 0 < bin_size_s < math.inf:
+        raise BadInputError(f"expected bins, and a size of them above 0 s, found {bins} of {bin_size_s:g} s")
+    random = _stream(seed, REACHES)
+    velocity = np.zeros((bins, 2))
+    at, time_s = np.zeros(2), random.uniform(*HOLD_S)
+    while time_s < bins * bin_size_s:
+        target, landing = _next_target(random, at)
+        distance = np.hypot(*(landing - at))
+        shortest_s = max(REACH_S[0], PEAK_OVER_MEAN * distance / FASTEST_PEAK_CM_S)
+        longest_s = min(REACH_S[1], PEAK_OVER_MEAN * distance / SLOWEST_PEAK_CM_S)
+        lasts_s = random.uniform(shortest_s, longest_s)
+        corrected_s = time_s + lasts_s * random.uniform(0.8, 1.0)
+        correction_s = random.uniform(*CORRECTION_S)
+        _add_movement(velocity, bin_size_s, time_s, lasts_s, landing - at)
+        _add_movement(velocity, bin_size_s, corrected_s, correction_s, target - landing)
+        missed = bool(np.any(target != landing))
+        time_s = (corrected_s + correction_s if missed else time_s + lasts_s) + random.uniform(*HOLD_S)
+        at = target
+    return Reaches(np.cumsum(velocity, axis=0) * bin_size_s, velocity)
+
+
+def _next_target(random: np.random.Generator, at: Array) -> tuple[Array, Array]:
+    """A target far enough away for a reach at the lowest speed, and where the reach lands."""
+    half = WORKSPACE_CM / 2
+    while True:
+        target = random.uniform(-half, half, 2)
+        error = MISS * np.hypot(*(target - at)) * random.standard_normal(2)
+        landing = np.clip(target + error, -half, half) if random.random() < CORRECTED else target
+        if np.hypot(*(landing - at)) >= SLOWEST_PEAK_CM_S * REACH_S[0] / PEAK_OVER_MEAN:
+            return target, landing
+
+
+def _add_movement(velocity: Array, bin_size_s: float, start_s: float, lasts_s: float, way_cm: Array) -> None:
+    first, last = int(start_s / bin_size_s), int((start_s + lasts_s) / bin_size_s) + 1
+    edges_s = np.arange(first, last + 1) * bin_size_s
+    done = np.clip((edges_s - start_s) / lasts_s, 0, 1)
+    covered = np.diff(done**3 * (10 - 15 * done + 6 * done**2))[: max(len(velocity) - first, 0)]
+    velocity[first:last] += covered[:, np.newaxis] * way_cm / bin_size_s
+
+
+def _expected(truth: CortexTruth, felt: Array, first_bin: int) -> Array:
+    """Expected counts, (bins, units), from `first_bin` on; `felt` begins earlier by the longest latency."""
+    lead = len(_rest(truth))
+    bins = np.arange(len(felt) - lead)[:, np.newaxis]
+    x, y = np.moveaxis(felt[lead + bins - truth.latency_bins], -1, 0)  # (bins, units)
+    hours = (first_bin + bins) * (CORTEX_BIN_S / 3600)
+    preferred = truth.preferred_directions + truth.rotation_rad_per_h * hours
+    along = x * np.cos(preferred) + y * np.sin(preferred)
+    log_baseline = np.log(truth.baselines_hz * CORTEX_BIN_S) + truth.rate_drift_per_h * hours
+    log_rate = log_baseline + truth.direction_gains * along + truth.speed_gains * np.hypot(x, y)
+    return np.exp(np.minimum(log_rate, math.log(CEILING)))
+
+
+def _mean_count(free_rates: Array, room: Array) -> Array:
+    """Expected count in a bin where spikes come at a free rate, per bin, after each dead time."""
+    spikes = np.arange(1, len(room) + 1)
+    return gammainc(spikes, np.multiply.outer(free_rates, room)).sum(axis=-1)
+
+
+def _rest(truth: CortexTruth) -> Array:
+    """The velocity before the first bin, as far back as the slowest unit feels it, (bins, 2)."""
+    return np.zeros((int(truth.latency_bins.max()), 2))
+
+
+def _checked(velocity: ArrayLike) -> Array:
+    array = np.asarray(velocity)
+    numeric = array.dtype.kind in "buif"
+    if not numeric or array.ndim != 2 or array.shape[1] != 2 or not len(array) or not np.isfinite(array).all():
+        raise BadInputError(
+            f"expected a finite velocity of shape (bins, 2) in cm/s, found {array.shape} of {array.dtype}"
+            f"{' with NaN or infinity' if numeric and not np.isfinite(array).all() else ''}"
+        )
+    return array.astype(np.float64)
+
+
+def _stream(seed: int, purpose: int) -> np.random.Generator:
+    if seed < 0:
+        raise BadInputError(f"expected a seed of 0 or more, found {seed}")
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, purpose))))

@@ -1,0 +1,105 @@
+"""Run a causal generator on ONNX Runtime, one bin after the other, and never let invalid counts out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.session import Device, check_signature, first_line, open_generator
+
+__all__ = ["BinEngine"]
+
+CONDITION, UNIFORM, NORMAL, COUNTS = "condition", "uniform", "normal", "counts"
+LARGEST_COUNT = 255  # what counts are stored as
+
+Floats = NDArray[np.float32]
+
+
+class BinEngine:
+    """A generator that keeps its state from bin to bin.
+
+    Attributes
+    ----------
+    provider : the ONNX Runtime provider really in use
+    notice : one line for the user where that is not the one wanted, else empty
+    """
+
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+        """Load the generator and run it once.
+
+        Raises
+        ------
+        BadInputError
+            If the ONNX file is no such generator, or `cuda` was asked for and is not to be had.
+        FailureError
+            If ONNX Runtime is not installed, or the generator gives anything but counts.
+        """
+        self.card = card = bundle.card
+        self._session, self.provider, self.notice = open_generator(bundle, device)
+        self._first = {name: _first_state(bundle, name) for name in card.state_tensors}
+        states = [(name, (None, self._first[name].shape[1])) for name in card.state_tensors]
+        sizes = ((CONDITION, len(card.conditions)), (UNIFORM, card.uniform_size), (NORMAL, card.normal_size))
+        self._taken = [name for name, size in sizes if size]
+        check_signature(
+            card.name,
+            self._session,
+            [*((name, (None, size)) for name, size in sizes if size), *states],
+            [(COUNTS, (None, len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
+        )
+        self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
+        self._limit = np.inf if card.count_distribution == "fluorescence" else LARGEST_COUNT
+        self._state = self._first
+        self.run(*(np.zeros((1, size), np.float32) for _, size in sizes))
+        self._state = self._first
+
+    def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
+        """The next bins.
+
+        Parameters
+        ----------
+        conditions, uniform, normal : float32 arrays of shape (bins, channels), (bins, uniform) and (bins, normal)
+
+        Returns
+        -------
+        float32 array of shape (bins, units)
+
+        Raises
+        ------
+        FailureError
+            If the model gives NaN, or what is no count.
+        """
+        given = {CONDITION: conditions, UNIFORM: uniform, NORMAL: normal}
+        series = [(name, given[name]) for name in self._taken]
+        counts = np.empty((len(uniform), len(self.card.unit_names)), np.float32)
+        state = self._state
+        try:
+            for bin_ in range(len(counts)):
+                now = {name: values[bin_ : bin_ + 1] for name, values in series}
+                emitted, *after = self._session.run(self._outputs, now | state)
+                state = dict(zip(self.card.state_tensors, after, strict=True))
+                counts[bin_] = emitted[0]
+        except Exception as error:  # ONNX Runtime's own exceptions share no base
+            raise FailureError(f"{self.card.name}: the generator failed ({first_line(error)})") from error
+        self._check(counts, state)
+        self._state = state
+        return counts
+
+    def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
+        sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._limit
+        if not sound or not all(np.isfinite(tensor.sum()) for tensor in state.values()):
+            raise FailureError(
+                f"{self.card.name}: expected counts from 0 to {self._limit:g}, the generator gave"
+                f" {counts.min()} to {counts.max()} and a state that is"
+                f" {'sound' if sound else 'not to be trusted'}; nothing of it was emitted: train or export it anew"
+            )
+
+
+def _first_state(bundle: Bundle, name: str) -> Floats:
+    tensor = bundle.parameters.get(name)
+    if tensor is None or tensor.ndim != 2 or len(tensor) != 1 or not np.isfinite(tensor).all():
+        found = "none" if tensor is None else f"one of shape {tensor.shape}"
+        raise BadInputError(
+            f"{bundle.card.name}: expected the first state {name!r}, finite, of shape (1, size), found {found};"
+            " get the bundle again"
+        )
+    return np.ascontiguousarray(tensor, np.float32)
