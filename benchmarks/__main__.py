@@ -14,11 +14,11 @@ from tyro.conf import Positional
 RESULTS = Path(__file__).parent / "results"
 FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 
-Benchmark = Literal["stream", "scale"]
+Benchmark = Literal["stream", "scale", "endless", "latency", "augmentation"]
 
 
 def main(
-    names: Positional[tuple[Benchmark, ...]] = ("stream", "scale"),
+    names: Positional[tuple[Benchmark, ...]] = ("stream", "scale", "endless", "latency", "augmentation"),
     seconds: Annotated[float, tyro.conf.arg(help="how long each stream runs")] = 60.0,
     write: Annotated[bool, tyro.conf.arg(help="write the figures to docs/figures.md")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""A Spike-GAN bundle of any size with random weights: as fast as a trained one, and as quick to make."""
+"""Causal generators of any size with random weights: as fast as trained ones, and as quick to make."""
 
 from pathlib import Path
 
@@ -7,27 +7,38 @@ import torch
 
 from spikeloop.exporters.bundle import write_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.exporters.onnx import to_onnx
-from spikeloop.models.spike_gan import PRESETS, Generator
+from spikeloop.exporters.onnx import bins_to_onnx
+from spikeloop.models.causal_gan import PRESETS
+from spikeloop.models.causal_generator import Generator
+from spikeloop.models.population import Population
+
+__all__ = ["random_generator", "write_random_bundle"]
 
 RATE_HZ = 5.0
 BIN_SIZE_S = 0.001
 
 
-def write_random_bundle(path: Path, units: int) -> None:
+def random_generator(units: int) -> tuple[Generator, Population]:
     """A `fast` generator of so many units at 1 kHz, each firing at about 5 Hz."""
     torch.manual_seed(0)
-    config = PRESETS["fast"]
-    generator = Generator(config, units)
-    generator.set_rates(torch.full((units,), RATE_HZ * BIN_SIZE_S))
+    rates = np.full(units, RATE_HZ * BIN_SIZE_S)
+    nothing = np.zeros(0)
+    population = Population("bernoulli", 1, rates, np.sqrt(rates), (), nothing, nothing)
+    return Generator(PRESETS["fast"], population).eval(), population
+
+
+def write_random_bundle(path: Path, units: int) -> None:
+    """The same as a bundle."""
+    generator, population = random_generator(units)
+    content, state = bins_to_onnx(generator, population)
     card = Card(
         name=f"random-{units}",
-        family="spike_gan",
-        kind="window",
+        family="causal_gan",
+        kind="stream",
         unit_names=tuple(f"unit {i}" for i in range(units)),
         bin_size_s=BIN_SIZE_S,
-        window_bins=config.window_bins,
-        latent_size=config.latent_size,
+        window_bins=PRESETS["fast"].window_bins,
+        uniform_size=generator.modes + units,
+        state_tensors=tuple(state),
     )
-    content = to_onnx(generator, torch.zeros(2, config.latent_size), "latent", "probability")
-    write_bundle(path, card, content, b"", {"rates": np.full(units, RATE_HZ * BIN_SIZE_S)})
+    write_bundle(path, card, content, b"", {"rates": population.means}, state)

@@ -26,7 +26,7 @@ from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.population import Population, population_of_description
 from spikeloop.models.recordings.condition import phases, rest_of
 
-__all__ = ["export_bundle", "to_onnx"]
+__all__ = ["bins_to_onnx", "export_bundle", "to_onnx"]
 
 OPSET = 18
 PARITY_BATCHES = (1, 2, 7, 64)
@@ -96,12 +96,8 @@ def _export_stream(
     critic: bytes,
     reference: Mapping[str, np.ndarray],
 ) -> Bundle:
-    """The generator one bin at a time, and a state that it comes to when nothing drives it."""
     generator = model.calibrated()
-    state = _settled(generator, population)
-    names = [each for each in State._fields if getattr(state, each).shape[1]]
-    example = {key: value.repeat(2, 1) for key, value in _bin_inputs(generator, population, state).items()}
-    exported = to_onnx(_Bin(generator, tuple(example)), example, ("counts", *(f"next_{each}" for each in names)), FORKS)
+    exported, first = bins_to_onnx(generator, population)
     card = _card(
         description,
         name or out.stem,
@@ -112,10 +108,24 @@ def _export_stream(
         count_distribution=population.distribution,
         latency_bins=description["settings"].get("lead_bins", 0),
         conditions=tuple(dataclasses.asdict(channel) for channel in population.channels),
-        state_tensors=tuple(names),
+        state_tensors=tuple(first),
     )
-    first = {each: getattr(state, each).numpy() for each in names}
     return write_bundle(out, card, exported, critic, reference, first)
+
+
+def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, dict[str, NDArray[np.float32]]]:
+    """A causal generator as ONNX, one bin at a time, and the state to begin from, by name.
+
+    Raises
+    ------
+    FailureError
+        If ONNX Runtime and torch disagree.
+    """
+    state = _settled(generator, population)
+    names = [each for each in State._fields if getattr(state, each).shape[1]]
+    example = {key: value.repeat(2, 1) for key, value in _bin_inputs(generator, population, state).items()}
+    exported = to_onnx(_Bin(generator, tuple(example)), example, ("counts", *(f"next_{each}" for each in names)), FORKS)
+    return exported, {each: getattr(state, each).numpy() for each in names}
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
 from importlib import import_module
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.errors import FailureError
-from spikeloop.models.evaluation import Evaluation
+from spikeloop.models.conditional_evaluation import ConditionalEvaluation, tuning
+from spikeloop.models.evaluation import TRACE_STATISTICS, Evaluation
 from spikeloop.models.measures.likeness import Likeness, statistics_of, verdict
+from spikeloop.models.measures.response import noise_correlation, psth
 from spikeloop.models.recordings.recording import Recording
 
 __all__ = ["write_report"]
@@ -23,6 +26,8 @@ COLOURS = {"at the floor": "#1a7f37", "near": "#6b8e23", "off": "#b07d00", "far 
 RASTER_WINDOWS = 12
 SCATTERED = 5000  # points of a scatter at most
 NAMED_UNITS = 8
+SHOWN_PSTHS = 4
+SCATTERS = ("covariance", "lag-1 covariance")
 
 Axes = Any
 
@@ -35,6 +40,7 @@ def write_report(
     recording: Recording,
     judged_on: str,
     samples: Recording | None = None,
+    answered: ConditionalEvaluation | None = None,
 ) -> None:
     """Write the page, whole or not at all.
 
@@ -43,13 +49,17 @@ def write_report(
     model : what was evaluated, in words
     recording : what it was judged by
     samples : a model's samples where they are repeats as long as the recording's, for the PSTH
+    answered : of a conditional model, how it answers
 
     Raises
     ------
     FailureError
         If Matplotlib is not installed, or the disk refuses.
     """
-    page = _page(evaluation, model, recording, judged_on, _draw(evaluation, recording, samples))
+    pictures = _draw(evaluation, recording, samples)
+    if answered is not None:
+        pictures = f"{_answers(answered)}\n<h2>Windows of the stream</h2>\n{pictures}"
+    page = _page(evaluation, model, recording, judged_on, pictures)
     scratch = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +74,10 @@ def write_report(
 
 def _page(evaluation: Evaluation, model: str, recording: Recording, judged_on: str, pictures: str) -> str:
     worst = evaluation.worst
-    rows = "\n".join(map(_row, evaluation.likeness))
-    published = ", ".join(
-        f"{escape(key.replace('_', ' '))} {value:.4g}" for key, value in vars(evaluation.published).items()
-    )
+    published = "Fluorescence: statistics that need spikes, and the intervals, are left out."
+    if evaluation.published is not None:
+        errors = (f"{escape(key.replace('_', ' '))} {value:.4g}" for key, value in vars(evaluation.published).items())
+        published = f"The errors of Molano-Mazon et al. 2018, not normalised: {', '.join(errors)}."
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(model)} against {escape(recording.name)}</title>
 <style>
@@ -85,20 +95,45 @@ judged on {escape(judged_on)}: {len(evaluation.held_out)} windows at random plac
 <span class="big">{evaluation.two_sample:.2f} <small>two-sample AUC (real against real
 {evaluation.real_two_sample:.2f})</small></span>
 <span class="big">{evaluation.memorisation:.2f} <small>memorisation AUC</small></span></p>
-<table><tr><th>statistic</th><th>E</th><th>F (floor)</th><th>I (independent)</th><th>E/F</th><th>95 %</th>
-<th>(E-F)/(I-F)</th><th>verdict</th></tr>
-{rows}
-</table>
+{_table(evaluation.likeness)}
 <p>E: distance of model to held-out data; F, the floor: of training data to held-out data; I: of independent units at
 the same rates. E/F = 1 is as good as more recording would be. The interval is a bootstrap over repeats.
 The two-sample AUC is that of a classifier which tells the model's windows from held-out ones: 0.5 is perfect. The
 memorisation AUC is above 0.5 where the model's windows lie nearer to training windows than to held-out ones.
 {100 * evaluation.duplicates:.2f} % of the model's windows occur exactly in the training data
 ({100 * evaluation.real_duplicates:.2f} % of the held-out ones do).</p>
-<p>The errors of Molano-Mazon et al. 2018, not normalised: {published}.</p>
+<p>{published}</p>
 {pictures}
 </body></html>
 """
+
+
+def _answers(answered: ConditionalEvaluation) -> str:
+    """How a conditional model answers, in words, tables and pictures."""
+    parts = ["<h2>Answers to what drives it</h2>"]
+    if (responses := answered.responses) is not None:
+        parts.append(
+            f"<p>PSTH correlation {responses.psth_correlation:.3f} (real repeats reach {responses.psth_reachable:.3f}),"
+            f" {responses.repeats} repeats at a time.</p>{_table([responses.noise_correlation])}"
+        )
+        parts.append(_draw_responses(answered))
+    if (continuous := answered.continuous) is not None:
+        parts.append(
+            f"{_table(continuous.rows)}<p>Of the stream as a whole: one half of the held-out part, blocks of 10 s in"
+            " turn, by the other half (F) and by the model's (E). Variance of the population count, model over real:"
+            f" {_number(continuous.population_variance_ratio)}.</p>"
+        )
+    if answered.decoding:
+        parts.append(_draw_decoding(answered))
+    return "\n".join(parts)
+
+
+def _table(likeness: Sequence[Likeness]) -> str:
+    rows = "\n".join(map(_row, likeness))
+    return f"""<table><tr><th>statistic</th><th>E</th><th>F (floor)</th><th>I (independent)</th><th>E/F</th><th>95 %</th>
+<th>(E-F)/(I-F)</th><th>verdict</th></tr>
+{rows}
+</table>"""
 
 
 def _row(likeness: Likeness) -> str:
@@ -116,17 +151,31 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _draw(evaluation: Evaluation, recording: Recording, samples: Recording | None) -> str:
-    """Every picture, as SVG."""
+def _figure(width: float, height: float) -> Any:
     try:
         figures: Any = import_module("matplotlib.figure")
     except ImportError as error:
         raise FailureError(
             "matplotlib is not installed, which the report needs; pip install 'spikeloop[evaluate]'"
         ) from error
+    return figures.Figure(figsize=(width, height), layout="constrained")
+
+
+def _as_svg(figure: Any) -> str:
+    for axis in figure.axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", dpi=110, metadata={"Date": None})
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def _draw(evaluation: Evaluation, recording: Recording, samples: Recording | None) -> str:
+    """Every picture of the windows, as SVG."""
+    if recording.signal != "spikes":
+        return _draw_traces(evaluation, recording)
     real, model = statistics_of(evaluation.held_out), statistics_of(evaluation.sampled)
     bin_size_s = recording.bin_size_s
-    figure = figures.Figure(figsize=(12, 17), layout="constrained")
+    figure = _figure(12, 17)
     axes = figure.subplot_mosaic(
         [["real"] * 3, ["model"] * 3, ["rates", "covariance", "lag-1 covariance"],
          ["population count", "autocorrelation", "interspike intervals"],
@@ -134,16 +183,11 @@ def _draw(evaluation: Evaluation, recording: Recording, samples: Recording | Non
          ["triplets", "deviations", "units"], ["psth"] * 3],
     )  # fmt: skip
     _draw_rasters(axes, evaluation, bin_size_s)
-    for name in ("rates", "covariance", "lag-1 covariance", "triplets"):
+    for name in ("rates", *SCATTERS, "triplets"):
         _scatter(axes[name], name, _entries(name, real[name]), _entries(name, model[name]))
-    lags = np.arange(1, len(real["autocorrelation"]) + 1) * bin_size_s * 1000
-    _lines(axes["autocorrelation"], "autocorrelation", "lag (ms)", lags, real, model)
+    _draw_dependence(axes, real, model, evaluation.sampled.shape[1], bin_size_s)
     intervals = np.arange(len(real["interspike intervals"])) * bin_size_s * 1000
     _lines(axes["interspike intervals"], "interspike intervals", "interval (ms)", intervals, real, model, log=True)
-    frequency = np.fft.rfftfreq(evaluation.sampled.shape[1], bin_size_s)
-    _lines(axes["population spectrum"], "population spectrum", "frequency (Hz)", frequency, real, model, log=True)
-    ranks = np.arange(1, recording.units + 1)
-    _lines(axes["correlation spectrum"], "correlation spectrum", "rank", ranks, real, model, log=True)
     _lines(axes["population count"], "population count", "spikes in a bin", None, real, model, log=True)
     mean_counts = (
         {"window counts": real["window counts"].mean(axis=0)},
@@ -153,11 +197,97 @@ def _draw(evaluation: Evaluation, recording: Recording, samples: Recording | Non
     _draw_deviations(axes["deviations"], evaluation)
     _draw_units(axes["units"], real, model, recording)
     _draw_psth(axes["psth"], recording, samples)
-    for axis in axes.values():
-        axis.spines[["top", "right"]].set_visible(False)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", dpi=110, metadata={"Date": None})
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    return _as_svg(figure)
+
+
+def _draw_traces(evaluation: Evaluation, recording: Recording) -> str:
+    """The same of fluorescence, without what needs spikes."""
+    real, model = (
+        {name: statistic(windows) for name, statistic in TRACE_STATISTICS.items()}
+        for windows in (evaluation.held_out, evaluation.sampled)
+    )
+    figure = _figure(12, 8)
+    axes = figure.subplot_mosaic(
+        [["means", "quantiles", "deviations"], [*SCATTERS, "autocorrelation"],
+         ["correlation spectrum", "population spectrum", "."]],
+    )  # fmt: skip
+    for name in ("means", "quantiles", *SCATTERS):
+        _scatter(axes[name], name, _entries(name, real[name]), _entries(name, model[name]))
+    _draw_dependence(axes, real, model, evaluation.sampled.shape[1], recording.bin_size_s)
+    _draw_deviations(axes["deviations"], evaluation)
+    return _as_svg(figure)
+
+
+def _draw_dependence(
+    axes: dict[str, Axes],
+    real: dict[str, NDArray[np.float64]],
+    model: dict[str, NDArray[np.float64]],
+    window_bins: int,
+    bin_size_s: float,
+) -> None:
+    """How bins and units depend on each other."""
+    lags = np.arange(1, len(real["autocorrelation"]) + 1) * bin_size_s * 1000
+    _lines(axes["autocorrelation"], "autocorrelation", "lag (ms)", lags, real, model)
+    frequency = np.fft.rfftfreq(window_bins, bin_size_s)
+    _lines(axes["population spectrum"], "population spectrum", "frequency (Hz)", frequency, real, model, log=True)
+    ranks = np.arange(1, len(real["correlation spectrum"]) + 1)
+    _lines(axes["correlation spectrum"], "correlation spectrum", "rank", ranks, real, model, log=True)
+
+
+def _draw_responses(answered: ConditionalEvaluation) -> str:
+    """PSTHs of the units that the stimulus moves most, and noise correlations."""
+    recording = answered.held_out
+    real, model = psth(recording.counts), psth(answered.model)
+    shown = np.argsort(real.var(axis=0))[::-1][:SHOWN_PSTHS]
+    figure = _figure(12, 2 + 1.6 * len(shown))
+    axes = figure.subplot_mosaic([[str(row), str(row), "noise"] for row in range(len(shown))])
+    times = np.arange(recording.bins) * recording.bin_size_s
+    for row, unit in enumerate(shown):
+        axis = axes[str(row)]
+        for rate, colour, who in ((real, REAL, "recording"), (model, MODEL, "model")):
+            axis.plot(times, rate[:, unit] / recording.bin_size_s, color=colour, linewidth=0.8, label=who)
+        axis.set(title=f"PSTH of {_literal(recording.unit_names[unit])}", ylabel=_rate_unit(recording))
+        axis.margins(x=0)
+    axes["0"].legend(frameon=False, fontsize=8)
+    axes[str(len(shown) - 1)].set_xlabel("time in a repeat (s)")
+    pairs = [_entries("covariance", noise_correlation(each)) for each in (recording.counts, answered.model)]
+    _scatter(axes["noise"], "noise correlations", *pairs)
+    return _as_svg(figure)
+
+
+def _draw_decoding(answered: ConditionalEvaluation) -> str:
+    """Tuning of every unit to every condition, and what decoders learn from it."""
+    recording, decoding = answered.held_out, answered.decoding
+    real, model = (tuning(each, recording.conditions) for each in (recording.counts, answered.model))
+    figure = _figure(12, 4.5)
+    left, right = figure.subplots(1, 2)
+    for column, channel in enumerate(recording.channels):
+        left.scatter(real[:, column], model[:, column], s=8, alpha=0.7, linewidths=0, label=_literal(channel.name))
+    ends = [min(real.min(), model.min()), max(real.max(), model.max())]
+    left.plot(ends, ends, color=REAL, linewidth=0.8)
+    left.legend(frameon=False, fontsize=8)
+    left.set(title="tuning: correlation of counts and condition", xlabel="held-out data", ylabel="model")
+    rows = np.arange(len(decoding))
+    for shift, scores, colour, who in (
+        (-0.2, [each.real for each in decoding], REAL, "trained on real data"),
+        (0.2, [each.synthetic for each in decoding], MODEL, "trained on the model's answers"),
+    ):
+        right.barh(rows + shift, np.maximum(scores, 0), height=0.4, color=colour, label=who)
+    right.set(title="decoding held-out data", xlabel="R2", yticks=rows, xlim=(0, 1))
+    names = [f"{each.decoder}, {_literal(recording.channels[each.column].name)}" for each in decoding]
+    right.set_yticklabels(names, fontsize=8)
+    right.invert_yaxis()
+    right.legend(frameon=False, fontsize=8)
+    return _as_svg(figure)
+
+
+def _literal(name: str) -> str:
+    """A name as Matplotlib shows it, without mathematics."""
+    return name.replace("$", r"\$")
+
+
+def _rate_unit(recording: Recording) -> str:
+    return "Hz" if recording.signal == "spikes" else "per s"
 
 
 def _draw_rasters(axes: dict[str, Axes], evaluation: Evaluation, bin_size_s: float) -> None:

@@ -62,9 +62,15 @@ class CausalGanConfig(GeneratorConfig):
     average_decay: float = 0.999  # exponential average of the generator's weights
 
 
-PRESETS = {"fast": CausalGanConfig()}
-VAE_GAN_PRESETS = {"fast": CausalGanConfig(slow_latents=8)}
-VAE_PRESETS = {"fast": replace(VAE_GAN_PRESETS["fast"], adversarial=False)}
+FAST = CausalGanConfig()
+COUNTS = replace(FAST, modes=4, likelihood_batch=8)  # of counts every mode costs more, and is needed less
+PRESETS = {
+    "fast": FAST,
+    "counts": COUNTS,
+    "short": replace(COUNTS, dropout=0.5, likelihood_steps=700),  # learned by heart after some more
+}
+VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
+VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}
 
 
 class CausalGan(Gan):
@@ -205,7 +211,8 @@ def _critic(config: CausalGanConfig, generator: Generator, population: Populatio
     units = population.units
     body = ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride)
     at_once = population.means.sum() + 5 * math.sqrt(population.means.sum())
-    views = CountViews(config.window_bins, units, at_once) if config.critic_views else None
+    counts = population.distribution != "fluorescence"
+    views = CountViews(config.window_bins, units, at_once) if config.critic_views and counts else None
     if generator.condition is None:
         return Critic(body, views, scale=population.deviations)
     projection = ConditionProjection(deepcopy(generator.condition), config.drive_size, units, config.kernel)

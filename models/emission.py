@@ -3,7 +3,6 @@
 Each kind draws with one uniform number a unit, so that whoever owns the random numbers owns the spikes.
 """
 
-import math
 from typing import Protocol
 
 import torch
@@ -15,6 +14,7 @@ from spikeloop.models.population import Population
 __all__ = ["Bernoulli", "Counts", "Emission", "Fluorescence", "emission_of"]
 
 RAREST = 1e-4  # of a spike in a bin, where a unit starts from
+SMALLEST, NARROWEST = 1e-4, -6.0  # transient, and logarithmic width of quiet noise, in standard deviations
 
 
 class Emission(Protocol):
@@ -131,40 +131,64 @@ class Counts(nn.Module):
 
 
 class Fluorescence(nn.Module):
-    """A trace that is never negative: what is left of the bin before, and logistic noise about it, cut off at 0.
+    """A trace that is never negative: what is left of the bin before, and now and then a transient on top.
 
-    The share that is left is each unit's own, as an indicator decays (first-order autoregressive, as in
-    Vogelstein et al. 2010, J Neurophysiol 104:3691).
+    The share that is left is each unit's own, as an indicator decays (first-order autoregressive, Vogelstein et al.
+    2010, J Neurophysiol 104:3691), with a little logistic noise about it; transients are log-logistic in size.
     """
 
-    outputs = 2  # where the new value lies, and how widely, both in standard deviations
+    outputs = 3  # log odds of a transient; its logarithmic size and the spread of that, sizes in standard deviations
 
     def __init__(self, population: Population) -> None:
         super().__init__()
         self.register_buffer("scale", torch.as_tensor(population.deviations, dtype=torch.float32).clamp(min=1e-6))
         self.scale: Tensor
         self.left = nn.Parameter(torch.full((population.units,), 2.0))  # log odds of the share
+        self.base = nn.Parameter(torch.zeros(population.units))
+        self.log_width = nn.Parameter(torch.full((population.units,), -3.0))
 
     def start(self) -> Tensor:
-        return torch.cat([torch.zeros_like(self.scale), torch.full_like(self.scale, -1.5)])
+        return torch.cat([torch.full_like(self.scale, each) for each in (-3.0, -1.0, -1.0)])
 
     def seen(self, values: Tensor) -> Tensor:
         return values / self.scale
 
     def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
-        place, log_width = self._place(before.unsqueeze(-2), given)
-        values = (values / self.scale).unsqueeze(-2)
-        distance = (values - place) * torch.exp(-log_width)
-        inside = F.logsigmoid(distance) + F.logsigmoid(-distance) - log_width - torch.log(self.scale)
-        return torch.where(values > 0, inside, F.logsigmoid(distance)).sum(-1)
+        values, before = (each.unsqueeze(-2) / self.scale for each in (values, before))
+        log_odds, log_size, log_spread = self._transient(given)
+        log_width = self.log_width.clamp(min=NARROWEST)
+        distance = (values - self._quiet(before)) * torch.exp(-log_width)
+        inside = F.logsigmoid(distance) + F.logsigmoid(-distance) - log_width
+        quiet = torch.where(values > 0, inside, F.logsigmoid(distance)) + F.logsigmoid(-log_odds)
+        jump = values - self._quiet(before)
+        log_jump = torch.log(jump.clamp(min=SMALLEST))
+        apart = (log_jump - log_size) * torch.exp(-log_spread)
+        transient = F.logsigmoid(apart) + F.logsigmoid(-apart) - log_spread - log_jump + F.logsigmoid(log_odds)
+        either = torch.where(jump > SMALLEST, torch.logaddexp(quiet, transient), quiet)
+        return (either - torch.where(values > 0, torch.log(self.scale), 0.0)).sum(-1)
 
     def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
-        place, log_width = self._place(before, given)
-        return self.scale * F.relu(place + torch.exp(log_width) * torch.logit(uniform))
+        return self._draw(given, before, uniform)[0]
 
     def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
-        return self.draw(given, before, uniform)
+        values, probability, jump = self._draw(given, before, uniform)
+        return values + self.scale * jump.detach() * (probability - probability.detach())  # straight-through
 
-    def _place(self, before: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        moved, log_width = given.chunk(2, dim=-1)
-        return torch.sigmoid(self.left) * before / self.scale + moved, log_width.clamp(math.log(1e-3), math.log(10))
+    def _draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Values, the probability of a transient, and the size of one if there is."""
+        log_odds, log_size, log_spread = self._transient(given)
+        probability = torch.sigmoid(log_odds)
+        is_quiet = uniform >= probability
+        rest = torch.where(is_quiet, (uniform - probability) / (1 - probability), uniform / probability)
+        noise = torch.logit(rest.clamp(1e-6, 1 - 1e-6))  # what is left of the uniform number is uniform again
+        jump = torch.exp(log_size + torch.exp(log_spread) * noise)
+        little = torch.exp(self.log_width.clamp(min=NARROWEST)) * noise
+        values = self._quiet(before / self.scale) + torch.where(is_quiet, little, jump)
+        return self.scale * F.relu(values), probability, jump
+
+    def _quiet(self, before: Tensor) -> Tensor:
+        return torch.sigmoid(self.left) * before + self.base
+
+    def _transient(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_odds, log_size, log_spread = given.chunk(3, dim=-1)
+        return log_odds.clamp(-12, 12), log_size.clamp(-8, 3), log_spread.clamp(-4, -0.8)

@@ -5,8 +5,9 @@ from typing import Any
 
 from spikeloop.models import causal_gan, spike_gan
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import Recording
 
-__all__ = ["FAMILIES", "Settings", "preset"]
+__all__ = ["FAMILIES", "Settings", "preset", "suited_preset"]
 
 FAMILIES = {
     "causal_gan": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.PRESETS),
@@ -14,6 +15,7 @@ FAMILIES = {
     "vae_gan": (causal_gan.CausalGan, causal_gan.CausalGanConfig, causal_gan.VAE_GAN_PRESETS),
     "spike_gan": (spike_gan.SpikeGan, spike_gan.SpikeGanConfig, spike_gan.PRESETS),
 }
+SHORT_BINS = 40_000  # a recording of fewer is soon learned by heart
 AS_PUBLISHED = ("paper", "fully_connected")  # presets that nothing is added to
 
 
@@ -53,3 +55,10 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: 
         raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
     calibrate_rates = name not in AS_PUBLISHED
     return Settings(family, name, presets[name], hold_out, seed, calibrate_rates, lead_bins)
+
+
+def suited_preset(family: str, recording: Recording) -> str:
+    """The preset that suits a recording where the user names none."""
+    if "short" in FAMILIES[family][2] and recording.repeats * recording.bins < SHORT_BINS:
+        return "short"
+    return "counts" if "counts" in FAMILIES[family][2] and recording.counts.max() > 1 else "fast"

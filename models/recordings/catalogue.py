@@ -10,9 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, read_arrays, with_conditions
+from spikeloop.models.recordings.recording import (
+    Recording,
+    from_counts,
+    from_fluorescence,
+    load_recording,
+    read_arrays,
+    with_conditions,
+)
 
 __all__ = ["CATALOGUE", "PublishedRecording", "find_recording"]
+
+
+FRAME_S = 0.25  # between frames of the calcium recording, as assumed
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,7 @@ class PublishedRecording:
     Attributes
     ----------
     local : path below SPIKELOOP_DATA
-    url, sha256 : the original file
+    url, sha256 : the original file; empty where it can't be fetched
     read_local, read_original : readers of the two layouts
     """
 
@@ -59,6 +69,12 @@ def _wrist_task(counts: np.ndarray, position: np.ndarray, velocity: np.ndarray) 
     return with_conditions(
         from_counts(counts, bin_size_s=0.05), kinematics, names, ("a.u.", "a.u.", "a.u./s", "a.u./s")
     )
+
+
+def _read_calcium(path: Path) -> Recording:
+    arrays = read_arrays(path)
+    traces, frames = arrays["denoised"], int(arrays["frames_per_trial"])
+    return from_fluorescence(traces.reshape(-1, frames, traces.shape[1]), bin_size_s=FRAME_S)
 
 
 def _read_rat_m1_npz(path: Path) -> Recording:
@@ -103,6 +119,16 @@ CATALOGUE = {
             "/default_parameters/Jango_20141203_default_offline_data.mat",
             sha256="714b66b807c01f0681cd074c2e9222daf42b57e33e780147bb1dda4106584a80",
             read_original=_read_m1_jango_mat,
+        ),
+        PublishedRecording(
+            name="calcium_odor",
+            origin="49 cells of mouse cortex, two-photon, odor trials, denoised; jeremybiane/NeuralDataSandbox (the time"
+            " between frames is not stated there; 0.25 s is assumed)",
+            local="calcium_odor/calcium_odor.npz",
+            read_local=_read_calcium,
+            url="",
+            sha256="",
+            read_original=_read_calcium,
         ),
         PublishedRecording(
             name="rat_m1_ms",
@@ -182,6 +208,10 @@ def _load_path(path: Path, bin_size_s: float | None, repeat_bins: int | None) ->
 def _fetch(published: PublishedRecording, cache: Path | None) -> Path:
     import pooch
 
+    if not published.url:
+        raise FailureError(
+            f"{published.name} can't be fetched; set SPIKELOOP_DATA to the folder that has {published.local}"
+        )
     try:
         fetched = pooch.retrieve(
             published.url,

@@ -19,6 +19,7 @@ __all__ = [
     "Signal",
     "cut_windows",
     "from_counts",
+    "from_fluorescence",
     "hold_out",
     "is_label",
     "load_recording",
@@ -38,6 +39,7 @@ Signal = Literal["spikes", "fluorescence"]
 SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
 LONGEST_LABEL = 200
 BLOCKS = 20  # that a recording without repeats is cut into, where parts of it are drawn at random
+FLUORESCENCE_KEY = "fluorescence"
 COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
 
 
@@ -136,6 +138,35 @@ def from_counts(
     return Recording(array.astype(np.uint8), float(bin_size_s), names, name, origin)
 
 
+def from_fluorescence(
+    values: ArrayLike,
+    bin_size_s: float,
+    unit_names: Sequence[str] | None = None,
+    name: str = "recording",
+    origin: str = "",
+) -> Recording:
+    """A recording of fluorescence traces.
+
+    Parameters
+    ----------
+    values : array of shape (bins, units) or (repeats, bins, units), finite and not negative; a bin is a frame
+    bin_size_s, unit_names : as in `from_counts`
+
+    Raises
+    ------
+    BadInputError
+        If the array has another shape, is empty, or holds anything else.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif" or array.size == 0 or not (np.isfinite(array).all() and array.min() >= 0):
+        raise BadInputError(
+            f"{name}: expected fluorescence of 0 or more, found an array of {array.dtype} that is empty, or with"
+            " negative values, NaN or infinity; take the denoised traces"
+        )
+    frames = from_counts(np.zeros(array.shape, np.uint8), bin_size_s, unit_names, name, origin)
+    return replace(frames, counts=array.astype(np.float32).reshape(frames.counts.shape), signal="fluorescence")
+
+
 def is_label(text: str) -> bool:
     """Whether a name can be shown in a terminal and sent over a wire."""
     return 0 < len(text) <= LONGEST_LABEL and text.isprintable()
@@ -146,7 +177,7 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
 
     Parameters
     ----------
-    path : file with an array `spikes`, `counts` or `data`, (bins, units) or (repeats, bins, units); where it has
+    path : file with an array `spikes`, `counts` or `data` (or `fluorescence`), (bins, units) or (repeats, bins, units); where it has
         `conditions`, (..., channels), then also `condition_names` and `condition_units`
     bin_size_s : overrides the file's own `bin_size_s`; needed where the file has none
     repeat_bins : cuts a continuous array into repeats of so many bins
@@ -157,16 +188,16 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
         If the file is missing, unreadable, or holds no counts.
     """
     arrays = read_arrays(Path(path))
-    key = next((key for key in COUNT_KEYS if key in arrays), None)
+    key = next((key for key in (*COUNT_KEYS, FLUORESCENCE_KEY) if key in arrays), None)
     if key is None:
-        raise BadInputError(
-            f"{path}: expected an array named {', '.join(COUNT_KEYS)}; found {', '.join(arrays) or 'none'}"
-        )
+        expected = ", ".join((*COUNT_KEYS, FLUORESCENCE_KEY))
+        raise BadInputError(f"{path}: expected an array named {expected}; found {', '.join(arrays) or 'none'}")
     if bin_size_s is None and "bin_size_s" not in arrays:
         raise BadInputError(f"{path}: no bin_size_s in the file; give the bin size, e.g. --bin-size-ms 20")
     unit_names = [str(unit) for unit in np.ravel(arrays["unit_names"])] if "unit_names" in arrays else None
     size = bin_size_s if bin_size_s is not None else _stated_bin_size_s(arrays["bin_size_s"], path)
-    recording = from_counts(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
+    read = from_fluorescence if key == FLUORESCENCE_KEY else from_counts
+    recording = read(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
     if "conditions" in arrays:
         names = [str(name) for name in np.ravel(arrays.get("condition_names", ()))]
         names = names or [f"condition {i}" for i in range(arrays["conditions"].shape[-1])]

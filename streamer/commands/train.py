@@ -54,7 +54,8 @@ def train(
         causal_gan, vae or vae_gan, which stream without end; spike_gan, which gives windows; or a baseline,
         dichotomized_gaussian or k_pairwise, which is fitted in one go (the last three: at most one spike a bin)
     preset
-        settings: fast of causal_gan, vae and vae_gan; fast, paper (as published) or fully_connected (the paper's
+        settings: fast, counts or short of causal_gan, vae and vae_gan, by default what suits the recording
+        (several spikes a bin; fewer than 40,000 bins); fast, paper (as published) or fully_connected (the paper's
         comparison) of spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
     minutes
         of training in all; 10 where no steps are given
@@ -93,7 +94,7 @@ def train(
     require_torch()
     from spikeloop.models import families, training
 
-    preset = preset or "fast"
+    preset = preset or families.suited_preset(family, recording)
     run = training.Training(recording, families.preset(family, preset, hold_out, seed, lead_bins), device)
     with _ProgressBar(minutes, steps) as bar:
         likeness = training.train(run, out, minutes, steps, bar.show)
