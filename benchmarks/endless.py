@@ -27,8 +27,8 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
         " is driven by kinematics answers to random reaches (those of the simulated cortex, scaled to its range), what"
         " is driven by a phase to the stimulus over and over. Seams: lagged covariance across borders of steps over"
         f" that within steps, of the first hour, for lags {LAGS[0]} to {LAGS[-1]}; the spread is over {OFFSETS} places"
-        " of the borders, real or not. Drift: distance (RMS) of the last hour's statistic from the first's, over the mean"
-        " distance of neighbouring hours: 1 where hours differ by chance only.",
+        " of the borders, real or not. Drift: distance (RMS) of the last hour's statistic from the first's, over the"
+        " mean distance of neighbouring hours: 1 where hours differ by chance only.",
         "rows": rows,
     }
 

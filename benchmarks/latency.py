@@ -49,14 +49,15 @@ def measure(seconds: float) -> dict:
     return {
         "about": f"`stream {BUNDLE} --step-bins 1 --condition lsl:...` with a sender at any phase of the"
         f" {card.bin_size_s * 1000:g}-ms bins, beside a relay of bare pylsl that passes on the same samples; sender,"
-        " relay, stream and inlets are processes of their own. Which sample drove a bin, NAME-Condition tells. The wait is the"
-        " time from a sample's sending to the end of the bin that it came in; what is beyond it holds both hops, the"
-        " model, and a whole bin where the sample came too late for it.",
+        " relay, stream and inlets are processes of their own. Which sample drove a bin, NAME-Condition tells. The wait"
+        " is the time from a sample's sending to the end of the bin that it came in; what is beyond it holds both hops,"
+        " the model, and a whole bin where the sample came too late for it.",
         "rows": rows,
         "notes": [
             f"The wait: mean {wait_ms.mean():.2f} ms, at most {wait_ms.max():.2f} ms. Of {len(beyond_ms)} samples"
             f" {bins_late} came so late in a bin that they drove the next one. Lateness p99"
-            f" {health['lateness_ms']['p99']:.3f} ms, {health['late_steps']} late steps, {health['cpu_cores']:.3f} cores."
+            f" {health['lateness_ms']['p99']:.3f} ms, {health['late_steps']} late steps,"
+            f" {health['cpu_cores']:.3f} cores."
         ],
         "report": health,
     }

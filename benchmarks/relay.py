@@ -18,7 +18,7 @@ def main(source: str, target: str) -> None:
     try:
         while True:
             sample, stamp = inlet.pull_sample(timeout=1.0)
-            if sample is not None:
+            if sample is not None and stamp is not None:
                 outlet.push_sample(sample, stamp)
     except pylsl.util.LostError:
         return

@@ -19,7 +19,10 @@ HELD = np.linspace(-2, 2, 5)
 BINS, SETTLING = 1500, 200
 
 
-def main(bundle: Positional[Path], out: Path = Path(__file__).with_name("latents.png")) -> None:
+OUT = Path(__file__).with_name("latents.png")
+
+
+def main(bundle: Positional[Path], out: Path = OUT) -> None:
     """One column a latent: mean rate of every unit above, of the population below, against the latent's value."""
     loaded = read_bundle(bundle)
     latents = loaded.card.normal_size
@@ -63,7 +66,7 @@ def _rates_hz(bundle: Bundle, latent: int, value: float) -> NDArray[np.float64]:
         normal = random.standard_normal((1, card.normal_size), np.float32)
         normal[0, latent] = value * np.sqrt((1 - persistence) / (1 + persistence))  # at which the process stands still
         counts.append(engine.run(condition, random.random((1, card.uniform_size), np.float32), normal)[0])
-    return np.mean(counts[SETTLING:], axis=0, dtype=np.float64) / card.bin_size_s
+    return np.stack(counts[SETTLING:]).mean(axis=0, dtype=np.float64) / card.bin_size_s
 
 
 if __name__ == "__main__":

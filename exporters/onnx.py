@@ -137,7 +137,7 @@ def _settled(generator: Generator, population: Population) -> State:
         if channel.cyclic:
             first = -SETTLING_BINS % channel.period
             conditions[0, :, index] = torch.from_numpy(phases(first, SETTLING_BINS, channel.period)[:, 0])
-    _, state = generator(conditions, generator.noise(1, SETTLING_BINS, random), generator.first_state(1))
+    _, state = generator(conditions, generator.noise(1, SETTLING_BINS, random), generator.first_state(1, random))
     return state
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.errors import FailureError
 from spikeloop.models.conditional_evaluation import ConditionalEvaluation, tuning
+from spikeloop.models.errors import FailureError
 from spikeloop.models.evaluation import TRACE_STATISTICS, Evaluation
 from spikeloop.models.measures.likeness import Likeness, statistics_of, verdict
 from spikeloop.models.measures.response import noise_correlation, psth
@@ -130,8 +130,8 @@ def _answers(answered: ConditionalEvaluation) -> str:
 
 def _table(likeness: Sequence[Likeness]) -> str:
     rows = "\n".join(map(_row, likeness))
-    return f"""<table><tr><th>statistic</th><th>E</th><th>F (floor)</th><th>I (independent)</th><th>E/F</th><th>95 %</th>
-<th>(E-F)/(I-F)</th><th>verdict</th></tr>
+    return f"""<table><tr><th>statistic</th><th>E</th><th>F (floor)</th><th>I (independent)</th><th>E/F</th>
+<th>95 %</th><th>(E-F)/(I-F)</th><th>verdict</th></tr>
 {rows}
 </table>"""
 
@@ -242,11 +242,12 @@ def _draw_responses(answered: ConditionalEvaluation) -> str:
     figure = _figure(12, 2 + 1.6 * len(shown))
     axes = figure.subplot_mosaic([[str(row), str(row), "noise"] for row in range(len(shown))])
     times = np.arange(recording.bins) * recording.bin_size_s
+    per_bin, label = (1 / recording.bin_size_s, "Hz") if recording.signal == "spikes" else (1.0, recording.signal)
     for row, unit in enumerate(shown):
         axis = axes[str(row)]
         for rate, colour, who in ((real, REAL, "recording"), (model, MODEL, "model")):
-            axis.plot(times, rate[:, unit] / recording.bin_size_s, color=colour, linewidth=0.8, label=who)
-        axis.set(title=f"PSTH of {_literal(recording.unit_names[unit])}", ylabel=_rate_unit(recording))
+            axis.plot(times, rate[:, unit] * per_bin, color=colour, linewidth=0.8, label=who)
+        axis.set(title=f"PSTH of {_literal(recording.unit_names[unit])}", ylabel=label)
         axis.margins(x=0)
     axes["0"].legend(frameon=False, fontsize=8)
     axes[str(len(shown) - 1)].set_xlabel("time in a repeat (s)")
@@ -286,10 +287,6 @@ def _literal(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def _rate_unit(recording: Recording) -> str:
-    return "Hz" if recording.signal == "spikes" else "per s"
-
-
 def _draw_rasters(axes: dict[str, Axes], evaluation: Evaluation, bin_size_s: float) -> None:
     order = np.argsort(evaluation.held_out.mean(axis=(0, 1)))
     random = np.random.Generator(np.random.Philox(0))
@@ -320,7 +317,7 @@ def _lines(
     axis: Axes,
     name: str,
     label: str,
-    places: NDArray[np.float64] | None,
+    places: NDArray[Any] | None,
     real: dict[str, NDArray[np.float64]],
     model: dict[str, NDArray[np.float64]],
     log: bool = False,
@@ -342,8 +339,8 @@ def _draw_deviations(axis: Axes, evaluation: Evaluation) -> None:
     ratios = np.array([each.ratio for each in shown])
     colours = [COLOURS.get(verdict(each), "#555") for each in shown]
     axis.barh(range(len(shown)), ratios, color=colours)
-    low, high = (np.nan_to_num([getattr(each, end) for each in shown], nan=1.0) for end in ("low", "high"))
-    spread = [np.maximum(0, ratios - low), np.maximum(0, high - ratios)]
+    low, high = (np.array([getattr(each, end) for each in shown]) for end in ("low", "high"))
+    spread = np.nan_to_num([np.maximum(0, ratios - low), np.maximum(0, high - ratios)])  # none where not asked for
     axis.errorbar(ratios, range(len(shown)), xerr=spread, fmt="none", ecolor=REAL, linewidth=0.8)
     axis.axvline(1, color=REAL, linewidth=0.8)
     axis.set(title="deviations", xlabel="E/F", yticks=range(len(shown)))

@@ -98,7 +98,7 @@ class CausalGan(Gan):
         generator = self.calibrated()
         number, length = conditions.shape[:2]
         noise = generator.noise(number, length, random)
-        values, _ = generator(conditions, noise, generator.first_state(number))
+        values, _ = generator(conditions, noise, generator.first_state(number, random))
         return values[:, length - bins :]
 
     def stages(self, steps: int) -> tuple[int, ...]:
@@ -187,7 +187,7 @@ class CausalGan(Gan):
         lead_in = bins - self.config.window_bins
         noise = self.generator.noise(number, bins, random)
         with torch.no_grad():
-            state = self.generator.first_state(number)
+            state = self.generator.first_state(number, random)
             if lead_in:
                 early = type(noise)(noise.uniform[:, :lead_in], noise.normal[:, :lead_in])
                 _, state = self.generator(conditions[:, :lead_in], early, state)

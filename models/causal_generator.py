@@ -86,10 +86,11 @@ class Generator(nn.Module):
             torch.randn(windows, bins, self.slow_latents, **to),
         )
 
-    def first_state(self, windows: int) -> State:
-        """A state to begin from; some bins later nothing is left of it."""
-        nothing = torch.zeros(windows, self.units + self.slow_latents, device=self.first_hidden.device)
-        return State(self.first_hidden.expand(windows, -1), *nothing.split([self.units, self.slow_latents], dim=1))
+    def first_state(self, windows: int, random: torch.Generator) -> State:
+        """A state to begin from: no spikes yet, and slow latents as they are at any time."""
+        nothing = torch.zeros(windows, self.units, device=self.first_hidden.device)
+        slow = torch.randn(windows, self.slow_latents, generator=random, device=random.device)
+        return State(self.first_hidden.expand(windows, -1), nothing, slow)
 
     def log_likelihood(
         self, values: Tensor, conditions: Tensor, slow: Tensor, dropout: float, random: torch.Generator

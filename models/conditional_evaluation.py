@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,9 @@ __all__ = [
 
 LEAST_REPEATS = 2  # held out, for noise correlations
 
+Counts = NDArray[Any]  # uint8; of fluorescence, float32
 Floats = NDArray[np.float64]
-Stream = Callable[[int, NDArray[np.float32]], NDArray[np.uint8]]  # the next bins under conditions, (bins, channels)
+Stream = Callable[[int, NDArray[np.float32]], Counts]  # the next bins under conditions, (bins, channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,8 @@ class Responses:
     training : to those of the training part, (repeats, bins, units); None of a phase, which is the same in both parts
     """
 
-    held_out: NDArray[np.uint8]
-    training: NDArray[np.uint8] | None = None
+    held_out: Counts
+    training: Counts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ class ConditionalEvaluation:
     """
 
     held_out: Recording
-    model: NDArray[np.uint8]
+    model: Counts
     responses: ResponseLikeness | None = None
     continuous: ContinuousLikeness | None = None
     decoding: tuple[DecoderComparison, ...] = ()
@@ -162,7 +164,7 @@ def respond(stream: Stream, parts: Parts, draws: int = MOST_DRAWS) -> Responses:
     return Responses(np.concatenate(held_out), training)
 
 
-def _answers(stream: Stream, part: Recording) -> NDArray[np.uint8]:
+def _answers(stream: Stream, part: Recording) -> Counts:
     return np.stack([stream(part.bins, np.ascontiguousarray(conditions)) for conditions in part.conditions])
 
 
@@ -195,7 +197,7 @@ def evaluate_responses(responses: Responses, parts: Parts, seed: int = 0) -> Con
     return replace(judged, continuous=continuous_likeness(model, real, held_out.bin_size_s, random))
 
 
-def tuning(counts: NDArray[np.uint8], conditions: NDArray[np.float32]) -> Floats:
+def tuning(counts: Counts, conditions: NDArray[np.float32]) -> Floats:
     """Pearson correlation of every unit's counts with every condition; 0 where either never varies.
 
     Parameters

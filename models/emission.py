@@ -163,7 +163,8 @@ class Fluorescence(nn.Module):
         jump = values - self._quiet(before)
         log_jump = torch.log(jump.clamp(min=SMALLEST))
         apart = (log_jump - log_size) * torch.exp(-log_spread)
-        transient = F.logsigmoid(apart) + F.logsigmoid(-apart) - log_spread - log_jump + F.logsigmoid(log_odds)
+        inside = F.logsigmoid(apart) + F.logsigmoid(-apart) - log_spread - log_jump
+        transient = torch.where(values > 0, inside, F.logsigmoid(apart)) + F.logsigmoid(log_odds)
         either = torch.where(jump > SMALLEST, torch.logaddexp(quiet, transient), quiet)
         return (either - torch.where(values > 0, torch.log(self.scale), 0.0)).sum(-1)
 
@@ -179,7 +180,8 @@ class Fluorescence(nn.Module):
         log_odds, log_size, log_spread = self._transient(given)
         probability = torch.sigmoid(log_odds)
         is_quiet = uniform >= probability
-        rest = torch.where(is_quiet, (uniform - probability) / (1 - probability), uniform / probability)
+        share = probability.detach()  # its gradient is that of `draw_softly` alone
+        rest = torch.where(is_quiet, (uniform - share) / (1 - share), uniform / share)
         noise = torch.logit(rest.clamp(1e-6, 1 - 1e-6))  # what is left of the uniform number is uniform again
         jump = torch.exp(log_size + torch.exp(log_spread) * noise)
         little = torch.exp(self.log_width.clamp(min=NARROWEST)) * noise
@@ -191,4 +193,4 @@ class Fluorescence(nn.Module):
 
     def _transient(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_odds, log_size, log_spread = given.chunk(3, dim=-1)
-        return log_odds.clamp(-12, 12), log_size.clamp(-8, 3), log_spread.clamp(-4, -0.8)
+        return log_odds.clamp(-12.0, 12.0), log_size.clamp(-8.0, 3.0), log_spread.clamp(-4.0, -0.8)

@@ -99,7 +99,8 @@ def evaluate(
 ) -> Evaluation:
     """Judge windows of a model by a recording's held-out part, with its training part as the measure of chance.
 
-    Fluorescence is judged by the statistics that need no spikes.
+    Fluorescence is judged by the statistics that need no spikes. Where units have dozens of spikes in a window,
+    window counts and interval CV say little: each single count is rare, and most intervals lie inside one bin.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """The families that are trained step by step, and what a run of one is; the baselines are in `baselines.py`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +49,7 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: 
     BadInputError
         If there is no such family or preset.
     """
-    if family not in FAMILIES:
-        raise BadInputError(f"no family named {family!r}; there are {', '.join(FAMILIES)}")
-    presets = FAMILIES[family][2]
+    presets = _presets_of(family)
     if name not in presets:
         raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
     calibrate_rates = name not in AS_PUBLISHED
@@ -58,7 +57,20 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: 
 
 
 def suited_preset(family: str, recording: Recording) -> str:
-    """The preset that suits a recording where the user names none."""
-    if "short" in FAMILIES[family][2] and recording.repeats * recording.bins < SHORT_BINS:
+    """The preset that suits a recording where the user names none.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such family.
+    """
+    presets = _presets_of(family)
+    if "short" in presets and recording.repeats * recording.bins < SHORT_BINS:
         return "short"
-    return "counts" if "counts" in FAMILIES[family][2] and recording.counts.max() > 1 else "fast"
+    return "counts" if "counts" in presets and recording.counts.max() > 1 else "fast"
+
+
+def _presets_of(family: str) -> Mapping[str, Any]:
+    if family not in FAMILIES:
+        raise BadInputError(f"no family named {family!r}; there are {', '.join(FAMILIES)}")
+    return FAMILIES[family][2]

@@ -67,7 +67,10 @@ class Training:
         self._data = _Data(self.examination.training, self.device)
         self._reference = self.examination.reference()
         torch.manual_seed(settings.seed)  # the initial weights
-        self.population = replace(population_of(self.examination.training), largest=int(recording.counts.max()))
+        emitted = population_of(recording)  # what is held out may hold more spikes in a bin
+        self.population = replace(
+            population_of(self.examination.training), distribution=emitted.distribution, largest=emitted.largest
+        )
         self.model = FAMILIES[settings.family][0](config, self.population).to(self.device)
         self.optimizers = self.model.optimizers()
         self.steps = 0

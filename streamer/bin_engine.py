@@ -10,7 +10,7 @@ from spikeloop.streamer.session import Device, check_signature, first_line, open
 __all__ = ["BinEngine"]
 
 CONDITION, UNIFORM, NORMAL, COUNTS = "condition", "uniform", "normal", "counts"
-LARGEST_COUNT = 255  # what counts are stored as
+LARGEST = {"bernoulli": 1.0, "counts": 255.0, "fluorescence": float(np.finfo(np.float32).max)}  # counts are bytes
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ class BinEngine:
             [(COUNTS, (None, len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
         )
         self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
-        self._limit = np.inf if card.count_distribution == "fluorescence" else LARGEST_COUNT
+        self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
         self._state = self._first
         self.run(*(np.zeros((1, size), np.float32) for _, size in sizes))
         self._state = self._first
@@ -85,13 +85,16 @@ class BinEngine:
         return counts
 
     def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
-        sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._limit
-        if not sound or not all(np.isfinite(tensor.sum()) for tensor in state.values()):
-            raise FailureError(
-                f"{self.card.name}: expected counts from 0 to {self._limit:g}, the generator gave"
-                f" {counts.min()} to {counts.max()} and a state that is"
-                f" {'sound' if sound else 'not to be trusted'}; nothing of it was emitted: train or export it anew"
-            )
+        sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._largest
+        sound = sound and not (self._whole and (counts != np.rint(counts)).any())
+        bad = [name for name, tensor in state.items() if not np.isfinite(tensor.sum())]
+        if sound and not bad:
+            return
+        found = f"NaN or infinity in its state {bad[0]!r}" if sound else f"{counts.min()} to {counts.max()}"
+        raise FailureError(
+            f"{self.card.name}: expected {'whole counts' if self._whole else 'values'} from 0 to {self._largest:g}, the"
+            f" generator gave {found}; nothing of it was emitted: train or export it anew"
+        )
 
 
 def _first_state(bundle: Bundle, name: str) -> Floats:

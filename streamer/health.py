@@ -67,7 +67,8 @@ class Health:
 
     def __init__(self, bin_size_s: float, units: int, cpu_s: Callable[[], float] = time.process_time) -> None:
         self.bin_size_s, self.units = bin_size_s, units
-        self.bins = self.steps = self.late_steps = self.spikes = 0
+        self.bins = self.steps = self.late_steps = 0
+        self.spikes = 0.0
         self.lateness, self.inference = Durations(), Durations()
         self._cpu_s = cpu_s
         self._cpu_began_s = cpu_s()
@@ -85,7 +86,7 @@ class Health:
         self.late_steps += lateness_s >= len(counts) * self.bin_size_s
         self.bins += len(counts)
         self.steps += 1
-        self.spikes += int(counts.sum(dtype=np.int64))
+        self.spikes += float(counts.sum(dtype=np.float64))  # of fluorescence, its sum
         self._last_push_s = pushed_s
 
     def report(self) -> HealthReport:

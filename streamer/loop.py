@@ -22,7 +22,7 @@ class Step:
 
     Attributes
     ----------
-    counts : uint8 array of shape (bins, units)
+    counts : uint8 array of shape (bins, units); of fluorescence, float32 and without events
     conditions : float32 array of shape (bins, channels): what drove each bin
     stamps_s : float64 array of shape (bins,): the end of each bin
     event_units : int32 array of shape (spikes,)
@@ -105,8 +105,9 @@ def _make_step(
 ) -> Step:
     """Every spike given its own time; the last step may have fewer stamps than bins."""
     counts, conditions = driven.counts[: len(stamps_s)], driven.conditions[: len(stamps_s)]
-    bins, units = counts.nonzero() if counts.dtype == np.uint8 else np.zeros((2, 0), np.intp)
-    if counts.max(initial=0) > 1:
+    spiking = counts.dtype == np.uint8
+    bins, units = counts.nonzero() if spiking else np.zeros((2, 0), np.intp)
+    if spiking and counts.max(initial=0) > 1:
         spikes = counts[bins, units]
         bins, units = bins.repeat(spikes), units.repeat(spikes)
     times = start_s + (first_bin + bins + random.random(len(bins))) * bin_size_s

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
+
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.recordings.condition import Condition
@@ -30,9 +32,10 @@ LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream cl
 BACKLOG_S = 360  # of counts, for a consumer that stalls: LSL's default,
 BACKLOG_BYTES = 2**28  # but no more memory than this
 EVENTS_BACKLOG = 10_000  # of events, in hundreds, as LSL counts them in irregular streams
+LARGEST_INT8 = 127  # more would come out negative
 EVENTS, CONDITION = "-Events", "-Condition"  # appended to the name of the counts
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
-QUIET = "[log]\nlevel = -2\n"  # errors only; its notices of every start would drown the status
+QUIET = "[log]\nlevel = -3\n"  # what fails is raised as well; its notices would drown the status
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class LslSink:
     ----------
     name : of the stream of counts; NAME-Events carries spikes, and NAME-Condition what drove each bin, if anything did
     unit_names : one per unit
-    count_format : LSL format of the counts
+    count_format : LSL format of the counts; int8 holds up to 127, and what is more goes out as 127
     channels : of the conditions
     """
 
@@ -165,7 +168,8 @@ class LslSink:
 
     def push(self, step: Step) -> None:
         stamps_s = step.stamps_s.tolist()
-        self._outlets[""].push_chunk(step.counts, stamps_s)
+        counts = step.counts if self._format != "int8" else np.minimum(step.counts, LARGEST_INT8)
+        self._outlets[""].push_chunk(counts, stamps_s)
         if CONDITION in self._outlets:
             self._outlets[CONDITION].push_chunk(step.conditions, stamps_s)
         if len(step.event_units):

@@ -14,6 +14,7 @@ import pytest
 import spikeloop.exporters
 import spikeloop.models
 import spikeloop.streamer
+from tests.tiny import tiny_bundle, tiny_stream_bundle
 
 REPOSITORY = Path(__file__).parents[1]
 ROOMS = (spikeloop.models, spikeloop.exporters, spikeloop.streamer)
@@ -62,7 +63,10 @@ def test_the_command_line_loads_nothing_heavy_before_it_is_needed():
         assert f" {heavy} " not in loaded
 
 
-def test_streaming_never_imports_torch(bundle_path, stream_name):
+@pytest.mark.parametrize("make", [tiny_bundle, tiny_stream_bundle])
+def test_streaming_never_imports_torch(tmp_path, stream_name, make):
+    bundle_path = tmp_path / "tiny"
+    make(bundle_path, units=4)
     loaded = python(
         "import sys, spikeloop.streamer.commands.main as m\n"
         f"try: m.main(['stream', {str(bundle_path)!r}, '--name', {stream_name!r}, '--duration', '0.2'])\n"
@@ -92,10 +96,10 @@ def test_the_wheel_holds_the_three_rooms_and_streams_by_itself(tmp_path):
         "exporters", "models", "streamer",
     ]  # fmt: skip
     printed = python(
-        "import sys, spikeloop.models, spikeloop.streamer.engine as e, spikeloop.exporters.bundle as b\n"
-        "from spikeloop.streamer.source import WindowSource\n"
+        "import sys, spikeloop.models, spikeloop.exporters.bundle as b\n"
+        "from spikeloop.streamer.source import open_source\n"
         "print([m.__file__ for n, m in sys.modules.items() if n.startswith('spikeloop.')])\n"
-        "print(WindowSource(e.Engine(b.read_bundle('retina')), 0).take(100).shape)",
+        "print(open_source(b.read_bundle('retina'), 0).take(100).shape)",
         PYTHONPATH=str(tmp_path / "site"),
     ).splitlines()
     assert all(path.startswith(str(tmp_path / "site")) for path in ast.literal_eval(printed[0]))

@@ -122,8 +122,8 @@ CATALOGUE = {
         ),
         PublishedRecording(
             name="calcium_odor",
-            origin="49 cells of mouse cortex, two-photon, odor trials, denoised; jeremybiane/NeuralDataSandbox (the time"
-            " between frames is not stated there; 0.25 s is assumed)",
+            origin="49 cells of a mouse, two-photon imaging, odor trials, denoised; jeremybiane/NeuralDataSandbox"
+            " (the time between frames is not stated there; 0.25 s is assumed)",
             local="calcium_odor/calcium_odor.npz",
             read_local=_read_calcium,
             url="",

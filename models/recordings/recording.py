@@ -177,8 +177,8 @@ def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int
 
     Parameters
     ----------
-    path : file with an array `spikes`, `counts` or `data` (or `fluorescence`), (bins, units) or (repeats, bins, units); where it has
-        `conditions`, (..., channels), then also `condition_names` and `condition_units`
+    path : file with an array `spikes`, `counts` or `data` (or `fluorescence`), (bins, units) or (repeats, bins,
+        units); where it has `conditions`, (..., channels), then also `condition_names` and `condition_units`
     bin_size_s : overrides the file's own `bin_size_s`; needed where the file has none
     repeat_bins : cuts a continuous array into repeats of so many bins
 

@@ -3,27 +3,40 @@
 import dataclasses
 import os
 from dataclasses import dataclass
+from functools import partial
+from json import dumps, loads
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
 from spikeloop.exporters.card import Card
+from spikeloop.models.conditional_evaluation import (
+    ConditionalEvaluation,
+    Parts,
+    Responses,
+    evaluate_responses,
+    respond,
+    split_as_trained,
+)
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.examination import describe_recording
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.recording import Recording, from_counts, load_recording, random_windows, read_arrays
-from spikeloop.models.recordings.recording import hold_out as split
+from spikeloop.models.recordings.recording import Recording, Signal, load_recording, random_windows, read_arrays
 from spikeloop.streamer.commands.options import check_seed, require_packages
 from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
 from spikeloop.streamer.session import Device
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from spikeloop.models.evaluation import Evaluation
 
 __all__ = ["evaluate"]
@@ -31,6 +44,7 @@ __all__ = ["evaluate"]
 WINDOW_BINS = 32  # where nothing says otherwise; the paper's windows
 MOST_WINDOW_BINS = 128  # of samples that are taken as windows, not as longer repeats to cut windows from
 SEAM_LAGS = 5  # bins
+ANSWERS = ("responses", "continuous", "decoding")  # keys of what only a conditional bundle has
 SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
 
 
@@ -51,14 +65,16 @@ def evaluate(
     """Judge a bundle, or a file of samples from any model, by a recording.
 
     Every statistic as E/F (1 is as good as more recording would be), a classifier two-sample test, a memorisation
-    test, and the Spike-GAN paper's own errors.
+    test, and the Spike-GAN paper's own errors. A bundle that answers to conditions is driven by those of the recording:
+    by the phase of a repeated stimulus it is judged by PSTHs and noise correlations, by recorded ones by what decoders
+    of real spikes learn from its own.
 
     Parameters
     ----------
     model
         a bundle's name or path, or samples: a .npz or .mat with `spikes`, (windows, bins, units) or (bins, units)
     data
-        the recording: a name (retina, rat_m1_ms), or the path of a .npz or .mat file
+        the recording: a name (retina, m1_jango, rat_m1_ms, m1-sim), or the path of a .npz or .mat file
     report
         an .html file to write: verdicts and pictures in one page
     hold_out
@@ -78,6 +94,43 @@ def evaluate(
     json
         print one JSON document
     """
+    is_samples = Path(model).suffix in (".npz", ".mat")
+    _check_options(model, is_samples, report, hold_out, write_card, seed)
+    bin_size_s = bin_size_ms / 1000 if bin_size_ms is not None else None
+    recording = find_recording(data, bin_size_s, repeat_bins)
+    if is_samples:
+        subject = _samples(Path(model), recording, bin_size_s, window_bins, hold_out)
+    else:
+        subject = _bundle(model, recording, window_bins, hold_out, seed, device)
+    judged_on = _judged_on(subject, hold_out)
+    found, answered = _evaluate(subject, seed)
+    if report is not None:
+        from spikeloop.exporters.report import write_report
+
+        held_out, samples = subject.parts.held_out, subject.samples
+        write_report(
+            report, found, model=model, recording=held_out, judged_on=judged_on, samples=samples, answered=answered
+        )
+    figures = _as_json(found) | _answers_as_json(answered)
+    if write_card:
+        _write_card(model, found, figures, judged_on)
+    if json:
+        named = {"model": model, "data": recording.name, "judged_on": judged_on, "report": report and str(report)}
+        seams = {"seam_ratio": subject.seam_ratio, "seam_covariance_ratio": subject.seam_covariance_ratio}
+        print_json(named | seams | figures)
+    else:
+        _say(found, subject, judged_on)
+        if answered is not None:
+            _say_answers(answered)
+        if report is not None:
+            print(f"report: {report}")
+    return 0
+
+
+def _check_options(
+    model: str, is_samples: bool, report: Path | None, hold_out: int, write_card: bool, seed: int
+) -> None:
+    """Before the work, not after it."""
     check_seed(seed)
     if report is not None and report.suffix != ".html":
         raise BadInputError(f"--report: expected a file ending in .html, found {report}")
@@ -87,91 +140,87 @@ def evaluate(
     if report is not None:
         require_packages("matplotlib", extra="evaluate", what="the report")
         _check_writable(report)
-    is_samples = Path(model).suffix in (".npz", ".mat")
     if write_card and is_samples:
         raise BadInputError(f"--write-card: expected a bundle, which has a card, found the samples {model}")
-    bin_size_s = bin_size_ms / 1000 if bin_size_ms is not None else None
-    recording = find_recording(data, bin_size_s, repeat_bins)
-    training, held_out = split(recording, hold_out)
-    if is_samples:
-        subject = _samples(Path(model), recording, bin_size_s, window_bins)
-    else:
-        subject = _bundle(model, recording, held_out, window_bins, seed, device)
-    judged_on = _judged_on(subject, training, held_out, hold_out)
-    found = _evaluate(subject, training, held_out, seed)
-    if report is not None:
-        from spikeloop.exporters.report import write_report
-
-        samples = subject.samples
-        write_report(report, found, model=model, recording=held_out, judged_on=judged_on, samples=samples)
-    if write_card:
-        _write_card(model, found, judged_on)
-    if json:
-        named = {"model": model, "data": recording.name, "judged_on": judged_on, "seam_ratio": subject.seam_ratio}
-        print_json(named | _as_json(found) | {"report": str(report) if report else None})
-    else:
-        _say(found, subject, judged_on)
-        if report is not None:
-            print(f"report: {report}")
-    return 0
 
 
 def _check_writable(report: Path) -> None:
-    """Before the work, not after it."""
     if report.is_dir() or not os.access(next(each for each in report.absolute().parents if each.exists()), os.W_OK):
         raise FailureError(f"could not write {report} (a folder, or in one that can't be written to); choose another")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Subject:
-    """What is judged.
+    """What is judged, and by what.
 
     Attributes
     ----------
-    held_out : every how many repeats its training left one out; None where that is not known
-    seam_ratio : of a bundle's stream at the borders of its windows
+    left_out : every how many repeats its training left one out; None where that is not known
+    responses : of a conditional bundle; its samples are those to the held-out part
+    seam_ratio, seam_covariance_ratio : of an unconditional bundle's stream at the borders of its windows, over all
+        lags and for each; what drives a model puts borders of its own
     """
 
     samples: Recording
     window_bins: int
-    held_out: int | None = None
+    parts: Parts
+    left_out: int | None = None
+    responses: Responses | None = None
     seam_ratio: float | None = None
+    seam_covariance_ratio: tuple[float, ...] | None = None
 
 
-def _samples(path: Path, recording: Recording, bin_size_s: float | None, window_bins: int | None) -> _Subject:
+def _samples(
+    path: Path, recording: Recording, bin_size_s: float | None, window_bins: int | None, hold_out: int
+) -> _Subject:
     """Samples of any model; those that don't state their bin size are taken to have the recording's."""
+    parts = split_as_trained(recording, str(path), (), 0, hold_out)
     stated = bin_size_s is None and "bin_size_s" in read_arrays(path)
     samples = load_recording(path, None if stated else bin_size_s or recording.bin_size_s)
-    _check_alike(str(path), samples.units, samples.bin_size_s, recording)
+    _check_alike(str(path), samples.units, samples.bin_size_s, samples.signal, recording)
     are_windows = samples.repeats > 1 and samples.bins <= MOST_WINDOW_BINS
     own = samples.bins if are_windows else min(WINDOW_BINS, samples.bins)
-    return _Subject(samples, _checked_bins(own if window_bins is None else window_bins))
+    return _Subject(samples, _checked_bins(own if window_bins is None else window_bins), parts)
 
 
 def _bundle(
-    name: str, recording: Recording, held_out: Recording, window_bins: int | None, seed: int, device: Device
+    name: str, recording: Recording, window_bins: int | None, hold_out: int, seed: int, device: Device
 ) -> _Subject:
-    """Samples of a bundle: as many windows as are compared at a time, several times."""
+    """Samples of a bundle: as much as is compared at a time, several times."""
     import numpy as np
 
-    from spikeloop.models.measures.statistics import seam_ratio
     from spikeloop.streamer.source import open_source
 
     bundle = read_bundle(name)
     card = bundle.card
-    _check_alike(name, len(card.unit_names), card.bin_size_s, recording)
+    _check_alike(name, len(card.unit_names), card.bin_size_s, card.signal, recording)
     bins = _checked_bins(card.window_bins if window_bins is None else window_bins)
     if card.kind == "window" and bins > card.window_bins:
         raise BadInputError(
             f"--window-bins: {card.name} gives windows of {card.window_bins} bins that don't go on from one to the"
             f" next; expected at most as many, found {bins}"
         )
-    blocks, per_block, _, _ = random_windows(held_out, bins, np.random.default_rng(0)).shape
-    own = card.window_bins if card.kind == "window" else bins
-    counts = open_source(bundle, seed, device).take(MOST_DRAWS * blocks * per_block * own)
-    windows = counts.reshape(-1, own, len(card.unit_names)) if card.kind == "window" else counts
-    samples = from_counts(windows, card.bin_size_s, card.unit_names, name=card.name)
-    return _Subject(samples, bins, _left_out(card, recording), seam_ratio(counts, own, min(SEAM_LAGS, own - 1)))
+    parts = split_as_trained(recording, name, card.channels, card.latency_bins, hold_out)
+    blocks, per_block, _, _ = random_windows(parts.held_out, bins, np.random.default_rng(0)).shape
+    left_out, stream = _left_out(card, parts.whole), open_source(bundle, seed, device).take
+    as_samples = partial(Recording, bin_size_s=card.bin_size_s, unit_names=card.unit_names, signal=card.signal)
+    with Console(stderr=True).status("sampling"):
+        if card.channels:
+            responses = respond(stream, parts)
+            return _Subject(as_samples(responses.held_out, name=card.name), bins, parts, left_out, responses)
+        own = card.window_bins if card.kind == "window" else bins
+        counts = stream(MOST_DRAWS * blocks * per_block * own)
+    windows = counts.reshape(-1, own if card.kind == "window" else len(counts), len(card.unit_names))
+    seams = _seams(counts, own)
+    return _Subject(as_samples(windows, name=card.name), bins, parts, left_out, None, *seams)
+
+
+def _seams(counts: "NDArray[np.uint8]", step_bins: int) -> tuple[float, tuple[float, ...]]:
+    from spikeloop.models.measures.continuous import seam_covariance_ratio
+    from spikeloop.models.measures.statistics import seam_ratio
+
+    lags = min(SEAM_LAGS, step_bins - 1)
+    return seam_ratio(counts, step_bins, lags), seam_covariance_ratio(counts, step_bins, range(1, lags + 1))
 
 
 def _left_out(card: Card, recording: Recording) -> int | None:
@@ -184,7 +233,9 @@ def _left_out(card: Card, recording: Recording) -> int | None:
     return settings.get("hold_out") if same else None
 
 
-def _check_alike(name: str, units: int, bin_size_s: float, recording: Recording) -> None:
+def _check_alike(name: str, units: int, bin_size_s: float, signal: Signal, recording: Recording) -> None:
+    if signal != recording.signal:
+        raise BadInputError(f"{name} gives {signal}, {recording.name} is {recording.signal}; expected the same")
     if units != recording.units:
         raise BadInputError(f"{name} has {units} units, {recording.name} {recording.units}; expected as many")
     if abs(bin_size_s / recording.bin_size_s - 1) > SAME_BIN:
@@ -200,31 +251,37 @@ def _checked_bins(window_bins: int) -> int:
     return window_bins
 
 
-def _judged_on(subject: _Subject, training: Recording, held_out: Recording, every: int) -> str:
+def _judged_on(subject: _Subject, every: int) -> str:
     """What was judged by, in words, and whether the model can have seen it."""
-    what = f"1 of {every} repeats" if training.bins == held_out.bins else f"the last {1 / every:.0%}"
-    if subject.held_out is None:
+    parts = subject.parts
+    what = f"1 of {every} repeats" if parts.training.bins == parts.held_out.bins else f"the last {1 / every:.0%}"
+    if subject.responses is not None:
+        what += " under its conditions"
+    if subject.left_out is None:
         return what
-    if subject.held_out == every:
+    if subject.left_out == every:
         return f"{what}, held out from training"
-    return f"{what}, {'which' if subject.held_out == 0 else 'some of which'} it was trained on"
+    return f"{what}, {'which' if subject.left_out == 0 else 'some of which'} it was trained on"
 
 
-def _evaluate(subject: _Subject, training: Recording, held_out: Recording, seed: int) -> "Evaluation":
+def _evaluate(subject: _Subject, seed: int) -> "tuple[Evaluation, ConditionalEvaluation | None]":
     from spikeloop.models import evaluation
 
+    parts, responses = subject.parts, subject.responses
     windows = evaluation.windows_of_samples(subject.samples, subject.window_bins, seed)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=evaluation.STEPS)
-        return evaluation.evaluate(windows, training, held_out, seed, lambda: progress.advance(task))
+        found = evaluation.evaluate(windows, parts.training, parts.held_out, seed, lambda: progress.advance(task))
+        progress.update(task, description="evaluating answers", total=None)
+        return found, None if responses is None else evaluate_responses(responses, parts, seed)
 
 
-def _write_card(name: str, found: "Evaluation", judged_on: str) -> None:
+def _write_card(name: str, found: "Evaluation", figures: dict[str, Any], judged_on: str) -> None:
     """Put the verdict into the bundle's card; nothing else of the bundle changes."""
     bundle = read_bundle(name)
     path = shipped_bundles().get(name, Path(name))
-    figures = {
-        key: round(value, 4) for key, value in _as_json(found).items() if isinstance(value, float) and isfinite(value)
+    kept = {key: round(value, 4) for key, value in figures.items() if isinstance(value, float) and isfinite(value)} | {
+        key: _without_nan(figures[key]) for key in ANSWERS if figures[key] is not None
     }
     statistics = {
         each.statistic: {
@@ -233,8 +290,13 @@ def _write_card(name: str, found: "Evaluation", judged_on: str) -> None:
         for each in found.likeness
         if isfinite(each.ratio)
     }
-    card = dataclasses.replace(bundle.card, realism={"judged_on": judged_on, "statistics": statistics} | figures)
+    card = dataclasses.replace(bundle.card, realism={"judged_on": judged_on, "statistics": statistics} | kept)
     write_bundle(path, card, bundle.generator, bundle.critic, bundle.reference, bundle.parameters)
+
+
+def _without_nan(value: Any) -> Any:
+    """The same for a card: null where a figure is not finite."""
+    return loads(dumps(value), parse_constant=lambda word: None)
 
 
 def _as_json(found: "Evaluation") -> dict[str, Any]:
@@ -248,14 +310,59 @@ def _as_json(found: "Evaluation") -> dict[str, Any]:
         "exact_duplicates": found.duplicates,
         "real_exact_duplicates": found.real_duplicates,
         "statistics": likeness_rows(found.likeness),
-        "published_errors": dataclasses.asdict(found.published),
+        "published_errors": found.published and dataclasses.asdict(found.published),
     }
+
+
+def _answers_as_json(answered: ConditionalEvaluation | None) -> dict[str, Any]:
+    document: dict[str, Any] = dict.fromkeys(ANSWERS)
+    if answered is None:
+        return document
+    if answered.responses is not None:
+        noise = likeness_rows([answered.responses.noise_correlation])[0]
+        document["responses"] = dataclasses.asdict(answered.responses) | {"noise_correlation": noise}
+    if answered.continuous is not None:
+        rows = likeness_rows(answered.continuous.rows)
+        ratio, skipped = answered.continuous.population_variance_ratio, answered.continuous.skipped_units
+        document["continuous"] = {"statistics": rows, "population_variance_ratio": ratio, "skipped_units": skipped}
+    if answered.decoding:
+        document["decoding"] = [
+            {"decoder": each.decoder, "channel": answered.held_out.channels[each.column].name, "real": each.real,
+             "synthetic": each.synthetic, "ratio": each.ratio}
+            for each in answered.decoding
+        ]  # fmt: skip
+    return document
 
 
 def _say(found: "Evaluation", subject: _Subject, judged_on: str) -> None:
     print_likeness(found.likeness, judged_on)
+    if found.published is None:
+        print("fluorescence: statistics that need spikes, and the 95 % intervals, are left out")
     print(f"\nmean E/F {found.mean_ratio:.2f}, worst {found.worst.ratio:.2f} ({found.worst.statistic})")
     print(f"two-sample AUC {found.two_sample:.3f} (real against real {found.real_two_sample:.3f}; 0.5 is perfect)")
     print(f"memorisation AUC {found.memorisation:.3f} (0.5: training windows are no nearer than held-out ones)")
     if subject.seam_ratio is not None and isfinite(subject.seam_ratio):
         print(f"seams: lagged covariance across borders of windows over inside {subject.seam_ratio:.2f} (1: none seen)")
+    ratios = subject.seam_covariance_ratio or ()
+    if any(map(isfinite, ratios)):
+        print(f"seams at lags of 1 to {len(ratios)} bins: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+
+
+def _say_answers(answered: ConditionalEvaluation) -> None:
+    if (responses := answered.responses) is not None:
+        noise = responses.noise_correlation
+        print(f"\nanswers to the stimulus, {responses.repeats} repeats at a time:")
+        print(f"PSTH correlation {responses.psth_correlation:.3f} (real repeats reach {responses.psth_reachable:.3f})")
+        print(f"noise correlations E/F {noise.ratio:.2f} (E {noise.error:.3g}, F {noise.floor:.3g},", end=" ")
+        print(f"I {noise.ceiling:.3g} of repeats shuffled)")
+    if (continuous := answered.continuous) is not None:
+        print()
+        print_likeness(continuous.rows, "the held-out part as one stream, by halves of blocks of 10 s")
+        print(f"variance of the population count, model over real {continuous.population_variance_ratio:.2f}")
+    if answered.decoding:
+        print("\ndecoding held-out conditions, R2 after training on real and on the model's answers:")
+        table = Table("decoder", "condition", "real", "model", "ratio", box=None, pad_edge=False)
+        for each in answered.decoding:
+            figures = (f"{figure:.2f}" for figure in (each.real, each.synthetic, each.ratio))
+            table.add_row(each.decoder, answered.held_out.channels[each.column].name, *figures)
+        Console().print(table)

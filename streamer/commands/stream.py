@@ -16,7 +16,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
 from spikeloop.streamer.commands.options import bins_of, check_seed, open_condition
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.condition import ConditionFeed, is_live, live_name
+from spikeloop.streamer.condition import ArrayFeed, ConditionFeed, is_live, live_name
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream as stream_steps
 from spikeloop.streamer.lsl import CountFormat, LslSink, Provenance, check_name_is_free, import_pylsl
@@ -69,7 +69,7 @@ def stream(
     device
         where the generator runs
     format
-        LSL format of the counts
+        LSL format of the counts; int8 sends counts above 127 as 127
     start_delay
         further seconds between announcing the streams and the first bin, for consumers to connect
     condition
@@ -100,10 +100,10 @@ def stream(
     report = health.report()
     if json:
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": source.provider}
-        made |= {"name": name, "step_bins": plan.step_bins, "condition": _describe(drive)}
+        made |= {"name": name, "step_bins": plan.step_bins, "condition": _describe(drive, report.bins)}
         print_json(made | dataclasses.asdict(report))
     else:
-        _say(console, format_report(report) + _condition_line(drive))
+        _say(console, format_report(report) + _condition_line(drive, report.bins))
     return 130 if interrupted else 0
 
 
@@ -134,6 +134,8 @@ def _plan(
     check_seed(seed)
     if not 1 <= step_bins <= longest:
         raise BadInputError(f"--step-bins: expected 1 to {longest} bins ({LONGEST_STEP_S:g} s), found {step_bins}")
+    if card.signal == "fluorescence" and count_format != "float32":
+        raise BadInputError(f"--format: fluorescence is float32, found {count_format}; leave --format out")
     if not 0 <= start_delay_s <= LONGEST_DELAY_S:
         raise BadInputError(f"--start-delay: expected 0 to {LONGEST_DELAY_S:g} s, found {start_delay_s:g}")
     bins = None if duration_s is None else bins_of(duration_s, card.bin_size_s)
@@ -157,22 +159,34 @@ def _drive(card: Card, asked: str | None, hold_s: float, decay_s: float) -> _Dri
     return _Drive(*open_condition(asked, card.channels))
 
 
-def _describe(drive: _Drive) -> dict[str, object]:
-    """For JSON."""
-    live = isinstance(drive.condition, LslCondition)
-    return {"asked": drive.asked} | (dataclasses.asdict(drive.condition.report()) if live else {})
+def _describe(drive: _Drive, bins: int) -> dict[str, object]:
+    """For JSON: what drove so many bins."""
+    described: dict[str, object] = {"asked": drive.asked}
+    if isinstance(drive.condition, LslCondition):
+        described |= dataclasses.asdict(drive.condition.report())
+    elif isinstance(drive.condition, ArrayFeed):
+        described["resting_bins"] = _bins_after(drive.condition, bins)
+    return described
 
 
-def _condition_line(drive: _Drive) -> str:
-    """How a live condition did, for people; it may have gone unnoticed."""
+def _condition_line(drive: _Drive, bins: int) -> str:
+    """What may have gone unnoticed: how a live condition did, or that a file ran out."""
+    if isinstance(drive.condition, ArrayFeed):
+        resting = _bins_after(drive.condition, bins)
+        return f"\ncondition {drive.asked} ran out: {resting} bins at rest after its end" if resting else ""
     if not isinstance(drive.condition, LslCondition):
         return ""
     report = drive.condition.report()
     return (
-        f"\ncondition {drive.asked}: {report.samples} samples, {report.invalid} invalid, {report.clipped} clipped,"
-        f" {report.gaps} gaps, {report.held_bins} bins held, {report.resting_bins} at rest"
+        f"\ncondition {drive.asked}: {report.samples} samples, {report.invalid} invalid, {report.off_clock} off clock,"
+        f" {report.clipped} clipped, {report.gaps} gaps, {report.held_bins} bins held, {report.resting_bins} at rest"
         f"{f'; refused {report.refused}' if report.refused else ''}"
     )
+
+
+def _bins_after(feed: ArrayFeed, bins: int) -> int:
+    """Bins that went out after the end of a file; more than that were taken from it ahead."""
+    return max(0, bins - len(feed.values))
 
 
 async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: _Drive, health: Health, console: Console) -> None:

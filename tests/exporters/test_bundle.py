@@ -1,7 +1,8 @@
 import json
+import math
 import os
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import onnx
@@ -12,7 +13,16 @@ from spikeloop.exporters import bundle as bundles
 from spikeloop.exporters.bundle import read_bundle, write_bundle
 from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError, FailureError
-from tests.tiny import tiny_bundle, tiny_card, tiny_generator
+from spikeloop.models.recordings.condition import Condition, phase_condition
+from tests.tiny import (
+    tiny_bundle,
+    tiny_card,
+    tiny_first_state,
+    tiny_generator,
+    tiny_stream_bundle,
+    tiny_stream_card,
+    tiny_stream_generator,
+)
 from tests.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
 
 
@@ -157,6 +167,11 @@ def rewrite(folder, **entries):
         ({"state_tensors": ["x"]}, "can't stream"),
         ({"conditions": [{}]}, "can't stream"),
         ({"count_distribution": "cauchy"}, "can't stream"),
+        ({"uniform_size": 4}, "uniform_size = 4, which"),
+        ({"normal_size": 1}, "normal_size = 1, which"),
+        ({"latency_bins": 1}, "latency_bins = 1, which"),
+        ({"conditions": [asdict(Condition("x", "", 0, 1))]}, "conditions = .*can't stream"),
+        ({"count_distribution": "counts"}, "count_distribution = 'counts', which"),
         ({"files": {}}, r"does not list generator\.onnx"),
         ({"files": {"../../etc/passwd": "0"}}, "no part of a bundle|is missing"),
         ({"files": {"generator.onnx": 5}}, "corrupt|can't stream"),
@@ -333,3 +348,111 @@ def test_a_baselines_card_that_makes_no_sense_is_told(tmp_path, entries, message
     rewrite(tmp_path / "tiny", **entries)
     with pytest.raises(BadInputError, match=message):
         read_bundle(tmp_path / "tiny")
+
+
+CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
+X = asdict(CHANNELS[0])
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
+@pytest.mark.parametrize("channels", [(), CHANNELS, (phase_condition(100),)])
+def test_a_causal_generator_round_trips_as_folder_and_as_zip(tmp_path, name, channels):
+    written = tiny_stream_bundle(tmp_path / name, channels=channels, distribution="counts", slow=2)
+    read = read_bundle(tmp_path / name)
+    assert (read.card, read.sha256, read.generator) == (written.card, written.sha256, written.generator)
+    assert read.card.channels == channels
+    first = tiny_first_state(4, 2)
+    assert read.parameters.keys() == first.keys() == set(read.card.state_tensors)
+    for key, value in first.items():
+        np.testing.assert_array_equal(read.parameters[key], value)
+    assert set(read.card.files) == {"generator.onnx", "parameters.npz", "reference.npz"}
+
+
+@pytest.mark.parametrize(
+    ("distribution", "signal"), [("bernoulli", "spikes"), ("counts", "spikes"), ("fluorescence", "fluorescence")]
+)
+def test_a_card_tells_the_signal(distribution, signal):
+    assert tiny_stream_card(distribution=distribution).signal == signal
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"latency_bins": 0},
+        {"latency_bins": 2**16},
+        {"normal_size": 0},
+        {"normal_size": 2**20},
+        {"uniform_size": 1},
+        {"count_distribution": "counts"},
+        {"count_distribution": "fluorescence"},
+        {"conditions": [X | {"unit": ""}]},
+        {"conditions": [X | {"from_the_future": 1}]},
+        {"conditions": [X | {"low": 3, "high": 3, "rest": 3}]},
+        {"conditions": [asdict(phase_condition(1))]},
+    ],
+)
+def test_a_causal_generators_card_may_say_so(tmp_path, entries):
+    tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)
+    rewrite(tmp_path / "tiny", **entries)
+    card = read_bundle(tmp_path / "tiny").card
+    for name in entries.keys() - {"conditions"}:
+        assert getattr(card, name) == entries[name]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"latent_size": 1}, "latent_size = 1, which"),
+        ({"uniform_size": 0}, "uniform_size = 0, which"),
+        ({"uniform_size": ...}, "uniform_size = 0, which"),
+        ({"uniform_size": -1}, "uniform_size = -1, which"),
+        ({"uniform_size": 4.0}, "uniform_size = 4.0, expected int"),
+        ({"normal_size": -1}, "normal_size = -1, which"),
+        ({"normal_size": 2**20 + 1}, "normal_size = 1048577, which"),
+        ({"normal_size": True}, "normal_size = True, expected int"),
+        ({"latency_bins": -1}, "latency_bins = -1, which"),
+        ({"latency_bins": 2**16 + 1}, "latency_bins = 65537, which"),
+        ({"latency_bins": 1, "conditions": []}, "latency_bins = 1, which"),
+        ({"count_distribution": "cauchy"}, "count_distribution = 'cauchy', which"),
+        ({"state_tensors": []}, r"state_tensors = \(\), which"),
+        ({"state_tensors": ["hidden", "hidden"]}, "state_tensors = .*which"),
+        ({"state_tensors": [1]}, "expected tuple"),
+        ({"state_tensors": "hidden"}, "state_tensors = 'hidden', expected tuple"),
+        ({"conditions": ["x"]}, "conditions = .*expected tuple"),
+        ({"conditions": X}, "conditions = .*expected tuple"),
+        ({"conditions": [{}]}, "expected a condition's name, unit, low, high and rest, found {}"),
+        ({"conditions": [{"name": "x"}]}, "expected a condition's name"),
+        ({"conditions": [X | {"name": ""}]}, "expected a condition's name"),
+        ({"conditions": [X | {"name": "a\x1b[2J"}]}, "expected a condition's name"),
+        ({"conditions": [X | {"name": "n" * 65}]}, "expected a condition's name"),
+        ({"conditions": [X | {"name": 5}]}, "expected a condition's name"),
+        ({"conditions": [X | {"unit": "cm\n"}]}, "expected a condition's name"),
+        ({"conditions": [X | {"low": "0"}]}, "expected a condition's name"),
+        ({"conditions": [X | {"low": 2}]}, "expected a condition's name"),
+        ({"conditions": [X | {"high": math.inf}]}, "expected a condition's name"),
+        ({"conditions": [X | {"rest": 1.5}]}, "expected a condition's name"),
+        ({"conditions": [X | {"rest": math.nan}]}, "expected a condition's name"),
+        ({"conditions": [X | {"cyclic": 1}]}, "expected a condition's name"),
+        ({"conditions": [X | {"cyclic": True, "high": 2**24 + 1}]}, "expected a condition's name"),
+        ({"kind": "window"}, "window.*which|latent_size = 0, which"),
+    ],
+)
+def test_a_causal_generators_card_that_makes_no_sense_is_told(tmp_path, entries, message):
+    tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)
+    rewrite(tmp_path / "tiny", **entries)
+    with pytest.raises(BadInputError, match=message):
+        read_bundle(tmp_path / "tiny")
+
+
+@pytest.mark.parametrize("entries", [{"conditions": (X,)}, {"uniform_size": 4}, {"state_tensors": ("x",)}])
+def test_a_baseline_takes_no_conditions_numbers_or_state(tmp_path, entries):
+    card = replace(tiny_baseline_card("k_pairwise"), **entries)
+    with pytest.raises(BadInputError, match="can't stream"):
+        write_bundle(tmp_path / "tiny", card, b"", b"", {}, tiny_model("k_pairwise").arrays())
+
+
+def test_a_causal_generator_without_its_first_state_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match=r"the card does not list parameters\.npz"):
+        write_bundle(tmp_path / "none", tiny_stream_card(), tiny_stream_generator(), b"", {"rates": np.zeros(4)})
+    with pytest.raises(BadInputError, match=r"the card does not list generator\.onnx"):
+        write_bundle(tmp_path / "none", tiny_stream_card(), b"", b"", {"rates": np.zeros(4)}, tiny_first_state())

@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import wasserstein_distance
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.evaluation import STEPS, evaluate, windows_of_samples
-from spikeloop.models.measures.likeness import STATISTICS, Likeness, independent_units
+from spikeloop.models.evaluation import STEPS, TRACE_STATISTICS, evaluate, windows_of_samples
+from spikeloop.models.measures.likeness import STATISTICS, Likeness, distance, independent_units
 from spikeloop.models.measures.published_errors import published_errors
-from spikeloop.models.recordings.recording import from_counts
+from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
 
 BINS = 8
@@ -117,3 +118,64 @@ def test_samples_as_long_as_a_window_are_taken_and_longer_ones_cut_at_random_pla
     assert not np.array_equal(cut, windows_of_samples(recording, 4, seed=1)[:, :, 0])
     with pytest.raises(BadInputError, match="expected repeats of at least 41 bins"):
         windows_of_samples(recording, 41)
+
+
+@pytest.fixture(scope="module")
+def traces():
+    """Fluorescence of units that share a slow signal; training of 60 repeats, 30 held out, 300 more."""
+    random = np.random.Generator(np.random.Philox(2))
+    light = np.zeros((390, 5 * BINS, 4), np.float32)
+    for bin_ in range(1, light.shape[1]):
+        shared = random.gamma(0.5, 1.0, (390, 1))
+        light[:, bin_] = 0.7 * light[:, bin_ - 1] + shared + random.gamma(0.5, 1.0, (390, 4))
+    whole = Recording(light, 0.1, tuple("abcd"), "traces", signal="fluorescence")  # type: ignore[arg-type]
+    return [replace(whole, counts=part) for part in np.split(light, [60, 90])]
+
+
+def test_fluorescence_is_judged_by_what_needs_no_spikes(traces):
+    training, held_out, third = traces
+    random = np.random.Generator(np.random.Philox(0))
+    perfect = evaluate(windows_of_samples(third, BINS), training, held_out)
+    independent = evaluate(independent_units(windows_of_samples(training, BINS), 600, random), training, held_out)
+    assert [each.statistic for each in perfect.likeness] == list(TRACE_STATISTICS)
+    assert all(math.isnan(each.low) and each.floor > 0 for each in perfect.likeness)
+    assert perfect.published is None
+    assert perfect.mean_ratio == pytest.approx(1, abs=0.4)
+    assert perfect.two_sample == pytest.approx(0.5, abs=0.15)
+    ratios = {each.statistic: each.ratio for each in independent.likeness}
+    assert min(ratios[name] for name in ("autocorrelation", "covariance", "lag-1 covariance")) > 3
+    assert ratios["quantiles"] < 2  # independent units keep their values, in another order
+
+
+def test_quantiles_lie_apart_as_wasserstein_says(traces):
+    training, held_out, _ = traces
+    other = replace(held_out, counts=1.3 * held_out.counts)
+    one, two = (TRACE_STATISTICS["quantiles"](each.counts) for each in (training, other))
+    flat = [each.counts.reshape(-1, 4) for each in (training, other)]
+    expected = np.mean([wasserstein_distance(flat[0][:, unit], flat[1][:, unit]) for unit in range(4)])
+    assert distance("quantiles", one, two) == pytest.approx(expected, rel=0.1)
+
+
+def test_too_few_windows_of_traces_are_refused(traces):
+    training, held_out, third = traces
+    with pytest.raises(BadInputError, match="expected at least 150 windows of the model"):
+        evaluate(windows_of_samples(third, BINS)[:149], training, held_out)
+
+
+def test_counts_above_1_tell_models_apart():
+    """Bursts of several spikes a bin, shared by the units, against independent units of the same counts."""
+    random = np.random.Generator(np.random.Philox(3))
+    gain = np.repeat(random.gamma(1.0, 1.0, (390, 2 * BINS, 1)), 3, axis=1)
+    counts = random.poisson(2 * gain, (390, 6 * BINS, 4)).clip(max=255).astype(np.uint8)
+    training, held_out, third = (from_counts(part, 0.05) for part in np.split(counts, [60, 90]))
+    assert counts.max() > 10
+    perfect = evaluate(windows_of_samples(third, BINS), training, held_out)
+    shuffled = independent_units(windows_of_samples(training, BINS), 600, random)
+    independent = evaluate(shuffled, training, held_out)
+    assert perfect.mean_ratio == pytest.approx(1, abs=0.4)
+    assert perfect.two_sample == pytest.approx(0.5, abs=0.15)
+    assert independent.two_sample > 0.7
+    alike = ("rates", "window counts", "lag-5 covariance")  # each count of a window is rare here; bursts last 3 bins
+    for good, bad in zip(perfect.likeness, independent.likeness, strict=True):
+        if good.statistic not in alike:
+            assert bad.ratio > 1.3 * good.ratio, good.statistic

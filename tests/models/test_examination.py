@@ -14,7 +14,7 @@ from spikeloop.models.examination import (
     examine,
 )
 from spikeloop.models.measures.likeness import STATISTICS, Likeness, independent_units, statistics_of
-from spikeloop.models.recordings.recording import cut_windows, from_counts
+from spikeloop.models.recordings.recording import cut_windows, from_counts, with_conditions, with_phase
 from spikeloop.models.recordings.simulated import correlated_groups
 
 
@@ -112,6 +112,29 @@ def test_a_recording_is_described_in_json_by_what_it_holds(recording):
     assert describe_recording(replace(recording, counts=other))["sha256"] != described["sha256"]
     turned = replace(recording, counts=np.asfortranarray(recording.counts))
     assert describe_recording(turned) == described
+
+
+def test_a_recording_is_described_by_what_its_units_emit_and_what_drives_them(recording):
+    described = describe_recording(recording)
+    assert (described["distribution"], described["largest"], described["channels"]) == ("bernoulli", 1, [])
+    thrice = describe_recording(replace(recording, counts=3 * recording.counts))
+    assert (thrice["distribution"], thrice["largest"]) == ("counts", 3)
+    phased = describe_recording(with_phase(recording))
+    assert json.loads(json.dumps(phased)) == phased
+    assert [(each["name"], each["high"], each["cyclic"]) for each in phased["channels"]] == [("phase", 39.0, True)]
+    moved = [with_conditions(recording, np.full((100, 40, 1), value), ("a",)) for value in (1.0, 2.0)]
+    digests = {describe_recording(each)["sha256"] for each in (recording, with_phase(recording), *moved)}
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_parts_keep_what_drove_them(every):
+    """Conditions tell repeat and bin, as counts do."""
+    counts = np.stack(np.broadcast_arrays(np.arange(10)[:, np.newaxis], np.arange(40)), 2)
+    recording = with_conditions(from_counts(counts, 0.02), counts, ("repeat", "bin"))
+    examination = examine(recording, every, 16, 0)
+    for part in (examination.training, examination.judged):
+        np.testing.assert_array_equal(part.conditions, part.counts)
 
 
 def test_a_verdict_is_described_in_json():

@@ -4,9 +4,22 @@ import numpy as np
 import pytest
 import torch
 
+from spikeloop.models.population import Population
 from spikeloop.models.spike_gan import PRESETS, Generator, SpikeGan
 
 UNITS = 7
+NONE = np.zeros(0)
+
+
+def of_rates(rates) -> Population:
+    """Units that fire so many spikes a bin."""
+    means = np.zeros(UNITS) + rates
+    return Population("bernoulli", 1, means, np.sqrt(means * (1 - means)), (), NONE, NONE)
+
+
+def always(real):
+    """Crops that are the same windows."""
+    return lambda windows, bins, lead_in_bins: (real[:windows], real.new_zeros(windows, bins, 0))
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +39,12 @@ def test_every_preset_maps_latents_to_probabilities_and_windows_to_scores(preset
     probability = Generator(config, UNITS)(torch.randn(3, config.latent_size))
     assert probability.shape == (3, bins, UNITS)
     assert torch.all((probability > 0) & (probability < 1))
-    assert SpikeGan(config, torch.full((UNITS,), 0.1)).critic(probability).shape == (3,)
+    assert SpikeGan(config, of_rates(0.1)).critic(probability).shape == (3,)
 
 
 def test_the_generator_starts_at_each_units_rate():
     rates = torch.tensor([0.01, 0.05, 0.2, 0.0, 0.5, 0.9, 0.02])
-    model = SpikeGan(PRESETS["fast"], rates)
+    model = SpikeGan(PRESETS["fast"], of_rates(rates.double().numpy()))
     probability = model.generator(torch.randn(500, 128)).mean(dim=(0, 1))
     torch.testing.assert_close(probability, rates, atol=0.02, rtol=0.1)
 
@@ -46,13 +59,14 @@ def test_the_convolutional_generator_shares_its_weights_over_time():
 
 
 def test_a_learning_step_moves_generator_critic_and_average(random_numbers):
-    model = SpikeGan(replace(PRESETS["fast"], batch=4), torch.full((UNITS,), 0.1))
+    model = SpikeGan(replace(PRESETS["fast"], batch=4), of_rates(0.1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     windows = (torch.rand(4, 32, UNITS) < 0.1).float()
-    loss = model.learn(0, lambda count: windows[:count], model.optimizers(), random_numbers)
+    loss = model.learn(0, always(windows), model.optimizers(), random_numbers)
     assert np.isfinite(loss)
     before.pop("critic.body.score.bias")  # cancels between real and fake
     before.pop("calibration")  # comes after training
+    before.pop("critic.scale")  # is given
     for name in before:
         value = model.state_dict()[name]
         assert not torch.equal(value, before[name]), name
@@ -61,8 +75,16 @@ def test_a_learning_step_moves_generator_critic_and_average(random_numbers):
 
 
 def test_the_learning_rate_falls_with_the_step_and_not_with_the_runs_length(random_numbers):
-    model = SpikeGan(replace(PRESETS["fast"], batch=2, decay_steps=100), torch.full((UNITS,), 0.1))
+    model = SpikeGan(replace(PRESETS["fast"], batch=2, decay_steps=100), of_rates(0.1))
     optimizers = model.optimizers()
     windows = torch.zeros(2, 32, UNITS)
-    model.learn(300, lambda count: windows[:count], optimizers, random_numbers)
+    model.learn(300, always(windows), optimizers, random_numbers)
     assert optimizers["generator"].param_groups[0]["lr"] == pytest.approx(PRESETS["fast"].learning_rate / 4)
+
+
+def test_its_windows_are_spikes_that_nothing_drives(random_numbers):
+    model = SpikeGan(PRESETS["fast"], of_rates(0.1))
+    drawn = model.draw(torch.zeros(500, 32, 0), 32, random_numbers)
+    assert drawn.shape == (500, 32, UNITS)
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    assert drawn.mean().item() == pytest.approx(0.1, rel=0.1)

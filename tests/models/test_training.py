@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from spikeloop.models import training
 from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.families import FAMILIES, Settings, preset
-from spikeloop.models.recordings.recording import cut_windows, from_counts
+from spikeloop.models.families import FAMILIES, Settings, preset, suited_preset
+from spikeloop.models.population import population_of_description
+from spikeloop.models.recordings.recording import (
+    Recording,
+    cut_windows,
+    from_counts,
+    with_conditions,
+    with_phase,
+)
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.training import Training, train
 
@@ -23,8 +31,33 @@ def recording():
 
 @pytest.fixture
 def settings():
-    config = replace(FAMILIES["spike_gan"][2]["fast"], batch=8, features=8, latent_size=16)
-    return Settings("spike_gan", "fast", config, calibrate_rates=False)
+    return small("spike_gan")
+
+
+CAUSAL = ("causal_gan", "vae", "vae_gan")
+SIZES = {"features": 8, "batch": 8}
+CAUSAL_SIZES = SIZES | {"state_size": 16, "drive_size": 8, "encoder_size": 8, "likelihood_batch": 8, "critic_lead": 1}
+
+
+def small(family: str, calibrate_rates: bool = False, lead_bins: int = 0, **options) -> Settings:
+    """Settings of a model that is quick to train."""
+    sizes = CAUSAL_SIZES if family in CAUSAL else SIZES | {"latent_size": 16}
+    config = replace(FAMILIES[family][2]["fast"], **(sizes | options))
+    return Settings(family, "fast", config, calibrate_rates=calibrate_rates, lead_bins=lead_bins)
+
+
+def stamped(repeats: int, bins: int) -> Recording:
+    """Counts and conditions that both tell repeat and bin."""
+    stamp = np.stack(np.broadcast_arrays(np.arange(repeats)[:, None], np.arange(bins)), 2)
+    return with_conditions(from_counts(stamp, 0.02), stamp, ("repeat", "bin"))
+
+
+def driven(recording: Recording) -> Recording:
+    """What nothing drives, driven by a smooth velocity."""
+    random = np.random.Generator(np.random.Philox(7))
+    steps = random.standard_normal((recording.repeats, recording.bins + 8, 1))
+    smooth = sum(steps[:, lag : lag + recording.bins] for lag in range(8)) / np.sqrt(8)
+    return with_conditions(recording, smooth, ("velocity",), ("cm/s",))
 
 
 def weights(run: Training) -> np.ndarray:
@@ -146,7 +179,7 @@ def test_where_no_folder_can_be_a_checkpoint_is_a_failure_that_says_what_to_do(r
 def test_training_windows_never_cross_a_seam(settings):
     stamp = np.arange(10)[:, None] % 2 * np.ones((1, 40), int)  # repeats of only 0 and of only 1
     run = Training(from_counts(stamp[:, :, None] * np.ones((1, 1, 2), int), 0.02), settings, "cpu")
-    windows = run._real_windows(500).numpy()
+    windows = run._crops(500, 32, 0)[0].numpy()
     assert windows.shape == (500, 32, 2)
     np.testing.assert_array_equal(windows.min(axis=(1, 2)), windows.max(axis=(1, 2)))
     assert set(windows[:, 0, 0]) == {0, 1}
@@ -158,10 +191,10 @@ def test_what_is_held_out_is_not_trained_on(settings):
     counts[:, ::7, 0] = 1
     counts[4::5, ::7, 1] = 1
     run = Training(from_counts(counts, 0.02), settings, "cpu")
-    assert run._real_windows(500)[:, :, 1].max() == 0
+    assert run._crops(500, 32, 0)[0][:, :, 1].max() == 0
     assert run.examination.judged.counts[:, :, 1].max(axis=1).min() == 1
     everything = Training(from_counts(counts, 0.02), replace(settings, hold_out=0), "cpu")
-    assert everything._real_windows(500)[:, :, 1].max() == 1
+    assert everything._crops(500, 32, 0)[0][:, :, 1].max() == 1
 
 
 def test_likeness_improves_with_training(recording, settings, tmp_path):
@@ -214,8 +247,10 @@ def test_recordings_that_can_not_be_learned_are_refused(settings, counts, option
 
 
 def test_unknown_names_are_told_what_there_is(recording, settings, tmp_path):
-    with pytest.raises(BadInputError, match="there are causal_gan, spike_gan"):
+    with pytest.raises(BadInputError, match="there are causal_gan, vae, vae_gan, spike_gan"):
         preset("gan", "fast")
+    with pytest.raises(BadInputError, match="no family named 'gan'; there are causal_gan"):
+        suited_preset("gan", recording)
     with pytest.raises(BadInputError, match="has fast, paper, fully_connected"):
         preset("spike_gan", "slow")
     with pytest.raises(BadInputError, match="give --minutes or --steps"):
@@ -234,11 +269,18 @@ def test_checkpoints_name_no_path_of_the_machine(recording, settings, tmp_path):
     assert not re.search(r'"/', description)
 
 
-@pytest.mark.parametrize("family", ["spike_gan", "causal_gan"])
-def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recording, family, tmp_path):
-    sizes = {"features": 8, "batch": 8} | ({"state_size": 16} if family == "causal_gan" else {"latent_size": 16})
-    config = replace(FAMILIES[family][2]["fast"], **sizes)
-    run = Training(recording, Settings(family, "fast", config), "cpu")
+def in_greater_numbers(recording: Recording) -> Recording:
+    """Spikes of which some are two in a bin."""
+    return replace(recording, counts=recording.counts + recording.counts[:, ::-1] * recording.counts[:, :, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("family", "emits"), [("spike_gan", "bernoulli"), ("causal_gan", "bernoulli"), ("vae", "counts")]
+)
+def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recording, family, emits, monkeypatch):
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 2048)
+    recording = in_greater_numbers(recording) if emits == "counts" else recording
+    run = Training(recording, small(family), "cpu")
     average = [parameter.clone() for parameter in run.model.average.parameters()]
     run.model.calibration += 1.5
     run.calibrate()
@@ -248,9 +290,19 @@ def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recor
         torch.testing.assert_close(before, after, rtol=0, atol=0)
 
 
-def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tmp_path):
-    config = replace(FAMILIES["causal_gan"][2]["fast"], features=8, batch=8, state_size=16, likelihood_steps=40)
-    run = Training(recording, Settings("causal_gan", "fast", config), "cpu")
+def test_a_unit_that_never_fires_stays_silent(recording, monkeypatch):
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
+    counts = recording.counts.copy()
+    counts[..., 2] = 0
+    run = Training(replace(recording, counts=counts), small("causal_gan"), "cpu")
+    run.calibrate()
+    found = run.sample(500, seed=9).mean(axis=(0, 1))
+    assert (found > 0).tolist() == [True, True, False, True, True, True]
+
+
+def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 512)
+    run = Training(recording, small("causal_gan", calibrate_rates=True, likelihood_steps=40, critic_lead=100), "cpu")
     while run.steps < 42:
         run.step()
     first, last = (list(stage.parameters()) for stage in (run.model.first_stage, run.model.average))
@@ -266,3 +318,140 @@ def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tm
     again = Training(recording, run.settings, "cpu")
     again.resume(tmp_path)
     np.testing.assert_array_equal(run.sample(20, seed=1), again.sample(20, seed=1))
+
+
+@pytest.mark.parametrize(("repeats", "bins"), [(10, 100), (1, 250)])
+@pytest.mark.parametrize("lead", [0, 3])
+def test_crops_lie_inside_repeats_with_the_conditions_that_drove_them(repeats, bins, lead):
+    """Conditions tell repeat and bin, and so do counts."""
+    run = Training(stamped(repeats, bins), small("causal_gan", lead_bins=lead), "cpu")
+    counts, conditions = (each.numpy() for each in run._crops(5000, 32, 5))
+    assert (counts.shape, conditions.shape) == ((5000, 32, 2), (5000, 37, 2))
+    assert (np.diff(counts[..., 1], axis=1) == 1).all()
+    assert (counts[..., 0] == counts[:, :1, 0]).all()
+    np.testing.assert_array_equal(conditions[:, 5:] - counts, np.broadcast_to([0, lead], counts.shape))
+    before = np.maximum(counts[:, :1, 1] - np.arange(5, 0, -1), 0) + lead  # a repeat begins as in its first bin
+    np.testing.assert_array_equal(conditions[:, :5, 1], before)
+    np.testing.assert_array_equal(conditions[:, :5, 0], counts[:, :5, 0])
+    training = run.examination.training
+    assert set(counts[:, 0, 1]) >= {0, training.bins - 32}
+    assert counts[..., 1].max() == training.bins - 1
+
+
+def test_short_repeats_give_shorter_crops_and_a_shorter_lead_in():
+    run = Training(stamped(10, 40), small("causal_gan"), "cpu")
+    for bins, lead_in, expected in ((32, 64, (32, 40)), (128, 0, (40, 40)), (128, 64, (40, 40))):
+        counts, conditions = run._crops(9, bins, lead_in)
+        assert (counts.shape[1], conditions.shape[1]) == expected
+        np.testing.assert_array_equal(conditions[:, -counts.shape[1] :], counts)
+
+
+@pytest.mark.parametrize("bins", [32, 33, 70])
+@pytest.mark.parametrize("family", CAUSAL)
+def test_repeats_shorter_than_a_lead_in_or_a_crop_are_learned(recording, family, bins, tmp_path):
+    counts = np.resize(recording.counts, (20, bins, 6))
+    run = Training(driven(from_counts(counts, 0.001)), small(family, likelihood_steps=1), "cpu")
+    assert all(np.isfinite(each.error) for each in train(run, tmp_path, None, steps=3))
+    assert run.sample(30, seed=1).shape == (30, 32, 6)
+
+
+@pytest.mark.parametrize(
+    ("family", "drives"),
+    [("causal_gan", "velocity"), ("vae", "nothing"), ("vae_gan", "phase"), ("causal_gan", "nothing")],
+)
+def test_every_causal_family_resumes_in_either_stage_as_if_nothing_had_happened(recording, family, drives, tmp_path):
+    """Two stages of three steps: cut within the first, between them, and within the second."""
+    recording = {"nothing": recording, "phase": with_phase(recording), "velocity": driven(recording)}[drives]
+    settings = small(family, likelihood_steps=3)
+    whole = Training(recording, settings, "cpu")
+    train(whole, tmp_path / "whole", None, steps=6)
+    for steps in (2, 3, 5, 6):
+        part = Training(recording, settings, "cpu")
+        train(part, tmp_path / "cut", None, steps=steps)
+        assert part.steps == steps
+    np.testing.assert_array_equal(weights(whole), weights(part))
+    assert np.isfinite(weights(whole)).all()
+
+
+def test_counts_are_learned_as_such(recording, tmp_path):
+    recording = driven(in_greater_numbers(recording))
+    run = Training(recording, small("vae_gan", likelihood_steps=2), "cpu")
+    train(run, tmp_path, None, steps=5)
+    drawn = run.sample(200, seed=1)
+    assert drawn.dtype == np.uint8
+    assert 1 < drawn.max() <= recording.counts.max()
+    described = read_checkpoint(tmp_path)[1]["recording"]
+    assert described["distribution"] == run.population.distribution == "counts"
+
+
+def test_what_only_the_held_out_repeats_emit_is_known_to_model_and_checkpoint(recording):
+    """Two spikes in a bin are in repeats that are held out alone."""
+    counts = recording.counts.copy()
+    counts[4::5] *= 2
+    run = Training(replace(recording, counts=counts), small("causal_gan"), "cpu")
+    described = population_of_description(run._description()["recording"])
+    assert run.examination.training.counts.max() == 1
+    assert (run.population.distribution, run.population.largest) == ("counts", 2)
+    again = type(run.model)(run.settings.config, described)
+    again.load_state_dict(run.model.state_dict())
+
+
+def test_other_conditions_are_another_run(recording, tmp_path):
+    settings = small("causal_gan")
+    Training(with_phase(recording), settings, "cpu").save(tmp_path)
+    for other in (recording, driven(recording)):
+        with pytest.raises(BadInputError, match="holds another run .channels"):
+            Training(other, settings, "cpu").resume(tmp_path)
+    reversed_ = replace(driven(recording), driven_by=-driven(recording).conditions)
+    Training(driven(recording), settings, "cpu").save(tmp_path)
+    with pytest.raises(BadInputError, match="holds another run .sha256"):
+        Training(reversed_, settings, "cpu").resume(tmp_path)
+    with pytest.raises(BadInputError, match="holds another run"):
+        Training(driven(recording), replace(settings, lead_bins=2), "cpu").resume(tmp_path)
+
+
+def test_samples_are_driven_as_the_recording_that_is_asked_for(recording):
+    """Of a model that has learned nothing but to answer to its condition."""
+    run = Training(driven(recording), small("causal_gan"), "cpu")
+    with torch.no_grad():
+        run.model.average.say_directly.weight.normal_(std=3.0)
+    training = run.examination.training
+    still = replace(training, driven_by=np.full_like(training.conditions, 3.0))
+    rates = [run.sample(2000, 1, each).mean((0, 1)) for each in (None, training, still)]
+    np.testing.assert_array_equal(rates[0], rates[1])
+    assert np.abs(rates[2] - rates[1]).max() > 0.02
+
+
+def test_tuning_to_velocity_and_phase_is_learned():
+    """Units with known log odds: one rises with velocity, one falls, one follows the phase alone."""
+    random = np.random.Generator(np.random.Philox(3))
+    velocity = random.standard_normal((120, 50, 1))
+    swing = 1.5 * np.cos(2 * np.pi * np.arange(50) / 50)[:, None]
+    log_odds = np.concatenate([velocity - 1, -velocity - 1, np.broadcast_to(swing - 1, velocity.shape)], 2)
+    recording = from_counts(random.random(log_odds.shape) < 1 / (1 + np.exp(-log_odds)), 0.02)
+    phased = with_phase(recording)
+    both = with_conditions(recording, np.concatenate([phased.conditions, velocity], 2), ("phase", "velocity"))
+    both = replace(both, channels=(*phased.channels, both.channels[1]))
+    options = {"likelihood_steps": 250, "dropout": 0.0, "likelihood_rate": 1e-2, "average_decay": 0.9}
+    run = Training(both, small("causal_gan", **options), "cpu")
+    for _ in range(250):
+        run.step()
+    cycles = torch.arange(100.0).remainder(50)[:, None].expand(1500, -1, -1)
+    for speed in (-1.5, 0.0, 1.5):
+        driven_by = torch.cat([cycles, torch.full_like(cycles, speed)], 2)
+        found = run.model.draw(driven_by, 50, torch.Generator().manual_seed(0)).mean(0).numpy()
+        tuned = np.array([speed - 1, -speed - 1])
+        np.testing.assert_allclose(found[:, :2].mean(0), 1 / (1 + np.exp(-tuned)), atol=0.15)
+        if speed == 0:
+            course, expected = (each.reshape(10, 5).mean(1) for each in (found[:, 2], 1 / (1 + np.exp(1 - swing))))
+            assert np.corrcoef(course, expected)[0, 1] > 0.8
+            np.testing.assert_allclose(course, expected, atol=0.2)
+
+
+def test_a_preset_suits_a_recording_where_none_is_named(recording):
+    short, long = recording, from_counts(np.zeros((1, 10**5, 2)), 0.02)
+    many = replace(long, counts=long.counts + np.eye(10**5, 2, dtype=np.uint8) * 2)
+    assert [suited_preset("vae_gan", each) for each in (short, long, many)] == ["short", "fast", "counts"]
+    assert suited_preset("spike_gan", short) == "fast"
+    for family, (_, _, presets) in FAMILIES.items():
+        assert preset(family, suited_preset(family, many)).config in presets.values()

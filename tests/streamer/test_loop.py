@@ -5,11 +5,17 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import FailureError
+from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.streamer.clock import SimulatedClock
+from spikeloop.streamer.condition import ArrayFeed, PhaseFeed, RestFeed
 from spikeloop.streamer.engine import Engine
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import bin_end_s, stream
-from spikeloop.streamer.source import WindowSource
+from spikeloop.streamer.source import WindowSource, open_source
+from tests.tiny import tiny_stream_bundle
+
+REST = RestFeed(())
+CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
 
 
 class Kept:
@@ -36,7 +42,10 @@ async def run(engine, step_bins, bins: int | None = 600, seed=0, start_s=1000.1,
     clock = clock or SimulatedClock(start_s)
     kept, health = Kept(clock), Health(0.001, 96)
     source = WindowSource(engine, seed)
-    await stream(source, (kept, *sinks), clock, health, start_s=start_s, step_bins=step_bins, seed=seed, bins=bins)
+    await stream(
+        source, (kept, *sinks), clock, health, REST,
+        start_s=start_s, step_bins=step_bins, seed=seed, bins=bins,
+    )  # fmt: skip
     return kept, health
 
 
@@ -79,13 +88,13 @@ async def test_every_spike_is_an_event_inside_its_bin_in_order(engine):
 
 async def test_several_spikes_in_a_bin_are_several_events():
     class Several:
-        unit_names, bin_size_s, run_bins = ("a", "b"), 0.02, 1
+        unit_names, bin_size_s, run_bins, dtype = ("a", "b"), 0.02, 1, np.dtype(np.uint8)
 
-        def take(self, bins):
+        def take(self, bins, conditions=None):
             return np.tile(np.array([[3, 0]], np.uint8), (bins, 1))
 
     kept = Kept()
-    await stream(Several(), [kept], SimulatedClock(), Health(0.02, 2), start_s=0, step_bins=1, seed=0, bins=5)
+    await stream(Several(), [kept], SimulatedClock(), Health(0.02, 2), REST, start_s=0, step_bins=1, seed=0, bins=5)
     assert len(kept.joined("event_units")) == 15
     assert set(kept.joined("event_units")) == {0}
     assert len(set(kept.joined("event_stamps_s"))) == 15
@@ -110,10 +119,10 @@ async def test_after_a_stall_the_schedule_is_kept_and_late_steps_are_counted(eng
 
 async def test_nothing_of_a_broken_model_is_emitted():
     class Breaks:
-        unit_names, bin_size_s, run_bins = ("a",), 0.02, 1
+        unit_names, bin_size_s, run_bins, dtype = ("a",), 0.02, 1, np.dtype(np.uint8)
         taken = 0
 
-        def take(self, bins):
+        def take(self, bins, conditions=None):
             self.taken += bins
             if self.taken > 30:
                 raise FailureError("the generator gave nan")
@@ -121,7 +130,7 @@ async def test_nothing_of_a_broken_model_is_emitted():
 
     kept = Kept()
     with pytest.raises(FailureError, match="gave nan"):
-        await stream(Breaks(), [kept], SimulatedClock(), Health(0.02, 1), start_s=0, step_bins=5, seed=0)
+        await stream(Breaks(), [kept], SimulatedClock(), Health(0.02, 1), REST, start_s=0, step_bins=5, seed=0)
     emitted = kept.joined("counts")
     assert len(emitted) == 30  # all that was sound, and nothing else
     assert emitted.all()
@@ -146,3 +155,65 @@ async def test_cancelling_leaves_nothing_running(engine):
 async def test_a_last_short_step_completes_the_bins(engine):
     kept, _ = await run(engine, 50, bins=120)
     assert [len(step.counts) for step in kept.steps] == [50, 50, 20]
+
+
+async def run_stream(bundle, condition, step_bins: int, bins: int = 300, seed: int = 4) -> Kept:
+    clock = SimulatedClock(50.0)
+    kept, health = Kept(clock), Health(bundle.card.bin_size_s, len(bundle.card.unit_names))
+    source = await asyncio.to_thread(open_source, bundle, seed, "cpu")
+    await stream(source, [kept], clock, health, condition, start_s=50.0, step_bins=step_bins, seed=seed, bins=bins)
+    assert health.report().bins == bins
+    assert health.report().late_steps == 0
+    return kept
+
+
+class Scripted:
+    """A live condition that moves on every 30 ms, and tells when it was asked."""
+
+    def __init__(self) -> None:
+        self.asked_s: list[float] = []
+
+    def at(self, ends_s: np.ndarray) -> np.ndarray:
+        self.asked_s.append(float(ends_s[-1]))
+        turns = np.floor((ends_s - 50.0 - 0.0005) / 0.03)
+        return np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory):
+    return tiny_stream_bundle(tmp_path_factory.mktemp("driven") / "tiny", channels=CHANNELS, slow=2)
+
+
+@pytest.mark.parametrize("step_bins", [1, 7, 20, 300])
+async def test_a_live_session_is_repeated_bit_for_bit_by_the_conditions_it_recorded(driven, step_bins, blockbuster):
+    script = Scripted()
+    kept = await run_stream(driven, script, step_bins)
+    assert script.asked_s == kept.pushed_s  # each step when it was due, none ahead
+    conditions = kept.joined("conditions")
+    np.testing.assert_array_equal(conditions, Scripted().at(kept.joined("stamps_s")))
+    offline = await asyncio.to_thread(open_source, driven, 4, "cpu")
+    np.testing.assert_array_equal(kept.joined("counts"), offline.take(300, conditions))
+
+    replayed = await run_stream(driven, ArrayFeed(conditions, CHANNELS), step_bins=32)
+    for field in ("counts", "conditions", "stamps_s", "event_units", "event_stamps_s"):
+        np.testing.assert_array_equal(replayed.joined(field), kept.joined(field))
+    at_rest = await run_stream(driven, RestFeed(CHANNELS), step_bins)
+    assert not np.array_equal(at_rest.joined("counts"), kept.joined("counts"))
+
+
+@pytest.mark.parametrize("step_bins", [1, 20, 300])
+async def test_every_bin_has_the_phase_of_its_own(tmp_path, step_bins):
+    bundle = tiny_stream_bundle(tmp_path / "tiny", channels=(phase_condition(70),))
+    kept = await run_stream(bundle, PhaseFeed(70, first=5), step_bins)
+    np.testing.assert_array_equal(kept.joined("conditions")[:, 0], (np.arange(300) + 5) % 70)
+    np.testing.assert_array_equal(kept.joined("counts"), open_source(bundle, 4).take(300, kept.joined("conditions")))
+
+
+async def test_fluorescence_goes_out_as_it_is_and_without_events(tmp_path):
+    bundle = tiny_stream_bundle(tmp_path / "tiny", distribution="fluorescence")
+    kept = await run_stream(bundle, REST, 20)
+    light = kept.joined("counts")
+    assert light.dtype == np.float32
+    assert light.max() > 1
+    assert np.any(light % 1)
+    assert len(kept.joined("event_units")) == 0

@@ -15,10 +15,12 @@ import pytest
 
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.engine import Engine
-from spikeloop.streamer.lsl import check_name_is_free
-from spikeloop.streamer.source import WindowSource
-from tests.tiny import tiny_bundle
+from spikeloop.streamer.loop import Step
+from spikeloop.streamer.lsl import LslSink, Provenance, check_name_is_free
+from spikeloop.streamer.source import WindowSource, open_source
+from tests.tiny import tiny_bundle, tiny_stream_bundle
 
 CONSUMER = Path(__file__).with_name("lsl_consumer.py")
 
@@ -160,7 +162,28 @@ def test_counts_come_as_small_integers_on_request(start, tmp_path, stream_name, 
     np.testing.assert_array_equal(got["samples"], expected)
 
 
-@pytest.mark.parametrize("suffix", ["", "-Events"])
+@pytest.mark.parametrize(("count_format", "most"), [("int8", 127), ("int16", 255)])
+async def test_counts_that_a_format_can_not_hold_go_out_as_its_largest(stream_name, count_format, most):
+    async with LslSink(stream_name, ("a", "b"), Provenance("tiny", "", 0, 0.02, 1, 0.0), count_format) as sink:
+        inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=20)[0])
+        inlet.open_stream(5)
+        nothing = np.zeros(0)
+        now_s = np.array([pylsl.local_clock()])
+        sink.push(
+            Step(
+                0,
+                np.array([[255, 3]], np.uint8),
+                np.zeros((1, 0), np.float32),
+                now_s,
+                nothing.astype(np.int32),
+                nothing,
+            )
+        )
+        assert inlet.pull_sample(timeout=5)[0] == [most, 3]
+        inlet.close_stream()
+
+
+@pytest.mark.parametrize("suffix", ["", "-Events", "-Condition"])
 def test_a_name_that_is_taken_is_refused(start, bundle_path, stream_name, suffix):
     taken = stream_name + suffix
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(taken, "Spikes", 1, 0.0, pylsl.cf_int8, taken))
@@ -211,3 +234,126 @@ def test_a_missing_liblsl_is_told_with_what_to_install(tmp_path, bundle_path):
     assert outcome.returncode == 1
     assert "conda install -c conda-forge liblsl" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+CHANNELS = (Condition("velocity x", "cm/s", -1.0, 1.0), Condition("velocity y", "cm/s", -1.0, 1.0, rest=0.5))
+BIN_S = 0.005
+
+# Goes round at 100 Hz until it is killed.
+HAND = """
+import sys, time, math, pylsl
+outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "Condition", 2, 100.0, "double64", sys.argv[1]))
+print("up", flush=True)
+while True:
+    angle = 3 * time.monotonic()
+    outlet.push_sample([math.cos(angle), math.sin(angle)])
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def driven_path(tmp_path) -> Path:
+    tiny_stream_bundle(tmp_path / "driven", channels=CHANNELS, distribution="counts", slow=2, bin_size_s=BIN_S)
+    return tmp_path / "driven"
+
+
+def streamed(start, bundle: Path, name: str, folder: Path, bins: int, *options: object) -> tuple[dict, dict, dict]:
+    """What inlets of NAME and NAME-Condition got of a stream with seed 7, and its report."""
+    names = (name, f"{name}-Condition")
+    consumers = [start(each, 30, folder / f"{each}.npz", script=CONSUMER) for each in names]
+    stream = start(
+        "stream", bundle, "--name", name, "--seed", 7, "--duration", bins * BIN_S, "--start-delay", 2.5, "--json",
+        *options,
+    )  # fmt: skip
+    counts, conditions = (
+        received(consumer, folder / f"{each}.npz") for consumer, each in zip(consumers, names, strict=True)
+    )
+    for got in (counts, conditions):
+        np.testing.assert_array_equal(bin_numbers(got, BIN_S), np.arange(bins))
+        assert np.all(got["arrivals"] >= got["stamps"])
+    np.testing.assert_array_equal(conditions["stamps"], counts["stamps"])
+    return counts, conditions, report(stream)
+
+
+def generated(start, bundle: Path, folder: Path, conditions: np.ndarray, bins: int) -> dict[str, np.ndarray]:
+    """What `generate` makes of recorded conditions with seed 7."""
+    np.savez(folder / "replayed.npz", condition=conditions)
+    options = ["--duration", bins * BIN_S, "--seed", 7, "--out", folder / "generated.npz"]
+    process = start("generate", bundle, "--condition", f"file:{folder / 'replayed.npz'}", *options)
+    return received(process, folder / "generated.npz")
+
+
+def test_a_stream_that_a_file_drives_tells_what_drove_each_bin_and_is_what_generate_writes(
+    start, driven_path, stream_name, tmp_path
+):
+    asked = np.random.default_rng(0).uniform(-1, 1, (150, 2)).astype(np.float32)
+    np.savez(tmp_path / "asked.npz", condition=asked)
+    drive = f"file:{tmp_path / 'asked.npz'}"
+    counts, conditions, ended = streamed(start, driven_path, stream_name, tmp_path, 200, "--condition", drive)
+    expected = np.concatenate([asked, np.tile(np.array([0, 0.5], np.float32), (50, 1))])  # rest after its end
+    np.testing.assert_array_equal(conditions["samples"], expected)
+    np.testing.assert_array_equal(
+        counts["samples"], open_source(read_bundle(driven_path), 7, "cpu").take(200, expected)
+    )
+    assert ended["condition"] == {"asked": drive, "resting_bins": 50}
+    made = generated(start, driven_path, tmp_path, conditions["samples"], 200)
+    np.testing.assert_array_equal(made["spikes"], counts["samples"])
+    np.testing.assert_array_equal(made["condition"], conditions["samples"])
+
+    tree = ElementTree.fromstring(str(conditions["description"]))
+    assert (tree.findtext("type"), tree.findtext("channel_format")) == ("Condition", "float32")
+    channels = [[each.findtext(key) for key in ("label", "unit", "type")] for each in tree.iter("channel")]
+    assert channels == [["velocity x", "cm/s", "condition"], ["velocity y", "cm/s", "condition"]]
+    assert own_node(counts["description"])["condition"] == drive
+
+
+def test_a_live_session_is_repeated_bit_for_bit_from_what_drove_it(start, driven_path, stream_name, tmp_path):
+    hand = start(f"{stream_name}-hand", program=HAND)
+    assert hand.stdout.readline() == "up\n"
+    options = ["--condition", f"lsl:{stream_name}-hand", "--step-bins", 1]
+    counts, conditions, ended = streamed(start, driven_path, stream_name, tmp_path, 300, *options)
+    moved = conditions["samples"]
+    assert len(np.unique(moved, axis=0)) > 50
+    np.testing.assert_allclose(np.square(moved).sum(axis=1), 1, atol=1e-4)  # whole samples of the circle, never a mix
+    assert ended["steps"] == 300
+    assert ended["condition"]["state"] == "live"
+    assert ended["condition"]["samples"] > 100
+    assert (ended["condition"]["invalid"], ended["condition"]["off_clock"], ended["condition"]["gaps"]) == (0, 0, 0)
+    made = generated(start, driven_path, tmp_path, moved, 300)
+    np.testing.assert_array_equal(made["spikes"], counts["samples"])
+    at_rest = open_source(read_bundle(driven_path), 7, "cpu").take(300)
+    assert not np.array_equal(at_rest, counts["samples"])
+
+
+def test_a_killed_sender_is_told_in_the_report_and_nowhere_else(start, driven_path, stream_name):
+    hand = start(f"{stream_name}-hand", program=HAND)
+    assert hand.stdout.readline() == "up\n"
+    options = ["--condition", f"lsl:{stream_name}-hand", "--condition-hold", 0.1, "--condition-decay", 0.1]
+    stream = start("stream", driven_path, "--name", stream_name, "--duration", 3, *options)
+    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=20)[0])
+    assert inlet.pull_sample(timeout=20)[1]
+    inlet.close_stream()
+    hand.kill()
+    _, errors = stream.communicate(timeout=30)
+    assert stream.returncode == 0
+    lines = errors.splitlines()
+    assert lines[-1].startswith(f"condition lsl:{stream_name}-hand: ")
+    assert "0 off clock, 0 clipped, 1 gaps" in lines[-1]
+    assert not [line for line in lines if "|" in line]  # as liblsl's own log would be
+
+
+def test_fluorescence_is_a_stream_of_its_own_type_without_events(start, stream_name, tmp_path):
+    bundle = tiny_stream_bundle(tmp_path / "light", distribution="fluorescence", bin_size_s=0.02)
+    consumer = start(stream_name, 30, tmp_path / "got.npz", script=CONSUMER)
+    stream = start("stream", tmp_path / "light", "--name", stream_name, "--duration", 2, "--start-delay", 2, "--json")
+    assert pylsl.resolve_byprop("name", stream_name, timeout=20)
+    assert not pylsl.resolve_byprop("name", f"{stream_name}-Events", timeout=0.5)
+    got = received(consumer, tmp_path / "got.npz")
+    expected = open_source(bundle, 0, "cpu").take(100)
+    np.testing.assert_array_equal(got["samples"], expected)
+    tree = ElementTree.fromstring(str(got["description"]))
+    assert (tree.findtext("type"), tree.findtext("channel_format")) == ("Fluorescence", "float32")
+    assert {(each.findtext("unit"), each.findtext("type")) for each in tree.iter("channel")} == {
+        ("a.u.", "fluorescence")
+    }
+    assert report(stream)["mean_rate_hz"] == pytest.approx(expected.mean() / 0.02)

@@ -7,16 +7,19 @@ from hypothesis import strategies as st
 
 from spikeloop.models.baselines import BASELINES, draw_bins
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.condition import Condition, rest_of
 from spikeloop.streamer.engine import Engine
 from spikeloop.streamer.source import (
     EVENT_TIMES,
     LATENT,
     SPIKES,
     SamplerSource,
+    StreamSource,
     WindowSource,
     open_source,
     seeded,
 )
+from tests.tiny import tiny_stream_bundle
 from tests.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
 
 
@@ -110,3 +113,66 @@ def test_parameters_of_other_units_or_of_another_family_are_refused(baselines, f
     (other,) = BASELINES.keys() - {family}
     with pytest.raises(BadInputError, match="expected the arrays of a"):
         open_source(replace(baselines[family], parameters=baselines[other].parameters), 0)
+
+
+CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
+KINDS = {
+    "bernoulli": {},
+    "counts": {"distribution": "counts", "slow": 2},
+    "fluorescence": {"distribution": "fluorescence"},
+    "driven": {"channels": CHANNELS},
+    "driven and slow": {"channels": CHANNELS, "distribution": "counts", "slow": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("streams")
+    return {kind: tiny_stream_bundle(folder / kind, **options) for kind, options in KINDS.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(steps=st.lists(st.integers(1, 60), min_size=1, max_size=8), seed=st.integers(0, 2**64))
+@settings(deadline=None, max_examples=10)
+def test_any_sequence_of_steps_gives_the_same_spikes_of_a_causal_generator(streams, kind, steps, seed):
+    bins = sum(steps)
+    channels = streams[kind].card.channels
+    conditions = np.random.default_rng(1).uniform(-1, 1, (bins, len(channels))).astype(np.float32)
+    whole = open_source(streams[kind], seed, "cpu").take(bins, conditions)
+    source = open_source(streams[kind], seed, "cpu")
+    parts = [source.take(len(part), part) for part in np.split(conditions, np.cumsum(steps)[:-1])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert whole.shape == (bins, 4)
+    assert whole.dtype == source.dtype == (np.float32 if kind == "fluorescence" else np.uint8)
+
+
+@given(changed=st.integers(0, 99), seed=st.integers(0, 2**64))
+@settings(deadline=None, max_examples=15)
+def test_what_drives_a_bin_changes_nothing_before_it(streams, changed, seed):
+    conditions = np.zeros((100, 2), np.float32)
+    other = conditions.copy()
+    other[changed:] = 1
+    taken = [open_source(streams["driven"], seed, "cpu").take(100, each) for each in (conditions, other)]
+    np.testing.assert_array_equal(taken[0][:changed], taken[1][:changed])
+
+
+def test_conditions_and_seeds_matter_and_without_conditions_it_rests(streams):
+    def taken(seed: int, values: tuple[float, ...] | None) -> np.ndarray:
+        conditions = None if values is None else np.tile(np.array(values, np.float32), (400, 1))
+        return open_source(streams["driven"], seed, "cpu").take(400, conditions)
+
+    np.testing.assert_array_equal(taken(0, None), taken(0, tuple(rest_of(CHANNELS))))
+    assert not np.array_equal(taken(0, None), taken(0, (1, -1)))
+    assert not np.array_equal(taken(0, None), taken(1, None))
+
+
+def test_a_causal_generator_is_opened_by_its_kind_and_tells_its_runs(streams):
+    told = []
+    source = open_source(streams["driven"], 0, "cpu", told.append)
+    assert isinstance(source, StreamSource)
+    assert (source.unit_names, source.bin_size_s, source.run_bins) == (streams["driven"].card.unit_names, 0.001, 1)
+    assert (source.provider, source.notice) == ("CPUExecutionProvider", "")
+    source.take(3)
+    source.take(1)
+    assert len(told) == 2
+    assert all(seconds > 0 for seconds in told)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from spikeloop.streamer import status as status_module
 from spikeloop.streamer.clock import SimulatedClock
+from spikeloop.streamer.condition import RestFeed
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream
 from spikeloop.streamer.status import Status, braille_raster, format_report
@@ -25,11 +26,12 @@ class Diagonal:
 
     bin_size_s = 0.02
     run_bins = 1
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, units: int) -> None:
         self.unit_names, self.bin = tuple(map(str, range(units))), 0
 
-    def take(self, bins: int) -> np.ndarray:
+    def take(self, bins: int, conditions: np.ndarray | None = None) -> np.ndarray:
         numbers = np.arange(self.bin, self.bin + bins)
         self.bin += bins
         return (numbers[:, None] % len(self.unit_names) == np.arange(len(self.unit_names))).astype(np.uint8)
@@ -39,7 +41,9 @@ class Diagonal:
 async def test_the_raster_shows_the_latest_bins(step_bins):
     health = Health(0.02, 4)
     status = Status(health, lambda: True, Console(file=io.StringIO()))
-    await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=step_bins, seed=0, bins=400)
+    await stream(
+        Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=step_bins, seed=0, bins=400
+    )
     expected = np.arange(400 - status_module.COLUMNS, 400) % 4 == np.arange(4)[:, None]
     np.testing.assert_array_equal(status._dots, expected)
 
@@ -47,7 +51,9 @@ async def test_the_raster_shows_the_latest_bins(step_bins):
 async def test_many_units_share_rows():
     health = Health(0.02, 100)
     status = Status(health, lambda: True, Console(file=io.StringIO()))
-    await stream(Diagonal(100), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=100)
+    await stream(
+        Diagonal(100), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=100
+    )
     assert status._dots.shape[0] <= status_module.ROWS
     assert status._dots.sum() == 100
 
@@ -58,13 +64,24 @@ async def test_the_status_tells_how_the_stream_fares(terminal, monkeypatch):
     monkeypatch.setattr(status_module, "LINE_EVERY_S", 0.01)
     shown = io.StringIO()
     health = Health(0.02, 4)
-    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=80))
-    await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=100)
+    states = iter(["live", "held"])
+    remark = lambda: f"condition {next(states, 'resting')}"  # noqa: E731
+    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=120), remark)
+    await stream(
+        Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=100
+    )
     with status:
         deadline = time.monotonic() + 20
-        while "Hz" not in shown.getvalue() and time.monotonic() < deadline:
+        while "resting" not in shown.getvalue() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-    for said in ("2.0 s", "ratio 1.0000", "0 late", "no consumer", "12.50 Hz"):
+    for said in (
+        "2.0 s",
+        "ratio 1.0000",
+        "0 late",
+        "12.50 Hz  no consumer  condition live",
+        "condition held",
+        "condition resting",
+    ):
         assert said in shown.getvalue()
     assert (max(shown.getvalue()) >= "\u2800") == terminal
     assert "ratio 1.0000" in format_report(health.report())
@@ -88,7 +105,9 @@ async def test_a_terminal_that_stands_still_does_not_hold_up_the_loop(monkeypatc
     with status:
         while not held_up.is_set():
             await asyncio.sleep(0.001)
-        await stream(Diagonal(4), [status], SimulatedClock(), health, start_s=0, step_bins=1, seed=0, bins=500)
+        await stream(
+            Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=500
+        )
     assert health.report().bins == 500
     assert not released.is_set()
     released.set()

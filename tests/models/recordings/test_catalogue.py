@@ -72,7 +72,7 @@ def test_the_published_file_is_known_by_its_hash(published):
 
 def test_unknown_names_are_told_what_there_is():
     with pytest.raises(
-        BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, rat_m1_ms, m1-sim, others go"
+        BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, .*, m1-sim, others go"
     ):
         find_recording("retna")
 
@@ -80,6 +80,7 @@ def test_unknown_names_are_told_what_there_is():
 def test_local_recordings_are_found_by_name(data_folder):
     jango = find_recording("m1_jango", folder=data_folder)
     assert (jango.counts.shape, jango.bin_size_s) == ((1, 18000, 96), 0.05)
+    assert jango.conditions.shape == (1, 18000, 4)
     rat = find_recording("rat_m1_ms", folder=data_folder)
     assert (rat.counts.shape[1:], rat.bin_size_s) == ((2000, 30), 0.001)
     assert rat.repeats == 1013
@@ -100,11 +101,20 @@ def test_the_rat_motor_cortex_as_published_is_what_lies_locally(data_folder, tmp
     np.testing.assert_array_equal(original.counts, find_recording("rat_m1_ms", folder=data_folder).counts)
 
 
-def test_the_motor_cortex_rates_as_published_become_counts(tmp_path, random):
-    counts = random.integers(0, 9, (100, 5))
-    scipy.io.savemat(tmp_path / "jango.mat", {"train_data": {"spikeratedata": counts * 20.0}})
+def test_the_motor_cortex_rates_as_published_become_counts_with_the_cursor(tmp_path, random):
+    counts, position, velocity = random.integers(0, 9, (100, 5)), *random.standard_normal((2, 100, 2))
+    speed = np.hypot(*velocity.T)[:, np.newaxis]  # their third column
+    session = {
+        "spikeratedata": counts * 20.0,
+        "cursorposbin": position,
+        "velocbin": np.concatenate([velocity, speed], axis=1),
+    }
+    scipy.io.savemat(tmp_path / "jango.mat", {"train_data": session})
     recording = catalogue.CATALOGUE["m1_jango"].read_original(tmp_path / "jango.mat")
     np.testing.assert_array_equal(recording.counts[0], counts)
+    kinematics = np.concatenate([position, velocity], axis=1).astype(np.float32)
+    np.testing.assert_array_equal(recording.conditions[0], kinematics)
+    assert [each.name for each in recording.channels] == ["position x", "position y", "velocity x", "velocity y"]
 
 
 def test_simulated_cortex_is_made_by_name():

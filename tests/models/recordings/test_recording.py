@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.io
@@ -11,8 +13,14 @@ from spikeloop.models.recordings.recording import (
     from_counts,
     hold_out,
     load_recording,
+    part_of,
     random_windows,
     require_binary,
+    require_spikes,
+    with_conditions,
+    with_lead,
+    with_phase,
+    without_conditions,
 )
 
 
@@ -181,3 +189,95 @@ def test_more_than_one_spike_in_a_bin_is_refused_where_a_model_knows_none():
         BadInputError, match="busy: Some-GAN needs at most one spike in a bin, found 2; bin finer than 20 ms"
     ):
         require_binary(from_counts(2 * np.eye(3), 0.02, name="busy"), "Some-GAN")
+
+
+def driven(repeats: int, bins: int):
+    """A recording whose conditions tell repeat and bin, as its units do."""
+    recording = stamped(repeats, bins)
+    return with_conditions(recording, recording.counts, ("repeat", "bin"), ("", "bin"))
+
+
+def test_conditions_belong_to_a_recording_and_can_be_left_out():
+    recording = driven(3, 7)
+    assert recording.conditions.dtype == np.float32
+    np.testing.assert_array_equal(recording.conditions, recording.counts)
+    assert [(each.name, each.unit, each.low, each.high) for each in recording.channels] == [
+        ("repeat", "", 0, 2),
+        ("bin", "bin", 0, 6),
+    ]
+    bare = without_conditions(recording)
+    assert (bare.channels, bare.driven_by, bare.conditions.shape) == ((), None, (3, 7, 0))
+    one = with_conditions(stamped(1, 7), np.zeros((7, 1)), ("a",))
+    assert (one.conditions.shape, one.channels[0].unit) == ((1, 7, 1), "")
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "units", "message"),
+    [
+        (np.zeros((3, 7, 2)), ["a"], None, r"expected finite conditions of shape \(3, 7, 1\)"),
+        (np.zeros((3, 6, 1)), ["a"], None, r"found \(3, 6, 1\)"),
+        (np.zeros((7, 1)), ["a"], None, r"found \(1, 7, 1\)"),
+        (np.zeros((3, 7, 0)), [], None, "expected finite conditions"),
+        (np.full((3, 7, 1), np.nan), ["a"], None, "with NaN or infinity"),
+        (np.full((3, 7, 1), "b"), ["a"], None, "expected finite conditions"),
+        (np.zeros((3, 7, 1)), ["a"], ["cm", "s"], "a printable name and a unit for every condition"),
+        (np.zeros((3, 7, 1)), ["\x1b"], None, "a printable name and a unit"),
+    ],
+)
+def test_what_drives_no_such_recording_is_refused(values, names, units, message):
+    with pytest.raises(BadInputError, match=message):
+        with_conditions(stamped(3, 7), values, names, units)
+
+
+def test_the_phase_of_repeats_is_their_bin():
+    recording = with_phase(stamped(3, 7))
+    np.testing.assert_array_equal(recording.conditions[..., 0], recording.counts[..., 1])
+    assert (recording.channels[0].cyclic, recording.channels[0].period) == (True, 7)
+    with pytest.raises(BadInputError, match="expected repeats of a stimulus, found one; give --repeat-bins"):
+        with_phase(stamped(1, 7))
+
+
+def test_with_a_lead_every_bin_has_the_conditions_of_later():
+    recording = with_lead(driven(3, 7), 2)
+    assert recording.counts.shape == (3, 5, 2)
+    np.testing.assert_array_equal(recording.conditions[..., 0], recording.counts[..., 0])
+    np.testing.assert_array_equal(recording.conditions[..., 1], recording.counts[..., 1] + 2.0)
+    for lead in (-1, 7):
+        with pytest.raises(BadInputError, match="expected a lead of 0 to 6 bins"):
+            with_lead(driven(3, 7), lead)
+    assert with_lead(stamped(3, 7), 2).bins == 7  # nothing drives it, so nothing is late
+
+
+@pytest.mark.parametrize("repeats", [1, 10])
+def test_parts_keep_their_conditions(repeats):
+    """Conditions equal counts, so they must in every part."""
+    recording = driven(repeats, 20)
+    for part in (*hold_out(recording, 5), part_of(recording, bins=slice(3, 9)), part_of(recording, slice(0, 1))):
+        np.testing.assert_array_equal(part.conditions, part.counts)
+        assert part.channels == recording.channels
+    bare = part_of(without_conditions(recording), bins=slice(3, 9))
+    assert (bare.driven_by, bare.bins) == (None, 6)
+
+
+def test_files_hold_conditions_too(tmp_path):
+    recording = driven(1, 12)
+    arrays = {"spikes": recording.counts[0], "conditions": recording.conditions[0], "bin_size_s": 0.02}
+    np.savez(tmp_path / "a.npz", **arrays, condition_names=["repeat", "bin"], condition_units=["", "bin"])
+    read = load_recording(tmp_path / "a.npz")
+    np.testing.assert_array_equal(read.conditions, recording.conditions)
+    assert read.channels == recording.channels
+    cut = load_recording(tmp_path / "a.npz", repeat_bins=4)
+    assert cut.repeats == 3
+    np.testing.assert_array_equal(cut.conditions, cut.counts)
+    np.savez(tmp_path / "nameless.npz", **arrays)
+    assert [each.name for each in load_recording(tmp_path / "nameless.npz").channels] == ["condition 0", "condition 1"]
+    np.savez(tmp_path / "short.npz", spikes=recording.counts[0], conditions=np.zeros((11, 2)), bin_size_s=0.02)
+    with pytest.raises(BadInputError, match=r"expected finite conditions of shape \(1, 12, 2\)"):
+        load_recording(tmp_path / "short.npz")
+
+
+def test_fluorescence_is_refused_where_spikes_are_wanted():
+    imaged = replace(stamped(2, 3), counts=np.ones((2, 3, 2), np.float32), signal="fluorescence", name="imaged")
+    for refuse in (require_spikes, require_binary):
+        with pytest.raises(BadInputError, match="imaged: Some-GAN needs spike counts, found fluorescence"):
+            refuse(imaged, "Some-GAN")

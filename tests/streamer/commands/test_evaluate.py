@@ -2,22 +2,28 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import read_bundle, write_bundle
 from spikeloop.models import k_pairwise
+from spikeloop.models.evaluation import TRACE_STATISTICS
 from spikeloop.models.measures.likeness import STATISTICS
+from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.streamer.commands.main import main
+from spikeloop.streamer.source import open_source
 from tests.streamer.commands.test_stream import fails
+from tests.tiny import tiny_stream_bundle
 from tests.tiny_baseline import tiny_baseline
 
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
     "memorisation_auc", "exact_duplicates", "real_exact_duplicates", "statistics", "published_errors", "report",
+    "seam_ratio", "seam_covariance_ratio", "responses", "continuous", "decoding",
 }  # fmt: skip
 ROW = {"statistic", "error", "floor", "ceiling", "low", "high", "ratio", "excess", "verdict"}
 
@@ -299,3 +305,133 @@ def test_a_verdict_in_the_card_is_what_models_prints(capsys, data, tmp_path):
     with pytest.raises(SystemExit):
         main(["models", str(tmp_path / "mine")])
     assert f"mean E/F {document['mean_ratio']:.2f}, worst" in capsys.readouterr().out
+
+
+# Conditional bundles are judged by what they themselves answered with another seed: they are perfect.
+
+BIN_S, LEAD = 0.05, 4
+MOVEMENT = (Condition("position", "cm", -3, 3), Condition("velocity", "cm/s", -3, 3))
+
+
+def movement(bins: int) -> np.ndarray:
+    """Smooth noise, (bins, 2)."""
+    random = np.random.Generator(np.random.Philox(11))
+    values = np.zeros((bins, 2), np.float32)
+    for bin_, step in enumerate(random.standard_normal((bins - 1, 2)), 1):
+        values[bin_] = 0.9 * values[bin_ - 1] + 0.6 * step
+    return values
+
+
+def save_driven(path: Path, spikes: np.ndarray, conditions: np.ndarray, names: tuple[str, ...]) -> Path:
+    return save(path, spikes, bin_size_s=BIN_S, conditions=conditions, condition_names=np.array(names))
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory) -> tuple[Path, Path]:
+    """A bundle that answers to the movement some bins ahead, and a recording of 400 s."""
+    folder = tmp_path_factory.mktemp("moved")
+    bundle = tiny_stream_bundle(folder / "mine", 12, MOVEMENT, "counts", bin_size_s=BIN_S)
+    card = replace(bundle.card, latency_bins=LEAD)
+    write_bundle(folder / "mine", card, bundle.generator, b"", bundle.reference, bundle.parameters)
+    values = movement(8000 + LEAD)
+    spikes = open_source(bundle, 99, "cpu").take(8000, values[LEAD:])
+    return folder / "mine", save_driven(folder / "real.npz", spikes, values[:-LEAD], ("position", "velocity"))
+
+
+@pytest.fixture(scope="module")
+def stimulated(tmp_path_factory) -> tuple[Path, Path]:
+    """A bundle that answers to a phase of 64 bins, and a recording of 60 repeats."""
+    folder = tmp_path_factory.mktemp("stimulated")
+    bundle = tiny_stream_bundle(folder / "mine", 4, (phase_condition(64),), slow=2, bin_size_s=BIN_S)
+    phase = np.tile(np.arange(64, dtype=np.float32), 60)[:, np.newaxis]
+    spikes = open_source(bundle, 99, "cpu").take(64 * 60, phase).reshape(60, 64, 4)
+    return folder / "mine", save(folder / "real.npz", spikes, bin_size_s=BIN_S)
+
+
+def test_a_bundle_that_answers_to_movement_is_judged_by_its_answers(capsys, moved):
+    bundle, data = moved
+    document = evaluated(capsys, bundle, "--data", data)
+    assert document["judged_on"] == "the last 20% under its conditions"
+    assert document["mean_ratio"] == pytest.approx(1, abs=0.3)
+    assert (document["responses"], document["seam_ratio"], document["seam_covariance_ratio"]) == (None, None, None)
+    channels = [(row["decoder"], row["channel"]) for row in document["decoding"]]
+    assert channels == [(each, name) for each in ("ridge", "Kalman") for name in ("position", "velocity")]
+    for row in document["decoding"]:
+        assert row["ratio"] == pytest.approx(row["synthetic"] / row["real"])
+    assert [row["ratio"] for row in document["decoding"][:2]] == pytest.approx([1, 1], abs=0.15)  # 0.8, 0.5 unled
+    continuous = {row["statistic"]: row for row in document["continuous"]["statistics"]}
+    assert set(continuous["population count KL"]) == ROW
+    assert continuous["correlation"]["ratio"] == pytest.approx(1, abs=0.4)
+    assert document["continuous"]["population_variance_ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_bundle_that_answers_to_a_stimulus_is_judged_by_its_answers(capsys, stimulated):
+    bundle, data = stimulated
+    document = evaluated(capsys, bundle, "--data", data)
+    assert document["judged_on"] == "1 of 5 repeats under its conditions"
+    assert (document["continuous"], document["decoding"]) == (None, None)
+    responses = document["responses"]
+    assert responses["repeats"] == 12
+    assert responses["psth_correlation"] == pytest.approx(responses["psth_reachable"], abs=0.05)
+    assert set(responses["noise_correlation"]) == ROW
+    assert responses["noise_correlation"]["ratio"] == pytest.approx(1, abs=0.4)
+
+
+def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, moved, stimulated, tmp_path):
+    for (bundle, data), pictures, words in (
+        (moved, 2, ("population count KL", "ridge", "velocity", "variance of the population count")),
+        (stimulated, 2, ("PSTH correlation", "noise correlation")),
+    ):
+        report, mine = tmp_path / "report.html", tmp_path / f"{data.parent.name}.zip"
+        found = read_bundle(bundle)
+        write_bundle(mine, found.card, found.generator, b"", found.reference, found.parameters)
+        with pytest.raises(SystemExit) as stopped:
+            main(["evaluate", str(mine), "--data", str(data), "--report", str(report), "--write-card"])
+        assert stopped.value.code == 0
+        printed, page = capsys.readouterr().out, report.read_text(encoding="utf-8")
+        assert all(word in printed for word in words)
+        assert page.count("<svg") == pictures
+        assert words[0] in page
+        document = evaluated(capsys, mine, "--data", data)
+        realism = read_bundle(mine).card.realism
+        assert {key: realism.get(key) for key in ("responses", "continuous", "decoding")} == {
+            key: document[key] for key in ("responses", "continuous", "decoding")
+        }
+
+
+def test_recordings_without_what_a_bundle_answers_to_are_told(capsys, moved, stimulated, tmp_path):
+    bundle, data = moved
+    with np.load(data) as arrays:
+        spikes, conditions = arrays["spikes"], arrays["conditions"]
+    turned = save_driven(tmp_path / "turned.npz", spikes, conditions, ("velocity", "position"))
+    bare = save(tmp_path / "bare.npz", spikes, bin_size_s=BIN_S)
+    longer = save(tmp_path / "longer.npz", spikes[:6400, :4].reshape(64, 100, 4), bin_size_s=BIN_S)
+    for model, recording, message in (
+        (bundle, turned, "answers to position, velocity; turned has velocity, position; expected the same"),
+        (bundle, bare, "answers to position, velocity; bare has no conditions"),
+        (stimulated[0], longer, "answers to a stimulus of 64 bins, longer has repeats of 100; expected as many"),
+    ):
+        code, said = fails(capsys, "evaluate", model, "--data", recording)
+        assert (code, message in " ".join(said.split())) == (2, True), said
+
+
+def test_an_unconditional_stream_is_judged_at_any_length_whatever_drove_the_recording(capsys, moved, tmp_path):
+    tiny_stream_bundle(tmp_path / "mine", 12, (), "counts", bin_size_s=BIN_S)
+    document = evaluated(capsys, tmp_path / "mine", "--data", moved[1], "--window-bins", 37)
+    assert (document["window_bins"], document["judged_on"]) == (37, "the last 20%")
+    assert len(document["seam_covariance_ratio"]) == 5
+    assert {document[key] for key in ("responses", "continuous", "decoding")} == {None}
+
+
+def test_fluorescence_is_judged_by_what_needs_no_spikes(capsys, data, tmp_path):
+    bundle = tiny_stream_bundle(tmp_path / "mine", 4, (), "fluorescence", bin_size_s=BIN_S)
+    traces = open_source(bundle, 99, "cpu").take(60 * 64).reshape(60, 64, 4)
+    np.savez(tmp_path / "traces.npz", fluorescence=traces, bin_size_s=BIN_S)
+    report = tmp_path / "report.html"
+    document = evaluated(capsys, tmp_path / "mine", "--data", tmp_path / "traces.npz", "--report", report)
+    assert [row["statistic"] for row in document["statistics"]] == list(TRACE_STATISTICS)
+    assert document["mean_ratio"] == pytest.approx(1, abs=0.3)
+    assert document["published_errors"] is None
+    assert "statistics that need spikes" in report.read_text(encoding="utf-8")
+    code, said = fails(capsys, "evaluate", tmp_path / "mine", "--data", data)
+    assert (code, "gives fluorescence, recording is spikes" in said) == (2, True)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.recording import load_recording
 from spikeloop.streamer.commands.main import main
 from spikeloop.streamer.engine import Engine
-from spikeloop.streamer.source import WindowSource
+from spikeloop.streamer.source import WindowSource, open_source
 from tests.streamer.commands.test_stream import fails
+from tests.tiny import tiny_stream_bundle
 
 
 def run(*arguments: object) -> None:
@@ -99,3 +101,55 @@ def test_ctrl_c_leaves_nothing_half_written(start, bundle_path, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
+
+
+CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
+
+
+def written(path) -> dict[str, np.ndarray]:
+    with np.load(path) as archive:
+        return dict(archive)
+
+
+def test_what_drove_it_is_written_beside_the_spikes_and_gives_them_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("spikeloop.streamer.commands.generate.CHUNK_COUNTS", 4 * 70)  # several pieces
+    bundle = tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS, slow=1)
+    options = ["generate", tmp_path / "tiny", "--duration", 0.3, "--seed", 2, "--json"]
+    run(*options, "--condition", "constant:x=1", "--out", tmp_path / "first.npz")
+    assert json.loads(capsys.readouterr().out)["condition"] == "constant:x=1"
+    first = written(tmp_path / "first.npz")
+    np.testing.assert_array_equal(first["condition"], np.tile([1, 0.5], (300, 1)))
+    np.testing.assert_array_equal(first["spikes"], open_source(bundle, 2, "cpu").take(300, first["condition"]))
+    run(*options, "--condition", f"file:{tmp_path / 'first.npz'}", "--out", tmp_path / "again.npz")
+    np.testing.assert_array_equal(written(tmp_path / "again.npz")["spikes"], first["spikes"])
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(CHANNELS, None), ((phase_condition(50),), np.arange(128) % 50)])
+def test_windows_of_a_driven_model_follow_its_stimulus_or_rest(tmp_path, channels, expected):
+    tiny_stream_bundle(tmp_path / "tiny", channels=channels)
+    run("generate", tmp_path / "tiny", "--windows", 4, "--out", tmp_path / "w.npz")
+    got = written(tmp_path / "w.npz")
+    assert got["spikes"].shape == (4, 32, 4)
+    expected = np.tile([0, 0.5], (128, 1)) if expected is None else expected[:, np.newaxis]
+    np.testing.assert_array_equal(got["condition"], expected)
+
+
+def test_fluorescence_is_written_as_it_is(tmp_path):
+    bundle = tiny_stream_bundle(tmp_path / "light", distribution="fluorescence")
+    run("generate", tmp_path / "light", "--duration", 0.2, "--out", tmp_path / "l.npz")
+    got = written(tmp_path / "l.npz")
+    assert got["spikes"].dtype == np.float32
+    assert "condition" not in got
+    np.testing.assert_array_equal(got["spikes"], open_source(bundle, 0, "cpu").take(200))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"), [("lsl:hand", "lsl: is for streams"), ("constant:x=9", "is it in another unit?")]
+)
+def test_conditions_that_can_not_drive_it_are_told(tmp_path, capsys, asked, message):
+    tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)
+    options = ["--duration", 1, "--out", tmp_path / "d.npz", "--condition", asked]
+    code, said = fails(capsys, "generate", tmp_path / "tiny", *options)
+    assert code == 2
+    assert message in said
+    assert not (tmp_path / "d.npz").exists()

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import read_bundle
+from spikeloop.models import training
 from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.streamer.commands.main import main
 from tests.streamer.commands.test_stream import fails
 
 
@@ -28,8 +30,20 @@ def train(data: Path, out: Path, *options: object) -> list[object]:
     return ["train", "--data", data, "--out", out, "--device", "cpu", *options]
 
 
-def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name):
-    trained = start(*train(data, tmp_path / "run", "--steps", 5, "--json"))
+def succeed(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(each) for each in arguments])
+    assert stopped.value.code == 0
+
+
+QUICK = (
+    "from spikeloop.models import training; training.SAVE_EVERY_S = 0.1; training.CALIBRATION_WINDOWS = 256;"
+    "from spikeloop.streamer.commands.main import main; main()"
+)
+
+
+def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name, capsys):
+    trained = start(*train(data, tmp_path / "run", "--steps", 5, "--condition", "phase", "--json"), program=QUICK)
     printed, errors = trained.communicate(timeout=110)
     assert trained.returncode == 0, errors
     document = json.loads(printed)
@@ -37,25 +51,35 @@ def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name)
     assert {row["statistic"] for row in document["realism"]} >= {"covariance", "population count"}
     for row in document["realism"]:
         assert row["ratio"] == pytest.approx(row["error"] / row["floor"])
-    exported = start("export", tmp_path / "run", "--out", tmp_path / "mine.zip", "--json")
-    printed, errors = exported.communicate(timeout=110)
-    assert exported.returncode == 0, errors
-    assert json.loads(printed)["sha256"] == read_bundle(tmp_path / "mine.zip").sha256
+    succeed("export", tmp_path / "run", "--out", tmp_path / "mine.zip", "--json")
+    bundle = read_bundle(tmp_path / "mine.zip")
+    assert json.loads(capsys.readouterr().out)["sha256"] == bundle.sha256
+    assert [(each.name, each.period) for each in bundle.card.channels] == [("phase", 64)]
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 0.5, "--json")
     printed, errors = stream.communicate(timeout=60)
     assert stream.returncode == 0, errors
     assert json.loads(printed)["bundle"] == "mine"
 
 
-OFTEN = (
-    "from spikeloop.models import training; training.SAVE_EVERY_S = 0.1;"
-    "from spikeloop.streamer.commands.main import main; main()"
-)
+@pytest.mark.parametrize("family", ["causal_gan", "vae", "vae_gan"])
+def test_what_was_recorded_beside_the_spikes_drives_a_model_with_a_lead(data, tmp_path, random, monkeypatch, family):
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 64)
+    with np.load(data) as arrays:
+        velocity = random.standard_normal((80, 64, 1))
+        np.savez(tmp_path / "driven.npz", **arrays, conditions=velocity, condition_names=["velocity"])
+    options = ("--family", family, "--condition", "recorded", "--lead-ms", 5, "--steps", 2, "--json")
+    succeed(*train(tmp_path / "driven.npz", tmp_path / "run", *options))
+    _, description = read_checkpoint(tmp_path / "run")
+    assert (description["settings"]["family"], description["settings"]["lead_bins"]) == (family, 5)
+    assert [each["name"] for each in description["recording"]["channels"]] == ["velocity"]
+    assert description["recording"]["bins"] == 59
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_killed(start, data, tmp_path):
+def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_killed(
+    start, data, tmp_path, capsys, monkeypatch
+):
     """SIGKILL at any moment leaves a whole checkpoint. Saves are made more often here than every minute."""
-    killed = start(*train(data, tmp_path / "cut", "--steps", 10**6), program=OFTEN)
+    killed = start(*train(data, tmp_path / "cut", "--steps", 10**6), program=QUICK)
     deadline = time.monotonic() + 60
     while steps_in(tmp_path / "cut") < 5:
         assert time.monotonic() < deadline
@@ -63,12 +87,12 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_kil
     killed.kill()
     killed.wait()
     steps = steps_in(tmp_path / "cut")
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
     for out in ("cut", "whole"):
-        process = start(*train(data, tmp_path / out, "--steps", steps + 2))
-        printed, errors = process.communicate(timeout=110)
-        assert process.returncode == 0, errors
-        assert "E/F" in printed
-        assert (f"resuming at step {steps}" in errors) == (out == "cut")
+        succeed(*train(data, tmp_path / out, "--steps", steps + 2))
+        printed = capsys.readouterr()
+        assert "E/F" in printed.out
+        assert (f"resuming at step {steps}" in printed.err) == (out == "cut")
     cut, whole = (read_checkpoint(tmp_path / out)[0] for out in ("cut", "whole"))
     assert steps_in(tmp_path / "cut") == steps_in(tmp_path / "whole") == steps + 2
     for name, value in whole.items():
@@ -81,7 +105,7 @@ def steps_in(folder: Path) -> int:
 
 def test_ctrl_c_keeps_what_was_learned(start, data, tmp_path):
     out = tmp_path / "interrupted"
-    process = start(*train(data, out, "--steps", 10**6), program=OFTEN)
+    process = start(*train(data, out, "--steps", 10**6), program=QUICK)
     deadline = time.monotonic() + 60
     while steps_in(out) < 1:
         assert time.monotonic() < deadline
@@ -122,6 +146,11 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(start, data, tmp_pa
         (["--minutes", -1], "expected more than 0"),
         (["--hold-out", 1], "expected to hold out"),
         (["--seed", -1], "--seed: expected"),
+        (["--condition", "recorded"], "recording has none recorded; expected an array `conditions`"),
+        (["--condition", "phase", "--lead-ms", 5], "--lead-ms: a phase is known ahead"),
+        (["--lead-ms", 5], "expected --condition recorded beside it"),
+        (["--condition", "phase", "--family", "spike_gan"], "spike_gan answers to nothing; take causal_gan, vae"),
+        (["--condition", "phase", "--family", "k_pairwise"], "k_pairwise answers to nothing"),
     ],
 )
 def test_options_out_of_range_are_told(data, tmp_path, capsys, options, message):
