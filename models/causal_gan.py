@@ -3,10 +3,11 @@
 It is trained in two stages. First by likelihood: every bin given the real bins before it. Without slow latents that
 is exact, as the modes of a bin are few enough to sum over; with them an encoder infers them and the likelihood is
 bounded from below (VAE). Left to run by itself such a model drifts, since it never saw its own mistakes. So then
-adversarially, as Spike-GAN (Molano-Mazon et al. 2018): a critic judges windows that the generator made after a
-lead-in of its own, and its gradient flows back through the spikes (straight-through) and the modes (straight-through
-Gumbel-softmax), with the likelihood still beside it. Likelihood first, critic second is SeqGAN's order (Yu et al.
-2017); an autoencoder with a critic is VAE-GAN (Larsen et al. 2016).
+adversarially, as Spike-GAN (Molano-Mazon et al. 2018): a critic judges windows of runs that the generator goes on
+with from step to step, each as long as a repeat of the recording and driven as it was. Its gradient flows back
+through the spikes (straight-through) and the modes (straight-through Gumbel-softmax), with the likelihood still
+beside it. Likelihood first, critic second is SeqGAN's order (Yu et al. 2017); an autoencoder with a critic is VAE-GAN
+(Larsen et al. 2016).
 """
 
 import math
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from spikeloop.models.causal_generator import Generator, GeneratorConfig
+from spikeloop.models.causal_generator import Generator, GeneratorConfig, State
 from spikeloop.models.critic import (
     ConditionProjection,
     ConvolutionalCritic,
@@ -25,8 +26,9 @@ from spikeloop.models.critic import (
     critic_loss,
     generator_loss,
 )
-from spikeloop.models.gan import Crops, Gan
+from spikeloop.models.gan import Gan
 from spikeloop.models.population import Population
+from spikeloop.models.training_data import TrainingData
 from spikeloop.models.vae import Encoder, divergence, slow_latents
 
 __all__ = ["PRESETS", "VAE_GAN_PRESETS", "VAE_PRESETS", "CausalGan", "CausalGanConfig"]
@@ -37,7 +39,7 @@ class CausalGanConfig(GeneratorConfig):
     """What is built and how it is trained. The defaults are the preset `fast` of `causal_gan`."""
 
     window_bins: int = 32  # that the critic judges, as the paper's retina windows; a multiple of stride ** 2
-    lead_in_bins: int = 64  # that the generator runs by itself before such a window
+    lead_in_bins: int = 512  # that the generator runs before windows are drawn to judge it, so that they are any time's
     crop_bins: int = 128  # that the likelihood is taken of
     dropout: float = 0.25  # of the recurrent unit's output while it learns by likelihood
     likelihood_steps: int = 5000  # of the first stage
@@ -80,9 +82,12 @@ class CausalGan(Gan):
     ----------
     first_stage : the average as the first stage left it
     keeps_first_stage : whether that is sampled from
+    places : (batch, 2), where in the recording the generator's runs are; and running_hidden, running_previous,
+        running_slow, their states
     """
 
     keeps_first_stage: Tensor
+    places: Tensor
 
     def __init__(self, config: CausalGanConfig, population: Population) -> None:
         generator = Generator(config, population)
@@ -92,6 +97,9 @@ class CausalGan(Gan):
         self.encoder = Encoder(population, config.slow_latents, config.encoder_size) if config.slow_latents else None
         self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
+        self.register_buffer("places", torch.zeros(config.batch, 2, dtype=torch.long))
+        for name, size in zip(State._fields, (config.state_size, population.units, config.slow_latents), strict=True):
+            self.register_buffer(f"running_{name}", torch.zeros(config.batch, size))
 
     def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
         """Windows of the calibrated generator, (windows, bins, units), after the lead-in that conditions begin with."""
@@ -126,7 +134,7 @@ class CausalGan(Gan):
     def learn(
         self,
         step: int,
-        crops: Crops,
+        data: TrainingData,
         optimizers: dict[str, torch.optim.Optimizer],
         random: torch.Generator,
     ) -> float:
@@ -137,19 +145,19 @@ class CausalGan(Gan):
         The loss: in the first stage nats per bin, in the second the critic's.
         """
         if step < self.config.likelihood_steps or not self.config.adversarial:
-            return self._learn_likelihood(step, crops, optimizers["likelihood"], random)
+            return self._learn_likelihood(step, data, optimizers["likelihood"], random)
         if step == self.config.likelihood_steps:
             self.generator.load_state_dict(self.average.state_dict())
             self.first_stage.load_state_dict(self.average.state_dict())
-        return self._learn_adversarially(step - self.config.likelihood_steps, crops, optimizers, random)
+        return self._learn_adversarially(step - self.config.likelihood_steps, data, optimizers, random)
 
     def _learn_likelihood(
-        self, step: int, crops: Crops, optimizer: torch.optim.Optimizer, random: torch.Generator
+        self, step: int, data: TrainingData, optimizer: torch.optim.Optimizer, random: torch.Generator
     ) -> float:
         config = self.config
         share = math.cos(math.pi / 2 * min(1.0, step / config.likelihood_steps))
         optimizer.param_groups[0]["lr"] = config.likelihood_rate * max(0.03, share)
-        loss = self._surprise(crops, min(1.0, (step + 1) / config.divergence_steps), random)
+        loss = self._surprise(data, min(1.0, (step + 1) / config.divergence_steps), random)
         _descend(optimizer, loss, 1.0)
         self._average_generator(step)
         return loss.item()
@@ -157,7 +165,7 @@ class CausalGan(Gan):
     def _learn_adversarially(
         self,
         step: int,
-        crops: Crops,
+        data: TrainingData,
         optimizers: dict[str, torch.optim.Optimizer],
         random: torch.Generator,
     ) -> float:
@@ -166,38 +174,44 @@ class CausalGan(Gan):
         optimizers["generator"].param_groups[0]["lr"] = config.generator_rate * share
         optimizers["critic"].param_groups[0]["lr"] = config.critic_rate * share
         follows = step >= config.critic_lead
-        real, conditions = crops(config.batch, config.window_bins, config.lead_in_bins)
-        fake = self._fake_windows(conditions, random, follows)
-        conditions = conditions[:, -config.window_bins :] if conditions.shape[2] else None
+        if step == 0:
+            self.places.copy_(data.begin(config.batch, config.window_bins, random))
+            self._keep(self.generator.first_state(config.batch, random))
+        real, conditions, places, begins = data.follow(self.places, config.window_bins, random)
+        self.places.copy_(places)
+        with torch.set_grad_enabled(follows):
+            fake = self._go_on(conditions, begins, random)
+        conditions = conditions if conditions.shape[2] else None
         loss = critic_loss(self.critic, real, fake.detach(), config.penalty, random, conditions)
         _descend(optimizers["critic"], loss)
         if follows:
             self.critic.requires_grad_(False)
             total = generator_loss(self.critic, fake, conditions)  # the windows that the critic just saw: half the work
             if config.likelihood_weight:
-                total = total + config.likelihood_weight * self._surprise(crops, 1.0, random)
+                total = total + config.likelihood_weight * self._surprise(data, 1.0, random)
             _descend(optimizers["generator"], total, 5.0)
             self.critic.requires_grad_(True)
             self._average_generator(config.likelihood_steps + step)
         return loss.item()
 
-    def _fake_windows(self, conditions: Tensor, random: torch.Generator, with_gradient: bool) -> Tensor:
-        """Windows after a lead-in, through which no gradient flows."""
-        number, bins = conditions.shape[:2]
-        lead_in = bins - self.config.window_bins
-        noise = self.generator.noise(number, bins, random)
-        with torch.no_grad():
-            state = self.generator.first_state(number, random)
-            if lead_in:
-                early = type(noise)(noise.uniform[:, :lead_in], noise.normal[:, :lead_in])
-                _, state = self.generator(conditions[:, :lead_in], early, state)
-        late = type(noise)(noise.uniform[:, lead_in:], noise.normal[:, lead_in:])
-        with torch.set_grad_enabled(with_gradient):
-            return self.generator.draw_softly(conditions[:, lead_in:], late, state)[0]
+    def _go_on(self, conditions: Tensor, begins: Tensor, random: torch.Generator) -> Tensor:
+        """The next window of every run; a gradient flows through the window, not through what came before it."""
+        running = State(*(getattr(self, f"running_{name}") for name in State._fields))
+        first = self.generator.first_state(len(conditions), random)
+        state = State(*(torch.where(begins, new, old) for new, old in zip(first, running, strict=True)))
+        noise = self.generator.noise(*conditions.shape[:2], random)
+        fake, state = self.generator.draw_softly(conditions, noise, state)
+        self._keep(state)
+        return fake
 
-    def _surprise(self, crops: Crops, divergence_weight: float, random: torch.Generator) -> Tensor:
+    @torch.no_grad()
+    def _keep(self, state: State) -> None:
+        for name, tensor in state._asdict().items():
+            getattr(self, f"running_{name}").copy_(tensor)
+
+    def _surprise(self, data: TrainingData, divergence_weight: float, random: torch.Generator) -> Tensor:
         """Mean negative log-likelihood of a bin (of an autoencoder, its upper bound), in nats, with dropout."""
-        values, conditions = crops(self.config.likelihood_batch, self.config.crop_bins, 0)
+        values, conditions = data.crops(self.config.likelihood_batch, self.config.crop_bins, random)
         if self.encoder is None:
             slow = values.new_zeros(*values.shape[:2], 0)
             return -self.generator.log_likelihood(values, conditions, slow, self.config.dropout, random).mean()

@@ -2,25 +2,15 @@
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spikeloop.models.critic import Critic
+from spikeloop.models.training_data import TrainingData
 
-__all__ = ["Crops", "Gan"]
-
-
-class Crops(Protocol):
-    """The training data, a random piece at a time."""
-
-    def __call__(self, windows: int, bins: int, lead_in_bins: int) -> tuple[Tensor, Tensor]:
-        """Counts, (windows, bins, units), and what drove them and the bins before them.
-
-        The latter is (windows, lead_in + bins, channels), of which a short recording gives fewer bins.
-        """
-        ...
+__all__ = ["Gan"]
 
 
 class Gan(nn.Module, ABC):
@@ -50,7 +40,7 @@ class Gan(nn.Module, ABC):
 
     @abstractmethod
     def learn(
-        self, step: int, crops: Crops, optimizers: dict[str, torch.optim.Optimizer], random: torch.Generator
+        self, step: int, data: TrainingData, optimizers: dict[str, torch.optim.Optimizer], random: torch.Generator
     ) -> float:
         """Take one step, after `step` others; the loss."""
 

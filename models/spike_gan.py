@@ -21,8 +21,9 @@ from spikeloop.models.critic import (
     generator_loss,
     straight_through_bernoulli,
 )
-from spikeloop.models.gan import Crops, Gan
+from spikeloop.models.gan import Gan
 from spikeloop.models.population import Population
+from spikeloop.models.training_data import TrainingData
 
 __all__ = ["PRESETS", "Generator", "SpikeGan", "SpikeGanConfig"]
 
@@ -94,7 +95,7 @@ class SpikeGan(Gan):
     def learn(
         self,
         step: int,
-        crops: Crops,
+        data: TrainingData,
         optimizers: dict[str, torch.optim.Optimizer],
         random: torch.Generator,
     ) -> float:
@@ -109,7 +110,7 @@ class SpikeGan(Gan):
         for _ in range(self.config.critic_steps):
             with torch.no_grad():
                 fake = self._fake_windows(random)
-            real, _ = crops(self.config.batch, self.config.window_bins, 0)
+            real, _ = data.crops(self.config.batch, self.config.window_bins, random)
             loss = critic_loss(self.critic, real, fake, self.config.penalty, random)
             _descend(optimizers["critic"], loss)
         self.critic.requires_grad_(False)

@@ -26,13 +26,14 @@ from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.measures.statistics import expected_counts
 from spikeloop.models.population import population_of
 from spikeloop.models.recordings.recording import BLOCKS, Recording, random_windows, require_binary, with_lead
+from spikeloop.models.training_data import TrainingData
 
 __all__ = ["Progress", "Training", "train"]
 
 SAVE_EVERY_S = 60.0
-JUDGE_EVERY_S = 30.0
-CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 4096
-RUN_WINDOWS = 8  # that a run of an endless generator gives, for one lead-in
+JUDGE_EVERY_S = 60.0
+CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 2048
+RUN_WINDOWS = 16  # at most, that a run of an endless generator gives, for one lead-in
 CHOICE_STEP = 2**41
 SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
@@ -64,7 +65,7 @@ class Training:
         self._check(recording)
         config = settings.config
         self.examination = examine(recording, settings.hold_out, config.window_bins, settings.seed)
-        self._data = _Data(self.examination.training, self.device)
+        self._data = TrainingData(self.examination.training, self.device)
         self._reference = self.examination.reference()
         torch.manual_seed(settings.seed)  # the initial weights
         emitted = population_of(recording)  # what is held out may hold more spikes in a bin
@@ -83,7 +84,7 @@ class Training:
         """Take one training step; the critic's loss."""
         began = time.perf_counter()
         self._random.manual_seed(_step_seed(self.settings.seed, self.steps))
-        loss = self.model.learn(self.steps, self._crops, self.optimizers, self._random)
+        loss = self.model.learn(self.steps, self._data, self.optimizers, self._random)
         if not np.isfinite(loss):
             raise FailureError(
                 f"training diverged at step {self.steps} (loss {loss}); the last checkpoint is sound:"
@@ -102,15 +103,15 @@ class Training:
         driven_as : the recording whose conditions drive them; the training data where none is given
         """
         random = torch.Generator(self.device).manual_seed(seed)
-        data = self._data if driven_as is None else _Data(driven_as, self.device)
+        data = self._data if driven_as is None else TrainingData(driven_as, self.device)
         length = self.settings.config.window_bins
         lead_in = min(self.model.lead_in_bins, data.bins - length)
         run_bins = min(RUN_WINDOWS * length, data.bins - lead_in) if lead_in else length
         runs = max(BLOCKS, -(-windows // (run_bins // length)))
         parts = []
         for start in range(0, runs, 256):
-            _, conditions = data.crops(min(256, runs - start), run_bins, lead_in, random)
-            parts.append(self.model.draw(conditions, run_bins, random).to(data.counts.dtype).cpu().numpy())
+            drives = data.drives(min(256, runs - start), run_bins, lead_in, random)
+            parts.append(self.model.draw(drives, run_bins, random).to(data.dtype).cpu().numpy())
         drawn = replace(self.examination.training, counts=np.concatenate(parts), driven_by=None)
         cut = random_windows(drawn, length, np.random.Generator(np.random.Philox(seed)))
         return cut.reshape(-1, *cut.shape[2:])[:windows]
@@ -139,7 +140,7 @@ class Training:
         ratio of wanted and found odds, in ever smaller shares.
         """
         wanted = self.examination.counts_of_windows()
-        least = 0.5 / self._data.counts[..., 0].numel()
+        least = 0.5 / self.examination.training.counts[..., 0].size
         most = 1 - least if self.population.distribution == "bernoulli" else np.inf
         silent = torch.as_tensor(wanted == 0, device=self.device)
         wanted = np.clip(wanted, least, most)
@@ -208,9 +209,6 @@ class Training:
         self.judged_at_step = realism["judged_at_step"]
         return True
 
-    def _crops(self, windows: int, bins: int, lead_in_bins: int) -> tuple[Tensor, Tensor]:
-        return self._data.crops(windows, bins, lead_in_bins, self._random)
-
     def _check(self, recording: Recording) -> None:
         if self.settings.family == "spike_gan":
             require_binary(recording, self.settings.family)
@@ -229,29 +227,6 @@ class Training:
             "realism": describe_realism(self.examination.judged_on, self.judged_at_step, self.likeness),
         }
         return json.loads(json.dumps(described))  # as it reads back: tuples are lists
-
-
-class _Data:
-    """A recording on the device that it is learned on."""
-
-    def __init__(self, recording: Recording, device: torch.device) -> None:
-        self.counts = torch.as_tensor(recording.counts, device=device)
-        self.conditions = torch.as_tensor(np.ascontiguousarray(recording.conditions), device=device)
-        self.bins = recording.bins
-
-    def crops(self, windows: int, bins: int, lead_in: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Random windows and what drove them and the bins before; none crosses from one repeat into the next.
-
-        Before a repeat begins, it is taken to have been driven as in its first bin. A recording with shorter repeats
-        gives shorter windows, and a shorter lead-in.
-        """
-        device = self.counts.device
-        bins = min(bins, self.bins)
-        lead_in = min(lead_in, self.bins - bins)
-        repeat = torch.randint(len(self.counts), (windows, 1), generator=random, device=device)
-        start = torch.randint(self.bins - bins + 1, (windows, 1), generator=random, device=device)
-        place = start + torch.arange(-lead_in, bins, device=device)
-        return self.counts[repeat, place[:, lead_in:]].float(), self.conditions[repeat, place.clamp(min=0)]
 
 
 def train(
