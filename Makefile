@@ -25,7 +25,7 @@ check: .venv/develops  ## the linters
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-picture: .venv/develops  ## the raster in the README, real above generated
+picture: .venv/develops  ## the raster in the README, recorded above streamed
 	$(BIN)/python docs/raster.py
 
 .venv/bare:

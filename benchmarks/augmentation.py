@@ -10,7 +10,8 @@ from spikeloop.models.causal_gan import PRESETS
 from spikeloop.models.families import preset
 from spikeloop.models.measures.decoding import fit_ridge, r_squared
 from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.recording import Recording, hold_out, part_of, with_lead
+from spikeloop.models.recordings.recording import Recording, part_of, with_lead
+from spikeloop.models.recordings.windows import hold_out
 from spikeloop.models.training import Training
 
 MINUTES, PIECES, LEAD_BINS = (1, 2, 5), 2, 3

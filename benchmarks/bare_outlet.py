@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pylsl
 
-QUIET = "[log]\nlevel = -2\n"
+QUIET = "[log]\nlevel = -3\n"
 
 
 def main(name: str, units: int, rate_hz: float, step_bins: int, seconds: float) -> None:

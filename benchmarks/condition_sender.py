@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pylsl
 
-QUIET = "[log]\nlevel = -2\n"
+QUIET = "[log]\nlevel = -3\n"
 
 
 def main(name: str, channels: int, every_s: float, seconds: float, out: str) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle, read_bundle, shipped_bundles
 from spikeloop.models.measures.continuous import seam_covariance_ratio
 from spikeloop.models.measures.statistics import expected_counts, pairwise_covariance
-from spikeloop.models.recordings.simulated_cortex import CORTEX_BIN_S, random_reaches
+from spikeloop.models.recordings.reaches import random_reaches
+from spikeloop.models.recordings.simulated_cortex import CORTEX_BIN_S
 from spikeloop.streamer.condition import ArrayFeed, ConditionFeed, PhaseFeed, RestFeed
 from spikeloop.streamer.source import Source, open_source
 

@@ -9,7 +9,7 @@ import pylsl.util
 
 APPEARS_WITHIN_S = 60.0
 SILENT_AFTER_S = 2.0
-QUIET = "[log]\nlevel = -2\n"
+QUIET = "[log]\nlevel = -3\n"
 
 
 def main(name: str, step_bins: int, out: str) -> None:

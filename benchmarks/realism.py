@@ -26,8 +26,9 @@ from spikeloop.models.evaluation import Evaluation, evaluate, windows_of_samples
 from spikeloop.models.measures.likeness import MOST_DRAWS, STATISTICS, independent_units, statistics_of, verdict
 from spikeloop.models.measures.patterns import compare_patterns
 from spikeloop.models.measures.statistics import interspike_interval_distribution
-from spikeloop.models.recordings.recording import Recording, from_counts, hold_out, random_windows
+from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.recordings.windows import hold_out, random_windows
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = Path(__file__).parent / "results"
@@ -178,7 +179,7 @@ def _judged(
         "real_two_sample": found.real_two_sample,
         "memorisation": found.memorisation,
         "statistics": statistics,
-        "published": dataclasses.asdict(found.published),
+        "published": dataclasses.asdict(found.published) if found.published is not None else {},
     }
 
 

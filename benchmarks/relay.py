@@ -5,7 +5,7 @@ import sys
 import pylsl
 import pylsl.util
 
-QUIET = "[log]\nlevel = -2\n"
+QUIET = "[log]\nlevel = -3\n"
 
 
 def main(source: str, target: str) -> None:

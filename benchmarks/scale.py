@@ -1,4 +1,4 @@
-"""How units x rate scales: random Spike-GANs of growing size at 1 kHz, each read by an inlet in another process."""
+"""How units x rate scales: random causal Spike-GANs of growing size at 1 kHz, each with an inlet beside it."""
 
 import tempfile
 import time
@@ -16,8 +16,8 @@ STEP_BINS = 20
 def measure(seconds: float) -> dict:
     """One stream after the other."""
     return {
-        "about": f"Random `fast` Spike-GANs at 1 kHz and 5 Hz a unit, in steps of {STEP_BINS} bins, {seconds:g} s each,"
-        " counts and events, one inlet. Memory is the process's, after a third of the time and at the end.",
+        "about": f"Random causal Spike-GANs (preset `fast`) at 1 kHz and 5 Hz a unit, in steps of {STEP_BINS} bins,"
+        f" {seconds:g} s each, counts and events, one inlet. Memory is the process's, after a third of the time and at the end.",
         "rows": [_measure(units, seconds) for units in UNITS],
     }
 
@@ -49,7 +49,7 @@ def _measure(units: int, seconds: float) -> dict:
         "late steps": figures["late_steps"],
         "bins received": f"{arrived['counts'].sum()} of {figures['bins']}",
         "push to pull p50 (ms)": float(np.quantile(push_to_pull_ms, 0.5)),
-        "inference p50 (ms / 256 bins)": figures["inference_ms"]["p50"],
+        "inference p50 (ms / 100 bins)": figures["inference_ms"]["p50"],
         "CPU cores": figures["cpu_cores"],
         "memory, a third (MB)": memory_mb[0],
         "memory, end (MB)": memory_mb[1],

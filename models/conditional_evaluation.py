@@ -9,18 +9,13 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.continuous import ContinuousLikeness, continuous_likeness
-from spikeloop.models.measures.decoding import Decodable, DecoderComparison, compare_decoders
+from spikeloop.models.measures.decoder_comparison import DecoderComparison, compare_decoders
+from spikeloop.models.measures.decoding import Decodable
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.measures.response import ResponseLikeness, response_likeness
 from spikeloop.models.recordings.condition import Condition
-from spikeloop.models.recordings.recording import (
-    Recording,
-    hold_out,
-    part_of,
-    with_lead,
-    with_phase,
-    without_conditions,
-)
+from spikeloop.models.recordings.recording import Recording, part_of, with_lead, with_phase, without_conditions
+from spikeloop.models.recordings.windows import hold_out
 
 __all__ = [
     "ConditionalEvaluation",

@@ -1,56 +1,29 @@
 """The whole of a model's examination in one go: every statistic with its interval, two-sample test, memorisation."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import (
-    BOOTSTRAPS,
-    FLOOR_DRAWS,
-    MOST_DRAWS,
-    STATISTICS,
-    Likeness,
-    bootstrap_intervals,
-    distance,
-    independent_units,
-    judge,
-    make_yardstick,
-)
+from spikeloop.models.measures.bootstrap import BOOTSTRAPS, bootstrap_intervals
+from spikeloop.models.measures.likeness import Likeness, judge, make_yardstick
 from spikeloop.models.measures.memorisation import exact_duplicates, known_windows, memorisation_auc
 from spikeloop.models.measures.published_errors import PublishedErrors, published_errors
 from spikeloop.models.measures.two_sample import FOLDS, two_sample_auc
-from spikeloop.models.recordings.recording import Recording, cut_windows, part_of, random_windows
+from spikeloop.models.recordings.recording import Recording, part_of
+from spikeloop.models.recordings.windows import cut_windows, random_windows
 
-__all__ = ["STEPS", "TRACE_STATISTICS", "Evaluation", "evaluate", "trace_likeness", "windows_of_samples"]
+__all__ = ["STEPS", "Evaluation", "evaluate", "windows_of_samples"]
 
-Windows = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+Windows = NDArray[Any]  # uint8; of fluorescence, float32
 
 COMPARED_WINDOWS = 1500  # of the model, whose nearest neighbours are sought
 NEIGHBOURS = 10_000  # windows among which they are sought, in each of the two sets
 STEPS = BOOTSTRAPS + 4  # that progress is told of
-QUANTILES = np.linspace(0.01, 0.99, 99)
-
-
-def _quantiles(traces: NDArray[np.float32]) -> Floats:
-    """Of every unit's values, (units, quantiles); their mean absolute difference is nearly Wasserstein's distance."""
-    return np.quantile(traces.reshape(-1, traces.shape[2]).astype(np.float64), QUANTILES, axis=0).T
-
-
-# of fluorescence, which has no spikes to count
-TRACE_STATISTICS: Mapping[str, Callable[[NDArray], Floats]] = {
-    "means": STATISTICS["rates"],
-    "quantiles": _quantiles,
-    **{
-        name: STATISTICS[name]
-        for name in ("autocorrelation", "covariance", "lag-1 covariance", "lag-5 covariance", "correlation spectrum",
-                     "population spectrum")
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +78,7 @@ def evaluate(
     Parameters
     ----------
     sampled : array of shape (windows, bins, units); at least as many as are held out
-    on_progress : called after each of `STEPS` steps (of fluorescence, which has no intervals, after the last three)
+    on_progress : called after each of `STEPS` steps
 
     Raises
     ------
@@ -128,13 +101,10 @@ def evaluate(
             f"{held_out.name}: expected at least {FOLDS} repeats (or as many stretches of two windows of {bins} bins)"
             f" to train on and to judge by, found {len(known)} and {len(real)}; lower --hold-out or --window-bins"
         )
-    is_spikes, one_by_one = held_out.signal == "spikes", sampled[:, np.newaxis]
-    if is_spikes:
-        likeness = judge(sampled, make_yardstick(_flat(known), _flat(real), random))
-        on_progress()
-        likeness = bootstrap_intervals(likeness, one_by_one, known, real, random, on_progress)
-    else:
-        likeness = trace_likeness(sampled, _flat(known), _flat(real), random)
+    one_by_one = sampled[:, np.newaxis]
+    likeness = judge(sampled, make_yardstick(_flat(known), _flat(real), random))
+    on_progress()
+    likeness = bootstrap_intervals(likeness, one_by_one, known, real, random, on_progress)
     size = real.shape[0] * real.shape[1]
     two_sample = two_sample_auc(real, one_by_one[:size], random)
     on_progress()
@@ -155,38 +125,10 @@ def evaluate(
         memorisation=memorisation,
         duplicates=exact_duplicates(sampled[:COMPARED_WINDOWS], known_by_heart),
         real_duplicates=exact_duplicates(_flat(real)[:COMPARED_WINDOWS], known_by_heart),
-        published=published_errors(sampled[:size], _flat(real)) if is_spikes else None,
+        published=published_errors(sampled[:size], _flat(real)) if held_out.signal == "spikes" else None,
         sampled=sampled[:size],
         held_out=_flat(real),
     )
-
-
-def trace_likeness(
-    sampled: NDArray, training: NDArray, held_out: NDArray, random: np.random.Generator
-) -> tuple[Likeness, ...]:
-    """Verdicts on windows of continuous traces, as those of `judge` on spikes, by `TRACE_STATISTICS`.
-
-    Parameters
-    ----------
-    sampled, training, held_out : arrays of shape (windows, bins, units)
-
-    Raises
-    ------
-    BadInputError
-        If the model gave fewer windows than are held out.
-    """
-    size = len(held_out)
-    if len(sampled) < size:
-        raise BadInputError(f"expected at least {size} windows of the model, as are held out, found {len(sampled)}")
-    samples = [sampled[draw * size : (draw + 1) * size] for draw in range(min(MOST_DRAWS, len(sampled) // size))]
-    others = [training[random.choice(len(training), size, replace=False)] for _ in range(FLOOR_DRAWS)]
-    chance = [independent_units(training, size, random)]
-    rows = []
-    for name, statistic in TRACE_STATISTICS.items():
-        truth = statistic(held_out)
-        errors = ([distance(name, statistic(each), truth) for each in group] for group in (samples, others, chance))
-        rows.append(Likeness(name, *(float(np.mean(each)) for each in errors)))
-    return tuple(rows)
 
 
 def windows_of_samples(samples: Recording, window_bins: int, seed: int = 0) -> Windows:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import Likeness, Yardstick, judge, make_yardstick, statistics_of
 from spikeloop.models.population import population_of
-from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out, random_windows
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.windows import cut_windows, hold_out, random_windows
 
 __all__ = ["Examination", "describe_realism", "describe_recording", "examine"]
 
@@ -39,11 +40,11 @@ class Examination:
     yardstick: Yardstick
     seed: int
 
-    def judge(self, sample: Callable[[int], NDArray[np.uint8]]) -> tuple[Likeness, ...]:
+    def judge(self, sample: Callable[[int], NDArray[Any]]) -> tuple[Likeness, ...]:
         """Likeness of a model that gives so many windows, (windows, bins, units)."""
         return judge(sample(DRAWS * self.yardstick.windows), self.yardstick)
 
-    def distance_to_training(self, sample: Callable[[int], NDArray[np.uint8]]) -> float:
+    def distance_to_training(self, sample: Callable[[int], NDArray[Any]]) -> float:
         """Mean E/F by one half of the training windows, F that of the other half; nothing of what is held out."""
         random = np.random.Generator(np.random.Philox(self.seed))
         windows = random.permutation(_windows(self.training, self.window_bins, random))

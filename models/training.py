@@ -25,7 +25,8 @@ from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.measures.likeness import Likeness
 from spikeloop.models.measures.statistics import expected_counts
 from spikeloop.models.population import population_of
-from spikeloop.models.recordings.recording import BLOCKS, Recording, random_windows, require_binary, with_lead
+from spikeloop.models.recordings.recording import Recording, require_binary, with_lead
+from spikeloop.models.recordings.windows import BLOCKS, random_windows
 from spikeloop.models.training_data import TrainingData
 
 __all__ = ["Progress", "Training", "train"]
@@ -33,7 +34,7 @@ __all__ = ["Progress", "Training", "train"]
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 60.0
 CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 2048
-RUN_WINDOWS = 16  # at most, that a run of an endless generator gives, for one lead-in
+LONGEST_RUN_BINS = 1024  # that windows are drawn from, after one lead-in; whole repeats where they are no longer
 CHOICE_STEP = 2**41
 SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 CALIBRATION_STEP = 2**40  # its random numbers are those of steps that no training reaches
@@ -106,7 +107,7 @@ class Training:
         data = self._data if driven_as is None else TrainingData(driven_as, self.device)
         length = self.settings.config.window_bins
         lead_in = min(self.model.lead_in_bins, data.bins - length)
-        run_bins = min(RUN_WINDOWS * length, data.bins - lead_in) if lead_in else length
+        run_bins = min(data.bins, LONGEST_RUN_BINS) if self.model.lead_in_bins else length
         runs = max(BLOCKS, -(-windows // (run_bins // length)))
         parts = []
         for start in range(0, runs, 256):
@@ -137,8 +138,11 @@ class Training:
         """Find the log odds at which every unit of the averaged generator has its rate in the training data.
 
         Wasserstein distance cares little for a few per cent of a rate. Stochastic approximation: the shift is the log
-        ratio of wanted and found odds, in ever smaller shares.
+        ratio of wanted and found odds, in ever smaller shares. Fluorescence stays as it is: the odds of a transient
+        are not its mean.
         """
+        if self.population.distribution == "fluorescence":
+            return
         wanted = self.examination.counts_of_windows()
         least = 0.5 / self.examination.training.counts[..., 0].size
         most = 1 - least if self.population.distribution == "bernoulli" else np.inf

@@ -34,7 +34,7 @@ class TrainingData:
         self.bins = recording.bins
         self._counts = torch.as_tensor(recording.counts, device=device)
         self._conditions = torch.as_tensor(np.ascontiguousarray(recording.conditions), device=device)
-        self._cycles = any(channel.cyclic for channel in recording.channels)
+        self._periods = {index: each.period for index, each in enumerate(recording.channels) if each.cyclic}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -49,11 +49,14 @@ class TrainingData:
     def drives(self, windows: int, bins: int, lead_in_bins: int, random: torch.Generator) -> Tensor:
         """What drove random pieces and the bins before them, (windows, lead_in + bins, channels).
 
-        Before a repeat began, it is taken to have been driven as in its first bin, or by the end of its stimulus.
+        Before a repeat began, it is taken to have been driven as in its first bin, but for phases, which go round.
         """
         places = self._places(windows, bins, random)
         place = places[:, 1:] + torch.arange(-lead_in_bins, bins, device=places.device)
-        return self._conditions[places[:, :1], place % self.bins if self._cycles else place.clamp(min=0)]
+        drives = self._conditions[places[:, :1], place.clamp(min=0)]
+        for index, period in self._periods.items():
+            drives[..., index] = (drives[..., index] + place.clamp(max=0)) % period
+        return drives
 
     def begin(self, runs: int, bins: int, random: torch.Generator) -> Tensor:
         """Places to follow the recording from, (runs, 2), so that runs are spread over it."""

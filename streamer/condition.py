@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition, phases, rest_of
-from spikeloop.models.recordings.recording import read_arrays
+from spikeloop.models.recordings.files import read_arrays
 
 __all__ = [
     "ArrayFeed",

@@ -1,5 +1,6 @@
 """Every command and program of the README, run."""
 
+import json
 import os
 import re
 import subprocess
@@ -45,7 +46,8 @@ def test_there_is_a_test_for_every_command_of_the_readme():
 
 SPIKELOOP = [line for line in SHELL if line.startswith("spikeloop ")]
 OWN = [line for line in SPIKELOOP if "mine" in line]
-STEERED = [line for line in SPIKELOOP if "mine" not in line]
+LIVE = [line for line in SPIKELOOP if "lsl:" in line]
+STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in LIVE]
 PIP = [line for line in SHELL if line.startswith("pip install")]
 
 
@@ -86,6 +88,20 @@ def test_a_recording_of_ones_own_becomes_a_stream(tmp_path):
 def test_the_shipped_bundles_are_steered_one_command_after_the_other(tmp_path):
     for command in STEERED:
         run(command, tmp_path)
+
+
+def test_a_program_of_ones_own_steers_a_stream(tmp_path):
+    (program,) = (each for each in PROGRAMS if "StreamOutlet" in each)
+    (command,) = LIVE
+    sender = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        shown = run(f"{command} --json", tmp_path).stdout
+    finally:
+        sender.kill()
+        sender.wait()
+    condition = json.loads(shown)["condition"]
+    assert condition["samples"] > 100
+    assert condition["invalid"] == condition["clipped"] == condition["resting_bins"] == 0
 
 
 def test_the_subscriber_prints_every_bin(start, bundle_path):

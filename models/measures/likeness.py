@@ -6,7 +6,8 @@ itself (what sampling alone costs), I independent units at the training recordin
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,11 @@ from spikeloop.models.measures.statistics import (
 
 __all__ = [
     "STATISTICS",
+    "TRACE_STATISTICS",
     "Likeness",
     "Yardstick",
-    "bootstrap_intervals",
     "distance",
+    "distances",
     "independent_units",
     "judge",
     "make_yardstick",
@@ -40,15 +42,13 @@ __all__ = [
     "verdict",
 ]
 
-Windows = NDArray[np.uint8]
+Windows = NDArray[Any]  # uint8; of fluorescence, float32
 Floats = NDArray[np.float64]
 
 LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise would be divided by itself
 FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
 MOST_DRAWS = 8  # disjoint samples of a model that its error is the mean of, where it gave as many
-BOOTSTRAPS = 40
-LEAST_BOOTSTRAPS = 30  # that must differ, for an interval
-CONFIDENCE = 0.95
+QUANTILES = np.linspace(0.01, 0.99, 99)
 AT_FLOOR, NEAR, FAR = 1.1, 1.5, 3.0  # E / F up to which a statistic counts as such
 
 
@@ -71,6 +71,23 @@ STATISTICS: Mapping[str, Callable[[Windows], Floats]] = {
     "population count": population_count_distribution,
     "population spectrum": population_power_spectrum,
 }
+
+
+def _quantiles(traces: Windows) -> Floats:
+    """Of every unit's values, (units, quantiles); their mean absolute difference is nearly Wasserstein's distance."""
+    return np.quantile(traces.reshape(-1, traces.shape[2]).astype(np.float64), QUANTILES, axis=0).T
+
+
+# of fluorescence, which has no spikes to count
+TRACE_STATISTICS: Mapping[str, Callable[[Windows], Floats]] = {
+    "means": STATISTICS["rates"],
+    "quantiles": _quantiles,
+    **{
+        name: STATISTICS[name]
+        for name in ("autocorrelation", "covariance", "lag-1 covariance", "lag-5 covariance", "correlation spectrum",
+                     "population spectrum")
+    },
+}  # fmt: skip
 DISTRIBUTIONS = ("window counts", "interspike intervals", "population count")
 
 
@@ -119,8 +136,9 @@ def verdict(likeness: Likeness) -> str:
 
 
 def statistics_of(windows: Windows) -> dict[str, Floats]:
-    """Every statistic of `STATISTICS`, by name."""
-    return {name: statistic(windows) for name, statistic in STATISTICS.items()}
+    """Every statistic by name: of counts, whole numbers, those of `STATISTICS`; of traces `TRACE_STATISTICS`."""
+    statistics = TRACE_STATISTICS if windows.dtype.kind == "f" else STATISTICS
+    return {name: statistic(windows) for name, statistic in statistics.items()}
 
 
 def distance(statistic: str, one: Floats, other: Floats) -> float:
@@ -142,6 +160,11 @@ def distance(statistic: str, one: Floats, other: Floats) -> float:
 def _padded(distribution: Floats, length: int) -> Floats:
     missing = length - distribution.shape[-1]
     return np.concatenate([distribution, np.zeros((*distribution.shape[:-1], missing))], axis=-1)
+
+
+def distances(truth: Mapping[str, Floats], windows: Windows) -> dict[str, float]:
+    """Distance of every statistic of some windows from the truth, by name."""
+    return {name: distance(name, value, truth[name]) for name, value in statistics_of(windows).items()}
 
 
 def independent_units(like: Windows, windows: int, random: np.random.Generator) -> Windows:
@@ -192,13 +215,13 @@ def make_yardstick(training: Windows, held_out: Windows, random: np.random.Gener
     if not 0 < size <= len(training):
         raise BadInputError(f"expected 1 to {len(training)} windows held out (as many as for training), found {size}")
     truth = statistics_of(held_out)
-    draws = [_distances(truth, training[random.choice(len(training), size, replace=False)]) for _ in range(FLOOR_DRAWS)]
+    draws = [distances(truth, training[random.choice(len(training), size, replace=False)]) for _ in range(FLOOR_DRAWS)]
     return Yardstick(
         windows=size,
         shape=held_out.shape[1:],
         truth=truth,
         floors=_mean(draws),
-        ceilings=_distances(truth, independent_units(training, size, random)),
+        ceilings=distances(truth, independent_units(training, size, random)),
     )
 
 
@@ -221,64 +244,9 @@ def judge(sampled: Windows, yardstick: Yardstick) -> tuple[Likeness, ...]:
             f"expected at least {size} windows of {yardstick.shape} (bins, units), found {sampled.shape}"
         )
     samples = (sampled[draw * size : (draw + 1) * size] for draw in range(min(MOST_DRAWS, len(sampled) // size)))
-    errors = _mean([_distances(yardstick.truth, sample) for sample in samples])
-    return tuple(Likeness(name, errors[name], yardstick.floors[name], yardstick.ceilings[name]) for name in STATISTICS)
-
-
-def bootstrap_intervals(
-    likeness: Sequence[Likeness],
-    sampled: Windows,
-    training: Windows,
-    held_out: Windows,
-    random: np.random.Generator,
-    on_progress: Callable[[], None] = lambda: None,
-) -> tuple[Likeness, ...]:
-    """Verdicts with the 95 % bootstrap interval of each E / F.
-
-    Whole blocks are drawn with replacement from all three, since windows of one repeat are alike, and as many windows
-    as are held out. Drawing adds the noise of sampling a second time, to E as to F, and so pulls their ratio towards 1;
-    the interval is the bootstrap's spread of log(E / F) about its median, put about the estimate itself.
-
-    Parameters
-    ----------
-    sampled, training, held_out : arrays of shape (blocks, windows, bins, units)
-    on_progress : called after each of `BOOTSTRAPS` draws
-    """
-    windows = held_out.shape[0] * held_out.shape[1]
-    drawn = []
-    for _ in range(BOOTSTRAPS):
-        truth, model, floor = (_draw_blocks(each, windows, random) for each in (held_out, sampled, training))
-        statistics = statistics_of(truth)
-        errors, floors = _distances(statistics, model), _distances(statistics, floor)
-        drawn.append({name: _log_ratio(errors[name], floors[name]) for name in STATISTICS})
-        on_progress()
-    return tuple(_with_interval(each, np.array([draw[each.statistic] for draw in drawn])) for each in likeness)
-
-
-def _draw_blocks(blocks: Windows, windows: int, random: np.random.Generator) -> Windows:
-    """So many windows in whole blocks, with replacement; of the last block what is needed."""
-    chosen = random.integers(len(blocks), size=-(-windows // blocks.shape[1]))
-    return blocks[chosen].reshape(-1, *blocks.shape[2:])[:windows]
-
-
-def _log_ratio(error: float, floor: float) -> float:
-    return math.log(error / floor) if error > 0 and floor > 0 else math.nan
-
-
-def _with_interval(likeness: Likeness, logs: Floats) -> Likeness:
-    """NaN where too many draws of a sparse population differ in nothing."""
-    logs = logs[np.isfinite(logs)]
-    if len(logs) < LEAST_BOOTSTRAPS:
-        return likeness
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, middle, high = np.percentile(logs, [tail, 50, 100 - tail])
-    ratio = likeness.ratio
-    return replace(likeness, low=float(ratio * np.exp(low - middle)), high=float(ratio * np.exp(high - middle)))
+    errors = _mean([distances(yardstick.truth, sample) for sample in samples])
+    return tuple(Likeness(name, errors[name], yardstick.floors[name], yardstick.ceilings[name]) for name in errors)
 
 
 def _mean(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([draw[name] for draw in draws])) for name in STATISTICS}
-
-
-def _distances(truth: Mapping[str, Floats], windows: Windows) -> dict[str, float]:
-    return {name: distance(name, value, truth[name]) for name, value in statistics_of(windows).items()}
+    return {name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]}

@@ -10,14 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings.recording import (
-    Recording,
-    from_counts,
-    from_fluorescence,
-    load_recording,
-    read_arrays,
-    with_conditions,
-)
+from spikeloop.models.recordings.files import load_recording, read_arrays
+from spikeloop.models.recordings.recording import Recording, from_counts, from_fluorescence, with_conditions
 
 __all__ = ["CATALOGUE", "PublishedRecording", "find_recording"]
 

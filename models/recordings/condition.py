@@ -1,6 +1,5 @@
 """What drives a population, one value a bin: stimulus phase, kinematics, intention."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["Condition", "conditions_from", "conditions_of", "phase_condition", "phases", "rest_of"]
+__all__ = ["Condition", "conditions_from", "conditions_of", "is_sound", "phase_condition", "phases", "rest_of"]
 
 LONGEST_NAME = 64
 LONGEST_CYCLE = 2**24  # bins, which float32 still counts
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ def conditions_from(entries: Sequence[dict[str, Any]], where: str) -> tuple[Cond
             condition = Condition(**known)
         except TypeError:
             condition = None
-        if condition is None or not _is_sound(condition):
+        if condition is None or not is_sound(condition):
             raise BadInputError(f"{where}: expected a condition's name, unit, low, high and rest, found {entry!r:.120}")
         conditions.append(condition)
     return tuple(conditions)
 
 
-def _is_sound(condition: Condition) -> bool:
-    """Whether every entry has its type and a sensible value."""
+def is_sound(condition: Condition) -> bool:
+    """Whether every entry has its type and a sensible value, as a card states it."""
     words, numbers = (condition.name, condition.unit), (condition.low, condition.high, condition.rest)
     return (
         all(isinstance(word, str) and len(word) <= LONGEST_NAME and (not word or word.isprintable()) for word in words)
         and bool(condition.name)
         and isinstance(condition.cyclic, bool)
-        and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        and all(isinstance(number, int | float) and abs(number) <= LARGEST for number in numbers)
         and condition.low <= condition.rest <= condition.high
         and not (condition.cyclic and not 0 <= condition.high <= LONGEST_CYCLE)
     )

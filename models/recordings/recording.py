@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.condition import Condition, conditions_of, phase_condition, phases
+from spikeloop.models.recordings.condition import (
+    LONGEST_NAME,
+    Condition,
+    conditions_of,
+    is_sound,
+    phase_condition,
+    phases,
+)
 
 __all__ = [
-    "BLOCKS",
     "LONGEST_BIN_S",
     "SHORTEST_BIN_S",
     "Recording",
     "Signal",
-    "cut_windows",
     "from_counts",
     "from_fluorescence",
-    "hold_out",
     "is_label",
-    "load_recording",
     "part_of",
-    "random_windows",
-    "read_arrays",
     "require_binary",
     "require_spikes",
     "with_conditions",
@@ -38,9 +38,6 @@ Signal = Literal["spikes", "fluorescence"]
 
 SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
 LONGEST_LABEL = 200
-BLOCKS = 20  # that a recording without repeats is cut into, where parts of it are drawn at random
-FLUORESCENCE_KEY = "fluorescence"
-COUNT_KEYS = ("spikes", "counts", "data")  # where .npz and .mat files keep their counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,80 +169,6 @@ def is_label(text: str) -> bool:
     return 0 < len(text) <= LONGEST_LABEL and text.isprintable()
 
 
-def load_recording(path: Path, bin_size_s: float | None = None, repeat_bins: int | None = None) -> Recording:
-    """Read a recording from a `.npz` or a (pre-7.3) `.mat` file.
-
-    Parameters
-    ----------
-    path : file with an array `spikes`, `counts` or `data` (or `fluorescence`), (bins, units) or (repeats, bins,
-        units); where it has `conditions`, (..., channels), then also `condition_names` and `condition_units`
-    bin_size_s : overrides the file's own `bin_size_s`; needed where the file has none
-    repeat_bins : cuts a continuous array into repeats of so many bins
-
-    Raises
-    ------
-    BadInputError
-        If the file is missing, unreadable, or holds no counts.
-    """
-    arrays = read_arrays(Path(path))
-    key = next((key for key in (*COUNT_KEYS, FLUORESCENCE_KEY) if key in arrays), None)
-    if key is None:
-        expected = ", ".join((*COUNT_KEYS, FLUORESCENCE_KEY))
-        raise BadInputError(f"{path}: expected an array named {expected}; found {', '.join(arrays) or 'none'}")
-    if bin_size_s is None and "bin_size_s" not in arrays:
-        raise BadInputError(f"{path}: no bin_size_s in the file; give the bin size, e.g. --bin-size-ms 20")
-    unit_names = [str(unit) for unit in np.ravel(arrays["unit_names"])] if "unit_names" in arrays else None
-    size = bin_size_s if bin_size_s is not None else _stated_bin_size_s(arrays["bin_size_s"], path)
-    read = from_fluorescence if key == FLUORESCENCE_KEY else from_counts
-    recording = read(arrays[key], size, unit_names, name=Path(path).stem, origin=Path(path).name)
-    if "conditions" in arrays:
-        names = [str(name) for name in np.ravel(arrays.get("condition_names", ()))]
-        names = names or [f"condition {i}" for i in range(arrays["conditions"].shape[-1])]
-        units = [str(unit) for unit in np.ravel(arrays["condition_units"])] if "condition_units" in arrays else None
-        recording = with_conditions(recording, arrays["conditions"], names, units)
-    return recording if repeat_bins is None else _cut_repeats(recording, repeat_bins)
-
-
-def _stated_bin_size_s(stated: np.ndarray, path: Path) -> float:
-    if stated.size != 1 or stated.dtype.kind not in "fiu":
-        raise BadInputError(f"{path}: expected bin_size_s to be one number, found {stated!r:.60}; give --bin-size-ms")
-    return float(stated.item())
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of a `.npz` or (pre-7.3) `.mat` file, by name; pickles are refused.
-
-    Raises
-    ------
-    BadInputError
-        If the file is missing, of another kind, or unreadable.
-    """
-    if path.suffix not in (".npz", ".mat"):
-        raise BadInputError(f"{path}: expected a .npz or .mat file")
-    if not path.is_file():
-        raise BadInputError(f"{path}: {'expected a file, found a folder' if path.is_dir() else 'no such file'}")
-    try:
-        if path.suffix == ".npz":
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        from scipy.io import loadmat
-
-        return {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    except Exception as error:  # NumPy, zipfile and SciPy each raise their own on damaged files
-        raise BadInputError(f"{path}: not a readable {path.suffix} file ({error}); is it complete?") from error
-
-
-def _cut_repeats(recording: Recording, repeat_bins: int) -> Recording:
-    if recording.repeats != 1 or repeat_bins < 1 or recording.bins % repeat_bins:
-        raise BadInputError(
-            f"{recording.name}: {recording.repeats} x {recording.bins} bins can't be cut into repeats of {repeat_bins}"
-        )
-    repeats = recording.bins // repeat_bins
-    counts = recording.counts.reshape(repeats, repeat_bins, recording.units)
-    driven_by = recording.conditions.reshape(repeats, repeat_bins, len(recording.channels))
-    return replace(recording, counts=counts, driven_by=driven_by)
-
-
 def part_of(recording: Recording, repeats: slice | NDArray = slice(None), bins: slice = slice(None)) -> Recording:
     """Some repeats, or some bins of each."""
     return replace(
@@ -262,27 +185,37 @@ def with_conditions(
 
     Parameters
     ----------
-    values : array of shape (bins, channels) or (repeats, bins, channels), finite
-    names, units : one per channel, e.g. "velocity x" and "cm/s"
+    values : array of shape (bins, channels) or (repeats, bins, channels), finite as float32
+    names, units : one per channel, e.g. "velocity x" and "cm/s"; printable, of up to 64 letters
 
     Raises
     ------
     BadInputError
-        If it is not one value for every bin, channel and name.
+        If it is not one value for every bin, channel and name, or a name or unit can't be shown.
     """
     array = np.asarray(values)
     array = array[np.newaxis] if array.ndim == 2 else array
     expected = (*recording.counts.shape[:2], len(names))
-    if array.dtype.kind not in "buif" or array.shape != expected or not len(names) or not np.isfinite(array).all():
+    if array.dtype.kind not in "buif" or array.shape != expected or not len(names):
         raise BadInputError(
-            f"{recording.name}: expected finite conditions of shape {expected} (repeats, bins, names), found"
-            f" {array.shape} of {array.dtype}{'' if array.shape != expected else ' with NaN or infinity'}"
+            f"{recording.name}: expected conditions of shape {expected} (repeats, bins, names), found {array.shape}"
+            f" of {array.dtype}"
         )
-    array = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise BadInputError(
+            f"{recording.name}: expected conditions that are finite as float32, found NaN, infinity or numbers beyond"
+            " 3e38 among them"
+        )
     units = [""] * len(names) if units is None else units
-    if len(units) != len(names) or not all(map(is_label, names)):
-        raise BadInputError(f"{recording.name}: expected a printable name and a unit for every condition")
-    return replace(recording, driven_by=array, channels=conditions_of(array, names, units))
+    channels = conditions_of(array, names, units) if len(units) == len(names) else ()
+    if not channels or not all(map(is_sound, channels)):
+        raise BadInputError(
+            f"{recording.name}: expected a name and a unit for every condition, printable and of up to {LONGEST_NAME}"
+            f" letters, found {list(names)!r:.80} in {list(units)!r:.80}"
+        )
+    return replace(recording, driven_by=array, channels=channels)
 
 
 def with_phase(recording: Recording) -> Recording:
@@ -323,61 +256,6 @@ def with_lead(recording: Recording, lead_bins: int) -> Recording:
     return replace(recording, counts=counts, driven_by=driven_by)
 
 
-def cut_windows(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
-    """Cut every repeat into adjacent windows; none crosses from one repeat into the next.
-
-    Returns
-    -------
-    array of shape (windows, window_bins, units). What is left at a repeat's end is dropped.
-
-    Raises
-    ------
-    BadInputError
-        If a repeat is shorter than a window.
-    """
-    per_repeat = recording.bins // window_bins
-    if per_repeat == 0:
-        raise BadInputError(
-            f"{recording.name}: expected repeats of at least {window_bins} bins (one window), found {recording.bins}"
-        )
-    return recording.counts[:, : per_repeat * window_bins].reshape(-1, window_bins, recording.units)
-
-
-def random_windows(recording: Recording, window_bins: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Windows at random places inside repeats, as many as would lie side by side.
-
-    A fixed grid would show only as many phases of a repeated stimulus as a repeat has windows, and would sample
-    every phase evenly, which no model that draws its windows one by one can do.
-
-    Returns
-    -------
-    array of shape (blocks, windows, window_bins, units), a block being a repeat. A recording of fewer than
-    `BLOCKS` repeats is cut into contiguous blocks, where they are long enough.
-
-    Raises
-    ------
-    BadInputError
-        If a repeat is shorter than a window.
-    """
-    counts = _blocks(recording, window_bins)
-    blocks, bins, _ = counts.shape
-    if bins < window_bins:
-        raise BadInputError(
-            f"{recording.name}: expected repeats of at least {window_bins} bins (one window), found {bins}"
-        )
-    first = random.integers(bins - window_bins + 1, size=(blocks, bins // window_bins))
-    return counts[np.arange(blocks)[:, np.newaxis, np.newaxis], first[:, :, np.newaxis] + np.arange(window_bins)]
-
-
-def _blocks(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
-    """The counts in `BLOCKS` stretches of time or more, (blocks, bins, units), or in fewer of two windows each."""
-    pieces = min(-(-BLOCKS // recording.repeats), recording.bins // (2 * window_bins))
-    if pieces < 2:
-        return recording.counts
-    bins = recording.bins // pieces
-    return recording.counts[:, : pieces * bins].reshape(-1, bins, recording.units)
-
-
 def require_spikes(recording: Recording, what: str) -> None:
     """Make sure that these are spikes; BadInputError where it is a continuous signal."""
     if recording.signal != "spikes":
@@ -399,26 +277,3 @@ def require_binary(recording: Recording, family: str) -> None:
             f"{recording.name}: {family} needs at most one spike in a bin, found {largest};"
             f" bin finer than {recording.bin_size_s * 1000:g} ms"
         )
-
-
-def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
-    """Split off data to judge by: every `every`-th repeat, or the last part where there are too few repeats.
-
-    Returns
-    -------
-    (training, held out), of which the second is 1 / `every` of the whole
-    """
-    if every < 2:
-        raise BadInputError(f"expected to hold out one part in 2 or more, found one in {every}; raise --hold-out")
-    if recording.repeats >= every:
-        held = np.arange(recording.repeats) % every == every - 1
-        parts = part_of(recording, ~held), part_of(recording, held)
-    else:
-        cut = recording.bins - recording.bins // every
-        if cut == recording.bins:
-            raise BadInputError(
-                f"{recording.name}: expected at least {every} bins, to hold out one in {every}, found {recording.bins};"
-                " lower --hold-out"
-            )
-        parts = part_of(recording, bins=slice(cut)), part_of(recording, bins=slice(cut, None))
-    return parts

@@ -14,16 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.random_streams import LATENTS, SPIKES, TRUTH, random_stream
+from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions
 
 __all__ = [
     "CORTEX_BIN_S",
     "CortexTruth",
-    "Reaches",
     "RunningCortex",
     "m1_sim",
     "make_cortex",
-    "random_reaches",
     "rates",
     "respond",
 ]
@@ -38,14 +38,6 @@ CEILING = 3.0  # largest expected count per bin: 150 Hz
 DEAD_TIME = 0.125  # absolute refractoriness in bins: 2.5 ms
 HALVING_H, QUARTER_TURN_H = 0.25, 0.5  # the drifting units' pace
 
-WORKSPACE_CM = 20.0
-SLOWEST_PEAK_CM_S, FASTEST_PEAK_CM_S = 20.0, 60.0
-REACH_S, HOLD_S, CORRECTION_S = (0.4, 1.0), (0.2, 0.8), (0.25, 0.4)
-CORRECTED = 0.3  # share of reaches that miss and need a corrective submovement
-MISS = 0.1  # by this part of the distance, standard deviation in x and y
-PEAK_OVER_MEAN = 1.875  # speed of a minimum-jerk movement
-
-TRUTH, LATENTS, SPIKES, REACHES = range(4)  # the purposes of random streams
 
 Array = NDArray[np.float64]
 
@@ -87,19 +79,6 @@ class CortexTruth:
         return (self.rate_drift_per_h != 0) | (self.rotation_rad_per_h != 0)
 
 
-@dataclass(frozen=True, eq=False)
-class Reaches:
-    """A cursor on its way from target to target, at the end of each bin, and its mean velocity in the bin.
-
-    Attributes
-    ----------
-    position_cm, velocity_cm_s : (bins, 2), from the centre of the workspace
-    """
-
-    position_cm: Array
-    velocity_cm_s: Array
-
-
 def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTruth:
     """Draw a population; with `drift`, of its two best modulated units one falls silent and one turns its tuning.
 
@@ -112,7 +91,7 @@ def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTr
     """
     if units < 1 + drift:
         raise BadInputError(f"expected {1 + drift} units or more{' for drift' * drift}, found {units}; ask for more")
-    random = _stream(seed, TRUTH)
+    random = random_stream(seed, TRUTH)
     places = random.permutation(units) + random.uniform(-0.5, 0.5, units)
     baselines_hz = np.clip(random.lognormal(math.log(6.5), 0.75, units), 0.5, 30.0)
     direction_gains = np.clip(random.lognormal(math.log(0.02), 0.5, units), 0.005, 0.04)
@@ -180,7 +159,7 @@ class RunningCortex:
     def __init__(self, truth: CortexTruth, seed: int = 0) -> None:
         self.truth = truth
         self.bins = 0
-        self._noise, self._spikes = _stream(seed, LATENTS), _stream(seed, SPIKES)
+        self._noise, self._spikes = random_stream(seed, LATENTS), random_stream(seed, SPIKES)
         self._latents = self._noise.standard_normal(len(LATENT_TIME_S))
         self._felt = _rest(truth)
         self._surplus = np.zeros(truth.units)  # spikes beyond the expected in the bin before, over 1 + the expected
@@ -250,57 +229,6 @@ def m1_sim(duration_s: float = 1800.0, seed: int = 0, drift: bool = False, units
     return with_conditions(recording, velocity, ("velocity x", "velocity y"), ("cm/s", "cm/s"))
 
 
-def random_reaches(bins: int, bin_size_s: float = CORTEX_BIN_S, seed: int = 0) -> Reaches:
-    """Minimum-jerk movements (Flash & Hogan 1985) between random targets in a 20 cm x 20 cm workspace.
-
-    Reaches last 0.4 to 1 s with peak speeds of 20 to 60 cm/s, holds 0.2 to 0.8 s. Some reaches miss, and a corrective
-    submovement is added to their end (Flash & Henis 1991, J. Cogn. Neurosci. 3:220).
-
-    Raises
-    ------
-    BadInputError
-        If there are no bins, they have no size, or the seed is negative.
-    """
-    if bins < 1 or not 0 < bin_size_s < math.inf:
-        raise BadInputError(f"expected bins, and a size of them above 0 s, found {bins} of {bin_size_s:g} s")
-    random = _stream(seed, REACHES)
-    velocity = np.zeros((bins, 2))
-    at, time_s = np.zeros(2), random.uniform(*HOLD_S)
-    while time_s < bins * bin_size_s:
-        target, landing = _next_target(random, at)
-        distance = np.hypot(*(landing - at))
-        shortest_s = max(REACH_S[0], PEAK_OVER_MEAN * distance / FASTEST_PEAK_CM_S)
-        longest_s = min(REACH_S[1], PEAK_OVER_MEAN * distance / SLOWEST_PEAK_CM_S)
-        lasts_s = random.uniform(shortest_s, longest_s)
-        corrected_s = time_s + lasts_s * random.uniform(0.8, 1.0)
-        correction_s = random.uniform(*CORRECTION_S)
-        _add_movement(velocity, bin_size_s, time_s, lasts_s, landing - at)
-        _add_movement(velocity, bin_size_s, corrected_s, correction_s, target - landing)
-        missed = bool(np.any(target != landing))
-        time_s = (corrected_s + correction_s if missed else time_s + lasts_s) + random.uniform(*HOLD_S)
-        at = target
-    return Reaches(np.cumsum(velocity, axis=0) * bin_size_s, velocity)
-
-
-def _next_target(random: np.random.Generator, at: Array) -> tuple[Array, Array]:
-    """A target far enough away for a reach at the lowest speed, and where the reach lands."""
-    half = WORKSPACE_CM / 2
-    while True:
-        target = random.uniform(-half, half, 2)
-        error = MISS * np.hypot(*(target - at)) * random.standard_normal(2)
-        landing = np.clip(target + error, -half, half) if random.random() < CORRECTED else target
-        if np.hypot(*(landing - at)) >= SLOWEST_PEAK_CM_S * REACH_S[0] / PEAK_OVER_MEAN:
-            return target, landing
-
-
-def _add_movement(velocity: Array, bin_size_s: float, start_s: float, lasts_s: float, way_cm: Array) -> None:
-    first, last = int(start_s / bin_size_s), int((start_s + lasts_s) / bin_size_s) + 1
-    edges_s = np.arange(first, last + 1) * bin_size_s
-    done = np.clip((edges_s - start_s) / lasts_s, 0, 1)
-    covered = np.diff(done**3 * (10 - 15 * done + 6 * done**2))[: max(len(velocity) - first, 0)]
-    velocity[first:last] += covered[:, np.newaxis] * way_cm / bin_size_s
-
-
 def _expected(truth: CortexTruth, felt: Array, first_bin: int) -> Array:
     """Expected counts, (bins, units), from `first_bin` on; `felt` begins earlier by the longest latency."""
     lead = len(_rest(truth))
@@ -334,9 +262,3 @@ def _checked(velocity: ArrayLike) -> Array:
             f"{' with NaN or infinity' if numeric and not np.isfinite(array).all() else ''}"
         )
     return array.astype(np.float64)
-
-
-def _stream(seed: int, purpose: int) -> np.random.Generator:
-    if seed < 0:
-        raise BadInputError(f"expected a seed of 0 or more, found {seed}")
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, purpose))))

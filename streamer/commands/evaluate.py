@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
@@ -28,9 +27,12 @@ from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.examination import describe_recording
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.recording import Recording, Signal, load_recording, random_windows, read_arrays
+from spikeloop.models.recordings.files import load_recording, read_arrays
+from spikeloop.models.recordings.recording import Recording, Signal
+from spikeloop.models.recordings.windows import random_windows
 from spikeloop.streamer.commands.options import check_seed, require_packages
-from spikeloop.streamer.commands.output import likeness_rows, print_json, print_likeness
+from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.commands.verdicts import ANSWERS, answers_as_json, print_answers, print_verdict, verdict_as_json
 from spikeloop.streamer.session import Device
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ __all__ = ["evaluate"]
 WINDOW_BINS = 32  # where nothing says otherwise; the paper's windows
 MOST_WINDOW_BINS = 128  # of samples that are taken as windows, not as longer repeats to cut windows from
 SEAM_LAGS = 5  # bins
-ANSWERS = ("responses", "continuous", "decoding")  # keys of what only a conditional bundle has
 SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
 
 
@@ -74,7 +75,7 @@ def evaluate(
     model
         a bundle's name or path, or samples: a .npz or .mat with `spikes`, (windows, bins, units) or (bins, units)
     data
-        the recording: a name (retina, m1_jango, rat_m1_ms, m1-sim), or the path of a .npz or .mat file
+        the recording: a name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim), or the path of a .npz or .mat file
     report
         an .html file to write: verdicts and pictures in one page
     hold_out
@@ -111,7 +112,7 @@ def evaluate(
         write_report(
             report, found, model=model, recording=held_out, judged_on=judged_on, samples=samples, answered=answered
         )
-    figures = _as_json(found) | _answers_as_json(answered)
+    figures = verdict_as_json(found) | answers_as_json(answered)
     if write_card:
         _write_card(model, found, figures, judged_on)
     if json:
@@ -119,9 +120,9 @@ def evaluate(
         seams = {"seam_ratio": subject.seam_ratio, "seam_covariance_ratio": subject.seam_covariance_ratio}
         print_json(named | seams | figures)
     else:
-        _say(found, subject, judged_on)
+        print_verdict(found, judged_on, subject.seam_ratio, subject.seam_covariance_ratio or ())
         if answered is not None:
-            _say_answers(answered)
+            print_answers(answered)
         if report is not None:
             print(f"report: {report}")
     return 0
@@ -297,72 +298,3 @@ def _write_card(name: str, found: "Evaluation", figures: dict[str, Any], judged_
 def _without_nan(value: Any) -> Any:
     """The same for a card: null where a figure is not finite."""
     return loads(dumps(value), parse_constant=lambda word: None)
-
-
-def _as_json(found: "Evaluation") -> dict[str, Any]:
-    return {
-        "window_bins": found.sampled.shape[1],
-        "mean_ratio": found.mean_ratio,
-        "worst": found.worst.statistic,
-        "two_sample_auc": found.two_sample,
-        "real_two_sample_auc": found.real_two_sample,
-        "memorisation_auc": found.memorisation,
-        "exact_duplicates": found.duplicates,
-        "real_exact_duplicates": found.real_duplicates,
-        "statistics": likeness_rows(found.likeness),
-        "published_errors": found.published and dataclasses.asdict(found.published),
-    }
-
-
-def _answers_as_json(answered: ConditionalEvaluation | None) -> dict[str, Any]:
-    document: dict[str, Any] = dict.fromkeys(ANSWERS)
-    if answered is None:
-        return document
-    if answered.responses is not None:
-        noise = likeness_rows([answered.responses.noise_correlation])[0]
-        document["responses"] = dataclasses.asdict(answered.responses) | {"noise_correlation": noise}
-    if answered.continuous is not None:
-        rows = likeness_rows(answered.continuous.rows)
-        ratio, skipped = answered.continuous.population_variance_ratio, answered.continuous.skipped_units
-        document["continuous"] = {"statistics": rows, "population_variance_ratio": ratio, "skipped_units": skipped}
-    if answered.decoding:
-        document["decoding"] = [
-            {"decoder": each.decoder, "channel": answered.held_out.channels[each.column].name, "real": each.real,
-             "synthetic": each.synthetic, "ratio": each.ratio}
-            for each in answered.decoding
-        ]  # fmt: skip
-    return document
-
-
-def _say(found: "Evaluation", subject: _Subject, judged_on: str) -> None:
-    print_likeness(found.likeness, judged_on)
-    if found.published is None:
-        print("fluorescence: statistics that need spikes, and the 95 % intervals, are left out")
-    print(f"\nmean E/F {found.mean_ratio:.2f}, worst {found.worst.ratio:.2f} ({found.worst.statistic})")
-    print(f"two-sample AUC {found.two_sample:.3f} (real against real {found.real_two_sample:.3f}; 0.5 is perfect)")
-    print(f"memorisation AUC {found.memorisation:.3f} (0.5: training windows are no nearer than held-out ones)")
-    if subject.seam_ratio is not None and isfinite(subject.seam_ratio):
-        print(f"seams: lagged covariance across borders of windows over inside {subject.seam_ratio:.2f} (1: none seen)")
-    ratios = subject.seam_covariance_ratio or ()
-    if any(map(isfinite, ratios)):
-        print(f"seams at lags of 1 to {len(ratios)} bins: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
-
-
-def _say_answers(answered: ConditionalEvaluation) -> None:
-    if (responses := answered.responses) is not None:
-        noise = responses.noise_correlation
-        print(f"\nanswers to the stimulus, {responses.repeats} repeats at a time:")
-        print(f"PSTH correlation {responses.psth_correlation:.3f} (real repeats reach {responses.psth_reachable:.3f})")
-        print(f"noise correlations E/F {noise.ratio:.2f} (E {noise.error:.3g}, F {noise.floor:.3g},", end=" ")
-        print(f"I {noise.ceiling:.3g} of repeats shuffled)")
-    if (continuous := answered.continuous) is not None:
-        print()
-        print_likeness(continuous.rows, "the held-out part as one stream, by halves of blocks of 10 s")
-        print(f"variance of the population count, model over real {continuous.population_variance_ratio:.2f}")
-    if answered.decoding:
-        print("\ndecoding held-out conditions, R2 after training on real and on the model's answers:")
-        table = Table("decoder", "condition", "real", "model", "ratio", box=None, pad_edge=False)
-        for each in answered.decoding:
-            figures = (f"{figure:.2f}" for figure in (each.real, each.synthetic, each.ratio))
-            table.add_row(each.decoder, answered.held_out.channels[each.column].name, *figures)
-        Console().print(table)

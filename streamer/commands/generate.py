@@ -14,9 +14,10 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed, open_condition
+from spikeloop.streamer.commands.drive import open_offline_drive
+from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.condition import ConditionFeed, is_live
+from spikeloop.streamer.condition import ConditionFeed
 from spikeloop.streamer.session import Device
 from spikeloop.streamer.source import SpikeSource, open_source
 
@@ -40,7 +41,7 @@ def generate(
 
     Give either a number of windows or a duration. The file holds `spikes`, uint8, of shape (windows, bins,
     units) or (bins, units), with `bin_size_s` and `unit_names`; of a model that is driven by anything also `condition`,
-    what drove each bin. (Fluorescence is float32.)
+    what drove each bin. Of imaging, it holds `fluorescence`, float32, in place of `spikes`.
 
     Parameters
     ----------
@@ -69,11 +70,7 @@ def generate(
     loaded = read_bundle(bundle)
     card = loaded.card
     shape = _shape(card, windows, duration)
-    if condition is not None and is_live(condition):
-        raise BadInputError(
-            "--condition: lsl: is for streams; give generate the NAME-Condition of one as file:PATH.npz"
-        )
-    asked, feed = open_condition(condition, card.channels)
+    asked, feed = open_offline_drive(condition, card.channels)
     source = open_source(loaded, seed, device)
     spikes = write_spikes(out, source, feed, shape)
     summary = {
@@ -84,12 +81,15 @@ def generate(
         "provider": source.provider,
         "condition": asked,
         "shape": shape,
-        "mean_rate_hz": spikes / math.prod(shape) / card.bin_size_s,
     }
+    mean = spikes / math.prod(shape)
+    light = card.signal == "fluorescence"
+    summary |= {"mean_fluorescence": mean} if light else {"mean_rate_hz": mean / card.bin_size_s}
     if json:
         print_json(summary)
     else:
-        print(f"{out}: spikes {shape}, mean rate {summary['mean_rate_hz']:.2f} Hz, seed {seed}")
+        told = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
+        print(f"{out}: {card.signal} {shape}, {told}, seed {seed}")
     return 0
 
 
@@ -124,6 +124,7 @@ def write_spikes(path: Path, source: SpikeSource, feed: ConditionFeed, shape: tu
     """
     bins, units = math.prod(shape[:-1]), shape[-1]
     spikes = 0
+    key = "fluorescence" if source.dtype == np.float32 else "spikes"
     per_chunk = max(1, CHUNK_COUNTS // units)
     conditions = []
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -134,7 +135,7 @@ def write_spikes(path: Path, source: SpikeSource, feed: ConditionFeed, shape: tu
             Progress(console=Console(stderr=True), transient=True) as progress,
         ):
             task = progress.add_task("generating", total=bins)
-            with archive.open("spikes.npy", "w", force_zip64=True) as file:
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                 header = {"descr": source.dtype.str, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
                 for first in range(0, bins, per_chunk):

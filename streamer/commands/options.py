@@ -3,10 +3,8 @@
 from importlib.util import find_spec
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.recordings.condition import Condition
-from spikeloop.streamer.condition import ConditionFeed, RestFeed, open_feed
 
-__all__ = ["bins_of", "check_seed", "open_condition", "require_packages", "require_torch"]
+__all__ = ["bins_of", "check_seed", "require_packages", "require_torch"]
 
 LONGEST_DURATION_S = 10 * 365.25 * 86400
 ROUNDING = 1e-6  # of a bin: 0.3 s of 0.1-s bins are three, though 0.3 / 0.1 < 3 in floats
@@ -26,15 +24,6 @@ def bins_of(duration_s: float, bin_size_s: float) -> int:
             f"--duration: expected at least one bin ({bin_size_s:g} s) and at most ten years, found {duration_s:g} s"
         )
     return int(duration_s / bin_size_s + ROUNDING)
-
-
-def open_condition(asked: str | None, channels: tuple[Condition, ...]) -> tuple[str, ConditionFeed]:
-    """What drives a model, in words and in fact: as asked for, else the phase where it has one, else rest."""
-    if asked is None:
-        if not channels:
-            return "", RestFeed(channels)
-        asked = "phase" if len(channels) == 1 and channels[0].cyclic else "rest"
-    return asked, open_feed(asked, channels)
 
 
 def require_torch() -> None:

@@ -14,9 +14,9 @@ from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
-from spikeloop.streamer.commands.options import bins_of, check_seed, open_condition
+from spikeloop.streamer.commands.drive import Drive, describe_drive, drive_line, open_drive
+from spikeloop.streamer.commands.options import bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.condition import ArrayFeed, ConditionFeed, is_live, live_name
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream as stream_steps
 from spikeloop.streamer.lsl import CountFormat, LslSink, Provenance, check_name_is_free, import_pylsl
@@ -85,7 +85,7 @@ def stream(
     """
     loaded = read_bundle(bundle)
     plan = _plan(loaded.card, name, seed, step_bins, duration, format, start_delay)
-    drive = _drive(loaded.card, condition, condition_hold, condition_decay)
+    drive = open_drive(condition, loaded.card.channels, condition_hold, condition_decay)
     check_name_is_free(name)
     console = Console(stderr=True)
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
@@ -100,10 +100,10 @@ def stream(
     report = health.report()
     if json:
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": source.provider}
-        made |= {"name": name, "step_bins": plan.step_bins, "condition": _describe(drive, report.bins)}
+        made |= {"name": name, "step_bins": plan.step_bins, "condition": describe_drive(drive, report.bins)}
         print_json(made | dataclasses.asdict(report))
     else:
-        _say(console, format_report(report) + _condition_line(drive, report.bins))
+        _say(console, format_report(report) + drive_line(drive, report.bins))
     return 130 if interrupted else 0
 
 
@@ -142,54 +142,7 @@ def _plan(
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
 
-@dataclass(frozen=True, eq=False)
-class _Drive:
-    """What drives the stream, and the same in the user's words."""
-
-    asked: str
-    condition: ConditionFeed | LslCondition
-
-
-def _drive(card: Card, asked: str | None, hold_s: float, decay_s: float) -> _Drive:
-    for option, seconds in (("hold", hold_s), ("decay", decay_s)):
-        if not 0 <= seconds <= LONGEST_DELAY_S:
-            raise BadInputError(f"--condition-{option}: expected 0 to {LONGEST_DELAY_S:g} s, found {seconds:g}")
-    if asked is not None and is_live(asked):
-        return _Drive(asked, LslCondition(live_name(asked), card.channels, hold_s, decay_s))
-    return _Drive(*open_condition(asked, card.channels))
-
-
-def _describe(drive: _Drive, bins: int) -> dict[str, object]:
-    """For JSON: what drove so many bins."""
-    described: dict[str, object] = {"asked": drive.asked}
-    if isinstance(drive.condition, LslCondition):
-        described |= dataclasses.asdict(drive.condition.report())
-    elif isinstance(drive.condition, ArrayFeed):
-        described["resting_bins"] = _bins_after(drive.condition, bins)
-    return described
-
-
-def _condition_line(drive: _Drive, bins: int) -> str:
-    """What may have gone unnoticed: how a live condition did, or that a file ran out."""
-    if isinstance(drive.condition, ArrayFeed):
-        resting = _bins_after(drive.condition, bins)
-        return f"\ncondition {drive.asked} ran out: {resting} bins at rest after its end" if resting else ""
-    if not isinstance(drive.condition, LslCondition):
-        return ""
-    report = drive.condition.report()
-    return (
-        f"\ncondition {drive.asked}: {report.samples} samples, {report.invalid} invalid, {report.off_clock} off clock,"
-        f" {report.clipped} clipped, {report.gaps} gaps, {report.held_bins} bins held, {report.resting_bins} at rest"
-        f"{f'; refused {report.refused}' if report.refused else ''}"
-    )
-
-
-def _bins_after(feed: ArrayFeed, bins: int) -> int:
-    """Bins that went out after the end of a file; more than that were taken from it ahead."""
-    return max(0, bins - len(feed.values))
-
-
-async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: _Drive, health: Health, console: Console) -> None:
+async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: Drive, health: Health, console: Console) -> None:
     card, units = bundle.card, len(bundle.card.unit_names)
     clock = WallClock(import_pylsl().local_clock)
     async with AsyncExitStack() as opened:

@@ -47,7 +47,7 @@ def train(
     Parameters
     ----------
     data
-        a recording's name (retina, m1_jango, rat_m1_ms, m1-sim), or the path of a .npz or .mat file
+        a recording's name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim), or the path of a .npz or .mat file
     out
         folder of the checkpoint
     family
@@ -109,7 +109,6 @@ def train(
 
 def _conditioned(recording: Recording, family: str, condition: str, lead_ms: float) -> tuple[Recording, int]:
     """The recording with what the model is to answer to, and the lead in bins."""
-    lead_bins = round(lead_ms / 1000 / recording.bin_size_s)
     if condition == "none":
         if lead_ms:
             raise BadInputError("--lead-ms: expected --condition recorded beside it, found no condition")
@@ -125,7 +124,11 @@ def _conditioned(recording: Recording, family: str, condition: str, lead_ms: flo
             f"--condition: {recording.name} has none recorded; expected an array `conditions` (..., channels) beside"
             " the spikes"
         )
-    return recording, lead_bins
+    lead_bins = lead_ms / 1000 / recording.bin_size_s
+    if not 0 <= lead_bins <= recording.bins - 1:
+        longest_ms = (recording.bins - 1) * recording.bin_size_s * 1000
+        raise BadInputError(f"--lead-ms: expected 0 to {longest_ms:g} (less than a repeat), found {lead_ms:g}")
+    return recording, round(lead_bins)
 
 
 def _fit(recording: Recording, family: str, preset: str, out: Path, hold_out: int, seed: int, json: bool) -> int:

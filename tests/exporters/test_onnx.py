@@ -6,9 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper
 
 from spikeloop.exporters.bundle import read_bundle
-from spikeloop.exporters.onnx import bins_to_onnx, check_parity, export_bundle, to_onnx
+from spikeloop.exporters.onnx import _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
 from spikeloop.models.causal_generator import Generator, GeneratorConfig, Noise, State
 from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
@@ -18,8 +19,11 @@ from spikeloop.models.population import population_of
 from spikeloop.models.recordings.condition import phases, rest_of
 from spikeloop.models.recordings.recording import Recording, with_conditions, with_phase
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.spike_gan import SpikeGan
 from spikeloop.models.training import Training, train
 from spikeloop.streamer.source import LATENT, SPIKES, open_source, seeded
+
+FLOAT = TensorProto.FLOAT
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +78,15 @@ def test_a_bundle_names_no_path_of_the_machine_it_was_made_on(exported):
         assert not re.search(rb"\.py|site-packages|/home/|/root/|/tmp/|/Users/", content)
 
 
-@pytest.mark.parametrize("preset", ["paper", "fully_connected"])
-def test_the_papers_models_train_and_export_too(preset, tmp_path):
-    recording = correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
-    run = Training(recording, named("spike_gan", preset), "cpu")
-    train(run, tmp_path / "run", None, steps=1)
-    bundle = export_bundle(tmp_path / "run", tmp_path / "bundle")  # checks parity
-    assert bundle.card.training["settings"]["preset"] == preset
-    assert bundle.critic
+def test_the_papers_layers_become_onnx_too():
+    """Its fully connected generator, with its leaky output, and the critic of that, one behind the other."""
+    config = replace(named("spike_gan", "fully_connected").config, leaky_output=True, hidden=16)
+    model: Any = SpikeGan(config, population_of(spikes()))
+    with torch.no_grad():
+        for each in model.parameters():
+            each.add_(0.1 * torch.randn(each.shape, generator=torch.Generator().manual_seed(1)))
+    both = torch.nn.Sequential(model.generator, model.critic)
+    to_onnx(both, {"latent": torch.zeros(2, config.latent_size)}, ("score",))  # checks parity
 
 
 @pytest.mark.parametrize(
@@ -100,21 +105,18 @@ def test_checkpoints_of_other_versions_are_told(trained, tmp_path, entry, value,
 
 
 def test_an_export_that_differs_is_refused():
-    class Doubled(torch.nn.Module):
-        factor = 1.0
-
-        def forward(self, windows):
-            return windows * self.factor
-
-    module = Doubled()
+    given, score = (helper.make_tensor_value_info(name, FLOAT, ["batch", 4]) for name in ("windows", "score"))
+    graph = helper.make_graph([helper.make_node("Identity", ["windows"], ["score"])], "same", [given], [score])
+    opsets = [helper.make_opsetid("", 18)]
+    content = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
     example = {"windows": torch.zeros(2, 4)}
-    content = to_onnx(module, example, ("score",))
-    module.factor = 2.0
+    check_parity(torch.nn.Identity(), content, example)
+    negative = torch.nn.LeakyReLU(2.0)  # other values where they are below 0
     with pytest.raises(FailureError, match="disagree on 1 of 1"):
-        check_parity(module, content, example)
+        check_parity(negative, content, example)
     with pytest.raises(FailureError, match="disagree"):
-        check_parity(module, content, example, forks=1 / 16)  # a few may differ, not all
-    check_parity(module, content, example, forks=1.0)
+        check_parity(negative, content, example, forks=1 / 16)  # a few may differ, not all
+    check_parity(negative, content, example, forks=1.0)
 
 
 def test_what_is_no_checkpoint_is_not_exported(tmp_path):
@@ -133,27 +135,24 @@ def spikes(largest: int = 1) -> Recording:
     return replace(recording, counts=largest * recording.counts)
 
 
-def with_velocity(recording: Recording) -> Recording:
+def driven(recording: Recording) -> Recording:
+    """Driven by the phase of its repeats, and by a velocity."""
     random = np.random.Generator(np.random.Philox(7))
-    velocity = random.normal(5, 2, (recording.repeats, recording.bins, 2))
-    return with_conditions(recording, velocity, ("velocity x", "velocity y"), ("cm/s", "cm/s"))
+    phased = with_phase(recording)
+    velocity = random.normal(5, 2, (recording.repeats, recording.bins, 1))
+    both = with_conditions(
+        recording, np.concatenate([phased.conditions, velocity], 2), ("phase", "velocity"), ("bin", "cm/s")
+    )
+    return replace(both, channels=(*phased.channels, both.channels[1]))
 
 
-FAMILIES_AND_DATA = {
-    "causal_gan": (spikes(), 0),
-    "vae": (with_velocity(spikes(3)), 5),
-    "vae_gan": (with_phase(spikes()), 0),
-}
-
-
-@pytest.fixture(scope="module", params=FAMILIES_AND_DATA)
-def stream(request, tmp_path_factory):
-    """A family's trained model and its bundle."""
-    recording, lead_bins = FAMILIES_AND_DATA[request.param]
-    sizes = {"features": 8, "batch": 8, "state_size": 16, "drive_size": 8, "likelihood_steps": 3, "critic_lead": 0}
-    config = replace(FAMILIES[request.param][2]["fast"], **sizes)
-    settings = Settings(request.param, "fast", config, calibrate_rates=False, lead_bins=lead_bins)
-    run, folder = Training(recording, settings, "cpu"), tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory):
+    """A model that takes and gives all that there is, and its bundle: counts, slow latents, a phase, a velocity."""
+    sizes = {"features": 8, "batch": 8, "state_size": 16, "drive_size": 8}
+    config = replace(FAMILIES["vae_gan"][2]["fast"], **sizes)
+    settings = Settings("vae_gan", "fast", config, calibrate_rates=False, lead_bins=5)
+    run, folder = Training(driven(spikes(3)), settings, "cpu"), tmp_path_factory.mktemp("stream")
     with torch.no_grad():
         for each in run.model.average.parameters():
             each.add_(0.3 * torch.randn(each.shape, generator=torch.Generator().manual_seed(1)))
@@ -169,82 +168,90 @@ def noise_of(card, bins: int, seed: int) -> Noise:
     return Noise(torch.from_numpy(uniform)[None], torch.from_numpy(normal)[None])
 
 
-def first_state_of(bundle, generator: Generator) -> State:
-    sizes = {"hidden": 16, "previous": generator.units, "slow": generator.slow_latents}
-    return State(*(torch.from_numpy(bundle.parameters.get(name, np.zeros((1, 0)))) for name in sizes))
+def first_state_of(bundle) -> State:
+    return State(*(torch.from_numpy(bundle.parameters[name]) for name in State._fields))
 
 
 def test_the_stream_of_a_bundle_is_what_torch_draws_from_the_same_noise(stream, random):
     run, bundle = stream
-    channels, bins = run.population.channels, 120
-    rest = np.tile(rest_of(channels), (bins, 1))
-    drives = {"phase": phases(60, bins, 64)} if channels and channels[0].cyclic else {}
-    drives |= {"velocity": random.normal(5, 2, (bins, 2)).astype(np.float32)} if len(channels) == 2 else {}
-    generator, found = run.model.calibrated(), {}
-    for name, conditions in ({"rest": rest} | drives).items():
+    bins, generator, found = 120, run.model.calibrated(), {}
+    rest = np.tile(rest_of(run.population.channels), (bins, 1))
+    moving = np.concatenate([phases(60, bins, 64), random.normal(5, 2, (bins, 1)).astype(np.float32)], 1)
+    for name, conditions in (("rest", rest), ("moving", moving)):
         source = open_source(bundle, seed=4, device="cpu")
         given = [None, None] if name == "rest" else [conditions[:50], conditions[50:]]
         found[name] = np.concatenate([source.take(50, given[0]), source.take(bins - 50, given[1])])
         with torch.no_grad():
-            driven, noise = torch.from_numpy(conditions)[None], noise_of(bundle.card, bins, 4)
-            expected, _ = generator(driven, noise, first_state_of(bundle, generator))
+            driven_by, noise = torch.from_numpy(conditions)[None], noise_of(bundle.card, bins, 4)
+            expected, _ = generator(driven_by, noise, first_state_of(bundle))
         np.testing.assert_array_equal(found[name], expected[0].numpy())
         assert (found[name].dtype, found[name].min()) == (np.uint8, 0)
-        assert 0 < found[name].max() <= run.population.largest
-    assert len({each.tobytes() for each in found.values()}) == 1 + len(drives)
+        assert 1 < found[name].max() <= run.population.largest
+    assert not np.array_equal(*found.values())
 
 
 def test_the_card_of_a_stream_says_what_it_takes_and_gives(stream):
     run, bundle = stream
     card, generator = bundle.card, run.model.generator
-    assert (card.name, card.kind, card.family, card.latent_size) == ("mine", "stream", run.settings.family, 0)
+    assert (card.name, card.kind, card.family, card.latent_size) == ("mine", "stream", "vae_gan", 0)
     assert (card.uniform_size, card.normal_size) == (generator.modes + 6, generator.slow_latents)
-    assert card.state_tensors == (("hidden", "previous", "slow") if generator.slow_latents else ("hidden", "previous"))
-    assert card.count_distribution == run.population.distribution
+    assert card.state_tensors == ("hidden", "previous", "slow")
+    assert card.count_distribution == run.population.distribution == "counts"
     assert card.channels == run.population.channels
-    assert card.latency_bins == run.settings.lead_bins
+    assert card.latency_bins == 5
     assert bundle.critic
 
 
 def test_a_critic_is_exported_with_its_conditions(stream, random):
     run, bundle = stream
     session = onnxruntime.InferenceSession(bundle.critic, providers=["CPUExecutionProvider"])
-    given = [random.integers(0, 2, (3, 32, 6)).astype(np.float32)]
-    if run.population.channels:
-        given.append(random.integers(0, 9, (3, 32, len(run.population.channels))).astype(np.float32))
-    assert len(session.get_inputs()) == len(given)
-    found = np.asarray(
-        session.run(None, {each.name: one for each, one in zip(session.get_inputs(), given, strict=True)})
-    )
+    windows = random.integers(0, 2, (3, 32, 6)).astype(np.float32)
+    conditions = random.integers(0, 9, (3, 32, 2)).astype(np.float32)
+    found = np.asarray(session.run(None, {"windows": windows, "conditions": conditions})[0])
     with torch.no_grad():
-        np.testing.assert_allclose(found[0], run.model.critic(*map(torch.from_numpy, given)), rtol=1e-4, atol=1e-4)
+        expected = run.model.critic(torch.from_numpy(windows), torch.from_numpy(conditions))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_an_exported_phase_begins_after_the_end_of_a_stimulus_and_wraps():
-    """A generator whose every spike follows from the phase: it fires in phase 0 alone."""
+def test_an_exported_phase_wraps(stream):
+    bundle = stream[1]
+    card = bundle.card
+    session = onnxruntime.InferenceSession(bundle.generator, providers=["CPUExecutionProvider"])
+    chance = {"uniform": np.full((1, card.uniform_size), 0.5), "normal": np.zeros((1, card.normal_size))}
+    fixed = {name: value.astype(np.float32) for name, value in (chance | bundle.parameters).items()}
+
+    def hidden(phase):
+        given = {"condition": np.array([[phase, 5]], np.float32)}
+        return np.asarray(session.run(["next_hidden"], given | fixed)[0])
+
+    for phase, same, other in ((0, 64, 1), (0, -64, 63), (63, -1, 64)):
+        np.testing.assert_array_equal(hidden(phase), hidden(same))
+        assert not np.allclose(hidden(phase), hidden(other))
+
+
+@pytest.mark.parametrize(("fires_in", "fired"), [(63, 1), (0, 0), (62, 0)])
+def test_a_stream_begins_after_the_end_of_a_stimulus(fires_in, fired):
+    """A generator whose every spike follows from the phase: it fires in one alone."""
     population = population_of(with_phase(replace(spikes(), counts=spikes().counts[..., :1])))
     generator: Any = Generator(GeneratorConfig(state_size=4, modes=1, factors=1, drive_size=1), population)
     with torch.no_grad():
         for each in generator.parameters():
             each.zero_()
-        generator.condition.tables[0].weight[0] = 1.0
+        generator.condition.tables[0].weight[fires_in] = 1.0
         generator.say_directly.weight.fill_(1.0)
         generator.emit.weight.fill_(80.0)
         generator.emit.bias.fill_(-40.0)
-    content, first = bins_to_onnx(generator, population)
-    assert first["previous"] == 0  # phase 63 came last
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    for phase, expected in ((0, 1), (1, 0), (63, 0), (64, 1), (-64, 1), (-1, 0)):
-        given = {"condition": np.full((1, 1), phase, np.float32), "uniform": np.full((1, 2), 0.5, np.float32)}
-        counts, *_ = session.run(None, given | first)
-        assert counts == expected
+    assert _settled(generator, population).previous == fired
 
 
-def test_fluorescence_becomes_onnx_too(random):
-    counts = random.gamma(1.0, 1.0, (4, 64, 3)).astype(np.float32)
-    population = population_of(replace(spikes(), counts=counts, signal="fluorescence"))
+def test_fluorescence_that_nothing_drives_becomes_onnx_too(random):
+    """Without conditions and slow latents."""
+    traces = random.gamma(1.0, 1.0, (4, 64, 3)).astype(np.float32)
+    population = population_of(replace(spikes(), counts=traces, signal="fluorescence"))
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(state_size=4, modes=2, factors=2), population)
     content, first = bins_to_onnx(generator, population)  # checks parity
-    assert first["previous"].shape == (1, 3)
-    assert onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).get_outputs()[0].name == "counts"
+    assert {name: value.shape for name, value in first.items()} == {"hidden": (1, 4), "previous": (1, 3)}
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert [each.name for each in session.get_inputs()] == ["uniform", "hidden", "previous"]
+    assert [each.name for each in session.get_outputs()] == ["counts", "next_hidden", "next_previous"]

@@ -1,12 +1,17 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from spikeloop.models import causal_gan
 from spikeloop.models.causal_gan import PRESETS, VAE_GAN_PRESETS, VAE_PRESETS, CausalGan
+from spikeloop.models.causal_generator import Noise, State
+from spikeloop.models.critic import critic_loss
 from spikeloop.models.population import population_of
 from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions
+from spikeloop.models.training_data import TrainingData
 from spikeloop.models.vae import slow_latents
 
 SMALL = replace(
@@ -46,22 +51,14 @@ def recording(random) -> Recording:
     return with_conditions(from_counts(counts, 0.02), random.normal(5, 2, (4, 10, 1)), ("velocity",))
 
 
-def crops_of(recording):
-    """The first bins of its repeats, as far as they go."""
-    counts = torch.from_numpy(recording.counts).float()
-    conditions = torch.from_numpy(recording.conditions)
-
-    def crops(windows: int, bins: int, lead_in_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
-        whole = lead_in_bins + bins
-        return counts[:windows, lead_in_bins:whole], conditions[:windows, :whole]
-
-    return crops
+def data_of(recording: Recording) -> TrainingData:
+    return TrainingData(recording, torch.device("cpu"))
 
 
 def learning(config, recording):
     """A model, and a function that takes a step and says which of its parts moved."""
     model = CausalGan(config, population_of(recording))
-    optimizers, crops, random = model.optimizers(), crops_of(recording), torch.Generator().manual_seed(0)
+    optimizers, data, random = model.optimizers(), data_of(recording), torch.Generator().manual_seed(0)
     parts = {"generator": model.generator, "critic": model.critic} | (
         {"encoder": model.encoder} if model.encoder else {}
     )
@@ -70,7 +67,7 @@ def learning(config, recording):
         before = {name: [each.clone() for each in part.parameters()] for name, part in parts.items()}
         if step == config.likelihood_steps and config.adversarial:
             before["generator"] = [each.clone() for each in model.average.parameters()]
-        assert np.isfinite(model.learn(step, crops, optimizers, random))
+        assert np.isfinite(model.learn(step, data, optimizers, random))
         return {
             name
             for name, part in parts.items()
@@ -120,17 +117,17 @@ def test_the_first_stage_is_kept_as_it_ended(recording):
 def test_the_bound_of_an_autoencoder_is_divergence_less_likelihood(recording, random_numbers):
     """At the prior the divergence is 0 whatever its weight; away from it, the loss is linear in its weight."""
     model = CausalGan(replace(SLOW, dropout=0.0), population_of(recording))
-    crops = crops_of(recording)
+    data = data_of(recording)
 
     def surprise(weight):
-        return model._surprise(crops, weight, random_numbers.manual_seed(3)).item()
+        return model._surprise(data, weight, random_numbers.manual_seed(3)).item()
 
     assert surprise(0.0) == surprise(1.0)
     assert model.encoder is not None
     torch.nn.init.normal_(model.encoder.infer.weight)
-    values, conditions = crops(4, 6, 0)
+    values, conditions = data.crops(4, 6, random_numbers.manual_seed(3))
     posterior = model.encoder(values)
-    slow = slow_latents(posterior.sample(random_numbers.manual_seed(3)), model.generator.persistence)
+    slow = slow_latents(posterior.sample(random_numbers), model.generator.persistence)
     likelihood = model.generator.log_likelihood(values, conditions, slow, 0.0, random_numbers).mean().item()
     prior, unit = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(posterior.mean, posterior[1].exp())
     divergence = torch.distributions.kl_divergence(unit, prior).sum(-1).mean().item()
@@ -150,17 +147,101 @@ def test_draws_come_after_the_lead_in_and_answer_to_the_conditions_of_their_own_
     assert not torch.equal(one[:, 3], other[:, 3])
 
 
-def test_windows_for_the_critic_follow_a_lead_in_without_gradients(recording, random_numbers):
-    model = CausalGan(SMALL, population_of(recording))
-    conditions = torch.zeros(5, 7, 1)
-    fakes = [model._fake_windows(conditions, random_numbers.manual_seed(1), follows) for follows in (False, True)]
-    assert [each.shape for each in fakes] == [(5, 4, 2)] * 2
-    assert [each.requires_grad for each in fakes] == [False, True]
-    drawn = model.draw(conditions, 4, random_numbers.manual_seed(1))  # nothing was learned: the average is the same
-    for fake in fakes:
-        torch.testing.assert_close(fake.detach(), drawn)
-    alone = model._fake_windows(conditions[:, :4], random_numbers, True)  # where a recording is too short for a lead-in
-    assert alone.shape == (5, 4, 2)
+def running(model: CausalGan) -> State:
+    return State(model.running_hidden, model.running_previous, model.running_slow)
+
+
+@pytest.fixture
+def runs(recording, random_numbers) -> CausalGan:
+    """A model that has come to its second stage and is in the middle of four runs."""
+    model = CausalGan(replace(SLOW, likelihood_steps=0), population_of(recording))
+    with torch.no_grad():
+        model.generator.emit.weight.normal_(std=3.0)  # spikes that depend on the state
+        model.generator.first_hidden.normal_()
+        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2)))
+    return model
+
+
+NO, YES = torch.zeros(4, 1, dtype=torch.bool), torch.ones(4, 1, dtype=torch.bool)
+SOME = torch.tensor([[False], [True], [False], [True]])
+
+
+@pytest.mark.parametrize("begins", [NO, SOME, YES])
+def test_runs_go_on_from_the_state_they_were_left_in_but_for_those_that_begin(runs, random_numbers, begins):
+    conditions = torch.randn(4, 9, 1)
+    left = State(*(each.clone() for each in running(runs)))
+    with torch.no_grad():
+        windows = [runs._go_on(conditions[:, :4], begins, random_numbers)]
+        windows.append(runs._go_on(conditions[:, 4:], NO, random_numbers))
+        random_numbers.manual_seed(0)
+        first, noise = runs.generator.first_state(4, random_numbers), [runs.generator.noise(4, 4, random_numbers)]
+        runs.generator.first_state(4, random_numbers)  # wanted by none
+        noise.append(runs.generator.noise(4, 5, random_numbers))
+        begun = State(*(torch.where(begins, new, old) for new, old in zip(first, left, strict=True)))
+        together = Noise(*(torch.cat(parts, 1) for parts in zip(*noise, strict=True)))
+        expected, state = runs.generator(conditions, together, begun)  # both windows at once
+    torch.testing.assert_close(torch.cat(windows, 1), expected)
+    for found, wanted in zip(running(runs), state, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_a_run_that_begins_knows_nothing_of_the_one_before(runs, random_numbers):
+    other, conditions = deepcopy(runs), torch.zeros(4, 4, 1)
+    with torch.no_grad():
+        for each in running(other):
+            each.add_(5.0)
+        windows = [model._go_on(conditions, SOME, random_numbers.manual_seed(1)) for model in (runs, other)]
+    for one, another in (windows, *zip(running(runs), running(other), strict=True)):
+        assert torch.equal(one[SOME[:, 0]], another[SOME[:, 0]])
+    assert not torch.equal(runs.running_hidden[0], other.running_hidden[0])
+    assert not torch.equal(runs.running_slow[2], other.running_slow[2])
+
+
+@pytest.mark.parametrize(("begins", "reached"), [(NO, False), (SOME, True)])
+def test_a_gradient_flows_through_a_window_and_not_to_what_came_before(runs, random_numbers, begins, reached):
+    """The first state is learned by the runs that begin; a backward pass leaves nothing that the next would need."""
+    conditions = torch.zeros(4, 4, 1)
+    for _ in range(2):
+        runs.generator.zero_grad(set_to_none=False)
+        runs._go_on(conditions, begins, random_numbers).sum().backward()
+        assert not any(each.requires_grad for each in running(runs))
+        gradients = {name: each.grad for name, each in runs.generator.named_parameters()}
+        assert gradients["emit.weight"].abs().sum() > 0
+        assert gradients["recurrence.weight_hh_l0"].abs().sum() > 0
+        assert bool(gradients["first_hidden"].abs().sum() > 0) == reached
+
+
+def test_runs_are_driven_and_judged_where_they_are_in_the_recording(recording, monkeypatch):
+    """Of ten bins and windows of four: a run begins, goes on, and begins elsewhere, as its real counterpart does."""
+    model, moved = learning(replace(SMALL, likelihood_steps=0, critic_lead=2), recording)
+    judged, driven = [], []
+
+    def judge(critic, real, fake, penalty, random, conditions):
+        judged.append((real, fake, conditions))
+        return critic_loss(critic, real, fake, penalty, random, conditions)
+
+    def go_on(conditions, begins, random):
+        driven.append((conditions, begins))
+        return CausalGan._go_on(model, conditions, begins, random)
+
+    monkeypatch.setattr(causal_gan, "critic_loss", judge)
+    monkeypatch.setattr(model, "_go_on", go_on)
+    for step in range(6):
+        last = model.places.clone()
+        moved(step)
+        (real, fake, conditions), (drives, begins) = judged[-1], driven[-1]
+        assert torch.equal(conditions, drives)
+        repeat, after = model.places.T
+        for run in range(4):
+            now = repeat[run], slice(after[run] - 4, after[run])
+            np.testing.assert_array_equal(real[run], recording.counts[now])
+            np.testing.assert_array_equal(conditions[run], recording.conditions[now])
+            if step:
+                assert begins[run] == (last[run, 1] + 4 > 10)
+                assert begins[run] or model.places[run].tolist() == [last[run, 0], last[run, 1] + 4]
+        assert torch.equal(model.running_previous, fake[:, -1].detach())
+        assert not fake.requires_grad
+    assert torch.stack([begins for _, begins in driven]).any()
 
 
 def test_the_critic_judges_windows_together_with_their_conditions(recording):
@@ -181,9 +262,9 @@ def test_likelihood_learns_a_burst_that_rates_do_not_tell(random_numbers):
     recording = from_counts(counts, 0.02)
     config = replace(SMALL, dropout=0.0, likelihood_rate=3e-2, likelihood_steps=150, likelihood_batch=64)
     model = CausalGan(config, population_of(recording))
-    optimizers = model.optimizers()
+    optimizers, data = model.optimizers(), data_of(recording)
     for step in range(150):
-        model.learn(step, crops_of(recording), optimizers, random_numbers)
+        model.learn(step, data, optimizers, random_numbers)
     with torch.no_grad():
         noise, first = model.generator.noise(1000, 6, random_numbers), model.generator.first_state(1000, random_numbers)
         drawn = model.generator(torch.zeros(1000, 6, 0), noise, first)[0][:, :, 0].sum(1)

@@ -9,7 +9,8 @@ from spikeloop.models.conditional_evaluation import Responses, evaluate_response
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from spikeloop.models.recordings.recording import Recording, from_counts, hold_out, with_conditions, with_lead
+from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions, with_lead
+from spikeloop.models.recordings.windows import hold_out
 
 LEAD, EVERY, UNITS = 3, 5, 8
 VELOCITY = (Condition("x", "cm/s", 0, 200),)

@@ -14,8 +14,9 @@ from spikeloop.models.examination import (
     examine,
 )
 from spikeloop.models.measures.likeness import STATISTICS, Likeness, independent_units, statistics_of
-from spikeloop.models.recordings.recording import cut_windows, from_counts, with_conditions, with_phase
+from spikeloop.models.recordings.recording import from_counts, with_conditions, with_phase
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.recordings.windows import cut_windows
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint, sole_writer
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.fitting import WINDOW_BINS, fit
 from spikeloop.models.measures.likeness import STATISTICS, statistics_of
-from spikeloop.models.recordings.recording import Recording, cut_windows, hold_out
+from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.recordings.windows import cut_windows, hold_out
 from tests.tiny_baseline import tiny_model
 
 FAMILIES = tuple(BASELINES)

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from spikeloop.models.population import Population
+from spikeloop.models.recordings.recording import from_counts
 from spikeloop.models.spike_gan import PRESETS, Generator, SpikeGan
+from spikeloop.models.training_data import TrainingData
 
 UNITS = 7
 NONE = np.zeros(0)
@@ -17,9 +19,9 @@ def of_rates(rates) -> Population:
     return Population("bernoulli", 1, means, np.sqrt(means * (1 - means)), (), NONE, NONE)
 
 
-def always(real):
-    """Crops that are the same windows."""
-    return lambda windows, bins, lead_in_bins: (real[:windows], real.new_zeros(windows, bins, 0))
+def data_of(windows: torch.Tensor) -> TrainingData:
+    """Training data of which every repeat is a window."""
+    return TrainingData(from_counts(windows.numpy(), 0.02), torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +64,7 @@ def test_a_learning_step_moves_generator_critic_and_average(random_numbers):
     model = SpikeGan(replace(PRESETS["fast"], batch=4), of_rates(0.1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     windows = (torch.rand(4, 32, UNITS) < 0.1).float()
-    loss = model.learn(0, always(windows), model.optimizers(), random_numbers)
+    loss = model.learn(0, data_of(windows), model.optimizers(), random_numbers)
     assert np.isfinite(loss)
     before.pop("critic.body.score.bias")  # cancels between real and fake
     before.pop("calibration")  # comes after training
@@ -78,7 +80,7 @@ def test_the_learning_rate_falls_with_the_step_and_not_with_the_runs_length(rand
     model = SpikeGan(replace(PRESETS["fast"], batch=2, decay_steps=100), of_rates(0.1))
     optimizers = model.optimizers()
     windows = torch.zeros(2, 32, UNITS)
-    model.learn(300, always(windows), optimizers, random_numbers)
+    model.learn(300, data_of(windows), optimizers, random_numbers)
     assert optimizers["generator"].param_groups[0]["lr"] == pytest.approx(PRESETS["fast"].learning_rate / 4)
 
 

@@ -13,15 +13,11 @@ from spikeloop.models.checkpoint import CHECKPOINT, read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families import FAMILIES, Settings, preset, suited_preset
 from spikeloop.models.population import population_of_description
-from spikeloop.models.recordings.recording import (
-    Recording,
-    cut_windows,
-    from_counts,
-    with_conditions,
-    with_phase,
-)
+from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions, with_phase
 from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.recordings.windows import cut_windows
 from spikeloop.models.training import Training, train
+from tests.models.test_training_data import stamped
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +42,6 @@ def small(family: str, calibrate_rates: bool = False, lead_bins: int = 0, **opti
     return Settings(family, "fast", config, calibrate_rates=calibrate_rates, lead_bins=lead_bins)
 
 
-def stamped(repeats: int, bins: int) -> Recording:
-    """Counts and conditions that both tell repeat and bin."""
-    stamp = np.stack(np.broadcast_arrays(np.arange(repeats)[:, None], np.arange(bins)), 2)
-    return with_conditions(from_counts(stamp, 0.02), stamp, ("repeat", "bin"))
-
-
 def driven(recording: Recording) -> Recording:
     """What nothing drives, driven by a smooth velocity."""
     random = np.random.Generator(np.random.Philox(7))
@@ -60,7 +50,12 @@ def driven(recording: Recording) -> Recording:
     return with_conditions(recording, smooth, ("velocity",), ("cm/s",))
 
 
+def crops_of(run: Training) -> torch.Tensor:
+    return run._data.crops(500, 32, torch.Generator().manual_seed(0))[0]
+
+
 def weights(run: Training) -> np.ndarray:
+    """Weights and running states."""
     return torch.cat([value.flatten() for value in run.model.state_dict().values()]).numpy()
 
 
@@ -176,25 +171,16 @@ def test_where_no_folder_can_be_a_checkpoint_is_a_failure_that_says_what_to_do(r
         Training(recording, settings, "cpu").save(tmp_path / "file")
 
 
-def test_training_windows_never_cross_a_seam(settings):
-    stamp = np.arange(10)[:, None] % 2 * np.ones((1, 40), int)  # repeats of only 0 and of only 1
-    run = Training(from_counts(stamp[:, :, None] * np.ones((1, 1, 2), int), 0.02), settings, "cpu")
-    windows = run._crops(500, 32, 0)[0].numpy()
-    assert windows.shape == (500, 32, 2)
-    np.testing.assert_array_equal(windows.min(axis=(1, 2)), windows.max(axis=(1, 2)))
-    assert set(windows[:, 0, 0]) == {0, 1}
-
-
 def test_what_is_held_out_is_not_trained_on(settings):
     """Unit 1 spikes in the repeats that are held out, and only there."""
     counts = np.zeros((10, 40, 2), int)
     counts[:, ::7, 0] = 1
     counts[4::5, ::7, 1] = 1
     run = Training(from_counts(counts, 0.02), settings, "cpu")
-    assert run._crops(500, 32, 0)[0][:, :, 1].max() == 0
+    assert crops_of(run)[:, :, 1].max() == 0
     assert run.examination.judged.counts[:, :, 1].max(axis=1).min() == 1
     everything = Training(from_counts(counts, 0.02), replace(settings, hold_out=0), "cpu")
-    assert everything._crops(500, 32, 0)[0][:, :, 1].max() == 1
+    assert crops_of(everything)[:, :, 1].max() == 1
 
 
 def test_likeness_improves_with_training(recording, settings, tmp_path):
@@ -278,13 +264,13 @@ def in_greater_numbers(recording: Recording) -> Recording:
     ("family", "emits"), [("spike_gan", "bernoulli"), ("causal_gan", "bernoulli"), ("vae", "counts")]
 )
 def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recording, family, emits, monkeypatch):
-    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 2048)
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 512)
     recording = in_greater_numbers(recording) if emits == "counts" else recording
-    run = Training(recording, small(family), "cpu")
+    run = Training(recording, small(family, **({"lead_in_bins": 8} if family in CAUSAL else {})), "cpu")
     average = [parameter.clone() for parameter in run.model.average.parameters()]
     run.model.calibration += 1.5
     run.calibrate()
-    found = run.sample(8000, seed=9).mean(axis=(0, 1))
+    found = run.sample(4000, seed=9).mean(axis=(0, 1))
     np.testing.assert_allclose(found, run.examination.counts_of_windows(), rtol=0.05)
     for before, after in zip(average, run.model.average.parameters(), strict=True):
         torch.testing.assert_close(before, after, rtol=0, atol=0)
@@ -301,8 +287,9 @@ def test_a_unit_that_never_fires_stays_silent(recording, monkeypatch):
 
 
 def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 512)
-    run = Training(recording, small("causal_gan", calibrate_rates=True, likelihood_steps=40, critic_lead=100), "cpu")
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
+    options = {"likelihood_steps": 40, "critic_lead": 100, "lead_in_bins": 8}
+    run = Training(recording, small("causal_gan", calibrate_rates=True, **options), "cpu")
     while run.steps < 42:
         run.step()
     first, last = (list(stage.parameters()) for stage in (run.model.first_stage, run.model.average))
@@ -320,30 +307,36 @@ def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tm
     np.testing.assert_array_equal(run.sample(20, seed=1), again.sample(20, seed=1))
 
 
-@pytest.mark.parametrize(("repeats", "bins"), [(10, 100), (1, 250)])
-@pytest.mark.parametrize("lead", [0, 3])
-def test_crops_lie_inside_repeats_with_the_conditions_that_drove_them(repeats, bins, lead):
-    """Conditions tell repeat and bin, and so do counts."""
-    run = Training(stamped(repeats, bins), small("causal_gan", lead_bins=lead), "cpu")
-    counts, conditions = (each.numpy() for each in run._crops(5000, 32, 5))
-    assert (counts.shape, conditions.shape) == ((5000, 32, 2), (5000, 37, 2))
-    assert (np.diff(counts[..., 1], axis=1) == 1).all()
-    assert (counts[..., 0] == counts[:, :1, 0]).all()
-    np.testing.assert_array_equal(conditions[:, 5:] - counts, np.broadcast_to([0, lead], counts.shape))
-    before = np.maximum(counts[:, :1, 1] - np.arange(5, 0, -1), 0) + lead  # a repeat begins as in its first bin
-    np.testing.assert_array_equal(conditions[:, :5, 1], before)
-    np.testing.assert_array_equal(conditions[:, :5, 0], counts[:, :5, 0])
-    training = run.examination.training
-    assert set(counts[:, 0, 1]) >= {0, training.bins - 32}
-    assert counts[..., 1].max() == training.bins - 1
+def test_a_lead_is_learned_with_the_conditions_of_so_many_bins_later():
+    run = Training(stamped(10, 100), small("causal_gan", lead_bins=3), "cpu")
+    counts, conditions = run._data.crops(500, 32, torch.Generator().manual_seed(0))
+    assert torch.equal(conditions - counts, torch.tensor([0.0, 3.0]).expand_as(counts))
 
 
-def test_short_repeats_give_shorter_crops_and_a_shorter_lead_in():
-    run = Training(stamped(10, 40), small("causal_gan"), "cpu")
-    for bins, lead_in, expected in ((32, 64, (32, 40)), (128, 0, (40, 40)), (128, 64, (40, 40))):
-        counts, conditions = run._crops(9, bins, lead_in)
-        assert (counts.shape[1], conditions.shape[1]) == expected
-        np.testing.assert_array_equal(conditions[:, -counts.shape[1] :], counts)
+@pytest.mark.parametrize(
+    ("bins", "lead_in", "drawn"), [(2000, 512, 512), (875, 512, 188), (400, 288, 32), (160, 96, 32)]
+)
+def test_windows_are_drawn_one_after_the_other_after_a_long_lead_in(bins, lead_in, drawn, monkeypatch):
+    """Four fifths of a continuous recording are trained on. Here a draw tells the bins of which it is."""
+    place = np.arange(float(bins))[:, None]
+    recording = with_conditions(from_counts(place % 2, 0.02), place, ("bin",))
+    run = Training(recording, small("causal_gan"), "cpu")
+    asked = []
+
+    def draw(conditions, bins, random):
+        asked.append((conditions[..., 0], bins))
+        return conditions[:, -bins:] % 256
+
+    monkeypatch.setattr(run.model, "draw", draw)
+    windows = run.sample(1000, seed=1)
+    assert windows.shape == (1000, 32, 1)
+    assert (np.diff(windows.astype(int), axis=1) % 256 == 1).all()
+    for conditions, bins_drawn in asked:
+        assert (conditions.shape[1], bins_drawn) == (lead_in + drawn, drawn)
+        assert (conditions[:, lead_in:].diff(dim=1) == 1).all()
+        before = conditions[:, lead_in : lead_in + 1] - torch.arange(float(lead_in), 0, -1)
+        assert torch.equal(conditions[:, :lead_in], before.clamp(min=0))
+        assert conditions[:, lead_in].min() < lead_in  # the beginning is drawn too
 
 
 @pytest.mark.parametrize("bins", [32, 33, 70])
@@ -360,17 +353,22 @@ def test_repeats_shorter_than_a_lead_in_or_a_crop_are_learned(recording, family,
     [("causal_gan", "velocity"), ("vae", "nothing"), ("vae_gan", "phase"), ("causal_gan", "nothing")],
 )
 def test_every_causal_family_resumes_in_either_stage_as_if_nothing_had_happened(recording, family, drives, tmp_path):
-    """Two stages of three steps: cut within the first, between them, and within the second."""
+    """Two stages, the second with runs that begin and go on: cut within the first, between them, and in the second."""
     recording = {"nothing": recording, "phase": with_phase(recording), "velocity": driven(recording)}[drives]
     settings = small(family, likelihood_steps=3)
-    whole = Training(recording, settings, "cpu")
-    train(whole, tmp_path / "whole", None, steps=6)
-    for steps in (2, 3, 5, 6):
-        part = Training(recording, settings, "cpu")
-        train(part, tmp_path / "cut", None, steps=steps)
-        assert part.steps == steps
+    whole, part = (Training(recording, settings, "cpu") for _ in range(2))
+    for step in range(8):
+        if step in (2, 3, 5, 6):
+            part.save(tmp_path)
+            part = Training(recording, settings, "cpu")
+            assert part.resume(tmp_path)
+            assert part.steps == step
+        assert whole.step() == part.step()
     np.testing.assert_array_equal(weights(whole), weights(part))
     assert np.isfinite(weights(whole)).all()
+    if whole.settings.config.adversarial:
+        assert whole.model.places.any()
+        assert {"places", "running_hidden", "running_previous", "running_slow"} <= read_checkpoint(tmp_path)[0].keys()
 
 
 def test_counts_are_learned_as_such(recording, tmp_path):
@@ -436,7 +434,7 @@ def test_tuning_to_velocity_and_phase_is_learned():
     run = Training(both, small("causal_gan", **options), "cpu")
     for _ in range(250):
         run.step()
-    cycles = torch.arange(100.0).remainder(50)[:, None].expand(1500, -1, -1)
+    cycles = torch.arange(100.0).remainder(50)[:, None].expand(400, -1, -1)
     for speed in (-1.5, 0.0, 1.5):
         driven_by = torch.cat([cycles, torch.full_like(cycles, speed)], 2)
         found = run.model.draw(driven_by, 50, torch.Generator().manual_seed(0)).mean(0).numpy()

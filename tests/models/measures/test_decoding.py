@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.decoding import (
-    Decodable,
-    DecoderComparison,
-    augmentation_curve,
-    compare_decoders,
-    fit_kalman,
-    fit_ridge,
-    r_squared,
-)
+from spikeloop.models.measures.decoder_comparison import DecoderComparison, augmentation_curve, compare_decoders
+from spikeloop.models.measures.decoding import Decodable, fit_kalman, fit_ridge, r_squared
 from spikeloop.models.recordings.catalogue import find_recording
 
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.bootstrap import BOOTSTRAPS, bootstrap_intervals
 from spikeloop.models.measures.likeness import (
-    BOOTSTRAPS,
     MOST_DRAWS,
     STATISTICS,
     Likeness,
-    bootstrap_intervals,
     distance,
     independent_units,
     judge,

@@ -67,6 +67,9 @@ def test_conditions_read_back_from_json_and_pass_over_what_they_do_not_know():
         {"low": "a"},
         {"low": float("nan")},
         {"high": float("inf")},
+        {"high": 1e39},  # no float32
+        {"high": 10**400},
+        {"low": -(10**400)},
         {"rest": 4.0},
         {"low": 4.0},
         {"cyclic": "yes"},

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -7,14 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.condition import conditions_from
+from spikeloop.models.recordings.files import load_recording
 from spikeloop.models.recordings.recording import (
-    BLOCKS,
-    cut_windows,
     from_counts,
-    hold_out,
-    load_recording,
     part_of,
-    random_windows,
     require_binary,
     require_spikes,
     with_conditions,
@@ -22,6 +19,7 @@ from spikeloop.models.recordings.recording import (
     with_phase,
     without_conditions,
 )
+from spikeloop.models.recordings.windows import BLOCKS, cut_windows, hold_out, random_windows
 
 
 @given(repeats=st.integers(1, 5), bins=st.integers(1, 40), window=st.integers(1, 12))
@@ -214,14 +212,19 @@ def test_conditions_belong_to_a_recording_and_can_be_left_out():
 @pytest.mark.parametrize(
     ("values", "names", "units", "message"),
     [
-        (np.zeros((3, 7, 2)), ["a"], None, r"expected finite conditions of shape \(3, 7, 1\)"),
+        (np.zeros((3, 7, 2)), ["a"], None, r"expected conditions of shape \(3, 7, 1\)"),
         (np.zeros((3, 6, 1)), ["a"], None, r"found \(3, 6, 1\)"),
         (np.zeros((7, 1)), ["a"], None, r"found \(1, 7, 1\)"),
-        (np.zeros((3, 7, 0)), [], None, "expected finite conditions"),
-        (np.full((3, 7, 1), np.nan), ["a"], None, "with NaN or infinity"),
-        (np.full((3, 7, 1), "b"), ["a"], None, "expected finite conditions"),
-        (np.zeros((3, 7, 1)), ["a"], ["cm", "s"], "a printable name and a unit for every condition"),
-        (np.zeros((3, 7, 1)), ["\x1b"], None, "a printable name and a unit"),
+        (np.zeros((3, 7, 0)), [], None, "expected conditions"),
+        (np.full((3, 7, 1), np.nan), ["a"], None, "expected conditions that are finite as float32, found NaN"),
+        (np.full((3, 7, 1), 1e39), ["a"], None, "or numbers beyond 3e38"),
+        (np.full((3, 7, 1), "b"), ["a"], None, r"found \(3, 7, 1\) of <U1"),
+        (np.zeros((3, 7, 1)), ["a"], ["cm", "s"], r"expected a name and a unit .* found \['a'\] in \['cm', 's'\]"),
+        (np.zeros((3, 7, 1)), ["\x1b"], None, "expected a name and a unit for every condition, printable"),
+        (np.zeros((3, 7, 1)), ["a" * 65], None, "of up to 64 letters"),
+        (np.zeros((3, 7, 1)), [""], None, "expected a name and a unit"),
+        (np.zeros((3, 7, 1)), ["a"], ["\n"], r"found \['a'\] in \['\\n'\]"),
+        (np.zeros((3, 7, 1)), ["a"], ["s" * 65], "of up to 64 letters"),
     ],
 )
 def test_what_drives_no_such_recording_is_refused(values, names, units, message):
@@ -272,8 +275,19 @@ def test_files_hold_conditions_too(tmp_path):
     np.savez(tmp_path / "nameless.npz", **arrays)
     assert [each.name for each in load_recording(tmp_path / "nameless.npz").channels] == ["condition 0", "condition 1"]
     np.savez(tmp_path / "short.npz", spikes=recording.counts[0], conditions=np.zeros((11, 2)), bin_size_s=0.02)
-    with pytest.raises(BadInputError, match=r"expected finite conditions of shape \(1, 12, 2\)"):
+    with pytest.raises(BadInputError, match=r"expected conditions of shape \(1, 12, 2\)"):
         load_recording(tmp_path / "short.npz")
+    for flat, shape in ((np.zeros(12), r"\(12,\)"), (np.array(3.0), r"\(\)")):
+        np.savez(tmp_path / "flat.npz", spikes=recording.counts[0], conditions=flat, bin_size_s=0.02)
+        with pytest.raises(BadInputError, match=rf"flat.npz: expected conditions of shape \(bins, .*, found {shape}"):
+            load_recording(tmp_path / "flat.npz")
+
+
+def test_what_a_recording_takes_as_conditions_a_card_takes_too():
+    largest = float(np.finfo(np.float32).max)
+    values = np.linspace(-largest, largest, 12)[:, np.newaxis]
+    channels = with_conditions(stamped(1, 12), values, ["a" * 64], ["s" * 64]).channels
+    assert conditions_from([asdict(each) for each in channels], "there") == channels
 
 
 def test_fluorescence_is_refused_where_spikes_are_wanted():

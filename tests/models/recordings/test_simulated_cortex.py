@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.models.recordings.simulated_cortex import (
     CORTEX_BIN_S,
     RunningCortex,
     m1_sim,
     make_cortex,
-    random_reaches,
     rates,
     respond,
 )

@@ -7,7 +7,7 @@ import pytest
 
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from spikeloop.models.recordings.recording import load_recording
+from spikeloop.models.recordings.files import load_recording
 from spikeloop.streamer.commands.main import main
 from spikeloop.streamer.engine import Engine
 from spikeloop.streamer.source import WindowSource, open_source
@@ -138,13 +138,13 @@ def test_fluorescence_is_written_as_it_is(tmp_path):
     bundle = tiny_stream_bundle(tmp_path / "light", distribution="fluorescence")
     run("generate", tmp_path / "light", "--duration", 0.2, "--out", tmp_path / "l.npz")
     got = written(tmp_path / "l.npz")
-    assert got["spikes"].dtype == np.float32
+    assert got["fluorescence"].dtype == np.float32
     assert "condition" not in got
-    np.testing.assert_array_equal(got["spikes"], open_source(bundle, 0, "cpu").take(200))
+    np.testing.assert_array_equal(got["fluorescence"], open_source(bundle, 0, "cpu").take(200))
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"), [("lsl:hand", "lsl: is for streams"), ("constant:x=9", "is it in another unit?")]
+    ("asked", "message"), [("lsl:hand", "lsl:STREAM is live"), ("constant:x=9", "is it in another unit?")]
 )
 def test_conditions_that_can_not_drive_it_are_told(tmp_path, capsys, asked, message):
     tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)

@@ -36,17 +36,20 @@ def succeed(*arguments: object) -> None:
     assert stopped.value.code == 0
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 64)
+
+
 QUICK = (
-    "from spikeloop.models import training; training.SAVE_EVERY_S = 0.1; training.CALIBRATION_WINDOWS = 256;"
+    "from spikeloop.models import training; training.SAVE_EVERY_S = 0.1; training.CALIBRATION_WINDOWS = 64;"
     "from spikeloop.streamer.commands.main import main; main()"
 )
 
 
 def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name, capsys):
-    trained = start(*train(data, tmp_path / "run", "--steps", 5, "--condition", "phase", "--json"), program=QUICK)
-    printed, errors = trained.communicate(timeout=110)
-    assert trained.returncode == 0, errors
-    document = json.loads(printed)
+    succeed(*train(data, tmp_path / "run", "--steps", 5, "--condition", "phase", "--json"))
+    document = json.loads(capsys.readouterr().out)
     assert (document["steps"], document["judged_on"], document["device"]) == (5, "held-out repeats", "cpu")
     assert {row["statistic"] for row in document["realism"]} >= {"covariance", "population count"}
     for row in document["realism"]:
@@ -62,8 +65,7 @@ def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name,
 
 
 @pytest.mark.parametrize("family", ["causal_gan", "vae", "vae_gan"])
-def test_what_was_recorded_beside_the_spikes_drives_a_model_with_a_lead(data, tmp_path, random, monkeypatch, family):
-    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 64)
+def test_what_was_recorded_beside_the_spikes_drives_a_model_with_a_lead(data, tmp_path, random, family):
     with np.load(data) as arrays:
         velocity = random.standard_normal((80, 64, 1))
         np.savez(tmp_path / "driven.npz", **arrays, conditions=velocity, condition_names=["velocity"])
@@ -75,9 +77,7 @@ def test_what_was_recorded_beside_the_spikes_drives_a_model_with_a_lead(data, tm
     assert description["recording"]["bins"] == 59
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_killed(
-    start, data, tmp_path, capsys, monkeypatch
-):
+def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_killed(start, data, tmp_path, capsys):
     """SIGKILL at any moment leaves a whole checkpoint. Saves are made more often here than every minute."""
     killed = start(*train(data, tmp_path / "cut", "--steps", 10**6), program=QUICK)
     deadline = time.monotonic() + 60
@@ -87,7 +87,6 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_it_had_not_been_kil
     killed.kill()
     killed.wait()
     steps = steps_in(tmp_path / "cut")
-    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
     for out in ("cut", "whole"):
         succeed(*train(data, tmp_path / out, "--steps", steps + 2))
         printed = capsys.readouterr()
@@ -119,18 +118,28 @@ def test_ctrl_c_keeps_what_was_learned(start, data, tmp_path):
     assert not list(out.glob("*.part"))
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(start, data, tmp_path):
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(data, tmp_path, capsys):
     resource = pytest.importorskip("resource", reason="needs POSIX limits")
-
-    def small_files_only():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    process = start(*train(data, tmp_path / "full", "--steps", 5), preexec_fn=small_files_only)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "could not write a checkpoint" in " ".join(errors.split())
-    assert "Traceback" not in errors
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        code, said = fails(capsys, *train(data, tmp_path / "full", "--steps", 5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1
+    assert "could not write a checkpoint" in " ".join(said.split())
     assert not list((tmp_path / "full").glob("*checkpoint*"))
+
+
+@pytest.mark.parametrize("lead_ms", ["nan", "inf", -1, 64])
+def test_a_lead_that_is_none_is_told(data, tmp_path, capsys, lead_ms):
+    with np.load(data) as arrays:
+        np.savez(tmp_path / "driven.npz", **arrays, conditions=np.zeros((80, 64, 1)))
+    options = ("--condition", "recorded", "--lead-ms", lead_ms)
+    code, said = fails(capsys, *train(tmp_path / "driven.npz", tmp_path / "out", *options))
+    assert code == 2
+    assert f"--lead-ms: expected 0 to 63 (less than a repeat), found {lead_ms}" in " ".join(said.split())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
