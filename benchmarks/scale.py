@@ -17,7 +17,8 @@ def measure(seconds: float) -> dict:
     """One stream after the other."""
     return {
         "about": f"Random causal Spike-GANs (preset `fast`) at 1 kHz and 5 Hz a unit, in steps of {STEP_BINS} bins,"
-        f" {seconds:g} s each, counts and events, one inlet. Memory is the process's, after a third of the time and at the end.",
+        f" {seconds:g} s each, counts and events, one inlet. Memory is the process's, after a third of the time and at"
+        " the end.",
         "rows": [_measure(units, seconds) for units in UNITS],
     }
 

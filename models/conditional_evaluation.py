@@ -33,6 +33,8 @@ Counts = NDArray[Any]  # uint8; of fluorescence, float32
 Floats = NDArray[np.float64]
 Stream = Callable[[int, NDArray[np.float32]], Counts]  # the next bins under conditions, (bins, channels)
 
+TRAINING_PASSES = 5  # of the training part's conditions, that a decoder is trained on the answers to
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -60,7 +62,8 @@ class Responses:
     Attributes
     ----------
     held_out : to the conditions of the held-out part, time and again, (draws * repeats, bins, units)
-    training : to those of the training part, (repeats, bins, units); None of a phase, which is the same in both parts
+    training : to those of the training part, `TRAINING_PASSES` times over, (repeats, bins, units); None of a phase,
+        which is the same in both parts
     """
 
     held_out: Counts
@@ -147,14 +150,16 @@ def _is_phase(channels: Sequence[Condition]) -> bool:
 def respond(stream: Stream, parts: Parts, draws: int = MOST_DRAWS) -> Responses:
     """Let one stream answer all that drove a recording, in order, repeat after repeat.
 
-    First the training part, so that the held-out one is met in the state in which the recording met it; then the
-    held-out part as often as asked for. Of a phase the training part is left out, as its repeats are all alike.
+    First the training part, several times over, as synthetic data cost nothing but time; so the held-out one is met
+    in the state in which the recording met it. Then the held-out part as often as asked for. Of a phase the training
+    part is left out, as its repeats are all alike.
 
     Parameters
     ----------
     stream : given a number of bins and their conditions, (bins, channels), the next bins, (bins, units)
     """
-    training = None if _is_phase(parts.whole.channels) else _answers(stream, parts.training)
+    phase = _is_phase(parts.whole.channels)
+    training = None if phase else np.concatenate([_answers(stream, parts.training) for _ in range(TRAINING_PASSES)])
     held_out = [_answers(stream, parts.held_out) for _ in range(draws)]
     return Responses(np.concatenate(held_out), training)
 
@@ -182,7 +187,7 @@ def evaluate_responses(responses: Responses, parts: Parts, seed: int = 0) -> Con
         return replace(judged, responses=likeness)
     decoding = compare_decoders(
         Decodable(_joined(training.counts), _joined(parts.movement)),
-        Decodable(_joined(responses.training), _joined(parts.movement)),
+        Decodable(_joined(responses.training), np.tile(_joined(parts.movement), (TRAINING_PASSES, 1))),
         Decodable(_joined(held_out.counts), _joined(parts.held_out_movement)),
     )
     judged = replace(judged, decoding=decoding)

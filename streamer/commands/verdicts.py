@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from spikeloop.models.conditional_evaluation import ConditionalEvaluation
+from spikeloop.models.conditional_evaluation import TRAINING_PASSES, ConditionalEvaluation
 from spikeloop.streamer.commands.output import likeness_rows, print_likeness
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def print_answers(answered: ConditionalEvaluation) -> None:
         print_likeness(continuous.rows, "the held-out part as one stream, by halves of blocks of 10 s")
         print(f"variance of the population count, model over real {continuous.population_variance_ratio:.2f}")
     if answered.decoding:
-        print("\ndecoding held-out conditions, R2 after training on real and on the model's answers:")
+        passes = f"{TRAINING_PASSES} times over the same movements"
+        print(f"\ndecoding held-out conditions, R2 after training on real and on the model's answers ({passes}):")
         table = Table("decoder", "condition", "real", "model", "ratio", box=None, pad_edge=False)
         for each in answered.decoding:
             figures = (f"{figure:.2f}" for figure in (each.real, each.synthetic, each.ratio))

@@ -1,5 +1,6 @@
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,7 +149,8 @@ def test_draws_come_after_the_lead_in_and_answer_to_the_conditions_of_their_own_
 
 
 def running(model: CausalGan) -> State:
-    return State(model.running_hidden, model.running_previous, model.running_slow)
+    states: Any = (model.running_hidden, model.running_previous, model.running_slow)
+    return State(*states)
 
 
 @pytest.fixture
@@ -239,7 +241,7 @@ def test_runs_are_driven_and_judged_where_they_are_in_the_recording(recording, m
             if step:
                 assert begins[run] == (last[run, 1] + 4 > 10)
                 assert begins[run] or model.places[run].tolist() == [last[run, 0], last[run, 1] + 4]
-        assert torch.equal(model.running_previous, fake[:, -1].detach())
+        assert torch.equal(running(model).previous, fake[:, -1].detach())
         assert not fake.requires_grad
     assert torch.stack([begins for _, begins in driven]).any()
 

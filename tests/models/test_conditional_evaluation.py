@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikeloop.models.conditional_evaluation import Responses, evaluate_responses, respond, split_as_trained, tuning
+from spikeloop.models.conditional_evaluation import (
+    TRAINING_PASSES,
+    Responses,
+    evaluate_responses,
+    respond,
+    split_as_trained,
+    tuning,
+)
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.condition import Condition, phase_condition
@@ -93,7 +100,8 @@ def test_one_stream_answers_the_training_part_and_then_the_held_out_one_time_and
     parts, echo = split_as_trained(numbered(10, 20), "model", VELOCITY, LEAD, EVERY), Echo()
     responses = respond(echo, parts, draws=3)
     assert responses.training is not None
-    np.testing.assert_array_equal(responses.training, parts.training.conditions)
+    passes = np.tile(parts.training.conditions, (TRAINING_PASSES, 1, 1))
+    np.testing.assert_array_equal(responses.training, passes)
     np.testing.assert_array_equal(responses.held_out, np.tile(parts.held_out.conditions, (3, 1, 1)))
     in_order = np.concatenate([responses.training.ravel(), responses.held_out.ravel()])
     np.testing.assert_array_equal(echo.asked.ravel(), in_order)

@@ -175,7 +175,7 @@ async def test_a_silent_stream_that_no_longer_answers_gives_way_to_one_that_does
 
 
 async def test_a_sender_that_pauses_keeps_its_place_also_when_connected_anew(send, stream_name, monkeypatch):
-    monkeypatch.setattr(lsl_condition, "STALE_S", 1.0)
+    monkeypatch.setattr(lsl_condition, "STALE_S", 0.5)
     sender = send()
     async with LslCondition(stream_name, CHANNELS, hold_s=0.1, decay_s=0.0) as condition:
         obey(sender, "send 0.5 1")
@@ -183,7 +183,7 @@ async def test_a_sender_that_pauses_keeps_its_place_also_when_connected_anew(sen
         await until(condition, partial(in_state, "resting"))
         send("repeat -1 -1", source="namesake")
         first = condition._inlet
-        deadline_s = time.monotonic() + 3.0  # longer than it takes to find the other
+        deadline_s = time.monotonic() + 2.5  # longer than it takes to find the other
         while time.monotonic() < deadline_s:
             np.testing.assert_array_equal(now_of(condition), REST)
             await asyncio.sleep(0.02)
