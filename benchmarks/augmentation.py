@@ -1,7 +1,12 @@
 """How much synthetic data help a decoder that has 1, 2 or 5 minutes of real ones: motor cortex, ridge regression."""
 
 import dataclasses
+from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +19,7 @@ from spikeloop.models.recordings.recording import Recording, part_of, with_lead
 from spikeloop.models.recordings.windows import hold_out
 from spikeloop.models.training import Training
 
+PICTURE = Path(__file__).parents[1] / "docs" / "augmentation.png"
 MINUTES, PIECES, LEAD_BINS = (1, 2, 5), 2, 3
 STEPS = {1: (200, 80), 2: (300, 120), 5: (500, 150)}  # of likelihood and in all beyond it; more learn it by heart
 KINDS = ("real alone", "real and synthetic", "synthetic alone")
@@ -33,12 +39,28 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
             rows.append(_row(minutes, kind, np.mean(values, axis=0)))
             print(rows[-1], flush=True)
     rows.append(_row(round(training.bins * training.bin_size_s / 60), KINDS[0], _r_squared([training], test)))
+    _draw(rows)
     return {
         "about": "m1_jango: R2 of a ridge decoder (10 bins of history) on the last fifth of the recording; mean of"
         f" {PIECES} pieces of the rest. The model was trained on the very minutes alone (preset `short`, fewer steps);"
         " the synthetic data are its responses to the kinematics of all 12 minutes, whose spikes it never saw.",
         "rows": rows,
     }
+
+
+def _draw(rows: list[dict]) -> None:
+    """docs/augmentation.png: the curves, a panel a column."""
+    figure, axes = plt.subplots(1, len(COLUMNS), figsize=(11, 2.8), layout="constrained")
+    for axis, column in zip(axes, COLUMNS, strict=True):
+        for kind, style in zip(KINDS, ("k.-", "b.-", "b.:"), strict=True):
+            points = [(row["minutes"], row[column]) for row in rows if row["trained on"] == kind]
+            axis.plot(*zip(*points, strict=True), style, label=kind)
+        axis.set(title=column, xlabel="real minutes", xscale="log", xticks=(1, 2, 5, 12), xticklabels=(1, 2, 5, 12))
+        axis.minorticks_off()
+    axes[0].set_ylabel("R2 on held-out real data")
+    axes[0].legend(fontsize=7)
+    figure.savefig(PICTURE, dpi=110)
+    plt.close(figure)
 
 
 def _row(minutes: int, kind: str, r_squared: NDArray[np.float64]) -> dict:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
+from spikeloop.exporters.scan import over_bins
 from spikeloop.models.baselines import BASELINES
 from spikeloop.models.causal_gan import CausalGan
 from spikeloop.models.causal_generator import Generator, Noise, State
@@ -114,7 +116,7 @@ def _export_stream(
 
 
 def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, dict[str, NDArray[np.float32]]]:
-    """A causal generator as ONNX, one bin at a time, and the state to begin from, by name.
+    """A causal generator as ONNX, bin after bin, and the state to begin from, by name.
 
     Raises
     ------
@@ -124,7 +126,9 @@ def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, d
     state = _settled(generator, population)
     names = [each for each in State._fields if getattr(state, each).shape[1]]
     example = {key: value.repeat(2, 1) for key, value in _bin_inputs(generator, population, state).items()}
-    exported = to_onnx(_Bin(generator, tuple(example)), example, ("counts", *(f"next_{each}" for each in names)), FORKS)
+    outputs = ("counts", *(f"next_{each}" for each in names))
+    one_bin = to_onnx(_Bin(generator, tuple(example)), example, outputs, FORKS)
+    exported = over_bins(onnx.load_from_string(one_bin), names).SerializeToString()
     return exported, {each: getattr(state, each).numpy() for each in names}
 
 

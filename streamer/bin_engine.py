@@ -1,4 +1,4 @@
-"""Run a causal generator on ONNX Runtime, one bin after the other, and never let invalid counts out."""
+"""Run a causal generator on ONNX Runtime, any number of bins at a time, and never let invalid counts out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,14 @@ class BinEngine:
         self.card = card = bundle.card
         self._session, self.provider, self.notice = open_generator(bundle, device)
         self._first = {name: _first_state(bundle, name) for name in card.state_tensors}
-        states = [(name, (None, self._first[name].shape[1])) for name in card.state_tensors]
+        states = [(name, ("batch", self._first[name].shape[1])) for name in card.state_tensors]
         sizes = ((CONDITION, len(card.conditions)), (UNIFORM, card.uniform_size), (NORMAL, card.normal_size))
         self._taken = [name for name, size in sizes if size]
         check_signature(
             card.name,
             self._session,
-            [*((name, (None, size)) for name, size in sizes if size), *states],
-            [(COUNTS, (None, len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
+            [*((name, ("bins", "batch", size)) for name, size in sizes if size), *states],
+            [(COUNTS, ("bins", "batch", len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
         )
         self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
         self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
@@ -53,7 +53,7 @@ class BinEngine:
         self._state = self._first
 
     def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
-        """The next bins.
+        """The next bins, the same however they are cut into calls.
 
         Parameters
         ----------
@@ -65,21 +65,26 @@ class BinEngine:
 
         Raises
         ------
+        BadInputError
+            If it gives another shape.
         FailureError
-            If the model gives NaN, or what is no count.
+            If the model fails, or gives NaN or what is no count.
         """
+        expected = (len(uniform), len(self.card.unit_names))
+        if not len(uniform):
+            return np.empty(expected, np.float32)
         given = {CONDITION: conditions, UNIFORM: uniform, NORMAL: normal}
-        series = [(name, given[name]) for name in self._taken]
-        counts = np.empty((len(uniform), len(self.card.unit_names)), np.float32)
-        state = self._state
+        series = {name: np.ascontiguousarray(given[name][:, np.newaxis]) for name in self._taken}
         try:
-            for bin_ in range(len(counts)):
-                now = {name: values[bin_ : bin_ + 1] for name, values in series}
-                emitted, *after = self._session.run(self._outputs, now | state)
-                state = dict(zip(self.card.state_tensors, after, strict=True))
-                counts[bin_] = emitted[0]
+            emitted, *after = self._session.run(self._outputs, series | self._state)
         except Exception as error:  # ONNX Runtime's own exceptions share no base
             raise FailureError(f"{self.card.name}: the generator failed ({first_line(error)})") from error
+        if emitted.shape != (expected[0], 1, expected[1]):
+            raise BadInputError(
+                f"{self.card.name}: expected an output of shape {(expected[0], 1, expected[1])} (bins, 1, units), the"
+                f" generator gives {emitted.shape}; its card and its ONNX file don't belong together"
+            )
+        counts, state = emitted[:, 0], dict(zip(self.card.state_tensors, after, strict=True))
         self._check(counts, state)
         self._state = state
         return counts

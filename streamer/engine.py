@@ -38,9 +38,9 @@ class Engine:
         self.inference_s = 0.0
         self._session, self.provider, self.notice = open_generator(bundle, device)
         self._binding = self._session.io_binding()
-        output = (None, self.card.window_bins, len(self.card.unit_names))
+        output = ("windows", self.card.window_bins, len(self.card.unit_names))
         check_signature(
-            self.card.name, self._session, [(LATENT, (None, self.card.latent_size))], [(PROBABILITY, output)]
+            self.card.name, self._session, [(LATENT, ("windows", self.card.latent_size))], [(PROBABILITY, output)]
         )
         self.run(np.zeros((1, bundle.card.latent_size), np.float32))
 

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Device = Literal["auto", "cpu", "cuda"]
-Wanted = Sequence[tuple[str, tuple[int | None, ...]]]  # names and shapes; None for a free axis
+Wanted = Sequence[tuple[str, tuple[int | str, ...]]]  # names and shapes; a word for a free axis
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -72,7 +72,7 @@ def check_signature(name: str, session: Any, inputs: Wanted, outputs: Wanted) ->
         )
         if not fits:
             described = ", ".join(f"{each.name} {each.type} {each.shape}" for each in found)
-            expected = ", ".join(f"{key} tensor(float) {['batch', *shape[1:]]}" for key, shape in wanted.items())
+            expected = ", ".join(f"{key} tensor(float) {list(shape)}" for key, shape in wanted.items())
             raise BadInputError(
                 f"{name}: expected generator {side} {expected}, found {described}; its card and its ONNX file don't"
                 " belong together"
@@ -143,11 +143,11 @@ def _notice(provider: str, available: Sequence[str], device: Device) -> str:
     return ""
 
 
-def _shape_fits(found: Sequence[int | str | None], expected: tuple[int | None, ...]) -> bool:
+def _shape_fits(found: Sequence[int | str | None], expected: tuple[int | str, ...]) -> bool:
     """Whether a declared shape allows the expected one; the first axis must be free."""
     if len(found) != len(expected) or isinstance(found[0], int):
         return False
-    return all(not isinstance(f, int) or f == e for f, e in zip(found[1:], expected[1:], strict=True))
+    return all(f == e for f, e in zip(found[1:], expected[1:], strict=True) if isinstance(f, int))
 
 
 def first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
+from spikeloop.exporters.scan import over_bins
 from spikeloop.models.measures.likeness import statistics_of
 from spikeloop.models.recordings.condition import Condition
 
@@ -127,7 +128,7 @@ def tiny_stream_generator(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return over_bins(model, [name for name, size in states.items() if size]).SerializeToString()
 
 
 def _vectors(name: str, size: int) -> onnx.ValueInfoProto:

@@ -217,11 +217,11 @@ def test_an_exported_phase_wraps(stream):
     bundle = stream[1]
     card = bundle.card
     session = onnxruntime.InferenceSession(bundle.generator, providers=["CPUExecutionProvider"])
-    chance = {"uniform": np.full((1, card.uniform_size), 0.5), "normal": np.zeros((1, card.normal_size))}
+    chance = {"uniform": np.full((1, 1, card.uniform_size), 0.5), "normal": np.zeros((1, 1, card.normal_size))}
     fixed = {name: value.astype(np.float32) for name, value in (chance | bundle.parameters).items()}
 
     def hidden(phase):
-        given = {"condition": np.array([[phase, 5]], np.float32)}
+        given = {"condition": np.array([[[phase, 5]]], np.float32)}
         return np.asarray(session.run(["next_hidden"], given | fixed)[0])
 
     for phase, same, other in ((0, 64, 1), (0, -64, 63), (63, -1, 64)):
@@ -253,5 +253,5 @@ def test_fluorescence_that_nothing_drives_becomes_onnx_too(random):
     content, first = bins_to_onnx(generator, population)  # checks parity
     assert {name: value.shape for name, value in first.items()} == {"hidden": (1, 4), "previous": (1, 3)}
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    assert [each.name for each in session.get_inputs()] == ["uniform", "hidden", "previous"]
-    assert [each.name for each in session.get_outputs()] == ["counts", "next_hidden", "next_previous"]
+    assert {each.name for each in session.get_inputs()} == {"uniform", "hidden", "previous"}
+    assert {each.name for each in session.get_outputs()} == {"counts", "next_hidden", "next_previous"}

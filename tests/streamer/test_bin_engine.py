@@ -31,10 +31,10 @@ def test_counts_are_what_onnx_runtime_alone_computes_from_the_first_state_on(bun
     state = tiny_first_state(4, 2)
     for bin_ in range(50):
         now = slice(bin_, bin_ + 1)
-        taken = {"condition": conditions[now], "uniform": uniform[now], "normal": normal[now]}
+        taken = {"condition": conditions[now, None], "uniform": uniform[now, None], "normal": normal[now, None]}
         named = dict(zip((each.name for each in session.get_outputs()), session.run(None, taken | state), strict=True))
         state = {name: named[f"next_{name}"] for name in state}
-        np.testing.assert_array_equal(got[now], named["counts"])
+        np.testing.assert_array_equal(got[now], named["counts"][0])
     assert got.any()
     assert not got.all()
 
@@ -88,12 +88,15 @@ def test_what_is_sound_comes_out(tmp_path, random, distribution):
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        ({"uniform_size": 5}, r"expected generator inputs .*uniform tensor\(float\) \['batch', 5\].*found .*4\]"),
-        ({"normal_size": 3}, r"expected generator inputs .*normal tensor\(float\) \['batch', 3\]"),
+        (
+            {"uniform_size": 5},
+            r"inputs .*uniform tensor\(float\) \['bins', 'batch', 5\].*found .*4\]",
+        ),
+        ({"normal_size": 3}, r"expected generator inputs .*normal tensor\(float\) \['bins', 'batch', 3\]"),
         ({"normal_size": 0}, "expected generator inputs .*found .*normal"),
         ({"conditions": ()}, "expected generator inputs .*found .*condition"),
-        ({"conditions": (asdict(CHANNELS[0]),)}, r"expected generator inputs condition .*\['batch', 1\]"),
-        ({"unit_names": ("a", "b")}, r"expected generator outputs counts tensor\(float\) \['batch', 2\]"),
+        ({"conditions": (asdict(CHANNELS[0]),)}, r"expected generator inputs condition .*\['bins', 'batch', 1\]"),
+        ({"unit_names": ("a", "b")}, r"expected generator outputs counts tensor\(float\) \['bins', 'batch', 2\]"),
         ({"state_tensors": ("hidden", "previous")}, "expected generator inputs .*found .*slow"),
         ({"state_tensors": ("hidden", "previous", "counts")}, "first state 'counts'.* found none"),
     ],

@@ -37,7 +37,7 @@ def test_results_of_earlier_runs_are_not_overwritten(bundle, random):
         (
             {"latent_size": 9},
             {},
-            r"expected generator inputs latent tensor\(float\) \['batch', 9\], found latent .*8",
+            r"expected generator inputs latent tensor\(float\) \['windows', 9\], found latent .*8",
         ),
         ({"window_bins": 64}, {}, r"expected generator outputs .*64, 4\], found .*32, 4"),
         ({"unit_names": ("a", "b")}, {}, r"expected generator outputs .*32, 2\], found .*32, 4"),
