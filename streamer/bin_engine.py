@@ -48,9 +48,9 @@ class BinEngine:
         )
         self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
         self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
+        self._nothing = [np.zeros((1, size), np.float32) for _, size in sizes]
         self._state = self._first
-        self.run(*(np.zeros((1, size), np.float32) for _, size in sizes))
-        self._state = self._first
+        self.rehearse()
 
     def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
         """The next bins, the same however they are cut into calls.
@@ -88,6 +88,12 @@ class BinEngine:
         self._check(counts, state)
         self._state = state
         return counts
+
+    def rehearse(self) -> None:
+        """Run a bin and forget it, which brings weights and code back into the caches of a core that slept."""
+        before = self._state
+        self.run(*self._nothing)
+        self._state = before
 
     def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
         sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._largest

@@ -7,7 +7,7 @@ from typing import Protocol
 
 __all__ = ["Clock", "SimulatedClock", "WallClock"]
 
-EVENT_LOOP_GRAIN_S = 0.001  # asyncio rounds its waits up to whole milliseconds
+EVENT_LOOP_GRAIN_S = 0.002  # asyncio rounds its waits up to whole milliseconds, and a core that slept wakes late
 
 
 class Clock(Protocol):
@@ -32,7 +32,7 @@ class WallClock:
     async def sleep_until(self, time_s: float) -> None:
         """Return at `time_s` to within the system's timer slack, or at once if it has passed; always yields once.
 
-        The event loop alone would wake up to 1 ms late, so the last stretch (under 1 ms) is slept in the thread.
+        The event loop alone would wake a millisecond or two late, so the last stretch is slept in the thread.
         """
         await asyncio.sleep(max(0.0, time_s - self.now() - EVENT_LOOP_GRAIN_S))
         rest = time_s - self.now()

@@ -43,6 +43,9 @@ class SpikeSink(Protocol):
     def push(self, step: Step) -> None: ...
 
 
+REHEARSED_S = 0.004  # before a step that is made when it is due, where there is time
+
+
 def bin_end_s(start_s: float, bin_size_s: float, bins: NDArray[np.int64]) -> NDArray[np.float64]:
     """The ends of bins, counted from the start in whole bins, so that no rounding error builds up."""
     return start_s + (bins + 1).astype(np.float64) * bin_size_s
@@ -83,7 +86,10 @@ async def stream(
             length = step_bins if bins is None else min(step_bins, bins - first_bin)
             stamps_s = bin_end_s(start_s, source.bin_size_s, np.arange(first_bin, first_bin + length))
             due_s = float(stamps_s[-1])
-            if not ahead:
+            if isinstance(supply, OnDemand):
+                if length * source.bin_size_s > 2 * REHEARSED_S:
+                    await clock.sleep_until(due_s - REHEARSED_S)
+                    supply.rehearse()
                 await clock.sleep_until(due_s)
             driven = await supply.step(stamps_s)
             step = _make_step(driven, first_bin, stamps_s, start_s, source.bin_size_s, event_random)

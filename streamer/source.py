@@ -53,6 +53,10 @@ class SpikeSource(Protocol):
     @property
     def dtype(self) -> np.dtype: ...
 
+    def rehearse(self) -> None:
+        """Get ready to be quick in a moment; what is taken stays the same."""
+        ...
+
     def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
         """The next bins, uint8 array of shape (bins, units), whatever number was taken before.
 
@@ -72,6 +76,9 @@ class _RunSource(ABC):
         self.unit_names, self.bin_size_s, self.run_bins = card.unit_names, card.bin_size_s, run_bins
         self._on_inference = on_inference
         self._ready: Counts = np.empty((0, len(card.unit_names)), np.uint8)
+
+    def rehearse(self) -> None:  # noqa: B027
+        """There is nothing to get ready."""
 
     def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:  # noqa: ARG002
         """The next bins, uint8 array of shape (bins, units)."""
@@ -137,6 +144,10 @@ class StreamSource:
         self.dtype = np.dtype(np.float32 if card.signal == "fluorescence" else np.uint8)
         self._uniform = seeded(seed, SPIKES)
         self._normal = seeded(seed, LATENT)
+
+    def rehearse(self) -> None:
+        """Run the model once for nothing, so that it is quick in a moment."""
+        self._engine.rehearse()
 
     def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
         """The next bins, (bins, units), driven by conditions, (bins, channels); at rest where none are given."""

@@ -112,6 +112,10 @@ class OnDemand:
     async def __aexit__(self, *error: object) -> None:
         pass
 
+    def rehearse(self) -> None:
+        """Get ready: a step is due in a moment."""
+        self._source.rehearse()
+
     async def step(self, stamps_s: NDArray[np.float64]) -> Driven:
         """The bins that end at these times; raises what the source raised."""
         conditions = self._condition.at(stamps_s)

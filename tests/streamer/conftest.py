@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+import numpy.testing  # noqa: F401 (it loads itself late, and an async test would be blamed for blocking)
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 

@@ -32,4 +32,4 @@ async def test_only_the_last_stretch_of_a_wait_is_slept_in_the_thread(blockbuste
     monkeypatch.setattr("spikeloop.streamer.clock.time.sleep", slept.append)
     clock = WallClock()
     await clock.sleep_until(clock.now() + 0.05)
-    assert all(0 < rest <= 0.001 for rest in slept)
+    assert all(0 < rest <= 0.002 for rest in slept)

@@ -90,6 +90,9 @@ async def test_several_spikes_in_a_bin_are_several_events():
     class Several:
         unit_names, bin_size_s, run_bins, dtype = ("a", "b"), 0.02, 1, np.dtype(np.uint8)
 
+        def rehearse(self) -> None:
+            pass
+
         def take(self, bins, conditions=None):
             return np.tile(np.array([[3, 0]], np.uint8), (bins, 1))
 
@@ -121,6 +124,9 @@ async def test_nothing_of_a_broken_model_is_emitted():
     class Breaks:
         unit_names, bin_size_s, run_bins, dtype = ("a",), 0.02, 1, np.dtype(np.uint8)
         taken = 0
+
+        def rehearse(self) -> None:
+            pass
 
         def take(self, bins, conditions=None):
             self.taken += bins

@@ -31,6 +31,9 @@ class Diagonal:
     def __init__(self, units: int) -> None:
         self.unit_names, self.bin = tuple(map(str, range(units))), 0
 
+    def rehearse(self) -> None:
+        pass
+
     def take(self, bins: int, conditions: np.ndarray | None = None) -> np.ndarray:
         numbers = np.arange(self.bin, self.bin + bins)
         self.bin += bins

@@ -23,6 +23,9 @@ class Counting:
         self.taken, self.fails_at = 0, fails_at
         self.threads: set[str] = set()
 
+    def rehearse(self) -> None:
+        pass
+
     def take(self, bins: int, conditions: np.ndarray | None = None) -> np.ndarray:
         assert conditions is not None
         assert len(conditions) == bins
