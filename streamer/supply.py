@@ -1,9 +1,13 @@
 """Where a stream's steps come from: made ahead of time, or on demand where what drives them comes live."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -17,6 +21,7 @@ __all__ = ["Driven", "LiveCondition", "OnDemand", "Prefetcher"]
 
 AHEAD = 2  # chunks that wait, ready or in the making
 CHUNK_S = 0.1  # at least: a hand-over between threads costs more than a slice
+STEP_BACK = 10  # of Linux's niceness
 SHORTEST_DETOUR_S = 1e-3  # work of less than that is not worth a thread
 
 
@@ -55,7 +60,7 @@ class Prefetcher:
         self._next = 0
 
     async def __aenter__(self) -> Self:
-        self._worker = ThreadPoolExecutor(1, "spikeloop-prefetch")
+        self._worker = ThreadPoolExecutor(1, "spikeloop-prefetch", initializer=_step_back)
         self._order()
         try:
             await asyncio.wrap_future(self._pending[0])
@@ -94,6 +99,13 @@ class Prefetcher:
     def _take(self) -> Driven:
         conditions = self._feed.take(self._chunk_bins)
         return Driven(self._source.take(self._chunk_bins, conditions), conditions)
+
+
+def _step_back() -> None:
+    """Give this thread a lower priority, where that can be done for one: it works ahead, others are due."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + STEP_BACK)
 
 
 class OnDemand:
