@@ -64,7 +64,7 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     family, config_type, _ = FAMILIES[settings["family"]]
     try:
         config = config_type(**settings["config"] | {"betas": tuple(settings["config"]["betas"])})
-        population = population_of_description(recording)
+        population = _population(recording, arrays)
         model = family(config, population)
         model.load_state_dict({key: tensors[key] for key in model.state_dict()})
     except (KeyError, TypeError, RuntimeError) as error:
@@ -87,6 +87,13 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         description, name or out.stem, kind="window", window_bins=config.window_bins, latent_size=sampled.latent_size
     )
     return write_bundle(out, card, generator, critic, reference)
+
+
+def _population(recording: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Population:
+    """What was trained on, with the means that the critic's views are scaled by, which are no tensors of its own."""
+    population = population_of_description(recording)
+    means = arrays.get("generator.emission.means")
+    return population if means is None else dataclasses.replace(population, means=means.astype(np.float64))
 
 
 def _export_stream(
@@ -129,7 +136,27 @@ def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, d
     outputs = ("counts", *(f"next_{each}" for each in names))
     one_bin = to_onnx(_Bin(generator, tuple(example)), example, outputs, FORKS)
     exported = over_bins(onnx.load_from_string(one_bin), names).SerializeToString()
+    _check_bins(one_bin, exported, names)
     return exported, {each: getattr(state, each).numpy() for each in names}
+
+
+def _check_bins(one_bin: bytes, many: bytes, states: Sequence[str]) -> None:
+    """Make sure that several bins in one go are those bins one after the other, to the bit."""
+    import onnxruntime
+
+    single, whole = (onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]) for each in (one_bin, many))
+    random = np.random.Generator(np.random.Philox(1))
+    given = {each.name: _random_input(each.name, (1, each.shape[1]), random) for each in single.get_inputs()}
+    series = {key: np.stack([value, value[:, ::-1], value]) for key, value in given.items() if key not in states}
+    state = {key: given[key] for key in states}
+    expected = []
+    for bin_ in range(3):
+        emitted, *after = single.run(None, {key: value[bin_] for key, value in series.items()} | state)
+        state = dict(zip(states, after, strict=True))
+        expected.append(emitted)
+    (found,) = whole.run(["counts"], series | {key: given[key] for key in states})
+    if not np.array_equal(np.stack(expected), np.asarray(found)):
+        raise FailureError("ONNX Runtime gives other bins in one go than one by one; nothing was exported")
 
 
 @torch.no_grad()

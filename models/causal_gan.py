@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spikeloop.models.causal_generator import Generator, GeneratorConfig, State
 from spikeloop.models.critic import (
@@ -26,7 +26,7 @@ from spikeloop.models.critic import (
     critic_loss,
     generator_loss,
 )
-from spikeloop.models.gan import Gan
+from spikeloop.models.gan import Gan, descend
 from spikeloop.models.population import Population
 from spikeloop.models.training_data import TrainingData
 from spikeloop.models.vae import Encoder, divergence, slow_latents
@@ -69,7 +69,9 @@ COUNTS = replace(FAST, modes=4, likelihood_batch=8)  # of counts every mode cost
 PRESETS = {
     "fast": FAST,
     "counts": COUNTS,
-    "short": replace(COUNTS, dropout=0.5, likelihood_steps=700),  # learned by heart after some more
+    "short": replace(
+        COUNTS, dropout=0.5, likelihood_steps=700, divergence_steps=350
+    ),  # learned by heart after some more
 }
 VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
 VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}
@@ -158,7 +160,7 @@ class CausalGan(Gan):
         share = math.cos(math.pi / 2 * min(1.0, step / config.likelihood_steps))
         optimizer.param_groups[0]["lr"] = config.likelihood_rate * max(0.03, share)
         loss = self._surprise(data, min(1.0, (step + 1) / config.divergence_steps), random)
-        _descend(optimizer, loss, 1.0)
+        descend(optimizer, loss, 1.0)
         self._average_generator(step)
         return loss.item()
 
@@ -183,13 +185,13 @@ class CausalGan(Gan):
             fake = self._go_on(conditions, begins, random)
         conditions = conditions if conditions.shape[2] else None
         loss = critic_loss(self.critic, real, fake.detach(), config.penalty, random, conditions)
-        _descend(optimizers["critic"], loss)
+        descend(optimizers["critic"], loss)
         if follows:
             self.critic.requires_grad_(False)
             total = generator_loss(self.critic, fake, conditions)  # the windows that the critic just saw: half the work
             if config.likelihood_weight:
                 total = total + config.likelihood_weight * self._surprise(data, 1.0, random)
-            _descend(optimizers["generator"], total, 5.0)
+            descend(optimizers["generator"], total, 5.0)
             self.critic.requires_grad_(True)
             self._average_generator(config.likelihood_steps + step)
         return loss.item()
@@ -231,11 +233,3 @@ def _critic(config: CausalGanConfig, generator: Generator, population: Populatio
         return Critic(body, views, scale=population.deviations)
     projection = ConditionProjection(deepcopy(generator.condition), config.drive_size, units, config.kernel)
     return Critic(body, views, projection, scale=population.deviations)
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, steepest: float | None = None) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if steepest is not None:
-        nn.utils.clip_grad_norm_([each for group in optimizer.param_groups for each in group["params"]], steepest)
-    optimizer.step()

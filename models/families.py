@@ -67,7 +67,8 @@ def suited_preset(family: str, recording: Recording) -> str:
     presets = _presets_of(family)
     if "short" in presets and recording.repeats * recording.bins < SHORT_BINS:
         return "short"
-    return "counts" if "counts" in presets and recording.counts.max() > 1 else "fast"
+    several = recording.signal == "spikes" and recording.counts.max() > 1
+    return "counts" if "counts" in presets and several else "fast"
 
 
 def _presets_of(family: str) -> Mapping[str, Any]:

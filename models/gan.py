@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spikeloop.models.critic import Critic
 from spikeloop.models.training_data import TrainingData
 
-__all__ = ["Gan"]
+__all__ = ["Gan", "descend"]
 
 
 class Gan(nn.Module, ABC):
@@ -73,3 +73,12 @@ class Gan(nn.Module, ABC):
     def _average_generator(self, step: int) -> None:
         decay = min(self._average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
         torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, steepest: float | None = None) -> None:
+    """One step down a loss, by a gradient that is cut to a norm of `steepest`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if steepest is not None:
+        nn.utils.clip_grad_norm_([each for group in optimizer.param_groups for each in group["params"]], steepest)
+    optimizer.step()

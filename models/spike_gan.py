@@ -21,7 +21,7 @@ from spikeloop.models.critic import (
     generator_loss,
     straight_through_bernoulli,
 )
-from spikeloop.models.gan import Gan
+from spikeloop.models.gan import Gan, descend
 from spikeloop.models.population import Population
 from spikeloop.models.training_data import TrainingData
 
@@ -112,9 +112,9 @@ class SpikeGan(Gan):
                 fake = self._fake_windows(random)
             real, _ = data.crops(self.config.batch, self.config.window_bins, random)
             loss = critic_loss(self.critic, real, fake, self.config.penalty, random)
-            _descend(optimizers["critic"], loss)
+            descend(optimizers["critic"], loss)
         self.critic.requires_grad_(False)
-        _descend(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))
+        descend(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))
         self.critic.requires_grad_(True)
         self._average_generator(step)
         return loss.item()
@@ -129,12 +129,6 @@ def _set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], config: Spik
     share = 1 / (1 + step / config.decay_steps) if config.decay_steps else 1.0
     for optimizer in optimizers:
         optimizer.param_groups[0]["lr"] = config.learning_rate * share
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 class Generator(nn.Module):

@@ -270,6 +270,7 @@ def _train(
     on_progress: Callable[[Progress], None],
 ) -> tuple[Likeness, ...]:
     resumed = training.resume(folder)
+    found_steps = training.steps if resumed else -1
     training.model.calibration.zero_()  # what is trained on is calibrated anew at the end
     training.model.keep_stage(1)
     on_progress(Progress(training.steps, training.trained_s, training.likeness, resumed))
@@ -290,7 +291,8 @@ def _train(
     except FailureError:
         raise  # what diverged is not worth keeping
     except BaseException:
-        training.save(folder)
+        if training.steps > found_steps:  # else what is there is this, and finished perhaps
+            training.save(folder)
         raise
     training.save(folder)
     return training.likeness

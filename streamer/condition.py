@@ -28,7 +28,7 @@ __all__ = [
 Values = NDArray[np.float32]
 
 MARGIN = 0.5  # of a channel's range, that values may lie beyond it; what is further is in another unit
-KEY = "condition"  # of the array in a file
+KEYS = ("condition", "conditions")  # of the array in a file: as generated, or as recorded
 LIVE = "lsl:"
 KINDS = "expected rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz, phase, phase:FIRST or lsl:STREAM"
 
@@ -70,12 +70,10 @@ class ArrayFeed:
     ----------
     values : float32 array of shape (bins, channels)
     channels : tell what rest is
-    rest_bins : bins that were taken after the end
     """
 
     values: Values
     channels: tuple[Condition, ...]
-    rest_bins: int = field(default=0, init=False)
     _next: int = field(default=0, init=False)
 
     def take(self, bins: int) -> Values:
@@ -83,7 +81,6 @@ class ArrayFeed:
         given = self.values[self._next : self._next + bins]
         self._next += len(given)
         missing = bins - len(given)
-        self.rest_bins += missing
         return np.concatenate([given, np.tile(rest_of(self.channels), (missing, 1))])
 
 
@@ -203,12 +200,16 @@ def _from_file(path: str, channels: tuple[Condition, ...]) -> ArrayFeed:
         arrays = read_arrays(Path(path))
     except BadInputError as error:
         raise BadInputError(f"--condition: {error}") from error
-    if KEY not in arrays:
-        raise BadInputError(f"--condition: {path}: expected an array named {KEY}; found {', '.join(arrays) or 'none'}")
-    values = arrays[KEY]
+    key = next((key for key in KEYS if key in arrays), None)
+    if key is None:
+        expected = " or ".join(KEYS)
+        raise BadInputError(
+            f"--condition: {path}: expected an array named {expected}; found {', '.join(arrays) or 'none'}"
+        )
+    values = arrays[key]
     if values.dtype.kind not in "buif" or values.ndim != 2 or values.shape[1] != len(channels) or not len(values):
         raise BadInputError(
-            f"--condition: {path}: expected {KEY} to be numbers of shape (bins, {len(channels)}), one column each for"
+            f"--condition: {path}: expected {key} to be numbers of shape (bins, {len(channels)}), one column each for"
             f" {_listed(channels)}; found {values.dtype} of shape {values.shape}"
         )
     _check(values, channels, path)
@@ -216,7 +217,7 @@ def _from_file(path: str, channels: tuple[Condition, ...]) -> ArrayFeed:
 
 
 def _check(values: NDArray, channels: tuple[Condition, ...], where: str) -> None:
-    """Make sure that values, (bins, channels), are finite and near what training saw; tells the first that is not."""
+    """Make sure that values, (bins, channels), are finite and near what was recorded; tells the first that is not."""
     low, high = limits_of(channels).astype(np.float32)  # as precise as recorded values are
     with np.errstate(over="ignore"):  # what is no float32 is infinite, and so refused
         values = values.astype(np.float32)
@@ -232,7 +233,7 @@ def _check(values: NDArray, channels: tuple[Condition, ...], where: str) -> None
     elif asked.cyclic:
         advice = "a phase is counted in whole bins"
     else:
-        advice = f"training saw {asked.low:g} to {asked.high:g}; is it in another unit?"
+        advice = f"recorded were {asked.low:g} to {asked.high:g}; is it in another unit?"
     place = f"{where}: bin {bin_}" if len(values) > 1 else where
     raise BadInputError(f"--condition: {place}: expected {asked.name!r} from {expected}, found {found:g}; {advice}")
 

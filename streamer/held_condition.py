@@ -13,7 +13,7 @@ from spikeloop.streamer.condition import limits_of
 __all__ = ["ConditionReport", "HeldCondition"]
 
 Floats = NDArray[np.float64]
-State = Literal["live", "held", "resting", "absent"]
+State = Literal["live", "decaying", "resting", "absent"]
 
 FURTHEST_S = 10.0  # that a stamp may be from the present; beyond, its sender goes by another clock
 LONGEST_QUEUE = 16_384  # samples stamped ahead that wait for their time
@@ -25,14 +25,14 @@ class ConditionReport:
 
     Attributes
     ----------
-    state : "live" while the last valid sample is recent, "held" from when its hold ran out until it has decayed,
+    state : "live" while the last valid sample is recent, "decaying" from when its hold ran out until it has decayed,
         "resting" after that and before the first sample; "absent" where there is no stream
     samples : all that came
     invalid : of these, ignored for a NaN or infinity
     off_clock : ignored, as their stamps are more than 10 s off LSL's clock, or more are ahead of it than can wait
     clipped : with a value too far from what was seen in training
     gaps : times the hold ran out
-    held_bins, resting_bins : bins in these states
+    decaying_bins, resting_bins : bins in these states
     refused : the latest stream that could not be used, and why
     """
 
@@ -42,7 +42,7 @@ class ConditionReport:
     off_clock: int = 0
     clipped: int = 0
     gaps: int = 0
-    held_bins: int = 0
+    decaying_bins: int = 0
     resting_bins: int = 0
     refused: str = ""
 
@@ -70,7 +70,7 @@ class HeldCondition:
         self._values: Floats = self._rest[np.newaxis]  # (samples, channels)
         self._state: State = "resting"
         self._samples = self._invalid = self._off_clock = self._clipped = 0
-        self._gaps = self._held_bins = self._resting_bins = 0
+        self._gaps = self._decaying_bins = self._resting_bins = 0
 
     def offer(self, stamps_s: Floats, values: NDArray, now_s: float) -> None:
         """Samples came.
@@ -89,7 +89,7 @@ class HeldCondition:
         values = values[taken].astype(np.float64)
         allowed = np.minimum(np.maximum(values, self._low), self._high)
         self._clipped += int(np.count_nonzero((allowed != values).any(axis=1)))
-        self._queue(stamps_s[taken], allowed)
+        self._queue(stamps_s[taken], np.where(self._cyclic, np.rint(allowed), allowed))  # phases are whole bins
 
     def at(self, ends_s: Floats) -> NDArray[np.float32]:
         """The conditions of bins by their ends, (bins,), ascending also from call to call; (bins, channels)."""
@@ -115,7 +115,7 @@ class HeldCondition:
             off_clock=self._off_clock,
             clipped=self._clipped,
             gaps=self._gaps,
-            held_bins=self._held_bins,
+            decaying_bins=self._decaying_bins,
             resting_bins=self._resting_bins,
         )
 
@@ -137,5 +137,5 @@ class HeldCondition:
         before = np.concatenate([[self._state == "live"], live[:-1]])
         self._gaps += int(np.count_nonzero(before & ~live))
         self._resting_bins += int(np.count_nonzero(resting))
-        self._held_bins += int(np.count_nonzero(~live & ~resting))
-        self._state = "live" if live[-1] else "resting" if resting[-1] else "held"
+        self._decaying_bins += int(np.count_nonzero(~live & ~resting))
+        self._state = "live" if live[-1] else "resting" if resting[-1] else "decaying"

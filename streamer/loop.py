@@ -87,7 +87,7 @@ async def stream(
             stamps_s = bin_end_s(start_s, source.bin_size_s, np.arange(first_bin, first_bin + length))
             due_s = float(stamps_s[-1])
             if isinstance(supply, OnDemand):
-                if length * source.bin_size_s > 2 * REHEARSED_S:
+                if length * source.bin_size_s > 2 * REHEARSED_S and clock.now() < due_s - REHEARSED_S:
                     await clock.sleep_until(due_s - REHEARSED_S)
                     supply.rehearse()
                 await clock.sleep_until(due_s)

@@ -118,7 +118,8 @@ class LslCondition:
         try:
             values, stamps_s = inlet.pull_chunk(timeout=0.0, max_samples=MOST_SAMPLES, as_numpy=True)
         except RuntimeError:  # it ended
-            self._inlet, self._absent = None, True
+            if self._inlet is inlet:  # and no other that was connected meanwhile
+                self._inlet, self._absent = None, True
             self._lost.set()
             return
         if len(stamps_s):

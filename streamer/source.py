@@ -58,7 +58,7 @@ class SpikeSource(Protocol):
         ...
 
     def take(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
-        """The next bins, uint8 array of shape (bins, units), whatever number was taken before.
+        """The next bins, array of `dtype` of shape (bins, units), whatever number was taken before.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ def open_source(
     BadInputError
         If the bundle can't be run, or `cuda` was asked for and is not to be had.
     FailureError
-        If ONNX Runtime is needed and not installed, or the generator gives anything but probabilities.
+        If ONNX Runtime is needed and not installed, or the generator gives anything but probabilities or counts.
     """
     if bundle.card.family in BASELINES:
         return SamplerSource(bundle, seed, on_inference)

@@ -83,18 +83,21 @@ class Status:
                 self._show_live()
             else:
                 while not self._ended.wait(LINE_EVERY_S):
-                    self._console.print(self._figures(), soft_wrap=True)
+                    self._console.print(Text("  ").join([self._figures(), *self._remarks()]), soft_wrap=True)
         except Exception:  # of any kind: it is only a picture
             return
 
     def _show_live(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             while not self._ended.wait(REFRESH_S):
-                live.update(Group(self._figures(), *self._raster()), refresh=True)
+                live.update(Group(self._figures(), *self._remarks(), *self._raster()), refresh=True)
 
     def _raster(self) -> list[Text]:
         can_show = self._console.encoding.startswith("utf")
         return [Text(braille_raster(self._dots), style="cyan")] if can_show else []
+
+    def _remarks(self) -> list[Text]:
+        return [Text(self._remark())] if self._remark is not None else []
 
     def _figures(self) -> Text:
         report = self._health.report()
@@ -103,8 +106,7 @@ class Status:
         return Text(  # in 80 columns
             f"{report.bins * self._health.bin_size_s:8.1f} s  ratio {report.ratio:.4f}"
             f"  lateness p99 {report.lateness_ms['p99']:.2f} ms, {report.late_steps} late"
-            f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}"
-            f"{f'  {self._remark()}' if self._remark is not None else ''}",
+            f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}",
             no_wrap=True,
             overflow="ellipsis",
         )

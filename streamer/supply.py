@@ -125,8 +125,9 @@ class OnDemand:
         pass
 
     def rehearse(self) -> None:
-        """Get ready: a step is due in a moment."""
-        self._source.rehearse()
+        """Get ready, where that is quick enough for the event loop: a step is due in a moment."""
+        if self._bin_s < SHORTEST_DETOUR_S:
+            self._source.rehearse()
 
     async def step(self, stamps_s: NDArray[np.float64]) -> Driven:
         """The bins that end at these times; raises what the source raised."""

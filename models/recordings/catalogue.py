@@ -164,6 +164,8 @@ def find_recording(
     """
     if Path(name_or_path).suffix in (".npz", ".mat"):
         return _load_path(Path(name_or_path), bin_size_s, repeat_bins)
+    if repeat_bins is not None:
+        raise BadInputError(f"--repeat-bins: {name_or_path} has its own layout; it is for files")
     if name_or_path.partition(":")[0] == "m1-sim":
         return _simulate_m1(name_or_path)
     if name_or_path not in CATALOGUE:

@@ -23,7 +23,7 @@ class Condition:
     Attributes
     ----------
     name, unit : as shown to users, e.g. "velocity x" in "cm/s"
-    low, high : the range that was seen in training
+    low, high : the range that was recorded
     rest : its value where nothing is asked for
     cyclic : whether it is the phase of a repeated stimulus: whole bins from 0 to `high`, one further each bin
     """

@@ -33,6 +33,8 @@ def open_drive(asked: str | None, channels: tuple[Condition, ...], hold_s: float
         if not 0 <= seconds <= LONGEST_WAIT_S:
             raise BadInputError(f"--condition-{option}: expected 0 to {LONGEST_WAIT_S:g} s, found {seconds:g}")
     if asked is not None and is_live(asked):
+        if not live_name(asked):
+            raise BadInputError("--condition: expected the name of a stream after lsl:, found none")
         return Drive(asked, LslCondition(live_name(asked), channels, hold_s, decay_s))
     asked, feed = open_offline_drive(asked, channels)
     return Drive(asked, feed)
@@ -75,8 +77,8 @@ def drive_line(drive: Drive, bins: int) -> str:
     report = drive.condition.report()
     return (
         f"\ncondition {drive.asked}: {report.samples} samples, {report.invalid} invalid, {report.off_clock} off clock,"
-        f" {report.clipped} clipped, {report.gaps} gaps, {report.held_bins} bins held, {report.resting_bins} at rest"
-        f"{f'; refused {report.refused}' if report.refused else ''}"
+        f" {report.clipped} clipped, {report.gaps} gaps, {report.decaying_bins} bins decaying,"
+        f" {report.resting_bins} at rest{f'; refused {report.refused}' if report.refused else ''}"
     )
 
 

@@ -255,7 +255,7 @@ def _checked_bins(window_bins: int) -> int:
 def _judged_on(subject: _Subject, every: int) -> str:
     """What was judged by, in words, and whether the model can have seen it."""
     parts = subject.parts
-    what = f"1 of {every} repeats" if parts.training.bins == parts.held_out.bins else f"the last {1 / every:.0%}"
+    what = f"1 of {every} repeats" if parts.whole.repeats >= every else f"the last {1 / every:.0%}"
     if subject.responses is not None:
         what += " under its conditions"
     if subject.left_out is None:

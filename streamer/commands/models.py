@@ -32,7 +32,11 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
     for bundle in bundles:
         card = bundle.card
         print(f"{card.name}: {card.family}, {len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins,", end=" ")
-        print(f"windows of {card.window_bins} bins, SHA-256 {bundle.sha256[:12]}...")
+        length = "without end" if card.kind == "stream" else f"windows of {card.window_bins} bins"
+        print(f"{length}, SHA-256 {bundle.sha256[:12]}...")
+        if card.channels:
+            channels = ", ".join(f"{each.name} ({each.unit})" for each in card.channels)
+            print(f"  driven by {channels}; spikes {card.latency_bins} bins late")
         print(f"  trained on {_origin(card.training)}")
         print(f"  likeness {_likeness(card.realism)}")
     return 0

@@ -86,7 +86,7 @@ def train(
         raise BadInputError("--minutes, --steps: expected more than 0")
     check_seed(seed)
     recording = find_recording(data, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins)
-    recording, lead_bins = _conditioned(recording, family, condition, lead_ms)
+    recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
     if family in BASELINES:
         if minutes_or_steps:
             raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
@@ -107,7 +107,9 @@ def train(
     return 0
 
 
-def _conditioned(recording: Recording, family: str, condition: str, lead_ms: float) -> tuple[Recording, int]:
+def _conditioned(
+    recording: Recording, family: str, condition: str, lead_ms: float, hold_out: int
+) -> tuple[Recording, int]:
     """The recording with what the model is to answer to, and the lead in bins."""
     if condition == "none":
         if lead_ms:
@@ -118,6 +120,11 @@ def _conditioned(recording: Recording, family: str, condition: str, lead_ms: flo
     if condition == "phase":
         if lead_ms:
             raise BadInputError("--lead-ms: a phase is known ahead; leave it out")
+        if recording.repeats < hold_out:
+            raise BadInputError(
+                f"--condition phase: expected at least {hold_out} repeats, as one in {hold_out} is held out, found"
+                f" {recording.repeats}; lower --hold-out (0 trains on all)"
+            )
         return with_phase(recording), 0
     if not recording.channels:
         raise BadInputError(

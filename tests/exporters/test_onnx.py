@@ -9,7 +9,8 @@ import torch
 from onnx import TensorProto, helper
 
 from spikeloop.exporters.bundle import read_bundle
-from spikeloop.exporters.onnx import _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
+from spikeloop.exporters.onnx import _population, _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
+from spikeloop.models.causal_gan import CausalGan, CausalGanConfig
 from spikeloop.models.causal_generator import Generator, GeneratorConfig, Noise, State
 from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
@@ -227,6 +228,16 @@ def test_an_exported_phase_wraps(stream):
     for phase, same, other in ((0, 64, 1), (0, -64, 63), (63, -1, 64)):
         np.testing.assert_array_equal(hidden(phase), hidden(same))
         assert not np.allclose(hidden(phase), hidden(other))
+
+
+def test_the_critics_view_of_crowds_is_that_of_what_was_trained_on():
+    """Its scale is no tensor of its own: it follows from the means."""
+    arrays = {"generator.emission.means": np.full(3, 30, np.float32)}
+    described = {"name": "many", "unit_names": ["a", "b", "c"], "distribution": "counts", "largest": 90}
+    population = _population(described, arrays)
+    critic = CausalGan(replace(CausalGanConfig(), window_bins=16), population).critic
+    assert critic.views is not None
+    assert critic.views.crowd == pytest.approx((90 + 5 * 90**0.5) / 20)
 
 
 @pytest.mark.parametrize(("fires_in", "fired"), [(63, 1), (0, 0), (62, 0)])

@@ -26,7 +26,7 @@ def test_it_rests_before_the_first_sample():
     held = HeldCondition(CHANNELS)
     np.testing.assert_array_equal(at(held, 0.1, 0.2), [REST, REST])
     report = held.report()
-    assert (report.state, report.resting_bins, report.held_bins, report.gaps) == ("resting", 2, 0, 0)
+    assert (report.state, report.resting_bins, report.decaying_bins, report.gaps) == ("resting", 2, 0, 0)
 
 
 def test_a_bin_has_the_latest_sample_that_is_not_after_its_end():
@@ -44,10 +44,10 @@ def test_it_is_held_then_decays_to_rest_and_returns_at_once():
     offer(held, [(0.0, 1.0, 2.0)])
     got = at(held, 0.0, 0.5, 0.75, 1.0)
     np.testing.assert_allclose(got, [[1, 2], [1, 2], [0.75, 1.75], [0.5, 1.5]])
-    assert held.report().state == "held"
+    assert held.report().state == "decaying"
     np.testing.assert_allclose(at(held, 1.25, 1.5, 9.0), [[0.25, 1.25], REST, REST])
     report = held.report()
-    assert (report.state, report.gaps, report.held_bins, report.resting_bins) == ("resting", 1, 3, 2)
+    assert (report.state, report.gaps, report.decaying_bins, report.resting_bins) == ("resting", 1, 3, 2)
     offer(held, [(9.5, -1.0, 0.0)])
     np.testing.assert_array_equal(at(held, 9.5, 10.1), np.array([[-1, 0], [-0.9, 0.1]], np.float32))
     assert held.report().gaps == 2
@@ -57,7 +57,7 @@ def test_without_a_decay_it_rests_as_soon_as_the_hold_runs_out():
     held = HeldCondition(CHANNELS, hold_s=0.5, decay_s=0.0)
     offer(held, [(0.0, 1.0, 2.0)])
     np.testing.assert_array_equal(at(held, 0.5, 0.51), [[1, 2], REST])
-    assert (held.report().held_bins, held.report().resting_bins) == (0, 1)
+    assert (held.report().decaying_bins, held.report().resting_bins) == (0, 1)
 
 
 def test_samples_that_are_not_finite_are_ignored_and_counted():
@@ -140,5 +140,11 @@ def test_any_samples_in_any_steps_give_what_the_definition_gives(samples, steps)
         expected = [by_the_book(samples, end_s, hold_s, decay_s) for end_s in step]
         np.testing.assert_allclose(got, np.reshape(expected, (bins, 2)), atol=1e-5)
     report = held.report()
-    assert report.gaps <= report.held_bins + report.resting_bins <= sum(steps)
+    assert report.gaps <= report.decaying_bins + report.resting_bins <= sum(steps)
     assert report.invalid <= report.samples == len(samples) - len(waiting)
+
+
+def test_phases_are_whole_bins_so_that_what_drove_a_bin_can_drive_it_again():
+    held = HeldCondition([phase_condition(10)])
+    held.offer(np.array([1.0]), np.array([[3.6]]), 1.0)
+    assert held.at(np.array([1.0])).tolist() == [[4.0]]

@@ -10,7 +10,7 @@ from spikeloop.streamer.clock import SimulatedClock
 from spikeloop.streamer.condition import ArrayFeed, PhaseFeed, RestFeed
 from spikeloop.streamer.engine import Engine
 from spikeloop.streamer.health import Health
-from spikeloop.streamer.loop import bin_end_s, stream
+from spikeloop.streamer.loop import REHEARSED_S, bin_end_s, stream
 from spikeloop.streamer.source import WindowSource, open_source
 from tests.tiny import tiny_stream_bundle
 
@@ -205,6 +205,28 @@ async def test_a_live_session_is_repeated_bit_for_bit_by_the_conditions_it_recor
         np.testing.assert_array_equal(replayed.joined(field), kept.joined(field))
     at_rest = await run_stream(driven, RestFeed(CHANNELS), step_bins)
     assert not np.array_equal(at_rest.joined("counts"), kept.joined("counts"))
+
+
+async def test_a_step_is_rehearsed_just_before_it_is_due_where_there_is_time():
+    clock = SimulatedClock(50.0)
+    rehearsed_s, taken_s = [], []
+
+    class Watched:
+        unit_names, bin_size_s, run_bins, dtype = ("a",), 0.02, 1, np.dtype(np.uint8)
+
+        def rehearse(self) -> None:
+            rehearsed_s.append(clock.now())
+
+        def take(self, bins, conditions=None):
+            taken_s.append(clock.now())
+            clock.time_s += 0.05 if len(taken_s) == 5 else 0.0  # a stall: the next two are late
+            return np.zeros((bins, 1), np.uint8)
+
+    health = Health(0.02, 1)
+    await stream(Watched(), [], clock, health, Scripted(), start_s=50, step_bins=1, seed=0, bins=10)
+    due_s = 50 + 0.02 * np.arange(1, 11)
+    soon = [due for due, taken in zip(due_s, taken_s, strict=True) if taken <= due + 1e-9]
+    np.testing.assert_allclose(rehearsed_s, [due - REHEARSED_S for due in soon if due > due_s[0]])
 
 
 @pytest.mark.parametrize("step_bins", [1, 20, 300])

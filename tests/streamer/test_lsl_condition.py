@@ -147,7 +147,7 @@ async def test_it_rests_when_its_sender_is_killed_and_follows_the_next_that_fits
         await until(condition, partial(near, REST))
         assert 0.5 < time.monotonic() - killed_s < 2.0
         assert condition.report().gaps == 1
-        assert condition.report().held_bins > 5
+        assert condition.report().decaying_bins > 5
 
         other = send("repeat 0.1 0.2 0.3", channels=3)
         await until(condition, partial(refusing, "expected 2 numbers, found 3 numbers"))

@@ -177,3 +177,11 @@ def test_without_torch_training_says_what_to_install(data, tmp_path):
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert outcome.returncode == 1
     assert "torch not installed, which training needs; pip install 'spikeloop[train]'" in outcome.stderr
+
+
+def test_a_phase_of_too_few_repeats_is_refused_as_its_end_would_never_be_learned(tmp_path, capsys):
+    np.savez(tmp_path / "few.npz", spikes=np.eye(40, 3, dtype=np.uint8)[np.newaxis].repeat(4, 0), bin_size_s=0.02)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--data", str(tmp_path / "few.npz"), "--condition", "phase", "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    assert "expected at least 5 repeats, as one in 5 is held out, found 4" in capsys.readouterr().err
