@@ -88,6 +88,9 @@ def test_a_recording_of_ones_own_becomes_a_stream(tmp_path):
 def test_the_shipped_bundles_are_steered_one_command_after_the_other(tmp_path):
     for command in STEERED:
         run(command, tmp_path)
+    first, again = (np.load(tmp_path / name) for name in ("down.npz", "again.npz"))
+    np.testing.assert_array_equal(first["spikes"], again["spikes"])
+    assert (first["condition"] == [0, -15]).all()
 
 
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):
