@@ -64,7 +64,7 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     family, config_type, _ = FAMILIES[settings["family"]]
     try:
         config = config_type(**settings["config"] | {"betas": tuple(settings["config"]["betas"])})
-        population = _population(recording, arrays)
+        population = population_of_description(recording)
         model = family(config, population)
         model.load_state_dict({key: tensors[key] for key in model.state_dict()})
     except (KeyError, TypeError, RuntimeError) as error:
@@ -87,13 +87,6 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         description, name or out.stem, kind="window", window_bins=config.window_bins, latent_size=sampled.latent_size
     )
     return write_bundle(out, card, generator, critic, reference)
-
-
-def _population(recording: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Population:
-    """What was trained on, with the means that the critic's views are scaled by, which are no tensors of its own."""
-    population = population_of_description(recording)
-    means = arrays.get("generator.emission.means")
-    return population if means is None else dataclasses.replace(population, means=means.astype(np.float64))
 
 
 def _export_stream(

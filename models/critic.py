@@ -105,7 +105,8 @@ class CountViews(nn.Module):
     def __init__(self, bins: int, units: int, most_at_once: float = CROWDS, width: int = 256) -> None:
         """`most_at_once` is the largest population count of a bin that is common."""
         super().__init__()
-        self.crowd = max(1.0, most_at_once / CROWDS)  # spikes
+        self.register_buffer("crowd", torch.tensor(max(1.0, most_at_once / CROWDS)))  # spikes
+        self.crowd: Tensor
         self.lags = range(1, min(LAGS, bins - 1) + 1)
         features = units * (1 + FEW + len(self.lags))
         self.units = nn.Sequential(nn.Linear(features, width), nn.LeakyReLU(LEAK), nn.Linear(width, 1))

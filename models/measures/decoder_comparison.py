@@ -63,7 +63,7 @@ def compare_decoders(
 
     Parameters
     ----------
-    real_training, synthetic_training : as many bins of each for a fair comparison
+    real_training, synthetic_training : what a model makes costs nothing, so there may be more of it
     real_test : of the same units and columns, not in either
 
     Raises

@@ -9,14 +9,14 @@ import torch
 from onnx import TensorProto, helper
 
 from spikeloop.exporters.bundle import read_bundle
-from spikeloop.exporters.onnx import _population, _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
+from spikeloop.exporters.onnx import _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
 from spikeloop.models.causal_gan import CausalGan, CausalGanConfig
 from spikeloop.models.causal_generator import Generator, GeneratorConfig, Noise, State
 from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families import FAMILIES, Settings
 from spikeloop.models.families import preset as named
-from spikeloop.models.population import population_of
+from spikeloop.models.population import population_of, population_of_description
 from spikeloop.models.recordings.condition import phases, rest_of
 from spikeloop.models.recordings.recording import Recording, with_conditions, with_phase
 from spikeloop.models.recordings.simulated import correlated_groups
@@ -231,13 +231,18 @@ def test_an_exported_phase_wraps(stream):
 
 
 def test_the_critics_view_of_crowds_is_that_of_what_was_trained_on():
-    """Its scale is no tensor of its own: it follows from the means."""
-    arrays = {"generator.emission.means": np.full(3, 30, np.float32)}
+    """A checkpoint tells only the names of units; what was scaled by their means comes with its tensors."""
+    config = replace(CausalGanConfig(), window_bins=16)
     described = {"name": "many", "unit_names": ["a", "b", "c"], "distribution": "counts", "largest": 90}
-    population = _population(described, arrays)
-    critic = CausalGan(replace(CausalGanConfig(), window_bins=16), population).critic
-    assert critic.views is not None
-    assert critic.views.crowd == pytest.approx((90 + 5 * 90**0.5) / 20)
+    empty = population_of_description(described)
+    trained, loaded = (
+        CausalGan(config, each) for each in (replace(empty, means=np.full(3, 30.0), deviations=np.full(3, 6.0)), empty)
+    )
+    loaded.load_state_dict(trained.state_dict())
+    assert trained.critic.views is not None
+    assert trained.critic.views.crowd == pytest.approx((90 + 5 * 90**0.5) / 20)
+    windows = torch.full((2, 16, 3), 40.0)
+    torch.testing.assert_close(loaded.critic(windows), trained.critic(windows))
 
 
 @pytest.mark.parametrize(("fires_in", "fired"), [(63, 1), (0, 0), (62, 0)])
