@@ -26,7 +26,8 @@ from spikeloop.models.interrupts import hold_interrupts
 __all__ = ["Bundle", "read_bundle", "shipped_bundles", "write_bundle"]
 
 GENERATOR, CRITIC, PARAMETERS, REFERENCE = "generator.onnx", "critic.onnx", "parameters.npz", "reference.npz"
-FILES = (GENERATOR, CRITIC, PARAMETERS, REFERENCE)
+CRITIC_CHANGES, CRITIC_EFFECTS = "critic_changes.onnx", "critic_effects.onnx"
+FILES = (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS, PARAMETERS, REFERENCE)
 LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger, and a zip must not fill the memory
 LARGEST_CARD = 2**24
 ZOO = "zoo"
@@ -39,6 +40,7 @@ class Bundle:
     Attributes
     ----------
     generator, critic : ONNX files as bytes; empty where the family has none
+    critic_changes, critic_effects : how the critic answers to rearranged spikes, as of `critic_graphs`; may be empty
     parameters : by name, of a baseline all that it is, of a "stream" generator the tensors of its first state
     reference : statistics of the training recording by name
     sha256 : of the card, and so of everything
@@ -50,6 +52,8 @@ class Bundle:
     parameters: Mapping[str, np.ndarray]
     reference: Mapping[str, NDArray[np.float64]]
     sha256: str
+    critic_changes: bytes = b""
+    critic_effects: bytes = b""
 
 
 def shipped_bundles() -> dict[str, Path]:
@@ -88,12 +92,14 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
     for name in (*((GENERATOR,) if not baseline else ()), *((PARAMETERS,) if endless else ()), REFERENCE):
         if name not in card.files:
             raise BadInputError(f"{path}: the card does not list {name}; get the bundle again")
-    for name in (GENERATOR, CRITIC):
+    for name in (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS):
         _refuse_external_data(card.files, files, name, path)
     return Bundle(
         card=card,
         generator=files[GENERATOR] if GENERATOR in card.files else b"",
         critic=files[CRITIC] if CRITIC in card.files else b"",
+        critic_changes=files[CRITIC_CHANGES] if CRITIC_CHANGES in card.files else b"",
+        critic_effects=files[CRITIC_EFFECTS] if CRITIC_EFFECTS in card.files else b"",
         parameters=_parse_arrays(files, PARAMETERS, path) if PARAMETERS in card.files else {},
         reference=_parse_arrays(files, REFERENCE, path),
         sha256=sha256(files[CARD]).hexdigest(),
@@ -107,6 +113,8 @@ def write_bundle(
     critic: bytes,
     reference: Mapping[str, NDArray[np.float64]],
     parameters: Mapping[str, np.ndarray] | None = None,
+    critic_changes: bytes = b"",
+    critic_effects: bytes = b"",
 ) -> Bundle:
     """Write a bundle to a folder, or to one file where `path` ends in `.zip`; whole or not at all.
 
@@ -121,7 +129,14 @@ def write_bundle(
     FailureError
         If the disk refuses.
     """
-    parts = {GENERATOR: generator, CRITIC: critic, PARAMETERS: _pack(parameters or {}), REFERENCE: _pack(reference)}
+    parts = {
+        GENERATOR: generator,
+        CRITIC: critic,
+        CRITIC_CHANGES: critic_changes,
+        CRITIC_EFFECTS: critic_effects,
+        PARAMETERS: _pack(parameters or {}),
+        REFERENCE: _pack(reference),
+    }
     files = {name: content for name, content in parts.items() if content}
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
     files[CARD] = format_card(card)

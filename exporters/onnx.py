@@ -1,10 +1,7 @@
 """From a training checkpoint to a bundle: generator and critic as ONNX, checked against torch."""
 
 import dataclasses
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,8 @@ from torch import Tensor, nn
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
+from spikeloop.exporters.critic_graphs import CriticGraphs, critic_to_onnx
+from spikeloop.exporters.graph import random_input, to_onnx
 from spikeloop.exporters.scan import over_bins
 from spikeloop.models.baselines import BASELINES
 from spikeloop.models.causal_gan import CausalGan
@@ -24,17 +23,13 @@ from spikeloop.models.checkpoint import read_checkpoint
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families import FAMILIES
 from spikeloop.models.fitting import WINDOW_BINS
-from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.population import Population, population_of_description
 from spikeloop.models.recordings.condition import phases, rest_of
 
-__all__ = ["bins_to_onnx", "export_bundle", "to_onnx"]
+__all__ = ["bins_to_onnx", "export_bundle"]
 
-OPSET = 18
-PARITY_BATCHES = (1, 2, 7, 64)
 FORKS = 1 / 16  # of a batch of bins: a spike at its very threshold may fall either way
 SETTLING_BINS = 512
-PARITY_TOLERANCE = 1e-4  # float32 sums of a few hundred terms, in another order
 
 
 def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundle:
@@ -74,10 +69,7 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
         ) from error
     model.eval()
 
-    windows = {"windows": torch.zeros(2, config.window_bins, population.units)}
-    if population.channels:
-        windows["conditions"] = torch.zeros(2, config.window_bins, len(population.channels))
-    critic = to_onnx(model.critic, windows, ("score",))
+    critic = critic_to_onnx(model.critic, config.window_bins, population.units, len(population.channels))
     reference = _part(arrays, "reference.")
     if isinstance(model, CausalGan):
         return _export_stream(model, population, description, out, name, critic, reference)
@@ -86,7 +78,7 @@ def export_bundle(checkpoint: Path, out: Path, name: str | None = None) -> Bundl
     card = _card(
         description, name or out.stem, kind="window", window_bins=config.window_bins, latent_size=sampled.latent_size
     )
-    return write_bundle(out, card, generator, critic, reference)
+    return write_bundle(out, card, generator, critic.score, reference, None, critic.changes, critic.effects)
 
 
 def _export_stream(
@@ -95,7 +87,7 @@ def _export_stream(
     description: dict,
     out: Path,
     name: str | None,
-    critic: bytes,
+    critic: CriticGraphs,
     reference: Mapping[str, np.ndarray],
 ) -> Bundle:
     generator = model.calibrated()
@@ -112,7 +104,7 @@ def _export_stream(
         conditions=tuple(dataclasses.asdict(channel) for channel in population.channels),
         state_tensors=tuple(first),
     )
-    return write_bundle(out, card, exported, critic, reference, first)
+    return write_bundle(out, card, exported, critic.score, reference, first, critic.changes, critic.effects)
 
 
 def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, dict[str, NDArray[np.float32]]]:
@@ -139,7 +131,7 @@ def _check_bins(one_bin: bytes, many: bytes, states: Sequence[str]) -> None:
 
     single, whole = (onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]) for each in (one_bin, many))
     random = np.random.Generator(np.random.Philox(1))
-    given = {each.name: _random_input(each.name, (1, each.shape[1]), random) for each in single.get_inputs()}
+    given = {each.name: random_input(each.name, (1, each.shape[1]), random) for each in single.get_inputs()}
     series = {key: np.stack([value, value[:, ::-1], value]) for key, value in given.items() if key not in states}
     state = {key: given[key] for key in states}
     expected = []
@@ -220,101 +212,3 @@ def _card(description: dict, name: str, **of_family: Any) -> Card:
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-
-
-def to_onnx(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], forks: float = 0.0) -> bytes:
-    """A module as ONNX with a free batch size, after a check that ONNX Runtime computes what torch does.
-
-    Parameters
-    ----------
-    example : inputs by name, in order, of batch 2
-    outputs : names
-    forks : share of a batch that may differ, where rounding decides between two draws
-
-    Raises
-    ------
-    FailureError
-        If they differ for any of several batch sizes.
-    """
-    batch = {0: torch.export.Dim("batch")}
-    variadic = isinstance(module, _Bin)
-    with torch.no_grad(), _quiet(), hold_interrupts():  # which torch would turn into an error of its own
-        program = torch.onnx.export(
-            module.eval(),
-            tuple(example.values()),
-            input_names=list(example),
-            output_names=list(outputs),
-            dynamic_shapes=((batch,) * len(example),) if variadic else (batch,) * len(example),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-        )
-    exported = _without_notes(program.model_proto).SerializeToString()
-    check_parity(module, exported, example, forks)
-    return exported
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the exporter says of packages that it does without."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def _without_notes(model: Any) -> Any:
-    """Drop the exporter's notes: they hold stack traces with the paths of the machine."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    return model
-
-
-@torch.no_grad()
-def check_parity(module: nn.Module, exported: bytes, example: Mapping[str, Tensor], forks: float = 0.0) -> None:
-    """Compare torch with ONNX Runtime on seeded random inputs of several batch sizes.
-
-    Raises
-    ------
-    FailureError
-        If any output differs by more than float32 rounding explains.
-    """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    random = np.random.Generator(np.random.Philox(0))
-    differing = 0
-    for batch in PARITY_BATCHES:
-        given = {name: _random_input(name, (batch, *value.shape[1:]), random) for name, value in example.items()}
-        returned = module(*map(torch.from_numpy, given.values()))
-        expected = [each.numpy() for each in (returned if isinstance(returned, tuple) else (returned,))]
-        found: Any = session.run(None, given)
-        if [each.shape for each in found] != [each.shape for each in expected]:
-            raise FailureError(f"ONNX Runtime gives {found[0].shape}, torch {expected[0].shape}; nothing was exported")
-        alike = np.all([_alike(*pair).reshape(batch, -1).all(axis=1) for pair in zip(found, expected, strict=True)], 0)
-        differing += int(np.sum(~alike))
-        if np.sum(~alike) > np.ceil(forks * batch) or differing > forks * sum(PARITY_BATCHES):
-            worst = max(float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True))
-            raise FailureError(
-                f"ONNX Runtime and torch disagree on {np.sum(~alike)} of {batch} (by up to {worst:.2g}); nothing was"
-                " exported: check the pinned versions in constraints.txt"
-            )
-
-
-def _random_input(name: str, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
-    """Such as the input holds: chance from 0 to 1, spikes that were, or anything."""
-    if name == "uniform":
-        return random.random(shape, np.float32)
-    normal = random.standard_normal(shape, np.float32)
-    return np.rint(np.abs(normal)) if name == "previous" else normal
-
-
-def _alike(found: NDArray, expected: NDArray) -> NDArray[np.bool_]:
-    return np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5)

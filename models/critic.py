@@ -62,6 +62,45 @@ class ConvolutionalCritic(nn.Module):
         hidden = F.leaky_relu(self.second(hidden), LEAK)  # (windows, inner, bins / 4)
         return self.score(hidden.flatten(1))  # (windows, 1)
 
+    def effects(self, windows: Tensor, signs: Tensor, one: Tensor) -> Tensor:
+        """What one count more (sign 1), or one less (-1) taken negatively, does to the score, (windows, bins, units).
+
+        Exact through the first convolution, whose units most changes switch on or off, and linear beyond it.
+
+        Parameters
+        ----------
+        windows, signs : (windows, bins, units)
+        one : (units,), by how much a count changes the windows
+        """
+        kernel, stride, padding = self.first.kernel_size[0], self.first.stride[0], int(self.first.padding[0])
+        drive = self.first(windows.transpose(1, 2))
+        second = self.second(F.leaky_relu(drive, LEAK))
+        slope = self.score.weight.view(1, *second.shape[1:]) * _leaky_slope(second)
+        slope = _transposed(slope, self.second, drive.shape[2]).transpose(1, 2)  # (windows, positions, features)
+        drive, positions = drive.transpose(1, 2), drive.shape[2]
+        before = (F.leaky_relu(drive, LEAK) * slope).sum(2, keepdim=True)
+        padded = F.pad(signs, (0, 0, padding, kernel))
+        total = torch.zeros_like(padded)
+        for tap in range(kernel):
+            sign = padded[:, tap : tap + stride * positions : stride]  # (windows, positions, units)
+            step = self.first.weight[:, :, tap].T * one[:, None]  # (units, features)
+            after = F.leaky_relu(drive[:, :, None] + sign[..., None] * step, LEAK)
+            effect = ((after @ slope[..., None])[..., 0] - before) * sign
+            spread = torch.stack([effect, *[torch.zeros_like(effect)] * (stride - 1)], 2).flatten(1, 2)
+            total = total + F.pad(spread, (0, 0, tap, padded.shape[1] - tap - spread.shape[1]))
+        return total[:, padding : padding + windows.shape[1]]
+
+
+def _leaky_slope(drive: Tensor) -> Tensor:
+    return torch.where(drive > 0, 1.0, LEAK)
+
+
+def _transposed(slope: Tensor, layer: nn.Conv1d, length: int) -> Tensor:
+    """What slopes of a convolution's output make of its input's, of that length."""
+    stride, padding, kernel = layer.stride[0], int(layer.padding[0]), layer.kernel_size[0]
+    missing = length - ((slope.shape[2] - 1) * stride - 2 * padding + kernel)
+    return F.conv_transpose1d(slope, layer.weight, None, stride, padding, missing)
+
 
 class FullyConnectedCritic(nn.Sequential):
     """Five dense layers on the flattened window."""
@@ -90,6 +129,11 @@ class ConditionProjection(nn.Module):
         features = self.features(windows.transpose(1, 2)).transpose(1, 2)
         return (features * self.encoder(conditions)).sum(2).mean(1, keepdim=True)  # (windows, 1)
 
+    def slopes(self, conditions: Tensor) -> Tensor:
+        """Of the score with respect to the windows, whatever they are, (windows, bins, units)."""
+        encoded = self.encoder(conditions).transpose(1, 2) / conditions.shape[1]
+        return _transposed(encoded, self.features, conditions.shape[1]).transpose(1, 2)
+
 
 FEW = 4  # a unit's counts 0 to 3 are told apart: whether it fires never, once, twice is what gives bursts away
 LAGS = 4  # bins over which a unit's spikes are multiplied
@@ -115,18 +159,51 @@ class CountViews(nn.Module):
         self.crowds = nn.Linear(CROWDS, 1)
 
     def forward(self, windows: Tensor) -> Tensor:
-        counts, population = windows.sum(1), windows.sum(2)  # (windows, units), (windows, bins)
-        few = [F.relu(1 - (counts - number).abs()) for number in range(FEW)]  # 1 at that count, 0 from the next on
-        products = [(windows[:, lag:] * windows[:, :-lag]).sum(1) for lag in self.lags]
-        features = torch.cat([counts, *few, *products], 1)
-        crowded = population / self.crowd
-        crowds = [F.relu(1 - (crowded - crowd).abs() / (1 + crowd // 4)).sum(1) for crowd in range(CROWDS)]
+        population = windows.sum(2)  # (windows, bins)
+        features = self.features(windows)
         return (
             self.units(features)
             + self.units_directly(features)
             + self.course(population)
-            + self.crowds(torch.stack(crowds, 1))
+            + self.crowds(self.crowd_counts(population))
         )
+
+    def features(self, windows: Tensor) -> Tensor:
+        """Of each unit: its count, whether that is one of a few, and its products with itself; (windows, features)."""
+        counts = windows.sum(1)  # (windows, units)
+        few = [F.relu(1 - (counts - number).abs()) for number in range(FEW)]  # 1 at that count, 0 from the next on
+        products = [(windows[:, lag:] * windows[:, :-lag]).sum(1) for lag in self.lags]
+        return torch.cat([counts, *few, *products], 1)
+
+    def effects(self, windows: Tensor, signs: Tensor) -> Tensor:
+        """What one count more (sign 1), or one less (-1) taken negatively, does to the score, (windows, bins, units).
+
+        Linear but for the crowds; what the change of a unit's total does is left out.
+        """
+        lags, units = len(self.lags), windows.shape[2]
+        drive = self.units[0](self.features(windows))
+        weight = (self.units[2].weight * _leaky_slope(drive)) @ self.units[0].weight[:, -lags * units :]
+        weight = (weight + self.units_directly.weight[:, -lags * units :]).unflatten(1, (lags, units))
+        effects = torch.zeros_like(windows)
+        for index, lag in enumerate(self.lags):
+            later = F.pad(windows[:, lag:], (0, 0, 0, lag))
+            earlier = F.pad(windows[:, :-lag], (0, 0, lag, 0))
+            effects = effects + weight[:, index : index + 1] * (later + earlier)
+        population = windows.sum(2)
+        drive = self.course[0](population)
+        course = (self.course[2].weight * _leaky_slope(drive)) @ self.course[0].weight  # (windows, bins)
+        here, more, fewer = (self.of_crowd(population + change)[:, :, None] for change in (0.0, 1.0, -1.0))
+        return effects + course[:, :, None] + torch.where(signs > 0, more - here, here - fewer)
+
+    def of_crowd(self, population: Tensor) -> Tensor:
+        """What each bin, (windows, bins), of so many spikes adds to the score."""
+        return self.crowds(self.crowd_counts(population.flatten()[:, None]))[:, 0].view_as(population)
+
+    def crowd_counts(self, population: Tensor) -> Tensor:
+        """How many bins of a window, (windows, bins), have about so many spikes, (windows, `CROWDS`)."""
+        crowded = population / self.crowd
+        crowds = [F.relu(1 - (crowded - crowd).abs() / (1 + crowd // 4)).sum(1) for crowd in range(CROWDS)]
+        return torch.stack(crowds, 1)
 
 
 def critic_loss(

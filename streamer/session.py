@@ -19,6 +19,7 @@ __all__ = [
     "first_line",
     "import_onnxruntime",
     "open_generator",
+    "open_graph",
 ]
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -50,14 +51,34 @@ def open_generator(bundle: Bundle, device: Device) -> Opened:
     FailureError
         If ONNX Runtime is not installed.
     """
+    return open_graph(bundle.card.name, "generator.onnx", bundle.generator, device)
+
+
+def open_graph(name: str, file: str, content: bytes, device: Device) -> Opened:
+    """Load one of a bundle's ONNX files; `name` and `file` are for messages.
+
+    Raises
+    ------
+    BadInputError
+        If the ONNX file can't be loaded, or `cuda` was asked for and is not to be had.
+    FailureError
+        If ONNX Runtime is not installed.
+    """
     runtime = import_onnxruntime()
-    session = _open_session(runtime, bundle, _wanted_providers(runtime, device))
+    session = _open_session(runtime, name, file, content, _wanted_providers(runtime, device))
     provider = session.get_providers()[0]
     return Opened(session, provider, _notice(provider, runtime.get_available_providers(), device))
 
 
-def check_signature(name: str, session: Any, inputs: Wanted, outputs: Wanted) -> None:
+def check_signature(
+    name: str, session: Any, inputs: Wanted, outputs: Wanted, what: str = "generator", whole: Sequence[str] = ()
+) -> None:
     """Make sure that a model takes and gives float32 tensors of these names and shapes, in any order.
+
+    Parameters
+    ----------
+    what : it is, for the message
+    whole : names of inputs that are int64 instead
 
     Raises
     ------
@@ -68,13 +89,13 @@ def check_signature(name: str, session: Any, inputs: Wanted, outputs: Wanted) ->
         ("inputs", session.get_inputs(), dict(inputs)), ("outputs", session.get_outputs(), dict(outputs))
     ):  # fmt: skip
         fits = {each.name for each in found} == set(wanted) and all(
-            each.type == "tensor(float)" and _shape_fits(each.shape, wanted[each.name]) for each in found
+            each.type == _kind(each.name, whole) and _shape_fits(each.shape, wanted[each.name]) for each in found
         )
         if not fits:
             described = ", ".join(f"{each.name} {each.type} {each.shape}" for each in found)
-            expected = ", ".join(f"{key} tensor(float) {list(shape)}" for key, shape in wanted.items())
+            expected = ", ".join(f"{key} {_kind(key, whole)} {list(shape)}" for key, shape in wanted.items())
             raise BadInputError(
-                f"{name}: expected generator {side} {expected}, found {described}; its card and its ONNX file don't"
+                f"{name}: expected {what} {side} {expected}, found {described}; its card and its ONNX file don't"
                 " belong together"
             )
 
@@ -107,7 +128,7 @@ def _wanted_providers(runtime: ModuleType, device: Device) -> list[str]:
     return [CUDA, CPU] if device != "cpu" and CUDA in available else [CPU]
 
 
-def _open_session(runtime: ModuleType, bundle: Bundle, providers: Sequence[str]):
+def _open_session(runtime: ModuleType, name: str, file: str, content: bytes, providers: Sequence[str]):
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -116,11 +137,9 @@ def _open_session(runtime: ModuleType, bundle: Bundle, providers: Sequence[str])
     try:
         with tempfile.TemporaryDirectory() as nothing:  # where weights outside the bundle would be looked for
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", nothing)
-            return _try_providers(runtime, bundle.generator, options, providers)
+            return _try_providers(runtime, content, options, providers)
     except Exception as error:
-        raise BadInputError(
-            f"{bundle.card.name}: generator.onnx is no model that ONNX Runtime can load ({first_line(error)})"
-        ) from error
+        raise BadInputError(f"{name}: {file} is no model that ONNX Runtime can load ({first_line(error)})") from error
 
 
 def _try_providers(runtime: ModuleType, model: bytes, options: Any, providers: Sequence[str]):
@@ -143,11 +162,17 @@ def _notice(provider: str, available: Sequence[str], device: Device) -> str:
     return ""
 
 
+def _kind(name: str, whole: Sequence[str]) -> str:
+    return "tensor(int64)" if name in whole else "tensor(float)"
+
+
 def _shape_fits(found: Sequence[int | str | None], expected: tuple[int | str, ...]) -> bool:
-    """Whether a declared shape allows the expected one; the first axis must be free."""
-    if len(found) != len(expected) or isinstance(found[0], int):
+    """Whether a declared shape allows the expected one; an axis that is a word must be free."""
+    if len(found) != len(expected) or any(
+        isinstance(f, int) and isinstance(e, str) for f, e in zip(found, expected, strict=True)
+    ):
         return False
-    return all(f == e for f, e in zip(found[1:], expected[1:], strict=True) if isinstance(f, int))
+    return all(f == e for f, e in zip(found, expected, strict=True) if isinstance(f, int))
 
 
 def first_line(error: Exception) -> str:

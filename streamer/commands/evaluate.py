@@ -292,7 +292,10 @@ def _write_card(name: str, found: "Evaluation", figures: dict[str, Any], judged_
         if isfinite(each.ratio)
     }
     card = dataclasses.replace(bundle.card, realism={"judged_on": judged_on, "statistics": statistics} | kept)
-    write_bundle(path, card, bundle.generator, bundle.critic, bundle.reference, bundle.parameters)
+    write_bundle(
+        path, card, bundle.generator, bundle.critic, bundle.reference, bundle.parameters,
+        bundle.critic_changes, bundle.critic_effects,
+    )  # fmt: skip
 
 
 def _without_nan(value: Any) -> Any:

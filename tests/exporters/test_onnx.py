@@ -9,7 +9,8 @@ import torch
 from onnx import TensorProto, helper
 
 from spikeloop.exporters.bundle import read_bundle
-from spikeloop.exporters.onnx import _settled, bins_to_onnx, check_parity, export_bundle, to_onnx
+from spikeloop.exporters.graph import check_parity, to_onnx
+from spikeloop.exporters.onnx import _settled, bins_to_onnx, export_bundle
 from spikeloop.models.causal_gan import CausalGan, CausalGanConfig
 from spikeloop.models.causal_generator import Generator, GeneratorConfig, Noise, State
 from spikeloop.models.checkpoint import read_checkpoint, write_checkpoint
