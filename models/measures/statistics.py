@@ -8,16 +8,20 @@ from numpy.typing import NDArray
 
 __all__ = [
     "autocorrelation",
+    "correlation_of",
     "correlation_spectrum",
     "expected_counts",
     "fano_factor",
     "interspike_interval_cv",
     "interspike_interval_distribution",
+    "interspike_intervals",
     "lagged_covariance",
+    "pairwise_correlation",
     "pairwise_covariance",
     "population_count_distribution",
     "population_power_spectrum",
     "seam_ratio",
+    "synchrony",
     "triplet_covariance",
     "window_count_distribution",
 ]
@@ -82,11 +86,54 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     products = np.zeros((windows.shape[2], windows.shape[2]))
     for start in range(0, len(early), _EXACT_ROWS):
         products += early[start : start + _EXACT_ROWS].T @ late[start : start + _EXACT_ROWS]
-    return products / len(early) - np.outer(early.mean(0, dtype=np.float64), late.mean(0, dtype=np.float64))
+    mean_early = expected_counts(windows[:, : bins - lag])
+    mean_late = mean_early if lag == 0 else expected_counts(windows[:, lag:])
+    return products / len(early) - np.outer(mean_early, mean_late)
 
 
 LEAST_COVARIANCE = 3.0  # in standard errors
 _EXACT_ROWS = 2**24 // 255**2  # rows whose products of two uint8 counts still sum exactly in float32
+
+
+def pairwise_correlation(windows: Windows) -> Floats:
+    """Pearson correlation of simultaneous counts, cov(x_i, x_j) / (std x_i std x_j).
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (units, units), symmetric, 1 on the diagonal. A unit that never varies is uncorrelated with all.
+    """
+    return correlation_of(pairwise_covariance(windows))
+
+
+def correlation_of(covariance: Floats) -> Floats:
+    """The matrix of correlations (units, units) that belongs to one of covariances; see `pairwise_correlation`."""
+    deviation = np.sqrt(covariance.diagonal())
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    correlation = covariance * scale[:, np.newaxis] * scale
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
+
+
+def synchrony(windows: Windows) -> float:
+    """How far the population fires as one: chi^2, the variance of its mean activity over the mean variance of units.
+
+    Golomb and Rinzel 1994, Physica D 72:259; Golomb 2007, Scholarpedia 2(1):1347, eq. 3.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    float from 0 to 1: 1 where all units do the same, 1 / units where they are independent and vary alike, 0 where
+    they cancel out. 0 also where no unit ever varies, which is then no synchrony to speak of.
+    """
+    variance = windows.reshape(-1, windows.shape[2]).var(axis=0, dtype=np.float64).mean()
+    return float(windows.mean(axis=2, dtype=np.float64).var() / variance) if variance > 0 else 0.0
 
 
 def population_count_distribution(windows: Windows) -> Floats:
@@ -178,7 +225,7 @@ def interspike_interval_distribution(windows: Windows) -> Floats:
     -------
     array of shape (bins,): intervals of 0 to bins - 1. All zero where no unit fires twice in a window.
     """
-    intervals, _ = _intervals(windows)
+    intervals, _, _ = interspike_intervals(windows)
     histogram = np.bincount(intervals, minlength=windows.shape[1]).astype(np.float64)
     return histogram / max(1.0, histogram.sum())
 
@@ -195,7 +242,7 @@ def interspike_interval_cv(windows: Windows) -> Floats:
     array of shape (units,). 0 for a unit with no intervals, or none but of 0 bins.
     """
     units = windows.shape[2]
-    intervals, unit = _intervals(windows)
+    intervals, unit, _ = interspike_intervals(windows)
     number = np.maximum(1, np.bincount(unit, minlength=units))
     mean = np.bincount(unit, weights=intervals, minlength=units) / number
     square = np.bincount(unit, weights=intervals.astype(np.float64) ** 2, minlength=units) / number
@@ -203,14 +250,24 @@ def interspike_interval_cv(windows: Windows) -> Floats:
     return np.divide(deviation, mean, out=np.zeros(units), where=mean > 0)
 
 
-def _intervals(windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every interspike interval in bins, and its unit."""
+def interspike_intervals(windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Every interspike interval inside a window, in bins, with the unit and the window that it belongs to.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units), of integers or booleans
+
+    Returns
+    -------
+    (intervals, units, windows), each an array of shape (intervals,), sorted by unit, window and time
+    """
     trains = np.ascontiguousarray(windows.transpose(2, 0, 1))  # (units, windows, bins)
-    places = np.flatnonzero(trains)
+    places = np.flatnonzero(trains > 0)
     spikes = np.repeat(places, trains.reshape(-1)[places])
     train = spikes // windows.shape[1]
     together = train[1:] == train[:-1]
-    return np.diff(spikes)[together], (train // windows.shape[0])[1:][together]
+    unit, window = np.divmod(train[1:][together], windows.shape[0])
+    return np.diff(spikes)[together], unit, window
 
 
 def correlation_spectrum(windows: Windows) -> Floats:
@@ -224,12 +281,7 @@ def correlation_spectrum(windows: Windows) -> Floats:
     -------
     array of shape (units,), summing to the number of units. A unit that never varies is uncorrelated with all.
     """
-    covariance = pairwise_covariance(windows)
-    deviation = np.sqrt(covariance.diagonal())
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    correlation = covariance * scale[:, np.newaxis] * scale
-    np.fill_diagonal(correlation, 1.0)
-    return np.linalg.eigvalsh(correlation)[::-1].copy()
+    return np.linalg.eigvalsh(pairwise_correlation(windows))[::-1].copy()
 
 
 def triplet_covariance(windows: Windows) -> Floats:

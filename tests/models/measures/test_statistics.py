@@ -20,11 +20,14 @@ from spikeloop.models.measures.statistics import (
     fano_factor,
     interspike_interval_cv,
     interspike_interval_distribution,
+    interspike_intervals,
     lagged_covariance,
+    pairwise_correlation,
     pairwise_covariance,
     population_count_distribution,
     population_power_spectrum,
     seam_ratio,
+    synchrony,
     triplet_covariance,
     window_count_distribution,
 )
@@ -167,6 +170,17 @@ def test_intervals_are_counted_spike_by_spike(counts):
     np.testing.assert_allclose(interspike_interval_cv(counts), np.array(cv), atol=1e-7)
 
 
+@given(small_counts)
+def test_an_interval_knows_its_unit_and_its_window(counts):
+    expected = [
+        (interval, unit, window)
+        for unit in range(counts.shape[2])
+        for window in range(len(counts))
+        for interval in intervals_of(counts[window : window + 1, :, unit])
+    ]
+    assert list(zip(*interspike_intervals(counts), strict=True)) == expected
+
+
 def test_three_spikes_in_a_bin_are_two_intervals_of_no_bins():
     counts = np.zeros((1, 6, 1), np.uint8)
     counts[0, [1, 4], 0] = 3, 1
@@ -188,6 +202,41 @@ def test_silence_and_single_spikes_have_no_intervals():
     counts[:, 2, 1] = 1
     np.testing.assert_array_equal(interspike_interval_distribution(counts), np.zeros(5))
     np.testing.assert_array_equal(interspike_interval_cv(counts), [0, 0])
+
+
+@pytest.mark.filterwarnings("ignore")  # Elephant and neo warn about themselves
+def test_correlation_is_elephants_and_numpys(random):
+    common = random.random((400, 1)) < 0.3
+    counts = (common | (random.random((400, 5)) < 0.3)).astype(np.uint8)
+    binned = BinnedSpikeTrain(elephants_trains(counts.T), bin_size=1 * quantities.ms, t_stop=400 * quantities.ms)
+    found = pairwise_correlation(counts.reshape(4, 100, 5))
+    np.testing.assert_allclose(found, elephant.spike_train_correlation.correlation_coefficient(binned), atol=1e-12)
+    np.testing.assert_allclose(found, np.corrcoef(counts.T), atol=1e-12)
+
+
+def test_units_that_never_vary_are_uncorrelated_but_with_themselves(random):
+    varying = random.integers(0, 2, (10, 20, 1))
+    counts = np.concatenate([varying, np.full((10, 20, 1), 7), np.zeros((10, 20, 1))], axis=2).astype(np.uint8)
+    np.testing.assert_array_equal(pairwise_correlation(counts), np.eye(3))
+
+
+@given(windows)
+def test_synchrony_is_its_definition_and_lies_between_0_and_1(counts):
+    """Golomb 2007, eq. 1 to 3, unit by unit."""
+    units = counts.reshape(-1, counts.shape[2]).T.astype(float)
+    population = units.mean(axis=0)
+    of_units = np.mean([np.mean(unit**2) - np.mean(unit) ** 2 for unit in units])
+    expected = (np.mean(population**2) - np.mean(population) ** 2) / of_units if np.ptp(units, axis=1).any() else 0
+    assert synchrony(counts) == pytest.approx(expected, abs=1e-6)
+    assert 0 <= synchrony(counts) <= 1 + 1e-9
+
+
+def test_synchrony_of_twins_of_opposites_of_the_independent_and_of_silence(random):
+    unit = random.integers(0, 2, (50, 20, 1)).astype(np.uint8)
+    assert synchrony(np.repeat(unit, 6, axis=2)) == pytest.approx(1)
+    assert synchrony(np.concatenate([unit, 1 - unit], axis=2)) == pytest.approx(0, abs=1e-12)
+    assert synchrony((random.random((2000, 50, 8)) < 0.2).astype(np.uint8)) == pytest.approx(1 / 8, rel=0.05)
+    assert synchrony(np.zeros((5, 6, 3), np.uint8)) == 0
 
 
 def test_correlation_spectrum_is_numpys(random):
