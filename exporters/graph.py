@@ -132,4 +132,5 @@ def random_input(name: str, shape: tuple[int, ...], random: np.random.Generator)
 
 
 def alike(found: NDArray, expected: NDArray) -> NDArray[np.bool_]:
+    """Where numbers are equal but for float32 rounding."""
     return np.isclose(found, expected, rtol=PARITY_TOLERANCE, atol=1e-5)

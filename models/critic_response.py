@@ -113,6 +113,8 @@ class _ConvolutionChanges(nn.Module):
         total = torch.zeros(())
         for phase in range(self.stride):
             taps = [tap for tap in range(self.kernel) if (phase + self.padding - tap) % self.stride == 0]
+            if not taps:  # of a kernel shorter than the stride
+                continue
             weight = torch.cat([self.body.second.weight[:, :, tap].T for tap in taps], 1)
             rows = hidden[:, phase :: self.stride]
             parts = (rows @ weight).chunk(len(taps), 2)

@@ -47,6 +47,7 @@ class StreamDescription:
 
 
 def check_same(found: StreamDescription, first: StreamDescription) -> None:
+    """Raise BadInputError where units or bins are not those that the stream had at first."""
     if len(found.unit_names) != len(first.unit_names):
         raise BadInputError(f"expected {len(first.unit_names)} units as before, found {len(found.unit_names)}")
     if not math.isclose(found.bin_size_s, first.bin_size_s, rel_tol=1e-6):

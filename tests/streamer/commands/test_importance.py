@@ -1,0 +1,233 @@
+"""Importance maps from the command line: of recordings, of generated spikes, and of what is none of the critic's."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from spikeloop.exporters.bundle import read_bundle, write_bundle
+from spikeloop.models.measures.importance import exact_importance, gradient_importance, shuffle_importance
+from spikeloop.streamer.commands.main import main
+from spikeloop.streamer.critic import Critic
+from tests.streamer.commands.test_evaluate import printed_by
+from tests.streamer.commands.test_generate import run
+from tests.streamer.commands.test_stream import fails
+from tests.tiny_baseline import tiny_baseline
+
+BINS = 32
+
+
+def save(path, spikes, **others):
+    np.savez(path, spikes=spikes, **({"bin_size_s": 0.02} | others))  # type: ignore[arg-type]
+    return path
+
+
+def written(path) -> dict[str, np.ndarray]:
+    with np.load(path) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Six windows of the retina bundle, as `generate` writes them."""
+    path = tmp_path_factory.mktemp("generated") / "retina.npz"
+    run("generate", "retina", "--windows", 6, "--out", path)
+    return path
+
+
+def test_exact_maps_of_generated_windows(generated, tmp_path, capsys):
+    out = tmp_path / "maps.npz"
+    told = printed_by(capsys, "importance", "retina", "--data", generated, "--out", out)
+    got, spikes, bundle = written(out), written(generated)["spikes"], read_bundle("retina")
+    np.testing.assert_array_equal(got["windows"], spikes)
+    expected = exact_importance(spikes, Critic(bundle, "cpu"), np.random.Generator(np.random.Philox(0))).maps
+    np.testing.assert_allclose(got["maps"], expected, rtol=1e-5)
+    assert got["maps"].dtype == np.float32
+    assert tuple(got["unit_names"]) == bundle.card.unit_names
+    assert (got["bin_size_s"], got["method"], got["bundle"]) == (0.02, "exact", "retina")
+    assert got["sha256"] == told["sha256"] == bundle.sha256
+    assert (told["method"], told["shape"], told["capped_spans"]) == ("exact", [6, BINS, 50], 0)
+    assert told["maps_a_second"] > 0
+    assert told["rank_correlation"] is None
+    assert told["mean_importance"] == pytest.approx(got["maps"].sum() / (spikes > 0).sum(), rel=1e-5)
+    for unit, row in enumerate(told["units"]):
+        assert row["unit"] == bundle.card.unit_names[unit]
+        assert row["spikes"] == spikes[..., unit].sum()
+        assert row["window_importance"] == pytest.approx(got["maps"][..., unit].sum() / 6, rel=1e-5)
+    assert [row["lag_ms"] for row in told["lags"]] == pytest.approx([20 * lag for lag in range(8)])
+    assert told["lags"][0]["own_importance"] is None
+    assert all(len(pattern["units"]) >= 2 for pattern in told["patterns"])
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_shuffle_is_as_published_and_seeded(generated, tmp_path):
+    options = ["importance", "retina", "--data", generated, "--method", "shuffle", "--windows", 2, "--shuffles", 2]
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        run(*options, "--seed", seed, "--out", tmp_path / f"{name}.npz")
+    one, same, other = (written(tmp_path / f"{name}.npz") for name in ("one", "same", "other"))
+    np.testing.assert_array_equal(one["maps"], same["maps"])
+    assert (one["maps"] != other["maps"]).any()
+    np.testing.assert_array_equal(one["windows"], written(generated)["spikes"][[0, 5]])
+    random = np.random.Generator(np.random.Philox(3))
+    expected = shuffle_importance(one["windows"], Critic(read_bundle("retina"), "cpu"), random, 2)
+    np.testing.assert_allclose(one["maps"], expected, rtol=1e-5)
+
+
+def test_gradient_tells_how_near_it_is_to_exact(generated, tmp_path, capsys):
+    out = tmp_path / "maps.npz"
+    told = printed_by(capsys, "importance", "retina", "--data", generated, "--method", "gradient", "--out", out)
+    spikes, critic = written(generated)["spikes"], Critic(read_bundle("retina"), "cpu")
+    random = np.random.Generator(np.random.Philox(0))
+    expected = gradient_importance(spikes, critic, random)
+    np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
+    exact = exact_importance(spikes, critic, random).maps
+    correlation = np.corrcoef(expected[spikes > 0], exact[spikes > 0])[0, 1]
+    assert told["correlation"] == pytest.approx(correlation, rel=1e-3)
+    assert 0.6 < told["rank_correlation"] < 1
+    assert told["capped_spans"] is None
+
+
+def test_longer_recordings_are_cut_and_thinned_evenly(tmp_path, capsys, random):
+    spikes = (random.random((2, 5 * BINS + 3, 50)) < 0.03).astype(np.uint8)
+    options = ["--data", save(tmp_path / "r.npz", spikes), "--method", "gradient", "--out", tmp_path / "m.npz"]
+    run("importance", "retina", *options)
+    assert "rank correlation with exact" in capsys.readouterr().out
+    every = written(tmp_path / "m.npz")["windows"]
+    np.testing.assert_array_equal(every, spikes[:, : 5 * BINS].reshape(10, BINS, 50))
+    run("importance", "retina", *options, "--windows", 4)
+    np.testing.assert_array_equal(written(tmp_path / "m.npz")["windows"], every[[0, 3, 6, 9]])
+    run("importance", "retina", *options, "--windows", 400)
+    np.testing.assert_array_equal(written(tmp_path / "m.npz")["windows"], every)
+
+
+def test_generated_counts_go_with_what_drove_them(tmp_path, random):
+    bundle = read_bundle("m1_jango")
+    path, out = tmp_path / "g.npz", tmp_path / "m.npz"
+    run("generate", "m1_jango", "--windows", 2, "--condition", "constant:2,-3,0.5,1", "--out", path)
+    run("importance", "m1_jango", "--data", path, "--method", "gradient", "--out", out)
+    spikes, critic = written(path)["spikes"], Critic(bundle, "cpu")
+    driven, rest = (np.tile(np.array(each, np.float32), (2, BINS, 1)) for each in ([2, -3, 0.5, 1], [0, 0, 0, 0]))
+    philox = np.random.Generator(np.random.Philox(0))
+    expected = gradient_importance(spikes, critic, philox, driven)
+    np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(expected, gradient_importance(spikes, critic, philox, rest), rtol=1e-2)
+
+
+def test_recorded_counts_go_with_what_came_as_much_later_as_in_training(tmp_path, capsys, random):
+    """Three bins, of m1_jango; what has no conditions, or others, is told."""
+    bundle, out = read_bundle("m1_jango"), tmp_path / "m.npz"
+    spikes = random.poisson(0.3, (BINS + 3, 96)).astype(np.uint8)
+    conditions = random.standard_normal((BINS + 3, 4)).astype(np.float32)
+    names = [channel.name for channel in bundle.card.channels]
+    driven = {"bin_size_s": 0.05, "conditions": conditions, "condition_names": names}
+    path = save(tmp_path / "r.npz", spikes, **driven)
+    told = printed_by(capsys, "importance", "m1_jango", "--data", path, "--out", out, "--most-arrangements", 20)
+    assert told["capped_spans"] > 0
+    assert told["shape"] == [1, BINS, 96]
+    later = conditions[np.newaxis, 3:]
+    philox = np.random.Generator(np.random.Philox(0))
+    expected = exact_importance(spikes[np.newaxis, :BINS], Critic(bundle, "cpu"), philox, 20, later).maps
+    np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
+    for others, message in (({"conditions": conditions}, "condition 0"), ({}, "no conditions")):
+        path = save(tmp_path / "o.npz", spikes, **({"bin_size_s": 0.05} | others))
+        code, said = fails(capsys, "importance", "m1_jango", "--data", path, "--out", tmp_path / "n.npz")
+        assert (code, message in said) == (2, True)
+    path = save(tmp_path / "o.npz", spikes, bin_size_s=0.05, condition=conditions[:, :3])
+    code, said = fails(capsys, "importance", "m1_jango", "--data", path, "--out", tmp_path / "n.npz")
+    assert (code, f"expected condition of shape ({BINS + 3}, 4)" in said) == (2, True)
+    assert not (tmp_path / "n.npz").exists()
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")])
+def test_a_picture_on_request(generated, tmp_path, suffix, begins):
+    plot = tmp_path / f"maps{suffix}"
+    options = ["--method", "gradient", "--windows", 2, "--out", tmp_path / "m.npz", "--plot", plot]
+    run("importance", "retina", "--data", generated, *options)
+    content = plot.read_bytes()
+    assert content.startswith(begins)
+    if suffix == ".html":
+        assert b"retina: importance in retina, gradient" in content
+        assert content.count(b"<svg") == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "counts", "size_s", "message"),
+    [
+        ((64, 49), 1, 0.02, "has 49 units in bins of 20 ms; expected 50"),
+        ((64, 50), 1, 0.01, "bins of 10 ms; expected 50 in bins of 20 ms"),
+        ((64, 50), 2, 0.02, "at most one spike in a bin, found 2"),
+        ((31, 50), 1, 0.02, "at least 32 bins (one window), found 31"),
+    ],
+)
+def test_spikes_that_are_none_of_the_critics_are_told(tmp_path, capsys, shape, counts, size_s, message):
+    path = save(tmp_path / "r.npz", np.full(shape, counts, np.uint8), bin_size_s=size_s)
+    code, said = fails(capsys, "importance", "retina", "--data", path, "--out", tmp_path / "m.npz")
+    assert code == 2
+    assert message in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "m.csv"], "--out: expected a file ending in .npz"),
+        (["--out", "m.npz", "--plot", "m.pdf"], "--plot: expected a file ending in .html"),
+        (["--out", "m.npz", "--windows", 0], "--windows: expected 1 or more"),
+        (["--out", "m.npz", "--shuffles", 0], "--shuffles: expected 1 or more"),
+        (["--out", "m.npz", "--seed", -1], "--seed: expected"),
+        (["--out", "m.npz", "--data", "nowhere"], "no recording named 'nowhere'"),
+    ],
+)
+def test_options_out_of_range_are_told(generated, capsys, options, message):
+    code, said = fails(capsys, "importance", "retina", "--data", generated, *options)
+    assert code == 2
+    assert message in said
+
+
+def test_bundles_without_a_critic_or_its_effects_are_told(generated, tmp_path, capsys):
+    tiny_baseline(tmp_path / "tiny", "k_pairwise", 50, 0.02)
+    code, said = fails(capsys, "importance", tmp_path / "tiny", "--data", generated, "--out", tmp_path / "m.npz")
+    assert (code, "k_pairwise has no critic" in said) == (2, True)
+    whole = read_bundle("retina")
+    write_bundle(tmp_path / "old", whole.card, whole.generator, whole.critic, whole.reference, whole.parameters)
+    options = ["--data", generated, "--out", tmp_path / "m.npz", "--method", "gradient"]
+    code, said = fails(capsys, "importance", tmp_path / "old", *options)
+    assert (code, "critic_effects.onnx" in said) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "tiny"]
+
+
+def test_where_no_file_can_be_is_told_before_the_work(generated, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    options = ["--data", generated, "--method", "shuffle", "--shuffles", 100_000]
+    code, said = fails(capsys, "importance", "retina", *options, "--out", tmp_path / "file" / "m.npz")
+    assert (code, "could not write" in said) == (1, True)
+
+
+def test_ctrl_c_leaves_nothing_half_written(start, generated, tmp_path):
+    options = ["--data", generated, "--method", "shuffle", "--shuffles", 2000, "--out", tmp_path / "m.npz"]
+    process = start("importance", "retina", *options)
+    until = time.monotonic() + 60
+    while not list(tmp_path.iterdir()):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_silence_has_no_importance(tmp_path, capsys):
+    path = save(tmp_path / "r.npz", np.zeros((64, 50), np.uint8))
+    options = ["--data", path, "--method", "gradient", "--out", tmp_path / "m.npz", "--plot", tmp_path / "m.svg"]
+    told = printed_by(capsys, "importance", "retina", *options)
+    assert not written(tmp_path / "m.npz")["maps"].any()
+    assert (told["mean_importance"], told["rank_correlation"], told["patterns"]) == (None, None, [])
+
+
+def test_help_says_what_it_does(capsys):
+    with pytest.raises(SystemExit):
+        main(["importance", "--help"])
+    assert "which spikes matter" in capsys.readouterr().out
