@@ -39,7 +39,7 @@ picture: .venv/develops  ## the raster in the README, recorded above streamed
 
 .venv/develops: .venv/streams
 	@echo "installing what development needs, PyTorch among it; this takes minutes"
-	@$(PIP) -e '.[cpu,train,evaluate,tests,checks]'
+	@$(PIP) -e '.[cpu,train,evaluate,monitor,tests,checks]'
 	@touch $@
 
 clean:

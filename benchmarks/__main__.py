@@ -14,11 +14,15 @@ from tyro.conf import Positional
 RESULTS = Path(__file__).parent / "results"
 FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 
-Benchmark = Literal["stream", "scale", "endless", "latency", "augmentation"]
+Benchmark = Literal[
+    "stream", "scale", "endless", "latency", "augmentation",
+    "batch_statistics", "importance", "packets", "drift", "monitor",
+]  # fmt: skip
+ALL: tuple[Benchmark, ...] = get_args(Benchmark)
 
 
 def main(
-    names: Positional[tuple[Benchmark, ...]] = ("stream", "scale", "endless", "latency", "augmentation"),
+    names: Positional[tuple[Benchmark, ...]] = ALL,
     seconds: Annotated[float, tyro.conf.arg(help="how long each stream runs")] = 60.0,
     write: Annotated[bool, tyro.conf.arg(help="write the figures to docs/figures.md")] = False,
 ) -> None:
@@ -52,7 +56,7 @@ def _write_figures() -> None:
     title = "# What was measured\n\nWritten by `python -m benchmarks ... --write`; never by hand.\n"
     parts = (
         f"## {path.stem}\n\n{_table(json.loads(path.read_text()))}\n"
-        for path in (RESULTS / f"{name}.json" for name in get_args(Benchmark))
+        for path in (RESULTS / f"{name}.json" for name in ALL)
         if path.exists()
     )
     FIGURES.write_text("\n".join([title, *parts]))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["arrivals", "ended", "python", "report", "running", "stream_on_a_terminal"]
+__all__ = ["SPIKELOOP", "arrivals", "ended", "python", "report", "running", "stream_on_a_terminal"]
 
 HERE = Path(__file__).parent
 SPIKELOOP = ("-c", "from spikeloop.streamer.commands.main import main; main()")

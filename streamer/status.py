@@ -1,7 +1,7 @@
 """The live status of a stream in the terminal: figures, and a small raster."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -33,7 +33,7 @@ class Status:
     health : the stream's figures
     has_consumers : whether anybody listens
     console : where it is shown; plain lines where that is no terminal
-    remark : a few words to add, where there are any
+    remarks : what to add, a few words each
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Status:
         health: Health,
         has_consumers: Callable[[], bool],
         console: Console,
-        remark: Callable[[], str] | None = None,
+        remarks: Sequence[Callable[[], str]] = (),
     ) -> None:
         self._health = health
         self._has_consumers = has_consumers
         self._console = console
-        self._remark = remark
+        self._told_besides = tuple(remarks)
         self._bins_per_dot = max(1, round(SPAN_S / COLUMNS / health.bin_size_s))
         self._units_per_dot = -(-health.units // ROWS)
         rows = -(-health.units // self._units_per_dot)
@@ -97,7 +97,7 @@ class Status:
         return [Text(braille_raster(self._dots), style="cyan")] if can_show else []
 
     def _remarks(self) -> list[Text]:
-        return [Text(self._remark())] if self._remark is not None else []
+        return [Text(remark(), no_wrap=True, overflow="ellipsis") for remark in self._told_besides]
 
     def _figures(self) -> Text:
         report = self._health.report()

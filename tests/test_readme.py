@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,9 @@ def test_there_is_a_test_for_every_command_of_the_readme():
 SPIKELOOP = [line for line in SHELL if line.startswith("spikeloop ")]
 OWN = [line for line in SPIKELOOP if "mine" in line]
 LIVE = [line for line in SPIKELOOP if "lsl:" in line]
-STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in LIVE]
+WATCHED = [line for line in SPIKELOOP if "monitor" in line]
+MAPPED = [line for line in SPIKELOOP if line.startswith("spikeloop importance")]
+STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED)]
 PIP = [line for line in SHELL if line.startswith("pip install")]
 
 
@@ -91,6 +94,26 @@ def test_the_shipped_bundles_are_steered_one_command_after_the_other(tmp_path):
     first, again = (np.load(tmp_path / name) for name in ("down.npz", "again.npz"))
     np.testing.assert_array_equal(first["spikes"], again["spikes"])
     assert (first["condition"] == [0, -15]).all()
+
+
+def test_a_stream_is_watched_from_two_terminals(tmp_path, start):
+    stream, monitor = (each.split()[1:] for each in WATCHED)
+    streaming = start(*stream, cwd=tmp_path)
+    watching = start(*monitor, "--wait", cwd=tmp_path)
+    streaming.communicate(timeout=90)
+    assert streaming.returncode == 0
+    watching.send_signal(signal.SIGINT)
+    _, told = watching.communicate(timeout=30)
+    assert watching.returncode == 130, told
+    assert "spikeloop" in (tmp_path / "now.html").read_text()
+
+
+def test_the_recorded_retina_is_mapped(tmp_path, data_folder):
+    (command,) = MAPPED
+    run(f"{command} --windows 5".replace("--windows 100", ""), tmp_path)
+    with np.load(tmp_path / "maps.npz") as found:
+        assert found["maps"].shape == (5, 32, 50)
+    assert (tmp_path / "maps.svg").stat().st_size > 10_000
 
 
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):

@@ -31,7 +31,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         from spikeloop.streamer.commands.evaluate import evaluate
         from spikeloop.streamer.commands.export import export
         from spikeloop.streamer.commands.generate import generate
+        from spikeloop.streamer.commands.importance import importance
         from spikeloop.streamer.commands.models import models
+        from spikeloop.streamer.commands.monitor import monitor
         from spikeloop.streamer.commands.stream import stream
         from spikeloop.streamer.commands.train import train
 
@@ -39,7 +41,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(version("spikeloop"))
         return 0
     app = SubcommandApp()
-    for command in (stream, models, train, export, generate, evaluate, doctor):
+    for command in (stream, monitor, models, train, export, generate, evaluate, importance, doctor):
         app.command(command)
     try:
         return app.cli(

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import gc
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.clock import WallClock
+from spikeloop.streamer.commands.beside import MonitorBeside
 from spikeloop.streamer.commands.drive import Drive, describe_drive, drive_line, open_drive
 from spikeloop.streamer.commands.options import bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
@@ -47,6 +48,7 @@ def stream(
     condition: str | None = None,
     condition_hold: float = 0.5,
     condition_decay: float = 0.5,
+    monitor: bool = False,
     json: bool = False,
 ) -> int:
     """Stream a population's spikes over Lab Streaming Layer until Ctrl-C.
@@ -80,6 +82,8 @@ def stream(
         seconds for which the last valid sample of lsl:STREAM holds when no other comes
     condition_decay
         seconds in which it then falls to rest
+    monitor
+        start `spikeloop monitor` beside it, in a process of its own: NAME-Monitor over LSL, and /metrics
     json
         print one JSON document at the end
     """
@@ -93,17 +97,21 @@ def stream(
     if source.notice:
         _say(console, source.notice)
     interrupted = False
-    try:
-        asyncio.run(_stream(loaded, source, plan, drive, health, console))
-    except KeyboardInterrupt:
-        interrupted = True
+    with MonitorBeside(name, bundle) if monitor else nullcontext() as beside:
+        try:
+            asyncio.run(_stream(loaded, source, plan, drive, health, console, beside))
+        except KeyboardInterrupt:
+            interrupted = True
     report = health.report()
     if json:
         made = {"bundle": loaded.card.name, "sha256": loaded.sha256, "seed": seed, "provider": source.provider}
         made |= {"name": name, "step_bins": plan.step_bins, "condition": describe_drive(drive, report.bins)}
-        print_json(made | dataclasses.asdict(report))
+        told = {"monitor": beside.report} if beside is not None else {}
+        print_json(made | dataclasses.asdict(report) | told)
     else:
         _say(console, format_report(report) + drive_line(drive, report.bins))
+        if beside is not None:
+            _say(console, f"monitor: {beside.remark}")
     return 130 if interrupted else 0
 
 
@@ -142,7 +150,15 @@ def _plan(
     return _Plan(name, seed, step_bins, bins, count_format, start_delay_s)
 
 
-async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: Drive, health: Health, console: Console) -> None:
+async def _stream(
+    bundle: Bundle,
+    source: Source,
+    plan: _Plan,
+    drive: Drive,
+    health: Health,
+    console: Console,
+    beside: MonitorBeside | None,
+) -> None:
     card, units = bundle.card, len(bundle.card.unit_names)
     clock = WallClock(import_pylsl().local_clock)
     async with AsyncExitStack() as opened:
@@ -162,8 +178,10 @@ async def _stream(bundle: Bundle, source: Source, plan: _Plan, drive: Drive, hea
             f" {source.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
         )
         _quieten_interpreter()
-        remark = (lambda: f"condition {live.report().state}") if live is not None else None
-        with Status(health, sink.has_consumers, console, remark) as status:
+        remarks = [lambda: f"condition {live.report().state}"] if live is not None else []
+        if beside is not None:
+            remarks.append(lambda: f"monitor: {beside.remark}")
+        with Status(health, sink.has_consumers, console, remarks) as status:
             await stream_steps(
                 source, (sink, status), clock, health, drive.condition,
                 start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins,

@@ -69,7 +69,7 @@ async def test_the_status_tells_how_the_stream_fares(terminal, monkeypatch):
     health = Health(0.02, 4)
     states = iter(["live", "held"])
     remark = lambda: f"condition {next(states, 'resting')}"  # noqa: E731
-    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=80), remark)
+    status = Status(health, lambda: False, Console(file=shown, force_terminal=terminal, width=80), [remark])
     await stream(
         Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=100
     )
