@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 
 from spikeloop.exporters.drawing import COLOURS
 from spikeloop.exporters.response_figures import draw_decoding, draw_responses
+from spikeloop.exporters.whole_file import whole_file
 from spikeloop.exporters.window_figures import draw_windows
 from spikeloop.models.conditional_evaluation import ConditionalEvaluation
-from spikeloop.models.errors import FailureError
 from spikeloop.models.evaluation import Evaluation
 from spikeloop.models.measures.likeness import Likeness, verdict
 from spikeloop.models.recordings.recording import Recording
@@ -46,16 +45,8 @@ def write_report(
     if answered is not None:
         pictures = f"{_answers(answered)}\n<h2>Windows of the stream</h2>\n{pictures}"
     page = _page(evaluation, model, recording, judged_on, pictures)
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(page.encode())
 
 
 def _page(evaluation: Evaluation, model: str, recording: Recording, judged_on: str, pictures: str) -> str:

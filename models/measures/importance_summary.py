@@ -5,7 +5,7 @@ in which a unit fires counts once, as it does in a map, however many spikes it h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,16 +56,12 @@ class RatioSums:
             *(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
         )
 
-    def faded(self, factor: float) -> "RatioSums":
-        """Every sum times a factor."""
-        return RatioSums(*(factor * each for each in vars(self).values()))
-
     @property
     def mean(self) -> Floats:
         """Total over number; NaN where there is nothing."""
         return _ratio(self.total, self.number)
 
-    def standard_error(self, windows: float) -> Floats:
+    def standard_error(self, windows: int) -> Floats:
         """Of the mean, from the spread of so many windows, as spikes of one depend on each other.
 
         That of a ratio estimate (Cochran 1977, chapter 6). NaN where there is nothing, or only one window.
@@ -81,66 +77,39 @@ class ImportanceSums:
 
     Attributes
     ----------
-    windows : how many; of faded ones less
+    windows : how many
     units : of each unit's spikes, (units,)
     lags : of spikes that come 0, 1, ... bins after one of another unit, once for each of these, (lags,)
     own_lags : the same after one of the unit itself, (lags,); none at lag 0
-    pair_spikes, pair_importance : number and total importance of spikes of unit j that come so many bins after one of
-        unit i, (lags, units, units)
     words : by which units fire, how often that is so and the total importance of these spikes; see `importance_sums`
     word_bins : bins of a word
-    forgotten : occurrences of rare words that are no longer among `words`
     """
 
-    windows: float
+    windows: int
     units: RatioSums
     lags: RatioSums
     own_lags: RatioSums
-    pair_spikes: Floats
-    pair_importance: Floats
     words: Words
     word_bins: int
-    forgotten: float = 0.0
 
     def __add__(self, other: "ImportanceSums") -> "ImportanceSums":
-        if self.pair_spikes.shape != other.pair_spikes.shape or self.word_bins != other.word_bins:
+        mine, theirs = ((len(each.units.total), len(each.lags.total), each.word_bins) for each in (self, other))
+        if mine != theirs:
             raise ValueError(
-                f"expected sums of the same lags, units and bins of a word, got {self.pair_spikes.shape} and"
-                f" {self.word_bins}, {other.pair_spikes.shape} and {other.word_bins}"
+                f"expected sums of {mine[0]} units, {mine[1]} lags and words of {mine[2]} bins, got {theirs[0]},"
+                f" {theirs[1]} and {theirs[2]}"
             )
         words = dict(self.words)
         for word, (times, importance) in other.words.items():
             before = words.get(word, (0.0, 0.0))
             words[word] = before[0] + times, before[1] + importance
-        words, forgotten = _commonest(words)
         return ImportanceSums(
             self.windows + other.windows,
             self.units + other.units,
             self.lags + other.lags,
             self.own_lags + other.own_lags,
-            self.pair_spikes + other.pair_spikes,
-            self.pair_importance + other.pair_importance,
-            words,
+            _commonest(words),
             self.word_bins,
-            self.forgotten + other.forgotten + forgotten,
-        )
-
-    def faded(self, factor: float) -> "ImportanceSums":
-        """Every sum times a factor of 0 to 1, so that what is added later counts for more.
-
-        Standard errors are then too large rather than too small, as a window of weight w counts w in the spread, not
-        its square.
-        """
-        return replace(
-            self,
-            windows=factor * self.windows,
-            units=self.units.faded(factor),
-            lags=self.lags.faded(factor),
-            own_lags=self.own_lags.faded(factor),
-            pair_spikes=factor * self.pair_spikes,
-            pair_importance=factor * self.pair_importance,
-            words={word: (factor * times, factor * total) for word, (times, total) in self.words.items()},
-            forgotten=factor * self.forgotten,
         )
 
 
@@ -173,12 +142,10 @@ class ImportanceSummary:
     lag_importance, lag_error : mean of spikes that come 0, 1, ... bins after one of another unit, once for each of
         these, and its standard error, (lags,)
     own_lag_importance, own_lag_error : the same after one of the unit itself, (lags,)
-    pair_spikes, pair_importance : number and mean importance of spikes of unit j that come so many bins after one of
-        unit i, (lags, units, units)
     patterns : the commonest words of two spikes or more, from the commonest on
     """
 
-    windows: float
+    windows: int
     spikes: Floats
     importance: Floats
     importance_error: Floats
@@ -188,8 +155,6 @@ class ImportanceSummary:
     lag_error: Floats
     own_lag_importance: Floats
     own_lag_error: Floats
-    pair_spikes: Floats
-    pair_importance: Floats
     patterns: tuple[Pattern, ...]
 
 
@@ -211,11 +176,9 @@ class Agreement:
 def importance_sums(maps: NDArray[Any], windows: Windows, lags: int = SPAN_BINS, word_bins: int = 1) -> ImportanceSums:
     """The sums of windows and their maps, both (windows, bins, units).
 
-    Takes memory of `lags` times the windows: add up those of pieces.
-
     Parameters
     ----------
-    lags : how many, from 0 on. Pairs take lags * units**2 numbers twice over: take none for very many units
+    lags : how many, from 0 on
     word_bins : a word is what fires in so many adjacent bins, of which the first is not empty, and only words of
         two spikes or more count
 
@@ -224,33 +187,22 @@ def importance_sums(maps: NDArray[Any], windows: Windows, lags: int = SPAN_BINS,
     ValueError
         If shapes differ, `lags` is negative, or words are empty or longer than windows.
     """
-    _, bins, units = windows.shape
+    bins = windows.shape[1]
     if maps.shape != windows.shape or lags < 0 or not 1 <= word_bins <= bins:
         raise ValueError(
             f"expected maps and windows of one shape, lags of 0 or more and words of 1 to {bins} bins, got {maps.shape}"
             f" and {windows.shape}, {lags} and {word_bins}"
         )
     maps, fires = maps.astype(np.float64), (windows > 0).astype(np.float64)
-    before = _before(fires, lags)  # (lags, windows, bins, units)
-    both = np.concatenate([fires, maps], axis=2).reshape(-1, 2 * units)
-    pairs = before.reshape(lags, len(both), units).swapaxes(1, 2) @ both
-    own = _lag_totals(before[1:], maps), _lag_totals(before[1:], fires)
-    population = before.sum(axis=3)
-    of_others = (
-        np.einsum("lwb,wb->wl", population, each.sum(axis=2)) - _lag_totals(before, each) for each in (maps, fires)
-    )
-    words, forgotten = _commonest(_words(maps, fires, word_bins))
-    pair_spikes, pair_importance = np.split(pairs, 2, axis=2)
+    own_total, total = _lag_totals(maps, fires, lags)
+    own_number, number = _lag_totals(fires, fires, lags)
     return ImportanceSums(
         windows=len(windows),
         units=_ratio_sums(maps.sum(axis=1), fires.sum(axis=1)),
-        lags=_ratio_sums(*of_others),
-        own_lags=_ratio_sums(*(np.pad(each, ((0, 0), (min(1, lags), 0))) for each in own)),
-        pair_spikes=pair_spikes,
-        pair_importance=pair_importance,
-        words=words,
+        lags=_ratio_sums(total, number),
+        own_lags=_ratio_sums(own_total, own_number),
+        words=_commonest(_words(maps, fires, word_bins)),
         word_bins=word_bins,
-        forgotten=forgotten,
     )
 
 
@@ -271,8 +223,6 @@ def summarise_importance(sums: ImportanceSums, patterns: int = PATTERNS) -> Impo
         lag_error=sums.lags.standard_error(windows),
         own_lag_importance=sums.own_lags.mean,
         own_lag_error=sums.own_lags.standard_error(windows),
-        pair_spikes=sums.pair_spikes,
-        pair_importance=_ratio(sums.pair_importance, sums.pair_spikes),
         patterns=tuple(_pattern(word, *of_word, sums.word_bins, len(mean)) for word, of_word in commonest),
     )
 
@@ -292,17 +242,16 @@ def _correlation(one: Floats, other: Floats) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _before(fires: Floats, lags: int) -> Floats:
-    """What fired 0, 1, ... bins before, (lags, windows, bins, units); nothing before a window's first bin."""
-    shifted = np.zeros((lags, *fires.shape))
-    for lag in range(min(lags, fires.shape[1])):
-        shifted[lag, :, lag:] = fires[:, : fires.shape[1] - lag]
-    return shifted
-
-
-def _lag_totals(before: Floats, values: Floats) -> Floats:
-    """Of values, (windows, bins, units), where the same unit fired so many bins before, (windows, lags)."""
-    return np.einsum("lwbu,wbu->wl", before, values)
+def _lag_totals(values: Floats, fires: Floats, lags: int) -> tuple[Floats, Floats]:
+    """Of values at spikes so many bins after one of the unit itself, and of others, both (windows, lags)."""
+    windows, bins, _ = values.shape
+    own, others = np.zeros((windows, lags)), np.zeros((windows, lags))
+    for lag in range(min(lags, bins)):
+        earlier, later = fires[:, : bins - lag], values[:, lag:]
+        own[:, lag] = np.einsum("wbu,wbu->w", earlier, later)
+        others[:, lag] = np.einsum("wb,wb->w", earlier.sum(axis=2), later.sum(axis=2)) - own[:, lag]
+    own[:, :1] = 0.0  # no spike comes after itself
+    return own, others
 
 
 def _ratio_sums(total: Floats, number: Floats) -> RatioSums:
@@ -326,12 +275,11 @@ def _words(maps: Floats, fires: Floats, bins: int) -> dict[bytes, tuple[float, f
     return words
 
 
-def _commonest(words: dict[bytes, tuple[float, float]]) -> tuple[dict[bytes, tuple[float, float]], float]:
-    """At most twice `MOST_WORDS`, or else the commonest `MOST_WORDS`, and how many occurrences were forgotten."""
+def _commonest(words: dict[bytes, tuple[float, float]]) -> dict[bytes, tuple[float, float]]:
+    """At most twice `MOST_WORDS`, or else the commonest `MOST_WORDS`."""
     if len(words) <= 2 * MOST_WORDS:
-        return words, 0.0
-    kept = dict(sorted(words.items(), key=lambda word: -word[1][0])[:MOST_WORDS])
-    return kept, sum(times for times, _ in words.values()) - sum(times for times, _ in kept.values())
+        return words
+    return dict(sorted(words.items(), key=lambda word: -word[1][0])[:MOST_WORDS])
 
 
 def _pattern(word: bytes, times: float, importance: float, bins: int, units: int) -> Pattern:
@@ -344,5 +292,5 @@ def _ratio(total: Floats, number: Floats) -> Floats:
     return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
 
 
-def _bessel(windows: float) -> float:
+def _bessel(windows: int) -> float:
     return windows / (windows - 1) if windows > 1 else np.nan

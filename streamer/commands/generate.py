@@ -1,9 +1,7 @@
 """`spikeloop generate`: the spikes of a stream to a file, as fast as the machine allows."""
 
 import math
-import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.exporters.whole_file import whole_file
+from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.commands.drive import open_offline_drive
 from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
 from spikeloop.streamer.commands.output import print_json
@@ -127,33 +126,25 @@ def write_spikes(path: Path, source: SpikeSource, feed: ConditionFeed, shape: tu
     key = "fluorescence" if source.dtype == np.float32 else "spikes"
     per_chunk = max(1, CHUNK_COUNTS // units)
     conditions = []
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-            Progress(console=Console(stderr=True), transient=True) as progress,
-        ):
-            task = progress.add_task("generating", total=bins)
-            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-                header = {"descr": source.dtype.str, "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                for first in range(0, bins, per_chunk):
-                    conditions.append(feed.take(min(per_chunk, bins - first)))
-                    counts = source.take(len(conditions[-1]), conditions[-1])
-                    file.write(counts.tobytes())
-                    spikes += counts.sum(dtype=np.float64)
-                    progress.advance(task, len(counts))
-            others = {"bin_size_s": source.bin_size_s, "unit_names": np.array(source.unit_names)}
-            if conditions[0].shape[1]:
-                others["condition"] = np.concatenate(conditions)  # as `--condition file:` takes it
-            for name, value in others.items():
-                with archive.open(f"{name}.npy", "w") as file:
-                    np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-        os.replace(scratch, path)
-    except OSError as error:
-        raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    with (
+        whole_file(path) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
+        task = progress.add_task("generating", total=bins)
+        with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+            header = {"descr": source.dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for first in range(0, bins, per_chunk):
+                conditions.append(feed.take(min(per_chunk, bins - first)))
+                counts = source.take(len(conditions[-1]), conditions[-1])
+                file.write(counts.tobytes())
+                spikes += counts.sum(dtype=np.float64)
+                progress.advance(task, len(counts))
+        others = {"bin_size_s": source.bin_size_s, "unit_names": np.array(source.unit_names)}
+        if conditions[0].shape[1]:
+            others["condition"] = np.concatenate(conditions)  # as `--condition file:` takes it
+        for name, value in others.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
     return spikes

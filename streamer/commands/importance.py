@@ -1,9 +1,6 @@
 """`spikeloop importance`: which spikes of a recording matter to a bundle's critic."""
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -17,8 +14,9 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.importance_figures import PICTURES, draw_importance
+from spikeloop.exporters.whole_file import whole_file
 from spikeloop.models.conditional_evaluation import split_as_trained
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.importance import (
     MOST_ARRANGEMENTS,
     SHUFFLES,
@@ -44,6 +42,7 @@ from spikeloop.models.recordings.recording import (
     without_conditions,
 )
 from spikeloop.models.recordings.windows import cut_windows
+from spikeloop.streamer.commands.importance_findings import findings_as_json, print_findings
 from spikeloop.streamer.commands.options import check_seed, require_packages
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.critic import Critic
@@ -56,7 +55,6 @@ Method = Literal["exact", "shuffle", "gradient"]
 AT_ONCE = {"exact": 1, "shuffle": 1, "gradient": 16}  # windows, after which the progress is told
 COMPARED_WINDOWS = 50  # whose gradient maps are compared with exact ones
 SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
-TOLD_UNITS = 5
 
 
 def importance(
@@ -121,18 +119,17 @@ def importance(
     if critic.notice:
         Console(stderr=True).print(critic.notice)
     options = {"shuffles": shuffles} if method == "shuffle" else {"most_arrangements": most_arrangements}
-    with _whole_file(out) as file:
+    with whole_file(out) as file:
         found = _map(subject, critic, method, seed, {} if method == "gradient" else options)
         _write_maps(file, found, subject, card, method, loaded.sha256)
-    summary = _summary(found.summary, card)
     if plot is not None:
         title = f"{card.name}: importance in {subject.name}, {method}"
         drawn = draw_importance(
             plot.suffix, title, subject.windows, found.maps, found.summary, card.unit_names, card.bin_size_s
         )
-        with _whole_file(plot) as file:
+        with whole_file(plot) as file:
             file.write(drawn)
-    told = {
+    document = {
         "file": str(out),
         "plot": plot and str(plot),
         "bundle": card.name,
@@ -146,11 +143,12 @@ def importance(
         "capped_spans": found.capped,
         "rank_correlation": found.agreement and found.agreement.rank_correlation,
         "correlation": found.agreement and found.agreement.correlation,
-    }
+        "compared_spikes": found.agreement and found.agreement.spikes,
+    } | findings_as_json(found.summary, card)
     if json:
-        print_json(told | summary)
+        print_json(document)
     else:
-        _print(found, told, card)
+        print_findings(document)
     return 0
 
 
@@ -261,28 +259,6 @@ def _agreement(subject: _Subject, maps: NDArray[np.float32], critic: Critic, ran
     return agreement(maps[some], exact, subject.windows[some])
 
 
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is there once it is whole, or not at all.
-
-    Raises
-    ------
-    FailureError
-        If the disk refuses; where there can be no such file, at once.
-    """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
-            yield file
-        os.replace(scratch, path)
-    except OSError as error:
-        raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-
-
 def _write_maps(file: IO[bytes], found: _Found, subject: _Subject, card: Card, method: Method, sha256: str) -> None:
     np.savez_compressed(
         file,
@@ -294,64 +270,3 @@ def _write_maps(file: IO[bytes], found: _Found, subject: _Subject, card: Card, m
         bundle=card.name,
         sha256=sha256,
     )
-
-
-def _summary(summary: ImportanceSummary, card: Card) -> dict[str, Any]:
-    """As JSON has it."""
-    names = card.unit_names
-    of_units = {
-        "spikes": summary.spikes,
-        "importance": summary.importance,
-        "standard_error": summary.importance_error,
-        "window_importance": summary.window_importance,
-        "window_standard_error": summary.window_error,
-    }
-    of_lags = {
-        "importance": summary.lag_importance,
-        "standard_error": summary.lag_error,
-        "own_importance": summary.own_lag_importance,
-        "own_standard_error": summary.own_lag_error,
-    }
-    return {
-        "mean_importance": _mean_importance(summary),
-        "units": [
-            {"unit": name} | {key: float(of_units[key][unit]) for key in of_units} for unit, name in enumerate(names)
-        ],
-        "lags": [
-            {"lag_ms": lag * card.bin_size_s * 1000} | {key: float(of_lags[key][lag]) for key in of_lags}
-            for lag in range(len(summary.lag_importance))
-        ],
-        "patterns": [
-            {
-                "units": [names[unit] for _, unit in pattern.spikes],
-                "occurrences": pattern.occurrences,
-                "importance": pattern.importance,
-            }
-            for pattern in summary.patterns
-        ],
-    }
-
-
-def _mean_importance(summary: ImportanceSummary) -> float:
-    """Of a spike."""
-    spikes = summary.spikes.sum()
-    return float(summary.window_importance.sum() * summary.windows / spikes) if spikes else float("nan")
-
-
-def _print(found: _Found, told: dict[str, Any], card: Card) -> None:
-    summary = found.summary
-    shape = " x ".join(map(str, found.maps.shape))
-    print(f"{told['file']}: {told['method']} maps of {told['data']}, {shape}, {found.maps_a_second:,.1f} a second")
-    if found.capped:
-        print(f"{found.capped} spans have more arrangements than were scored; raise --most-arrangements for all")
-    if found.agreement is not None:
-        print(f"rank correlation with exact {found.agreement.rank_correlation:.3f}, of {found.agreement.spikes} spikes")
-    print(f"mean importance of a spike {_mean_importance(summary):.3g}; units that matter most in a window:")
-    order = sorted(range(len(card.unit_names)), key=lambda unit: -summary.window_importance[unit])
-    for unit in order[:TOLD_UNITS]:
-        print(
-            f"  {card.unit_names[unit]}: {summary.window_importance[unit]:.3g} ± {summary.window_error[unit]:.2g},"
-            f" of a spike {summary.importance[unit]:.3g} ± {summary.importance_error[unit]:.2g}"
-        )
-    if told["plot"] is not None:
-        print(f"picture: {told['plot']}")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.exporters.drawing import COLOURS
-from spikeloop.models.errors import FailureError
+from spikeloop.exporters.whole_file import whole_file
 from spikeloop.streamer.monitor.live_importance import ImportanceReport
 from spikeloop.streamer.monitor.pictures import draw_alarm_scores, draw_course, draw_importance, draw_statistics
 from spikeloop.streamer.monitor.report import MonitorReport
@@ -47,16 +46,8 @@ def write_page(
         If Matplotlib is not installed, or the disk refuses.
     """
     page = _page(report, now_s, written)
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        raise FailureError(f"could not write {path} ({error}); nothing was left there half-written") from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(page.encode())
 
 
 def _page(report: MonitorReport, now_s: float | None, written: datetime | None) -> str:

@@ -31,19 +31,25 @@ def reference():
     return calibrate(population(0, minutes=30), BIN_S)
 
 
+@pytest.fixture(scope="module")
+def hours():
+    """Three fresh ones."""
+    return [population(seed, minutes=60) for seed in range(1, 4)]
+
+
 def alarms_of(reference, counts):
     return DriftAlarm(reference).add(counts)
 
 
-def test_matched_stream_raises_fewer_false_alarms_than_set(reference):
+def test_matched_stream_raises_fewer_false_alarms_than_set(reference, hours):
     assert reference.false_alarms_per_hour == 0.1
-    assert sum(len(alarms_of(reference, population(seed, minutes=60))) for seed in range(1, 4)) <= 1
+    assert sum(len(alarms_of(reference, hour)) for hour in hours) <= 1
 
 
-def test_thresholds_follow_the_false_alarm_rate(reference):
+def test_thresholds_follow_the_false_alarm_rate(reference, hours):
     often = calibrate(population(0, minutes=30), BIN_S, false_alarms_per_hour=30)
     assert np.all(often.thresholds <= reference.thresholds)
-    raised = sum(len(alarms_of(often, population(seed, minutes=60))) for seed in range(1, 3))
+    raised = sum(len(alarms_of(often, hour)) for hour in hours[:2])
     assert 3 <= raised <= 60  # not far below what was set either
 
 

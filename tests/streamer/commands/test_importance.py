@@ -85,6 +85,7 @@ def test_gradient_tells_how_near_it_is_to_exact(generated, tmp_path, capsys):
     correlation = np.corrcoef(expected[spikes > 0], exact[spikes > 0])[0, 1]
     assert told["correlation"] == pytest.approx(correlation, rel=1e-3)
     assert 0.6 < told["rank_correlation"] < 1
+    assert told["compared_spikes"] == (spikes > 0).sum()
     assert told["capped_spans"] is None
 
 
@@ -225,6 +226,19 @@ def test_silence_has_no_importance(tmp_path, capsys):
     told = printed_by(capsys, "importance", "retina", *options)
     assert not written(tmp_path / "m.npz")["maps"].any()
     assert (told["mean_importance"], told["rank_correlation"], told["patterns"]) == (None, None, [])
+    run("importance", "retina", *options)
+    said = capsys.readouterr().out
+    assert "no spikes in any window" in said
+    assert "rank correlation" not in said
+
+
+def test_words_name_the_units_that_matter_most_in_a_window(generated, tmp_path, capsys):
+    run("importance", "retina", "--data", generated, "--out", tmp_path / "m.npz")
+    said = capsys.readouterr().out
+    importance = written(tmp_path / "m.npz")["maps"].sum(axis=(0, 1))
+    order = [f"  unit {unit}: {importance[unit] / 6:.3g} ± " for unit in np.argsort(-importance)[:5]]
+    lines = [line for line in said.splitlines() if line.startswith("  unit")]
+    assert [line[: len(begins)] for line, begins in zip(lines, order, strict=True)] == order
 
 
 def test_help_says_what_it_does(capsys):

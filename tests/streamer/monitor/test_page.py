@@ -152,7 +152,7 @@ def test_a_page_is_written_whole_or_not_at_all(
     report = make_report(bins=10, refer=False, importance=False)
     with pytest.raises(FailureError, match="could not write"):
         write_page(tmp_path / "file" / "page.html", report)
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(FailureError, match="full"):
         write_page(path, report)
     assert path.read_text() == "before"
