@@ -5,6 +5,7 @@ generative adversarial networks", ICLR 2018. Units are channels and weights are 
 network is convolutional in time and dense over units ("semi-convolutional").
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from spikeloop.models.critic import (
     LEAK,
     ConvolutionalCritic,
+    CountViews,
     Critic,
     FullyConnectedCritic,
     critic_loss,
@@ -49,6 +51,8 @@ class SpikeGanConfig:
     critic_steps: int = 2  # a generator step costs as much as a critic step here
     penalty: float = 10.0  # as published
     average_decay: float = 0.999  # exponential average of the generator's weights; 0 for none
+    critic_views: bool = False  # the critic also sees counts and lagged products, as that of causal_gan does
+    generator_learns: bool = True  # else it stays at independent units, and the critic learns all that these lack
 
 
 PRESETS = {
@@ -68,6 +72,17 @@ PRESETS = {
 PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_connected", leaky_output=False)
 
 
+PRESETS["importance"] = SpikeGanConfig(  # for the critic's sake: a good generator would take its differences away
+    features=128,
+    kernel=9,
+    batch=48,
+    learning_rate=2e-3,
+    decay_steps=300,
+    critic_views=True,
+    generator_learns=False,
+)
+
+
 class SpikeGan(Gan):
     """The windowed Spike-GAN in training."""
 
@@ -76,7 +91,7 @@ class SpikeGan(Gan):
         generator = Generator(config, units)
         if config.bias_from_rates:
             generator.set_rates(torch.as_tensor(population.means, dtype=torch.float32))
-        super().__init__(generator, _critic(config, units), config.average_decay, units)
+        super().__init__(generator, _critic(config, population), config.average_decay, units)
         self.config = config
 
     def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:  # noqa: ARG002
@@ -113,6 +128,8 @@ class SpikeGan(Gan):
             real, _ = data.crops(self.config.batch, self.config.window_bins, random)
             loss = critic_loss(self.critic, real, fake, self.config.penalty, random)
             descend(optimizers["critic"], loss)
+        if not self.config.generator_learns:
+            return loss.item()
         self.critic.requires_grad_(False)
         descend(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))
         self.critic.requires_grad_(True)
@@ -196,10 +213,13 @@ class FullyConnectedGenerator(nn.Module):
         return self.layers(latent).unflatten(1, (self.bins, -1))  # (windows, bins, units)
 
 
-def _critic(config: SpikeGanConfig, units: int) -> Critic:
+def _critic(config: SpikeGanConfig, population: Population) -> Critic:
+    units, expected = population.units, population.means.sum()
     if config.architecture == "fully_connected":
         return Critic(FullyConnectedCritic(config.window_bins, units, config.hidden))
-    return Critic(ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride))
+    views = CountViews(config.window_bins, units, expected + 5 * math.sqrt(expected)) if config.critic_views else None
+    body = ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride)
+    return Critic(body, views)
 
 
 _GENERATORS = {"convolutional": ConvolutionalGenerator, "fully_connected": FullyConnectedGenerator}

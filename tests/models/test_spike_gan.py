@@ -90,3 +90,15 @@ def test_its_windows_are_spikes_that_nothing_drives(random_numbers):
     assert drawn.shape == (500, 32, UNITS)
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
     assert drawn.mean().item() == pytest.approx(0.1, rel=0.1)
+
+
+def test_the_critic_for_importance_maps_learns_against_independent_units(random_numbers):
+    model = SpikeGan(replace(PRESETS["importance"], batch=4, features=4), of_rates(0.1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    windows = (torch.rand(4, 32, UNITS) < 0.1).float()
+    model.learn(0, data_of(windows), model.optimizers(), random_numbers)
+    moved = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"critic"}
+    assert model.critic.views is not None
+    probability = model.generator(torch.randn(8, model.generator.latent_size))
+    torch.testing.assert_close(probability, torch.full_like(probability, 0.1), atol=0.02, rtol=0)
