@@ -10,7 +10,7 @@ from typing import Any, Self
 
 __all__ = ["MonitorBeside"]
 
-# Ends as by Ctrl-C, which a shell's background has children ignore, when the stream closes its end of the pipe, or dies.
+# Ends as by Ctrl-C, even where a shell has it ignored, when the stream closes its end of the pipe, or dies.
 PROGRAM = """
 import signal, sys, threading, _thread
 signal.signal(signal.SIGINT, signal.default_int_handler)

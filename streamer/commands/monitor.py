@@ -109,4 +109,6 @@ def monitor(
         report = watch.finish()
         if json:
             print_json(summary(report) if report is not None else {"stream": stream, "state": "absent"})
+        if watch.failure is not None:
+            raise watch.failure
     return 130 if interrupted else 0

@@ -95,6 +95,11 @@ def refer_to_bundle(
     Parameters
     ----------
     sample : of an unharmed stream, (bins, units); None where that is not known, and there can be neither
+
+    Raises
+    ------
+    BadInputError
+        If the bundle's statistics are not of its card's windows and units.
     """
     recording = bundle.card.training.get("recording", {})
     windows = recording.get("repeats", 1) * (recording.get("bins", 0) // bundle.card.window_bins)
@@ -102,6 +107,7 @@ def refer_to_bundle(
     statistics = dict(bundle.reference)
     if "covariance" in statistics:
         statistics |= _of_covariance(statistics["covariance"])
+    _check_shapes(bundle, statistics)
     reference = Reference(source, statistics, max(1, windows), {})
     if sample is None:
         return dataclasses.replace(reference, notice="what drives the stream can't be rehearsed")
@@ -172,6 +178,20 @@ def rehearse(
     return sample
 
 
+def _check_shapes(bundle: Bundle, statistics: Mapping[str, Floats]) -> None:
+    running = RunningStatistics(bundle.card.window_bins, len(bundle.card.unit_names))
+    running.add(np.zeros((1, bundle.card.window_bins, len(bundle.card.unit_names)), np.uint8))
+    for name, value in running.statistics().items():
+        try:
+            distance(name, value, statistics.get(name, value))
+        except (ValueError, IndexError) as error:
+            raise BadInputError(
+                f"{bundle.card.name}: expected reference statistics of {bundle.card.window_bins} bins and"
+                f" {len(bundle.card.unit_names)} units, as its card tells, found {name} of shape"
+                f" {statistics[name].shape}; export it anew"
+            ) from error
+
+
 def _of_covariance(covariance: Floats) -> dict[str, Floats]:
     """What bundles don't hold, as it follows from what they do."""
     variance = covariance.diagonal().copy()
@@ -181,7 +201,7 @@ def _of_covariance(covariance: Floats) -> dict[str, Floats]:
 
 def _cut(sample: Counts, window_bins: int) -> Counts:
     windows = len(sample) // window_bins
-    return sample[: windows * window_bins].reshape(windows, window_bins, -1)
+    return sample[: windows * window_bins].reshape(windows, window_bins, sample.shape[1])
 
 
 def _with_alarm(reference: Reference, sample: Counts, bin_size_s: float, false_alarms_per_hour: float) -> Reference:

@@ -52,6 +52,10 @@ class Watch:
     stream, wait : as of `LslSpikes`
     console : for the view; plain lines where it is no terminal
 
+    Attributes
+    ----------
+    failure : why the latest page could not be written; None where it was
+
     Raises
     ------
     BadInputError
@@ -69,14 +73,14 @@ class Watch:
         self._outlet: MonitorOutlet | None = None
         self._writing: threading.Thread | None = None
         self._told_alarms = 0
-        self._failure: FailureError | None = None
+        self.failure: FailureError | None = None
 
     def __enter__(self) -> Self:
         self._lsl_clock = import_pylsl().local_clock  # by which alarms are stamped
         with ExitStack() as opened:
             self._metrics = self._open_metrics(opened)
-            spikes = opened.enter_context(LslSpikes(self._stream, wait=self._wait))
-            self._session = opened.enter_context(MonitorSession(spikes, self._settings))
+            self._spikes = opened.enter_context(LslSpikes(self._stream, wait=self._wait))
+            self._session = opened.enter_context(MonitorSession(self._spikes, self._settings))
             terminal = self._console.is_terminal
             live = Live(console=self._console, auto_refresh=False, transient=True) if terminal else None
             self._live = opened.enter_context(live) if live is not None else None
@@ -95,22 +99,19 @@ class Watch:
         while duration_s is None or time.monotonic() < began_s + duration_s:
             self._session.step()
             now_s = time.monotonic()
-            if tells.due(now_s) and (report := self._session.report()) is not None:
+            report = self._session.report() if tells.due(now_s) else None
+            if report is not None:
                 self._tell(report)
                 if self._live is None and (lines.due(now_s) or self._new_alarms(report)):
                     self._say(line(report, self._lsl_clock()))
                 if self._outputs.snapshot is not None and pages.due(now_s):
                     self._write(report, self._outputs.snapshot)
+            elif self._spikes.description is None and lines.due(now_s):
+                self._say(self._waits())
             time.sleep(TAKE_EVERY_S)
 
     def finish(self) -> MonitorReport | None:
-        """The state at the end, told once more.
-
-        Raises
-        ------
-        FailureError
-            If a page could not be written.
-        """
+        """The state at the end, told once more; None where there was no stream."""
         self._session.step()
         report = self._session.report()
         if report is not None:
@@ -120,8 +121,6 @@ class Watch:
                 self._write(report, self._outputs.snapshot)
         if self._writing is not None:
             self._writing.join()
-        if self._failure is not None:
-            raise self._failure
         return report
 
     def _tell(self, report: MonitorReport) -> None:
@@ -152,13 +151,21 @@ class Watch:
         def write() -> None:
             try:
                 write_page(path, report, now_s=now_s, written=written)
+                self.failure = None
             except FailureError as error:
-                self._failure = error
+                if self.failure is None:
+                    self._say(str(error))
+                self.failure = error
 
         if self._writing is not None:
             self._writing.join()
         self._writing = threading.Thread(target=write, name="spikeloop-page", daemon=True)
         self._writing.start()
+
+    def _waits(self) -> str:
+        refused = self._spikes.report().refused
+        wanted = repr(self._stream) if self._stream is not None else "a stream of type Spikes"
+        return f"waiting for {wanted}{f'; refused {refused}' if refused else ''}"
 
     def _say(self, text: str) -> None:
         with suppress(OSError, SystemExit):  # rich exits where a pipe is broken
