@@ -12,6 +12,9 @@ __all__ = ["MonitorBeside"]
 
 # Ends as by Ctrl-C, even where a shell has it ignored, when the stream closes its end of the pipe, or dies.
 PROGRAM = """
+import os
+if hasattr(os, "nice"):  # from the start, as its imports take a second of processor
+    os.nice(5)
 import signal, sys, threading, _thread
 signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Thread(target=lambda: (sys.stdin.read(), _thread.interrupt_main()), daemon=True).start()

@@ -25,7 +25,7 @@ def monitor(
     reference: str = "auto",
     half_life: float = 60.0,
     false_alarms: float = 0.1,
-    baseline: float = 300.0,
+    baseline: float = 600.0,
     window_bins: int | None = None,
     importance: Literal["exact", "none"] = "exact",
     device: Device = "cpu",
@@ -90,7 +90,7 @@ def monitor(
     if snapshot is not None and snapshot.suffix != ".html":
         raise BadInputError(f"--snapshot: expected a file ending in .html, found {snapshot}")
     from spikeloop.streamer.monitor.report import summary
-    from spikeloop.streamer.monitor.session import MonitorSettings
+    from spikeloop.streamer.monitor.subject import MonitorSettings
     from spikeloop.streamer.monitor.watch import Outputs, Watch
 
     settings = MonitorSettings(

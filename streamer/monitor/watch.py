@@ -17,7 +17,8 @@ from spikeloop.streamer.lsl_spikes import LslSpikes
 from spikeloop.streamer.monitor.metrics import Metrics
 from spikeloop.streamer.monitor.outlet import MonitorOutlet
 from spikeloop.streamer.monitor.report import MonitorReport
-from spikeloop.streamer.monitor.session import MonitorSession, MonitorSettings
+from spikeloop.streamer.monitor.session import MonitorSession
+from spikeloop.streamer.monitor.subject import MonitorSettings
 from spikeloop.streamer.monitor.view import line, render
 
 __all__ = ["Outputs", "Watch"]

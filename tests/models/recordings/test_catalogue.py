@@ -11,6 +11,7 @@ import scipy.io
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings import catalogue, simulated_cortex
 from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.models.recordings.simulated import packets
 from spikeloop.models.recordings.simulated_cortex import m1_sim
 
 
@@ -72,7 +73,8 @@ def test_the_published_file_is_known_by_its_hash(published):
 
 def test_unknown_names_are_told_what_there_is():
     with pytest.raises(
-        BadInputError, match=r"no recording named 'retna'; there are retina, m1_jango, .*, m1-sim, others go"
+        BadInputError,
+        match=r"no recording named 'retna'; there are retina, m1_jango, .*, m1-sim, packets:MODES:WINDOWS, others go",
     ):
         find_recording("retna")
 
@@ -134,4 +136,20 @@ def test_simulated_cortex_lasts_half_an_hour_by_default(monkeypatch):
 @pytest.mark.parametrize("name", ["m1-sim:", "m1-sim:ten", "m1-sim:-5", "m1-sim:60:drifts", "m1-sim:1e3", "m1-sim:60:"])
 def test_simulated_cortex_asked_for_otherwise_says_how(name):
     with pytest.raises(BadInputError, match=rf"expected m1-sim, m1-sim:SECONDS or .*:drift, found '{name}'"):
+        find_recording(name)
+
+
+@pytest.mark.parametrize("modes", [1, 2])
+def test_packets_are_made_by_name(modes):
+    recording = find_recording(f"packets:{modes}:25")
+    assert (recording.counts.shape, recording.bin_size_s) == ((25, 32, 32), 0.001)
+    assert recording.name == f"packets:{modes}:25"
+    np.testing.assert_array_equal(recording.counts, packets(25, modes=modes).recording.counts)
+
+
+@pytest.mark.parametrize(
+    "name", ["packets", "packets:1", "packets:3:25", "packets:1:0", "packets:1:2.5", "packets:1:25:"]
+)
+def test_packets_asked_for_otherwise_say_how(name):
+    with pytest.raises(BadInputError, match=rf"expected packets:MODES:WINDOWS, .* found '{name}'"):
         find_recording(name)

@@ -17,9 +17,10 @@ from spikeloop.models.measures.likeness import distance, statistics_of
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.condition import open_feed
 from spikeloop.streamer.lsl_spikes import LslSpikes, Reception
-from spikeloop.streamer.monitor import reference, session
+from spikeloop.streamer.monitor import reference, subject
 from spikeloop.streamer.monitor.report import MonitorReport, figures, summary
-from spikeloop.streamer.monitor.session import MonitorSession, MonitorSettings
+from spikeloop.streamer.monitor.session import MonitorSession
+from spikeloop.streamer.monitor.subject import MonitorSettings
 from spikeloop.streamer.source import open_source
 from spikeloop.streamer.spike_pieces import Piece
 from spikeloop.streamer.stream_description import StreamDescription
@@ -368,7 +369,7 @@ def test_a_critic_that_can_not_be_had_is_told_and_the_statistics_go_on(watch, mo
     def broken(*_: object) -> None:
         raise BadInputError("no such critic")
 
-    monkeypatch.setattr(session, "Critic", broken)
+    monkeypatch.setattr(subject, "Critic", broken)
     script, made = watch(stream_of(read_bundle("retina")), reference="none")
     feed(script, made, simulate(50, 320, seed=1), begins=True)
     assert reported(made).notices == ("no importance: no such critic",)
@@ -379,7 +380,7 @@ def test_a_reference_that_fails_in_any_way_is_told_and_the_statistics_go_on(watc
     def broken(*_: object, **__: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(session, "refer_to_bundle", broken)
+    monkeypatch.setattr(subject, "refer_to_bundle", broken)
     script, made = watch(foreign(), bundle=str(tiny_path))
     feed(script, made, simulate(UNITS, 320, seed=1), begins=True)
     assert prepared(made).notices == ("no reference: no room",)
