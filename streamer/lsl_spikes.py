@@ -206,9 +206,13 @@ class LslSpikes:
                 last_heard_s, resolver = time.monotonic(), None
                 connection.compare_clocks()
                 continue
-            if resolver is None:
-                resolver, looking_since_s = self._lsl.ContinuousResolver(forget_after=FORGET_S), time.monotonic()
-            self._on_network = resolver.results()
+            try:
+                if resolver is None:
+                    resolver, looking_since_s = self._lsl.ContinuousResolver(forget_after=FORGET_S), time.monotonic()
+                self._on_network = resolver.results()
+            except RuntimeError as error:  # LSL lacks what it needs, such as sockets; perhaps not for long
+                self._refused, resolver = f"LSL can't look for streams ({error})", None
+                continue
             found = self._candidates(settled=time.monotonic() > looking_since_s + SETTLE_S)
             if connection is not None:  # but silent
                 same = [info for info in found if info.uid() == connection.description.uid]

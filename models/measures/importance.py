@@ -136,7 +136,7 @@ def exact_importance(
     """The expectation of `shuffle_importance`: the mean over all distinct arrangements of a unit's counts in a span.
 
     Spans that can't change, as they are empty or full, are passed over, and arrangements that overlapping spans have in
-    common are scored once. Of a span with more than `most_arrangements`, as many different ones are drawn at random.
+    common are scored once. Of a span with more than `most_arrangements`, at most as many different ones are drawn.
 
     Parameters
     ----------

@@ -22,7 +22,8 @@ __all__ = ["LARGEST_COUNT", "RunningStatistics", "Sums", "WindowCutter", "add_wi
 Windows = NDArray[Any]  # of whole numbers, whatever their type
 Floats = NDArray[np.float64]
 
-LARGEST_COUNT = 1000  # in a bin; more are no spikes, and histograms would grow without bound
+LARGEST_COUNT = 1000  # in a bin; more are no spikes
+MOST_WINDOW_COUNTS = 4096  # of a unit in a window, told apart in a histogram, which would grow without bound
 BLOCK_BINS = 512  # that are summed at once: enough for a matrix product to pay for its passes over memory
 COVARIANCE_LAGS = (0, 1, 5)
 AUTOCORRELATION_LAGS = 10
@@ -63,7 +64,7 @@ class WindowCutter:
         units = self._rest.shape[1]
         if counts.ndim != 2 or counts.shape[1] != units:
             raise BadInputError(f"expected a chunk of shape (bins, {units}), found {counts.shape}; start a new cutter")
-        joined = np.concatenate([self._rest.astype(counts.dtype), counts])
+        joined = np.concatenate([self._rest, counts])  # of the wider type
         whole = len(joined) // self._window_bins * self._window_bins
         self._rest = joined[whole:].copy()  # not a view, which would keep the whole chunk
         return joined[:whole].reshape(-1, self._window_bins, units)
@@ -86,7 +87,9 @@ class Sums:
     products : by lag, arrays of shape (units, units): x_i(t) x_j(t + lag), summed over the bins t of a window
     own_products : array of shape (lags, units): x_i(t) x_i(t + lag), lags from 1 up
     population_counts : array of shape (values,), how often the population's count in a bin was 0, 1, ...
-    window_counts : array of shape (units, values), how often a unit's count in a window was 0, 1, ...
+    window_counts : array of shape (units, values), how often a unit's count in a window was 0, 1, ...; the last of at
+        most `MOST_WINDOW_COUNTS` values stands for all beyond
+    squares : array of shape (units,), of the counts in windows
     intervals : array of shape (units, bins), how often an interspike interval was 0, 1, ... bins
     spectrum : array of shape (bins // 2 + 1,), |FFT|^2 of the population's counts
     """
@@ -97,6 +100,7 @@ class Sums:
     own_products: Floats
     population_counts: Floats
     window_counts: Floats
+    squares: Floats
     intervals: Floats
     spectrum: Floats
 
@@ -111,6 +115,7 @@ def no_windows(window_bins: int, units: int) -> Sums:
         own_products=np.zeros((min(AUTOCORRELATION_LAGS, window_bins - 1), units)),
         population_counts=np.zeros(0),
         window_counts=np.zeros((units, 0)),
+        squares=np.zeros(units),
         intervals=np.zeros((units, window_bins)),
         spectrum=np.zeros(window_bins // 2 + 1),
     )
@@ -144,9 +149,11 @@ def add_windows(sums: Sums, windows: NDArray[np.integer], weights: Floats | None
     sums.population_counts += np.bincount(population.ravel(), np.repeat(each, bins), values)
 
     in_window = windows.sum(axis=1, dtype=np.int64)  # (windows, units)
-    values = max(sums.window_counts.shape[1], int(in_window.max(initial=0)) + 1)
+    sums.squares += each @ in_window.astype(np.float64) ** 2
+    told_apart = np.minimum(in_window, MOST_WINDOW_COUNTS - 1)
+    values = max(sums.window_counts.shape[1], int(told_apart.max(initial=0)) + 1)
     sums.window_counts = _widened(sums.window_counts, values)
-    places = (in_window + values * np.arange(units)).ravel()
+    places = (told_apart + values * np.arange(units)).ravel()
     sums.window_counts += np.bincount(places, np.repeat(each, units), units * values).reshape(units, values)
 
     fired = windows > 0  # of counts of hundreds, most intervals are of 0 bins, and better counted than listed
@@ -166,8 +173,9 @@ def _widened(histogram: Floats, values: int) -> Floats:
 def _scale(sums: Sums, factor: float) -> None:
     """Scale all sums down in place; those that become too small to matter are forgotten."""
     sums.weight *= factor
-    arrays = (sums.counts, sums.own_products, sums.population_counts, sums.window_counts, sums.intervals, sums.spectrum)
-    for array in (*arrays, *sums.products.values()):
+    arrays = (sums.counts, sums.own_products, sums.squares, sums.intervals, sums.spectrum)
+    histograms = (sums.population_counts, sums.window_counts)
+    for array in (*arrays, *histograms, *sums.products.values()):
         array *= factor
         array[array < FORGOTTEN] = 0
 
@@ -183,7 +191,10 @@ def statistics_from(sums: Sums) -> dict[str, Floats]:
     simultaneous, longest = covariance[0], max(covariance)
     variance = simultaneous.diagonal().copy()
     correlation = correlation_of(simultaneous)
-    mean_count, count_variance = _moments(sums.window_counts)
+    of_all = sums.counts.sum(axis=0)
+    mean_count = of_all / sums.weight
+    count_variance = (sums.weight * sums.squares - of_all**2) / sums.weight**2
+    count_variance[count_variance <= ROUNDING * sums.squares / sums.weight] = 0
     mean_interval, interval_variance = _moments(sums.intervals)
     intervals = sums.intervals.sum(axis=0)
     fano = np.divide(count_variance, mean_count, out=np.ones(units), where=mean_count > 0)

@@ -81,18 +81,20 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     if not 0 <= lag < bins:
         raise ValueError(f"expected a lag from 0 to {bins - 1} (windows have {bins} bins), got {lag}")
     # float32 holds sums of small integers exactly up to 2**24, and its matrix product is twice as fast
-    early = windows[:, : bins - lag].reshape(-1, windows.shape[2]).astype(np.float32)
-    late = early if lag == 0 else windows[:, lag:].reshape(-1, windows.shape[2]).astype(np.float32)
+    small = windows.dtype.kind == "f" or int(windows.max(initial=0)) <= LARGEST_UINT8
+    dtype, rows = (np.float32, 2**24 // LARGEST_UINT8**2) if small else (np.float64, windows.size)
+    early = windows[:, : bins - lag].reshape(-1, windows.shape[2]).astype(dtype)
+    late = early if lag == 0 else windows[:, lag:].reshape(-1, windows.shape[2]).astype(dtype)
     products = np.zeros((windows.shape[2], windows.shape[2]))
-    for start in range(0, len(early), _EXACT_ROWS):
-        products += early[start : start + _EXACT_ROWS].T @ late[start : start + _EXACT_ROWS]
+    for start in range(0, len(early), rows):
+        products += early[start : start + rows].T @ late[start : start + rows]
     mean_early = expected_counts(windows[:, : bins - lag])
     mean_late = mean_early if lag == 0 else expected_counts(windows[:, lag:])
     return products / len(early) - np.outer(mean_early, mean_late)
 
 
 LEAST_COVARIANCE = 3.0  # in standard errors
-_EXACT_ROWS = 2**24 // 255**2  # rows whose products of two uint8 counts still sum exactly in float32
+LARGEST_UINT8 = 255
 
 
 def pairwise_correlation(windows: Windows) -> Floats:

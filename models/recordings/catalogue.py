@@ -150,7 +150,7 @@ def find_recording(
     Parameters
     ----------
     name_or_path : a name in the catalogue; "m1-sim", "m1-sim:SECONDS" or "m1-sim:SECONDS:drift", of simulated cortex;
-        or the path of a `.npz` or `.mat` file
+        "packets:MODES:WINDOWS" (such as "packets:1:8192"), of simulated packets; or the path of a `.npz` or `.mat` file
     bin_size_s, repeat_bins : as in `load_recording`; only for paths
     folder : where named recordings lie; by default the environment variable SPIKELOOP_DATA
     cache : where fetched ones are kept; by default the system's cache folder
@@ -168,10 +168,12 @@ def find_recording(
         raise BadInputError(f"--repeat-bins: {name_or_path} has its own layout; it is for files")
     if name_or_path.partition(":")[0] == "m1-sim":
         return _simulate_m1(name_or_path)
+    if name_or_path.partition(":")[0] == "packets":
+        return _simulate_packets(name_or_path)
     if name_or_path not in CATALOGUE:
         raise BadInputError(
             f"no recording named {name_or_path!r}; there are {', '.join(CATALOGUE)}, m1-sim,"
-            " others go by path (.npz, .mat)"
+            " packets:MODES:WINDOWS, others go by path (.npz, .mat)"
         )
     published = CATALOGUE[name_or_path]
     folder = folder or (Path(os.environ["SPIKELOOP_DATA"]) if os.environ.get("SPIKELOOP_DATA") else None)
@@ -189,6 +191,17 @@ def _simulate_m1(name: str) -> Recording:
     if asked is None:
         raise BadInputError(f"expected m1-sim, m1-sim:SECONDS or m1-sim:SECONDS:drift, found {name!r:.60}")
     return replace(m1_sim(float(asked[1] or 1800), drift=bool(asked[2])), name=name)
+
+
+def _simulate_packets(name: str) -> Recording:
+    from spikeloop.models.recordings.simulated import packets
+
+    asked = re.fullmatch(r"packets:([12]):([1-9]\d{0,5})", name, re.ASCII)
+    if asked is None:
+        raise BadInputError(
+            f"expected packets:MODES:WINDOWS, of 1 or 2 modes, such as packets:1:8192, found {name!r:.60}"
+        )
+    return replace(packets(int(asked[2]), modes=2 if asked[1] == "2" else 1).recording, name=name)
 
 
 def _load_path(path: Path, bin_size_s: float | None, repeat_bins: int | None) -> Recording:

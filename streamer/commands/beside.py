@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -33,9 +32,8 @@ class MonitorBeside:
     report : the JSON document that it ended with; None before, or where it failed
     """
 
-    def __init__(self, stream: str, bundle: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, stream: str, bundle: str) -> None:
         self._command = [sys.executable, "-c", PROGRAM, "monitor", stream, "--wait", "--bundle", bundle, "--json"]
-        self._command += options
         self.remark = "starting"
         self.report: dict[str, Any] | None = None
 

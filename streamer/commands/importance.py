@@ -204,13 +204,13 @@ def _subject(name: str, card: Card, bin_size_s: float | None, repeat_bins: int |
 def _driven(recording: Recording, name: str, card: Card) -> Recording:
     """The recording as the critic takes it: with what drove it, where that matters to the critic."""
     require_spikes(recording, "importance")
-    if card.count_distribution == "bernoulli":
-        require_binary(recording, card.family)
     if recording.units != len(card.unit_names) or abs(recording.bin_size_s / card.bin_size_s - 1) > SAME_BIN:
         raise BadInputError(
             f"{recording.name} has {recording.units} units in bins of {recording.bin_size_s * 1000:g} ms; expected"
             f" {len(card.unit_names)} in bins of {card.bin_size_s * 1000:g} ms, as {card.name} has them"
         )
+    if card.count_distribution == "bernoulli":
+        require_binary(recording, card.family)
     if not card.channels:
         return without_conditions(recording)
     generated = read_arrays(Path(name)).get("condition") if Path(name).suffix == ".npz" else None

@@ -5,12 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from tyro.conf import Positional
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.commands.options import LONGEST_DURATION_S
-from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.session import Device
 
 __all__ = ["monitor"]
@@ -98,7 +97,7 @@ def monitor(
     )
     with suppress(AttributeError, OSError):  # Windows has none
         os.nice(PRIORITY)
-    console = Console(stderr=True)
+    console = SideConsole()
     interrupted = False
     outputs = Outputs(publish == "lsl", metrics, snapshot, snapshot_every)
     with Watch(stream, wait, settings, outputs, console) as watch:

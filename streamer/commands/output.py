@@ -13,7 +13,17 @@ from spikeloop.models.measures.likeness import Likeness, verdict
 
 WIDE = 100  # columns of a terminal that has room for everything
 
-__all__ = ["likeness_rows", "print_json", "print_likeness"]
+__all__ = ["SideConsole", "likeness_rows", "print_json", "print_likeness"]
+
+
+class SideConsole(Console):
+    """On stderr; where its reader is gone it is quiet, while rich's own would end the program and take stdout along."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 def print_json(document: Any) -> None:

@@ -17,7 +17,7 @@ from spikeloop.streamer.clock import WallClock
 from spikeloop.streamer.commands.beside import MonitorBeside
 from spikeloop.streamer.commands.drive import Drive, describe_drive, drive_line, open_drive
 from spikeloop.streamer.commands.options import bins_of, check_seed
-from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.health import Health
 from spikeloop.streamer.loop import stream as stream_steps
 from spikeloop.streamer.lsl import CountFormat, LslSink, Provenance, check_name_is_free, import_pylsl
@@ -91,7 +91,7 @@ def stream(
     plan = _plan(loaded.card, name, seed, step_bins, duration, format, start_delay)
     drive = open_drive(condition, loaded.card.channels, condition_hold, condition_decay)
     check_name_is_free(name)
-    console = Console(stderr=True)
+    console = SideConsole()
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
     source = open_source(loaded, seed, device, on_inference=health.inference.add)
     if source.notice:

@@ -47,7 +47,8 @@ def train(
     Parameters
     ----------
     data
-        a recording's name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim), or the path of a .npz or .mat file
+        a recording's name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim, packets:MODES:WINDOWS such as
+        packets:1:8192), or the path of a .npz or .mat file
     out
         folder of the checkpoint
     family
@@ -55,8 +56,9 @@ def train(
         dichotomized_gaussian or k_pairwise, which is fitted in one go (the last three: at most one spike a bin)
     preset
         settings: fast, counts or short of causal_gan, vae and vae_gan, by default what suits the recording
-        (several spikes a bin; fewer than 40,000 bins); fast, paper (as published) or fully_connected (the paper's
-        comparison) of spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
+        (several spikes a bin; fewer than 40,000 bins); fast, paper (as published), fully_connected (the paper's
+        comparison) or importance (a critic for importance maps; its generator stays at independent units) of
+        spike_gan; default or stationary of dichotomized_gaussian; default of k_pairwise
     minutes
         of training in all; 10 where no steps are given
     steps

@@ -63,6 +63,10 @@ class ConditionTap:
             self._ends_s = np.concatenate([self._ends_s, ends_s])[-KEPT_BINS:]
             self._values = np.concatenate([self._values, np.asarray(values, np.float32)])[-KEPT_BINS:]
 
+    def renew(self) -> None:
+        """Look for it anew, as that of another run of the stream."""
+        self._inlet = None
+
     def at(self, ends_s: NDArray[np.float64]) -> NDArray[np.float32] | None:
         """What drove bins by their ends, (bins,), as (bins, channels); None where it has not come for all of them."""
         order = np.argsort(self._ends_s, kind="stable")

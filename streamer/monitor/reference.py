@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 REHEARSED_S = 1000.0  # of an unharmed stream, from which an alarm is set,
 REHEARSED_BINS = 2**17  # and at least so many bins,
-REHEARSED_COUNTS = 2**28  # but no more memory than this
+REHEARSED_COUNTS = 2**29  # but no more memory than this
 REHEARSAL_SEED = 2**62  # far from those that users take
 AT_ONCE = 2**17  # counts: some 0.1 s of work
 LEAST_STRETCHES = 6  # from which chance is told
@@ -125,6 +125,7 @@ def refer_to_sample(
     window_bins: int,
     half_life_windows: float,
     false_alarms_per_hour: float,
+    windows: Counts | None = None,
 ) -> Reference:
     """A reference from a sample alone: a recording, or the beginning of the stream.
 
@@ -132,13 +133,14 @@ def refer_to_sample(
     ----------
     source : what it is, in words
     sample : (bins, units)
+    windows : (windows, bins, units) of it, where they don't lie side by side, as of a recording with repeats
 
     Raises
     ------
     BadInputError
         If it is too short for one window.
     """
-    windows = _cut(sample, window_bins)
+    windows = _cut(sample, window_bins) if windows is None else windows
     if not len(windows):
         raise BadInputError(f"{source}: expected at least one window of {window_bins} bins, found {len(sample)} bins")
     running = RunningStatistics(window_bins, sample.shape[1])

@@ -70,6 +70,8 @@ class MonitorReport:
         return float(np.max(scores)) if scores else math.nan
 
 
+MOST_NUMBERS = 2**14  # of a statistic in JSON: of pairs, those of 128 units
+
 FIGURES = {
     "mean rate": "Hz",
     "Fano factor": "1",
@@ -106,7 +108,7 @@ def figures(report: MonitorReport) -> dict[str, float]:
         "alarm score": report.alarm_score,
         "alarms": float(report.state.alarms_raised),
         "importance": report.importance.mean if report.importance is not None else math.nan,
-        "bins": float(report.state.bins),
+        "bins": float(reception.bins),
         "lost bins": float(reception.lost_bins),
         "invalid bins": float(reception.invalid_bins + reception.saturated_bins),
         "gaps": float(reception.gaps),
@@ -133,6 +135,11 @@ def _mean(statistics: Any, name: str) -> float:
     return float(np.mean(statistics[name])) if statistics else math.nan
 
 
+def _listed(statistics: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """As JSON; those of very many numbers are left out."""
+    return {name: value.tolist() for name, value in statistics.items() if value.size <= MOST_NUMBERS}
+
+
 def summary(report: MonitorReport) -> dict[str, Any]:
     """Everything but pictures, for JSON: figures, statistics by unit, deviations, alarms."""
     state = report.state
@@ -155,7 +162,12 @@ def summary(report: MonitorReport) -> dict[str, Any]:
         "reference": report.reference,
         "notices": list(report.notices),
         "figures": figures(report),
-        "units": {key: np.round(value, 6).tolist() for key, value in by_unit.items()},
+        "units": {key: value.tolist() for key, value in by_unit.items()},
+        "statistics": {
+            "recent": _listed(state.recent),
+            "total": _listed(state.total),
+            "reference": _listed(report.reference_statistics),
+        },
         "deviations": {
             recent.statistic: {
                 "recent": {"error": recent.error, "floor": recent.floor, "ratio": recent.ratio},

@@ -10,7 +10,7 @@ from typing import Self
 from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.models.recordings.catalogue import find_recording
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.streamer.lsl_spikes import LslSpikes
+from spikeloop.streamer.lsl_spikes import LslSpikes, Reception
 from spikeloop.streamer.monitor.report import MonitorReport, Point
 from spikeloop.streamer.monitor.subject import MonitorSettings, Subject
 from spikeloop.streamer.stream_description import StreamDescription
@@ -74,7 +74,7 @@ class MonitorSession:
             if self._subject is not None:
                 self._subject.close()
             self._subject = Subject(description, self._settings, self._bundle, self._recording)
-        self._subject.description = description
+        self._subject.turn_to(description)
         self._subject.take(self._subject.monitor.add(pieces))
 
     def report(self) -> MonitorReport | None:
@@ -82,17 +82,17 @@ class MonitorSession:
         subject = self._subject
         if subject is None:
             return None
-        passed_s = self._clock() - self._began_s
+        passed_s, reception = self._clock() - self._began_s, self._spikes.report()
         reference = subject.monitor.reference
         report = MonitorReport(
             stream=subject.description,
-            reception=self._spikes.report(),
+            reception=reception,
             state=subject.monitor.state(),
             window_bins=subject.monitor.window_bins,
             half_life_s=self._settings.half_life_s,
             reference=reference.source if reference is not None else "",
             reference_statistics=reference.statistics if reference is not None else {},
-            notices=subject.notices(),
+            notices=(*subject.notices(), *_refusal(reception)),
             importance=subject.importance.report() if subject.importance is not None else None,
             course=tuple(self._course),
             watched_s=passed_s,
@@ -101,6 +101,10 @@ class MonitorSession:
         if report.state.windows:
             self._course.append(Point(passed_s, report.mean_rate_hz, report.state.mean_ratio, report.alarm_score))
         return dataclasses.replace(report, course=tuple(self._course))
+
+
+def _refusal(reception: Reception) -> tuple[str, ...]:
+    return (f"not followed: {reception.refused}",) if reception.refused else ()
 
 
 def _same_population(now: StreamDescription, before: StreamDescription) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.bundle import Bundle, read_bundle, shipped_bundles
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
-from spikeloop.models.measures.drift import FALSE_ALARMS_PER_HOUR
+from spikeloop.models.measures.drift import FALSE_ALARMS_PER_HOUR, DriftReference
 from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.windows import cut_windows
 from spikeloop.streamer.critic import Critic
 from spikeloop.streamer.monitor.condition_tap import ConditionTap
 from spikeloop.streamer.monitor.live_importance import LiveImportance
@@ -31,6 +32,7 @@ from spikeloop.streamer.stream_description import StreamDescription
 __all__ = ["MonitorSettings", "Subject"]
 
 ENDS_WITHIN_S = 1.0  # what is prepared: rehearsal stops at once, and the rest is not worth waiting for
+SOON_S = 60.0  # in which a user expects an alarm
 DEFAULT_WINDOW_S = 1.0  # of a stream that has no bundle
 LONGEST_WINDOW = 1000  # bins of these
 
@@ -92,6 +94,12 @@ class Subject:
         self.importance = self._open_importance()
         self._prepare()
 
+    def turn_to(self, description: StreamDescription) -> None:
+        """The stream as it is now: perhaps another run, of the same population."""
+        if self._tap is not None and description.uid != self.description.uid:
+            self._tap.renew()
+        self.description = description
+
     def close(self) -> None:
         self._closing = True
         if self._preparing is not None:
@@ -127,6 +135,8 @@ class Subject:
             left_s = max(0.0, self._settings.baseline_s - self._baseline_s())
             now.append(f"the stream's beginning is collected to compare with: {left_s:.0f} s to go")
         reference = self.monitor.reference
+        if reference is not None and reference.drift is not None:
+            now.extend(_blind_spots(reference.drift))
         if reference is not None and reference.notice:
             now.append(f"no alarm: {reference.notice}")
         if self.importance is not None and self.importance.failure is not None:
@@ -218,7 +228,7 @@ class Subject:
         settings, half_life = self._settings, self.monitor.half_life_windows
         if self._bundle is not None and settings.reference != "start":
             return refer_to_bundle(self._bundle, sample, half_life, settings.false_alarms_per_hour)
-        source = f"the stream's first {settings.baseline_s:g} s"
+        source = f"the stream's first {len(sample) * self.description.bin_size_s:g} s"
         return refer_to_sample(
             source, sample, self.description.bin_size_s, self.monitor.window_bins, half_life,
             settings.false_alarms_per_hour,
@@ -231,11 +241,21 @@ class Subject:
                 f"{recording.name}: expected {units} units and bins of {bin_size_s * 1000:g} ms, as streamed, found"
                 f" {recording.units} and {recording.bin_size_s * 1000:g} ms"
             )
-        sample = recording.counts.reshape(-1, units)
+        sample, windows = recording.counts.reshape(-1, units), cut_windows(recording, self.monitor.window_bins)
         return refer_to_sample(
             recording.name, sample, bin_size_s, self.monitor.window_bins, self.monitor.half_life_windows,
-            self._settings.false_alarms_per_hour,
+            self._settings.false_alarms_per_hour, windows,
         )  # fmt: skip
+
+
+def _blind_spots(drift: DriftReference) -> Iterator[str]:
+    """Units whose drift the alarm won't tell, or not soon, since they fire too rarely."""
+    if drift.unwatched:
+        yield f"{len(drift.unwatched)} units fire too rarely to be watched for drift"
+    late = drift.late(SOON_S)
+    slow = sorted({unit for units in late.values() for unit in units} - set(drift.unwatched))
+    if slow:
+        yield f"{len(slow)} units fire so rarely that an alarm may take more than {SOON_S:g} s"
 
 
 class _Job:

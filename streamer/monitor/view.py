@@ -74,6 +74,8 @@ def line(report: MonitorReport, now_s: float | None = None) -> str:
     ]
     if reception.delay_ms is not None:
         parts.append(f"delay {reception.delay_ms:.0f} ms")
+    if reception.state == "absent" and reception.refused:
+        parts.append(f"not followed: {_short(reception.refused)}")
     if alarms:
         parts.append(f"{number_of(report.state.alarms_raised, 'alarm')}: {date_alarm(alarms[-1], now_s)}")
     elif not math.isnan(report.alarm_score):

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import FailureError, SpikeloopError
 from spikeloop.streamer.lsl import import_pylsl
 from spikeloop.streamer.lsl_spikes import LslSpikes
 from spikeloop.streamer.monitor.metrics import Metrics
@@ -128,7 +128,7 @@ class Watch:
         if self._publishes and self._outlet is None:
             try:
                 self._outlet = self._opened.enter_context(MonitorOutlet(report.stream.name))
-            except BadInputError as error:
+            except SpikeloopError as error:
                 self._publishes = False
                 self._say(f"not published: {error}")
         if self._outlet is not None:
@@ -153,10 +153,10 @@ class Watch:
             try:
                 write_page(path, report, now_s=now_s, written=written)
                 self.failure = None
-            except FailureError as error:
+            except Exception as error:  # of any kind: told here, and raised at the end
                 if self.failure is None:
                     self._say(str(error))
-                self.failure = error
+                self.failure = error if isinstance(error, FailureError) else FailureError(f"no page: {error}")
 
         if self._writing is not None:
             self._writing.join()

@@ -14,6 +14,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.likeness import STATISTICS
 from spikeloop.models.measures.running import (
     LARGEST_COUNT,
+    MOST_WINDOW_COUNTS,
     RunningStatistics,
     WindowCutter,
     add_windows,
@@ -242,3 +243,24 @@ def test_shapes_and_settings_are_checked_and_no_windows_have_no_statistics():
         with pytest.raises(BadInputError, match="expected windows of at least 2 bins"):
             RunningStatistics(window_bins, units, half_life)
     assert running.effective_windows == 0
+
+
+def test_a_wide_count_is_kept_when_narrower_chunks_follow():
+    cutter = WindowCutter(4, 1)
+    assert len(cutter.cut(np.array([[300], [1]], np.uint16))) == 0
+    (window,) = cutter.cut(np.array([[2], [3]], np.uint8))
+    np.testing.assert_array_equal(window[:, 0], [300, 1, 2, 3])
+
+
+def test_a_burst_of_thousands_of_spikes_keeps_histograms_small_and_fano_factors_right():
+    random = np.random.default_rng(0)
+    windows = random.poisson(1.0, (20, 1000, 3)).astype(np.uint16)
+    windows[3, :, 1] = 900
+    running = RunningStatistics(1000, 3)
+    running.add(windows)
+    found = running.statistics()
+    assert found["window counts"].shape[1] <= MOST_WINDOW_COUNTS
+    np.testing.assert_allclose(
+        found["Fano factor"], windows.sum(axis=1).var(axis=0) / windows.sum(axis=1).mean(axis=0), rtol=1e-9
+    )
+    np.testing.assert_allclose(found["window counts"].sum(axis=1), 1.0)

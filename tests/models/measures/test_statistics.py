@@ -349,3 +349,9 @@ def test_units_without_covariance_have_no_seam_ratio(random):
 def test_steps_of_no_bins_are_refused():
     with pytest.raises(ValueError, match="expected at least two steps of more than"):
         seam_ratio(np.zeros((40, 2), np.uint8), 0)
+
+
+def test_covariances_of_large_counts_lose_nothing(random):
+    windows = random.integers(400, 1000, (3, 500, 4)).astype(np.uint16)
+    flat = windows.reshape(-1, 4).astype(np.float64)
+    np.testing.assert_allclose(pairwise_covariance(windows), np.cov(flat.T, bias=True), rtol=1e-12)

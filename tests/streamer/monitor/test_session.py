@@ -199,7 +199,7 @@ def test_another_bundle_under_a_shipped_name_is_told_and_compared_with_its_begin
     feed(script, made, simulate(50, 1_500, seed=1), begins=True)
     report = prepared(made)
     assert "the stream's bundle 'retina' is not the one that ships; give --bundle PATH" in report.notices
-    assert report.reference == "the stream's first 0.5 s"
+    assert report.reference == "the stream's first 1 s"  # what was there when half a second had passed
 
 
 def test_a_bundle_that_is_not_at_hand_is_told(watch, tiny_path):
