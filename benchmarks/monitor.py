@@ -54,7 +54,7 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
             rehearsal = stream_on_a_terminal(bundle, "--name", name, *_steps(bundle))
             processes.append(rehearsal)
             prepared_s = _wait_until_prepared()
-            rehearsal.send_signal(2)
+            rehearsal.terminate()  # which closes it as Ctrl-C does, and reaches it in a background too
             rehearsal.communicate()
         inlet = python(HERE / "inlet.py", name, STEP_BINS, scratch / "arrivals.npz")
         began_s = time.monotonic()
@@ -72,7 +72,7 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
         arrived = arrivals(scratch / "arrivals.npz")
         told = {}
         if watcher is not None:
-            watcher.send_signal(2)
+            watcher.terminate()
             told = json.loads(watcher.communicate()[0])
     between_ms = np.diff(arrived["arrivals"]) * 1000
     row = {

@@ -93,13 +93,15 @@ class _Grid:
     """Where the next bins should end, by the stamps so far, all on the sender's clock.
 
     A stamp is a jump where it is off the expected one by more than half a bin and more than the jitter. The grid goes
-    on from there; within the tolerance it slowly goes along with the stamps, as no sender's rate is quite nominal.
+    on from there, and where the next stamp comes back from it, the one between was a stray, and nothing was lost
+    before it; within the tolerance it slowly goes along with the stamps, as no sender's rate is quite nominal.
     """
 
     def __init__(self, bin_size_s: float, jitter_s: float) -> None:
         self._bin_size_s = bin_size_s
         self._tolerance_s = max(bin_size_s / 2, jitter_s)
         self._last_s = math.nan  # where the latest bin should have ended
+        self._before_s, self._lost_bins = math.nan, 0  # the same before the latest jump, and what that jumped over
 
     def place(self, stamps_s: Floats) -> tuple[Flags, int]:
         """Which of the next bins are jumps, (bins,), the very first among them, and how many bins were jumped over."""
@@ -114,10 +116,20 @@ class _Grid:
             if kept:
                 went_s = kept * self._bin_size_s
                 self._last_s += went_s - math.expm1(-went_s / FOLLOW_S) * float(off_s[:kept].mean())
+                self._before_s = math.nan
             if len(far):
-                if math.isfinite(self._last_s):
-                    lost_bins += max(0, round((rest_s[kept] - self._last_s) / self._bin_size_s) - 1)
+                lost_bins += self._jump(float(rest_s[kept]))
                 jumps[first + kept] = True
-                self._last_s = float(rest_s[kept])
             first += kept + 1
         return jumps, lost_bins
+
+    def _jump(self, stamp_s: float) -> int:
+        """Go on from a stamp off the grid; how many bins more, or less, were lost than was thought."""
+        before_s, stamped, wrong = self._last_s, 1, 0
+        if abs(stamp_s - self._before_s) < abs(self._last_s - self._before_s):  # back from a stray
+            before_s, stamped, wrong = self._before_s, 2, self._lost_bins
+        self._before_s = self._last_s if stamped == 1 else math.nan
+        self._last_s = stamp_s
+        gap = (stamp_s - before_s) / self._bin_size_s
+        self._lost_bins = max(0, round(gap) - stamped) if math.isfinite(gap) else 0
+        return self._lost_bins - wrong

@@ -490,3 +490,19 @@ def test_stamps_that_are_no_times_lead_to_no_jump_of_the_others():
     jumps, lost = place(_Grid(0.001, 0.0), stamps_s)
     assert np.flatnonzero(jumps).tolist() == [1, 8]
     assert lost == 0
+
+
+@pytest.mark.parametrize("stray_s", [0.0, 1e6])
+@pytest.mark.parametrize("chunks", [1, 20])
+def test_a_stray_stamp_loses_no_bins(stray_s, chunks):
+    stamps_s = 1000 + np.arange(20) * BIN_S
+    stamps_s[11] = stray_s
+    grid = _Grid(BIN_S, 0.0)
+    lost = [grid.place(part)[1] for part in np.split(stamps_s, chunks)]
+    assert sum(lost) == 0
+    assert grid.place(stamps_s[-1:] + 5 * BIN_S)[1] == 4
+
+
+def test_one_gap_after_the_other_counts_both():
+    grid = _Grid(BIN_S, 0.0)
+    assert grid.place(1000 + np.array([0, 1, 5, 20, 21]) * BIN_S)[1] == 3 + 14
