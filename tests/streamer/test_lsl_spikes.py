@@ -495,7 +495,7 @@ def test_stamps_that_are_no_times_lead_to_no_jump_of_the_others():
 @pytest.mark.parametrize("stray_s", [0.0, 1e6])
 @pytest.mark.parametrize("chunks", [1, 20])
 def test_a_stray_stamp_loses_no_bins(stray_s, chunks):
-    stamps_s = 1000 + np.arange(20) * BIN_S
+    stamps_s = (1000 + np.arange(20) * BIN_S).astype(np.float64)
     stamps_s[11] = stray_s
     grid = _Grid(BIN_S, 0.0)
     lost = [grid.place(part)[1] for part in np.split(stamps_s, chunks)]
