@@ -112,7 +112,8 @@ def test_it_tells_everything_beside_a_stream_and_through_its_restart(start, stre
     assert 0 < document["importance"]["maps"] <= document["windows"]
     assert document["deviations"]["rates"]["total"]["ratio"] > 0
     assert len(document["units"]["rate_hz"]) == 50
-    assert document["notices"] == []
+    (blind,) = document["notices"]  # what the alarm can't see soon
+    assert "units fire so rarely that an alarm may take more than 60 s" in blind
     assert "</html>" in page.read_text()
     assert gone(f"{stream_name}-Monitor")
 
@@ -171,7 +172,7 @@ def test_a_foreign_stream_of_counts_is_compared_with_its_beginning(start, stream
     assert code == 130
     document = json.loads(printed)
     assert (document["stream"]["sha256"], document["stream"]["type"]) == (None, "EEG")
-    assert document["reference"] == "the stream's first 2 s"
+    assert re.fullmatch(r"the stream's first 2(\.\d+)? s", document["reference"])  # what was there when 2 s had passed
     assert [each for each in document["notices"] if "no alarm: drift alarm: expected a sample of at least" in each]
     assert document["alarms_raised"] == 0
     assert document["figures"]["alarm score"] is None
