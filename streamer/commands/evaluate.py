@@ -75,7 +75,8 @@ def evaluate(
     model
         a bundle's name or path, or samples: a .npz or .mat with `spikes`, (windows, bins, units) or (bins, units)
     data
-        the recording: a name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim), or the path of a .npz or .mat file
+        the recording: a name (retina, m1_jango, rat_m1_ms, calcium_odor, m1-sim, packets:MODES:WINDOWS), or the path
+        of a .npz or .mat file
     report
         an .html file to write: verdicts and pictures in one page
     hold_out

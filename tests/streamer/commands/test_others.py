@@ -1,4 +1,4 @@
-"""`spikeloop models` and `spikeloop doctor`."""
+"""`spikeloop models` and `spikeloop doctor`, and the console that several commands share."""
 
 import json
 import os
@@ -105,3 +105,19 @@ def test_a_stream_needs_no_terminal(bundle_path, stream_name):
         outcome = subprocess.run([sys.executable, "-c", program, *options], stdout=-1, stderr=full, check=False)
     assert outcome.returncode == 0
     assert json.loads(outcome.stdout)["bins"] == 500
+
+
+def test_a_console_whose_reader_is_gone_is_quiet_and_leaves_stdout_alone():
+    program = (
+        "from spikeloop.streamer.commands.output import SideConsole\n"
+        "console = SideConsole()\n"
+        "for _ in range(200): console.print('x' * 1000)\n"
+        "print('still here')"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        outcome = subprocess.run([sys.executable, "-c", program], stdout=-1, stderr=write, text=True, check=False)
+    finally:
+        os.close(write)
+    assert (outcome.returncode, outcome.stdout) == (0, "still here\n")
