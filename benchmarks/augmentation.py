@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from spikeloop.models.causal_gan import PRESETS
+from spikeloop.models.decoders.decoder import decode
+from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.families import preset
-from spikeloop.models.measures.decoding import fit_ridge, r_squared
+from spikeloop.models.measures.decoding import r_squared
 from spikeloop.models.recordings.catalogue import find_recording
 from spikeloop.models.recordings.recording import Recording, part_of, with_lead
 from spikeloop.models.recordings.windows import hold_out
@@ -90,4 +92,6 @@ def _r_squared(parts: list[Recording], test: Recording) -> NDArray[np.float64]:
     """Of a decoder trained on parts, each as recorded at one time."""
     counts = np.concatenate([part.counts[0] for part in parts])
     kinematics = np.concatenate([part.conditions[0] for part in parts])
-    return r_squared(test.conditions[0], fit_ridge(counts, kinematics).decode(test.counts[0]))
+    decoder = RidgeDecoder()
+    decoder.fit(counts, kinematics)
+    return r_squared(test.conditions[0], decode(decoder, test.counts[0]))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles
+from spikeloop.models.decoders.decoder import decode
+from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.examination import examine
-from spikeloop.models.measures.decoding import fit_ridge, r_squared
+from spikeloop.models.measures.decoding import r_squared
 from spikeloop.models.measures.likeness import STATISTICS, distance, independent_units, statistics_of
 from spikeloop.models.measures.response import response_likeness
 from spikeloop.models.recordings.catalogue import find_recording
@@ -91,8 +93,9 @@ def test_a_decoder_trained_on_the_motor_cortex_bundle_reads_the_real_one(data_fo
     recording = with_lead(find_recording("m1_jango", folder=data_folder), bundle.card.latency_bins)
     training, held_out = hold_out(recording, bundle.card.training["settings"]["hold_out"])
     answers = open_source(bundle, 0, "cpu").take(training.bins, training.conditions[0])
-    real, synthetic = (
-        r_squared(held_out.conditions[0], fit_ridge(counts, training.conditions[0]).decode(held_out.counts[0]))
-        for counts in (training.counts[0], answers)
-    )
+    decoder, found = RidgeDecoder(), []
+    for counts in (training.counts[0], answers):
+        decoder.fit(counts, training.conditions[0])
+        found.append(r_squared(held_out.conditions[0], decode(decoder, held_out.counts[0])))
+    real, synthetic = found
     assert np.all(synthetic >= 0.9 * real)

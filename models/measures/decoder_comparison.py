@@ -1,24 +1,35 @@
-"""What a model's counts teach decoders about real ones.
+"""What decoders read from a recording, and what a model's counts teach them about real ones.
 
 Train on synthetic, test on real (Esteban et al. 2017): a decoder that learned from a model's counts decodes real
 ones as well as one that learned from real counts, if the model tied counts and kinematics together as the brain did.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.decoders.decoder import Decoder, decode
+from spikeloop.models.decoders.kalman import KalmanDecoder
+from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.decoding import Decodable, Decoder, fit_kalman, fit_ridge, r_squared
+from spikeloop.models.measures.decoding import Decodable, correlation, r_squared
 
-__all__ = ["AugmentationCurve", "DecoderComparison", "augmentation_curve", "compare_decoders"]
+__all__ = [
+    "CrossValidation",
+    "DecoderComparison",
+    "FoldMean",
+    "compare_decoders",
+    "cross_validate",
+    "fold_mean",
+    "score_pieces",
+]
 
-Counts = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+MakeDecoder = Callable[[], Decoder]
 
-FITS: dict[str, Callable[[Counts, NDArray[np.floating]], Decoder]] = {"ridge": fit_ridge, "Kalman": fit_kalman}
+DECODERS: dict[str, MakeDecoder] = {"ridge": RidgeDecoder, "Kalman": KalmanDecoder}
 
 
 @dataclass(frozen=True)
@@ -42,18 +53,25 @@ class DecoderComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class AugmentationCurve:
-    """R2 on real test data after training on a few minutes, without and with synthetic data.
+class CrossValidation:
+    """How well a decoder reads held-out data.
 
     Attributes
     ----------
-    minutes : of real training data
-    real, augmented : arrays of shape (minutes, pieces, columns)
+    r_squared, correlation : arrays of shape (folds, columns); NaN of a column that never varies in a fold
     """
 
-    minutes: tuple[float, ...]
-    real: Floats
-    augmented: Floats
+    r_squared: Floats
+    correlation: Floats
+
+
+@dataclass(frozen=True)
+class FoldMean:
+    """A mean over folds and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def compare_decoders(
@@ -72,8 +90,11 @@ def compare_decoders(
         If shapes don't fit, or there are too few bins.
     """
     rows = []
-    for name, fit in FITS.items():
-        real, synthetic = (_score(fit, [each], real_test) for each in (real_training, synthetic_training))
+    for name, make in DECODERS.items():
+        real, synthetic = (
+            r_squared(real_test.kinematics, _decoded(make, training, real_test))
+            for training in (real_training, synthetic_training)
+        )
         rows += [
             DecoderComparison(name, column, float(one), float(other))
             for column, (one, other) in enumerate(zip(real, synthetic, strict=True))
@@ -81,60 +102,84 @@ def compare_decoders(
     return tuple(rows)
 
 
-def augmentation_curve(
-    real_training: Decodable,
-    synthetic: Decodable,
-    real_test: Decodable,
-    bin_size_s: float,
-    random: np.random.Generator,
-    minutes: Sequence[float] = (1, 2, 5),
-    pieces: int = 5,
-    fit: Callable[[Counts, NDArray[np.floating]], Decoder] = fit_ridge,
-) -> AugmentationCurve:
-    """What synthetic data add where there are only a few minutes of real ones.
+def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5) -> CrossValidation:
+    """Hold out each of several contiguous pieces in turn, and decode it by a new decoder fitted on the others.
 
-    A model that learned from all of `real_training` knows more than those minutes: then the curve says what its
-    data carry over to a short session, not what they add to what it learned from.
+    The pieces on either side of the one held out are joined for the fit: at that seam a history reaches back across
+    it, and dynamics see one step that was none. One seam among thousands of bins weighs little.
 
     Parameters
     ----------
-    synthetic : all of it joins every piece
-    minutes : of real training data
-    pieces : contiguous ones at random places in `real_training`, for each number of minutes
+    make : makes the decoder
+    folds : int >= 2
 
     Raises
     ------
     BadInputError
-        If shapes don't fit, or real training data are shorter than the most minutes.
+        If bins differ, or are too few for the folds or the decoder.
     """
-    available = len(real_training.counts)
-    sizes = [round(each * 60 / bin_size_s) for each in minutes]
-    if not sizes or not 0 < min(sizes) <= max(sizes) <= available:
+    if not 2 <= folds <= len(data.counts) == len(data.kinematics):
         raise BadInputError(
-            f"expected minutes from 0 to {available * bin_size_s / 60:.3g} (real training data), found {tuple(minutes)}"
+            f"expected 2 folds or more, and as many bins of counts and kinematics, found {folds} folds,"
+            f" {data.counts.shape} and {data.kinematics.shape}"
         )
-    real, augmented = [], []
-    for size in sizes:
-        for first in random.integers(available - size + 1, size=pieces):
-            place = slice(first, first + size)
-            piece = Decodable(real_training.counts[place], real_training.kinematics[place])
-            real.append(_score(fit, [piece], real_test))
-            augmented.append(_score(fit, [piece, synthetic], real_test))
-    shape = (len(sizes), pieces, real_test.kinematics.shape[1])
-    return AugmentationCurve(tuple(minutes), np.reshape(real, shape), np.reshape(augmented, shape))
+    pieces = np.array_split(np.arange(len(data.counts)), folds)
+    scores = [_held_out_scores(make, data, piece) for piece in pieces]
+    return CrossValidation(*(np.stack(each) for each in zip(*scores, strict=True)))
 
 
-def _score(
-    fit: Callable[[Counts, NDArray[np.floating]], Decoder], training: Sequence[Decodable], test: Decodable
-) -> Floats:
-    for each in (*training, test):
-        fits = each.counts.shape[1:] == test.counts.shape[1:] and each.kinematics.shape[1:] == test.kinematics.shape[1:]
-        if not fits:
-            raise BadInputError(
-                f"expected units and columns of the test data, {test.counts.shape} and {test.kinematics.shape},"
-                f" found {each.counts.shape} and {each.kinematics.shape}"
-            )
-    decoder = fit(
-        np.concatenate([each.counts for each in training]), np.concatenate([each.kinematics for each in training])
-    )
-    return r_squared(test.kinematics, decoder.decode(test.counts))
+def score_pieces(make: MakeDecoder, training: Decodable, test: Decodable, pieces: int = 5) -> CrossValidation:
+    """Fit once, decode the test data from beginning to end, and score each of several contiguous pieces of them.
+
+    Parameters
+    ----------
+    make : makes the decoder
+    test : of the same units and columns, not in the training data
+    pieces : int >= 2, which take the place of folds
+
+    Raises
+    ------
+    BadInputError
+        If shapes don't fit, or there are too few bins.
+    """
+    if not 2 <= pieces <= len(test.counts):
+        raise BadInputError(f"expected 2 pieces or more of {len(test.counts)} bins of test data, found {pieces}")
+    decoded = np.array_split(_decoded(make, training, test), pieces)
+    truth = np.array_split(test.kinematics, pieces)
+    scores = [(r_squared(*pair), correlation(*pair)) for pair in zip(truth, decoded, strict=True)]
+    return CrossValidation(*(np.stack(each) for each in zip(*scores, strict=True)))
+
+
+def fold_mean(scores: Floats) -> FoldMean:
+    """Mean over folds, with Student's t interval.
+
+    Folds share training data, so the interval is on the narrow side (Bengio and Grandvalet 2004, J. Mach. Learn. Res.
+    5:1089: no estimate of its width is free of bias).
+
+    Parameters
+    ----------
+    scores : array (folds,), 2 or more
+    """
+    from scipy.special import stdtrit
+
+    mean, half = scores.mean(), stdtrit(len(scores) - 1, 0.975) * scores.std(ddof=1) / np.sqrt(len(scores))
+    return FoldMean(float(mean), float(mean - half), float(mean + half))
+
+
+def _held_out_scores(make: MakeDecoder, data: Decodable, piece: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    training = Decodable(np.delete(data.counts, piece, axis=0), np.delete(data.kinematics, piece, axis=0))
+    test = Decodable(data.counts[piece], data.kinematics[piece])
+    decoded = _decoded(make, training, test)
+    return r_squared(test.kinematics, decoded), correlation(test.kinematics, decoded)
+
+
+def _decoded(make: MakeDecoder, training: Decodable, test: Decodable) -> Floats:
+    found, expected = ((each.counts.shape[1:], each.kinematics.shape[1:]) for each in (training, test))
+    if found != expected:
+        raise BadInputError(
+            f"expected units and columns of the test data, {test.counts.shape} and {test.kinematics.shape},"
+            f" found {training.counts.shape} and {training.kinematics.shape}"
+        )
+    decoder = make()
+    decoder.fit(training.counts, training.kinematics)
+    return decode(decoder, test.counts)

@@ -1,0 +1,56 @@
+"""A decoder that works in wider bins than the loop."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.decoders.decoder import Counts, Decoder, Floats, check_bin, check_training, fitted
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Binned"]
+
+
+class Binned:
+    """Shows a decoder the counts of several bins at once, and holds what it decoded until the next are full.
+
+    Cunningham et al. (2011, J. Neurophysiol. 105:1932) vary this width offline and in a closed loop.
+
+    Parameters
+    ----------
+    decoder : fitted on counts summed, and kinematics averaged, over runs of bins; these don't overlap
+    bins : int >= 1, a run; those left over at the end of training data are left out
+
+    Raises
+    ------
+    BadInputError
+        If a run has no bins.
+    """
+
+    def __init__(self, decoder: Decoder, bins: int) -> None:
+        if bins < 1:
+            raise BadInputError(f"expected runs of 1 bin or more, found {bins}")
+        self.decoder, self.bins = decoder, bins
+        self._held: Floats | None = None
+
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
+        """Fit the decoder on runs of bins; until the first is full, the mean kinematics are held."""
+        check_training(counts, kinematics)
+        runs = len(counts) // self.bins
+        if not runs:
+            raise BadInputError(f"expected a run of {self.bins} bins or more, found {len(counts)}; give more data")
+        used = runs * self.bins
+        summed = counts[:used].reshape(runs, self.bins, -1).sum(axis=1)
+        averaged = kinematics[:used].reshape(runs, self.bins, -1).mean(axis=1, dtype=np.float64)
+        self.decoder.fit(summed, averaged)
+        self._held = averaged.mean(axis=0)
+        self._filling, self._sum = 0, np.zeros(counts.shape[1])
+
+    def step(self, counts: Counts) -> Floats:
+        """Kinematics (columns,) of the next bin: as last decoded."""
+        held = fitted(self._held)
+        check_bin(counts, len(self._sum))
+        self._sum += counts
+        self._filling += 1
+        if self._filling == self.bins:
+            held = self._held = self.decoder.step(self._sum)
+            self._filling, self._sum = 0, np.zeros_like(self._sum)
+        return held.copy()

@@ -1,0 +1,142 @@
+"""What every decoder can do, and what they share."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Decoder", "Standards", "check_bin", "check_training", "decode", "fitted", "standards_of"]
+
+Counts = NDArray[Any]  # whole numbers; of fluorescence, floats
+Floats = NDArray[np.float64]
+Parameters = TypeVar("Parameters")
+
+
+class Decoder(Protocol):
+    """Learns to tell kinematics from counts, then tells them bin by bin."""
+
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
+        """Learn anew, and forget every bin seen so far.
+
+        Parameters
+        ----------
+        counts : array of shape (bins, units)
+        kinematics : array of shape (bins, columns), finite; in a closed loop the velocity in cm/s
+
+        Raises
+        ------
+        BadInputError
+            If shapes don't fit, kinematics aren't finite, or there are too few bins.
+        """
+        ...
+
+    def step(self, counts: Counts) -> Floats:
+        """Kinematics (columns,) of the next bin, from its counts (units,) and those of the bins before; a new array.
+
+        Raises
+        ------
+        BadInputError
+            If these aren't the units of the fit, or there was none.
+        """
+        ...
+
+
+def decode(decoder: Decoder, counts: Counts) -> Floats:
+    """Kinematics (bins, columns) of the next bins, one step after another from where the decoder stands.
+
+    Parameters
+    ----------
+    counts : array of shape (bins, units)
+
+    Raises
+    ------
+    BadInputError
+        If there are no bins, they aren't of the units of the fit, or there was none.
+    """
+    if counts.ndim != 2 or not len(counts):
+        raise BadInputError(f"expected counts of shape (bins, units), 1 bin or more, found {counts.shape}")
+    return np.stack([decoder.step(bin_counts) for bin_counts in counts])
+
+
+@dataclass(frozen=True, eq=False)
+class Standards:
+    """What standardises training data.
+
+    Attributes
+    ----------
+    mean, scale : arrays (units,), of counts; the scale of units that never vary is 1
+    offset : array (columns,), the mean kinematics
+    """
+
+    mean: Floats
+    scale: Floats
+    offset: Floats
+
+
+def standards_of(counts: Counts, kinematics: NDArray[np.floating]) -> Standards:
+    """Mean and standard deviation of counts (bins, units), and the mean of kinematics (bins, columns).
+
+    Raises
+    ------
+    BadInputError
+        If these are no training data; see `check_training`.
+    """
+    check_training(counts, kinematics)
+    varies = np.ptp(counts, axis=0) > 0
+    return Standards(
+        mean=counts.mean(axis=0, dtype=np.float64),
+        scale=np.where(varies, counts.std(axis=0, dtype=np.float64), 1.0),
+        offset=kinematics.mean(axis=0, dtype=np.float64),
+    )
+
+
+def check_training(counts: Counts, kinematics: NDArray[np.floating]) -> None:
+    """Refuse what no decoder can be fitted on.
+
+    Raises
+    ------
+    BadInputError
+        If shapes don't fit, there are no bins, or kinematics aren't finite.
+    """
+    if counts.ndim != 2 or kinematics.ndim != 2 or len(counts) != len(kinematics) or not len(counts):
+        raise BadInputError(
+            f"expected counts (bins, units) and kinematics (bins, columns) of as many bins,"
+            f" found {counts.shape} and {kinematics.shape}"
+        )
+    finite = np.isfinite(kinematics).all(axis=1)
+    if not finite.all():
+        raise BadInputError(
+            f"expected finite kinematics, found NaN or infinity in {np.count_nonzero(~finite)} of {len(finite)} bins;"
+            " leave these bins out"
+        )
+
+
+def check_bin(counts: Counts, units: int) -> None:
+    """Refuse counts of a bin that are not of shape (units,).
+
+    Raises
+    ------
+    BadInputError
+        If they are not.
+    """
+    if counts.shape != (units,):
+        raise BadInputError(
+            f"expected the counts of one bin, ({units} units,) as in the fit, found {counts.shape};"
+            " give the same units, or fit anew"
+        )
+
+
+def fitted(parameters: Parameters | None) -> Parameters:
+    """What a fit found.
+
+    Raises
+    ------
+    BadInputError
+        If there was no fit.
+    """
+    if parameters is None:
+        raise BadInputError("expected a fit before the first step, found none; call fit(counts, kinematics)")
+    return parameters

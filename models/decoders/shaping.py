@@ -1,0 +1,49 @@
+"""A decoder's gain and smoothing, which trade speed against steadiness in a closed loop."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.decoders.decoder import Counts, Decoder, Floats
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Shaped"]
+
+
+class Shaped:
+    """u(t) = smoothing u(t - 1) + (1 - smoothing) gain decoded(t), from u = 0 on.
+
+    The decoder dynamics of Willett et al. (2019, Sci. Rep. 9:8881), who vary both with one decoder. Smoothing leaves
+    the gain for steady decoded velocity as it is. A decoder that needs no fit needs none here.
+
+    Parameters
+    ----------
+    decoder : of velocity
+    gain : 0 or more; 1 leaves speeds as decoded
+    smoothing : from 0, none, to below 1; its time constant is bin size / -log(smoothing)
+
+    Raises
+    ------
+    BadInputError
+        If gain or smoothing is out of range.
+    """
+
+    def __init__(self, decoder: Decoder, gain: float = 1.0, smoothing: float = 0.0) -> None:
+        if not (0 <= gain < math.inf and 0 <= smoothing < 1):
+            raise BadInputError(
+                f"expected a gain of 0 or more and a smoothing from 0 to below 1, found {gain:g} and {smoothing:g}"
+            )
+        self.decoder, self.gain, self.smoothing = decoder, gain, smoothing
+        self._velocity: Floats = np.zeros(1)  # of any number of columns
+
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
+        """Fit the decoder, and begin at rest."""
+        self.decoder.fit(counts, kinematics)
+        self._velocity = np.zeros(1)
+
+    def step(self, counts: Counts) -> Floats:
+        """Velocity (columns,) of the next bin."""
+        decoded = self.gain * self.decoder.step(counts)
+        self._velocity = self.smoothing * self._velocity + (1 - self.smoothing) * decoded
+        return self._velocity.copy()
