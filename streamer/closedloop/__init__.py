@@ -1,0 +1,1 @@
+"""The closed loop: tasks, users, decoders, and the session that runs and compares them."""

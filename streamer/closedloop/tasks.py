@@ -1,0 +1,293 @@
+"""Tasks: where targets appear, and what it takes to acquire one. Lengths are in cm from the workspace's centre."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = [
+    "TASKS",
+    "CenterOut",
+    "Event",
+    "EventKind",
+    "Grid",
+    "Outcome",
+    "RandomTarget",
+    "Target",
+    "Task",
+    "TrialMachine",
+    "open_task",
+]
+
+Floats = NDArray[np.float64]
+Outcome = Literal["success", "timeout", "wrong", "lost"]
+EventKind = Literal["target", "enter", "leave", "success", "timeout", "wrong", "lost"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to go: a disc, or a square cell.
+
+    Attributes
+    ----------
+    place_cm : of its centre
+    width_cm : diameter of the disc, side of the cell
+    """
+
+    place_cm: tuple[float, float]
+    width_cm: float
+
+
+class Task(Protocol):
+    """What is asked of a user.
+
+    Attributes
+    ----------
+    extent_cm : side of the square workspace; the cursor can't leave it
+    hold_s : time that the cursor must stay
+    timeout_s : after which a trial has failed
+    pause_s : between trials
+    recentres : whether the cursor is put back to the centre in the pause
+    choices : targets that could have been chosen instead, this one included; None where they are not laid out
+    """
+
+    name: ClassVar[str]
+    extent_cm: float
+    hold_s: float
+    timeout_s: float
+    pause_s: float
+    recentres: ClassVar[bool]
+
+    @property
+    def choices(self) -> int | None: ...
+
+    def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
+        """A target for each trial."""
+        ...
+
+    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
+        """What can be selected at a place, while this is the target; None where there is nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class CenterOut:
+    """From the centre to one of the targets on a circle, each once in every round, in random order.
+
+    Distances and holds of the order of those in Gilja et al. 2012 (Nat Neurosci 15:1752): 8 cm, 500 ms.
+    """
+
+    name: ClassVar[str] = "center-out"
+    recentres: ClassVar[bool] = True
+
+    directions: int = 8
+    distance_cm: float = 8.0
+    radius_cm: float = 1.5
+    extent_cm: float = 24.0
+    hold_s: float = 0.5
+    timeout_s: float = 6.0
+    pause_s: float = 0.5
+
+    @property
+    def choices(self) -> int | None:
+        return self.directions
+
+    def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
+        rounds = [random.permutation(self.directions) for _ in range(-(-trials // self.directions))]
+        angles = np.concatenate(rounds)[:trials] * (2 * np.pi / self.directions)
+        places = self.distance_cm * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return tuple(Target((float(x), float(y)), 2 * self.radius_cm) for x, y in places)
+
+    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
+        return _disc(position_cm, target)
+
+
+@dataclass(frozen=True)
+class RandomTarget:
+    """From wherever the cursor stands to a target at a random place, not too near to the one before."""
+
+    name: ClassVar[str] = "random"
+    recentres: ClassVar[bool] = False
+
+    nearest_cm: float = 4.0
+    radius_cm: float = 1.5
+    extent_cm: float = 24.0
+    hold_s: float = 0.5
+    timeout_s: float = 6.0
+    pause_s: float = 0.5
+
+    @property
+    def choices(self) -> int | None:
+        return None
+
+    def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
+        half = self.extent_cm / 2 - self.radius_cm
+        places = [np.zeros(2)]
+        while len(places) <= trials:
+            place = random.uniform(-half, half, 2)
+            if np.hypot(*(place - places[-1])) >= self.nearest_cm:
+                places.append(place)
+        return tuple(Target((float(x), float(y)), 2 * self.radius_cm) for x, y in places[1:])
+
+    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
+        return _disc(position_cm, target)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells that fill the workspace, one of them lit; to stay on any cell selects it, be it the right one or not.
+
+    The grid task of Nuyujukian et al. 2015 (IEEE Trans Biomed Eng 62:21): a keyboard without letters, 6 x 6 cells of
+    24 cm together, selected by 450 ms on them. The cell that the cursor stands on when a target appears
+    can't be selected before the cursor has left it, unless it is lit.
+    """
+
+    name: ClassVar[str] = "grid"
+    recentres: ClassVar[bool] = False
+
+    cells: int = 6
+    extent_cm: float = 24.0
+    hold_s: float = 0.45
+    timeout_s: float = 8.0
+    pause_s: float = 0.0
+
+    @property
+    def choices(self) -> int | None:
+        return self.cells**2
+
+    def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
+        side = self.extent_cm / self.cells
+        places = (np.indices((self.cells, self.cells)).reshape(2, -1).T + 0.5) * side - self.extent_cm / 2
+        chosen = [int(random.integers(len(places)))]
+        while len(chosen) < trials:  # never the same twice running
+            chosen.append((chosen[-1] + int(random.integers(1, len(places)))) % len(places))
+        return tuple(Target((float(places[each][0]), float(places[each][1])), side) for each in chosen[:trials])
+
+    def region(self, position_cm: Floats, target: Target) -> Hashable | None:  # noqa: ARG002
+        cell = np.floor((position_cm + self.extent_cm / 2) * (self.cells / self.extent_cm))
+        return tuple(np.clip(cell, 0, self.cells - 1).astype(int).tolist())
+
+
+TASKS: dict[str, type[CenterOut] | type[RandomTarget] | type[Grid]] = {
+    each.name: each for each in (CenterOut, RandomTarget, Grid)
+}
+
+
+def open_task(name: str) -> Task:
+    """The task of a name; BadInputError where there is none."""
+    if name not in TASKS:
+        raise BadInputError(f"--task: expected {', '.join(TASKS)}; found {name!r:.80}")
+    return TASKS[name]()
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a trial, at the end of a bin of the closed loop, counted from its first."""
+
+    bin: int
+    trial: int
+    kind: EventKind
+
+
+class _Phase(Enum):
+    PAUSE = "pause"
+    REACH = "reach"  # towards the target
+    HOLD = "hold"  # on something that can be selected
+    OVER = "over"
+
+
+class TrialMachine:
+    """One trial, bin by bin.
+
+    After a pause the target appears. The cursor reaches it and holds; when it has held for `hold_s`, what it holds on
+    is selected: the target, or a wrong one. If it leaves, it may reach again, until `timeout_s` after the target
+    appeared.
+
+    Attributes
+    ----------
+    outcome : None until the trial is over
+    events : so far
+    """
+
+    def __init__(self, task: Task, target: Target, bin_size_s: float, index: int) -> None:
+        self.outcome: Outcome | None = None
+        self.events: list[Event] = []
+        self.target, self.index = target, index
+        self._task, self._wanted = task, task.region(np.array(target.place_cm), target)
+        self._pause_bins = round(task.pause_s / bin_size_s)
+        self._hold_bins = max(1, round(task.hold_s / bin_size_s))
+        self._timeout_bins = round(task.timeout_s / bin_size_s)
+        self._phase = _Phase.PAUSE
+        self._waited = self._tried = self._held = 0
+        self._on: Hashable | None = None
+
+    @property
+    def shown(self) -> Target | None:
+        """The target, while it is to be seen."""
+        return self.target if self._phase in (_Phase.REACH, _Phase.HOLD) else None
+
+    @property
+    def on_target(self) -> bool:
+        """Whether the cursor stands on it."""
+        return self.shown is not None and self._on == self._wanted
+
+    def step(self, bin: int, position_cm: Floats) -> list[Event]:
+        """A bin has passed, and this is where the cursor stands at its end; tells what happened."""
+        before = len(self.events)
+        if self._phase is _Phase.PAUSE:
+            self._wait(bin, position_cm)
+        else:
+            self._try(bin, position_cm)
+        return self.events[before:]
+
+    def give_up(self, bin: int) -> Event:
+        """The trial can't go on."""
+        self._end(bin, "lost")
+        return self.events[-1]
+
+    def _wait(self, bin: int, position_cm: Floats) -> None:
+        self._waited += 1
+        if self._waited <= self._pause_bins:
+            return
+        self._on = self._task.region(position_cm, self.target)
+        self._phase = _Phase.HOLD if self._on is not None and self._on == self._wanted else _Phase.REACH
+        self._happened(bin, "target")
+
+    def _try(self, bin: int, position_cm: Floats) -> None:
+        self._tried += 1
+        self._move(bin, position_cm)
+        if self._phase is _Phase.HOLD:
+            self._held += 1
+        if self._held >= self._hold_bins:
+            self._end(bin, "success" if self._on == self._wanted else "wrong")
+        elif self._tried >= self._timeout_bins:
+            self._end(bin, "timeout")
+
+    def _move(self, bin: int, position_cm: Floats) -> None:
+        """The cursor may have left what it stood on, and may stand on something else."""
+        before, self._on = self._on, self._task.region(position_cm, self.target)
+        if self._on == before:
+            return
+        self._held = 0
+        self._phase = _Phase.REACH if self._on is None else _Phase.HOLD
+        if before == self._wanted:
+            self._happened(bin, "leave")
+        if self._on == self._wanted:
+            self._happened(bin, "enter")
+
+    def _end(self, bin: int, outcome: Outcome) -> None:
+        self.outcome, self._phase = outcome, _Phase.OVER
+        self._happened(bin, outcome)
+
+    def _happened(self, bin: int, kind: EventKind) -> None:
+        self.events.append(Event(bin, self.index, kind))
+
+
+def _disc(position_cm: Floats, target: Target) -> Hashable | None:
+    away_cm = np.hypot(position_cm[0] - target.place_cm[0], position_cm[1] - target.place_cm[1])
+    return "target" if away_cm <= target.width_cm / 2 else None

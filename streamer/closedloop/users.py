@@ -1,0 +1,181 @@
+"""Users: whoever sees cursor and target and intends a velocity."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.tasks import Target
+
+__all__ = ["ScriptedUser", "SimulatedUser", "User", "UserModel", "View"]
+
+Floats = NDArray[np.float64]
+
+# The push towards a target by its distance, as shares of the workspace's side and of the full push: f_targ of Willett
+# et al. 2019 as a public simulator of that model tabulates it, rounded; linear in between, the last beyond.
+PUSH_AT = (0.0, 0.0003, 0.0274, 0.1027, 0.1721, 0.2618, 0.3774, 0.5116, 0.6595, 0.8238, 1.0)
+PUSHES = (0.0, 0.0, 0.50, 0.60, 0.83, 0.83, 0.87, 0.91, 0.94, 1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is on the screen at the end of a bin.
+
+    Attributes
+    ----------
+    position_cm, velocity_cm_s : arrays of shape (2,), of the cursor
+    target : None between trials
+    """
+
+    position_cm: Floats
+    velocity_cm_s: Floats
+    target: Target | None
+
+
+class User(Protocol):
+    """Somebody who moves the cursor."""
+
+    def intend(self, view: View) -> Floats:
+        """The velocity intended for the next bin, (2,), cm/s, given what is on the screen."""
+        ...
+
+    def follow(self, velocity_cm_s: Floats) -> Floats:
+        """The same while the cursor moves by itself, and the user imagines moving it so."""
+        ...
+
+
+@dataclass(frozen=True)
+class UserModel:
+    """Parameters of the simulated user; the equations are those of Willett et al. 2019 (Sci Rep 9:8881).
+
+    Attributes
+    ----------
+    full_push_cm_s : the velocity intended towards a far target; 25 cm/s brings peak speeds into the range of reaches
+        (Gilja et al. 2012)
+    damping : part of the cursor's estimated velocity that the user intends to take off; f_vel is negative in Willett
+        et al. 2019, its slope here is ours
+    visual_delay_s : from a movement of the cursor until the user knows it; about 200 ms in Willett et al. 2017
+        (J Neural Eng 14:016001)
+    reaction_s : from the appearance of a target until the user turns to it; simple visual reaction times are near
+        200 ms
+    practised_smoothing_s, practised_gain : what the forward model takes the decoder for, a first-order smoother of
+        this time constant and gain
+    noise_cm_s, noise_time_s : standard deviation and time constant of the execution noise, autoregressive of order 1.
+        Small, as most of the noise that Willett et al. add here comes from the population in our loop
+    """
+
+    full_push_cm_s: float = 25.0
+    damping: float = 0.2
+    visual_delay_s: float = 0.2
+    reaction_s: float = 0.2
+    practised_smoothing_s: float = 0.1
+    practised_gain: float = 1.0
+    noise_cm_s: float = 2.0
+    noise_time_s: float = 0.15
+
+
+class SimulatedUser:
+    """Sees the cursor late, estimates where it is by now, and pushes it to the target.
+
+    Parameters
+    ----------
+    extent_cm : side of the workspace
+    random : for the execution noise
+    """
+
+    def __init__(self, model: UserModel, extent_cm: float, bin_size_s: float, random: np.random.Generator) -> None:
+        self.model = model
+        self._extent_cm, self._bin_s, self._random = extent_cm, bin_size_s, random
+        delay, reaction = (round(each / bin_size_s) for each in (model.visual_delay_s, model.reaction_s))
+        self._seen: deque[View] = deque(maxlen=delay + 1)
+        self._targets: deque[Target | None] = deque(maxlen=reaction + 1)
+        self._pushes: deque[Floats] = deque([np.zeros(2)] * delay, maxlen=delay)  # that are not yet seen to act
+        self._forward = _ForwardModel(model, delay, bin_size_s)
+        self._noise_stays = math.exp(-bin_size_s / model.noise_time_s)
+        self._noise = model.noise_cm_s * random.standard_normal(2)
+
+    def intend(self, view: View) -> Floats:
+        """The velocity intended for the next bin, (2,), cm/s."""
+        self._seen.append(view)
+        self._targets.append(view.target)
+        position, velocity = self._forward.estimate(self._seen[0], self._pushes)
+        push = self._control(position, velocity, self._targets[0])
+        self._pushes.append(push)
+        return self._execute(push)
+
+    def follow(self, velocity_cm_s: Floats) -> Floats:
+        """The velocity that the cursor shows, as well as the user can."""
+        return self._execute(velocity_cm_s)
+
+    def _execute(self, push: Floats) -> Floats:
+        kick = self.model.noise_cm_s * math.sqrt(1 - self._noise_stays**2)
+        self._noise = self._noise_stays * self._noise + kick * self._random.standard_normal(2)
+        return push + self._noise
+
+    def _control(self, position: Floats, velocity: Floats, target: Target | None) -> Floats:
+        """The policy: f_targ along the way to the target, less the damping of the velocity."""
+        if target is None:
+            return np.zeros(2)
+        way = np.array(target.place_cm) - position
+        distance = math.hypot(*way)
+        push = float(np.interp(distance / self._extent_cm, PUSH_AT, PUSHES)) * self.model.full_push_cm_s
+        return way * (push / max(distance, 1e-9)) - self.model.damping * velocity
+
+
+class _ForwardModel:
+    """Where the cursor should be by now: what was seen, moved on by the pushes since.
+
+    v(t) = a v(t - 1) + (1 - a) gain push(t), p(t) = p(t - 1) + v(t) bin; solved for the state `delay` bins later.
+    """
+
+    def __init__(self, model: UserModel, delay: int, bin_size_s: float) -> None:
+        a = math.exp(-bin_size_s / model.practised_smoothing_s) if model.practised_smoothing_s > 0 else 0.0
+        steps = np.arange(1, delay + 1)
+        kept = a ** steps[::-1] / a if a > 0 else (steps == delay).astype(float)  # a ** (delay - i): of push i, by now
+        self._to_velocity = (1 - a) * model.practised_gain * kept
+        later = np.cumsum(self._to_velocity[::-1])[::-1] if delay else np.zeros(0)  # of push i, summed over its bins
+        self._to_position = bin_size_s * later
+        self._velocity_stays = a**delay
+        self._carries_s = bin_size_s * float(np.sum(a**steps)) if delay else 0.0
+
+    def estimate(self, seen: View, pushes: deque[Floats]) -> tuple[Floats, Floats]:
+        """Position and velocity, (2,) each."""
+        if not pushes:
+            return seen.position_cm, seen.velocity_cm_s
+        done = np.array(pushes)
+        position = seen.position_cm + self._carries_s * seen.velocity_cm_s + self._to_position @ done
+        return position, self._velocity_stays * seen.velocity_cm_s + self._to_velocity @ done
+
+
+class ScriptedUser:
+    """Intends what was written down, whatever happens on the screen; at rest after its end.
+
+    Parameters
+    ----------
+    velocity_cm_s : array of shape (bins, 2)
+
+    Raises
+    ------
+    BadInputError
+        If it is no finite array of that shape.
+    """
+
+    def __init__(self, velocity_cm_s: NDArray) -> None:
+        found = np.asarray(velocity_cm_s)
+        if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "buif" or not np.isfinite(found).all():
+            raise BadInputError(
+                f"--user: expected finite velocities in cm/s of shape (bins, 2), found {found.dtype} of {found.shape}"
+            )
+        self._left = iter(found.astype(np.float64))
+
+    def intend(self, view: View) -> Floats:  # noqa: ARG002
+        """The next velocity, (2,), cm/s."""
+        return next(self._left, np.zeros(2))
+
+    def follow(self, velocity_cm_s: Floats) -> Floats:
+        """The velocity that the cursor shows; the script waits."""
+        return velocity_cm_s
