@@ -1,0 +1,198 @@
+"""What trials come to: success, times, path efficiency and bit rates, each with its 95 % interval."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.record import Trial
+
+__all__ = ["Estimate", "Figures", "Paired", "figures_of", "paired_figures", "seconds_to_target"]
+
+Floats = NDArray[np.float64]
+Draws = NDArray[np.int64]
+
+DRAWS = 2000
+LEVEL = 0.95  # of intervals
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval; NaN where the trials tell nothing of it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the trials of one decoder come to.
+
+    Attributes
+    ----------
+    success_rate : with Wilson's interval; all other intervals are by bootstrap over trials
+    time_to_target_s : of successes, from the target's appearance to the entry from which it was held
+    first_touch_s, dial_in_s : its two parts, before and after the first entry (Gilja et al. 2012)
+    path_efficiency : of successes, the straight line over the path to the acquisition
+    fitts_bits_per_s : log2(D / W + 1) of every success (MacKenzie 1992, Hum Comput Interact 7:91), by the time of all
+        trials, without holds, so that failures cost what they took; D to the target's centre, W its width
+    achieved_bits_per_s : log2(N - 1) max(right - wrong, 0) by the time of all trials, with holds (Nuyujukian et al.
+        2015, IEEE Trans Biomed Eng 62:21); NaN where no wrong target can be selected
+    """
+
+    trials: int
+    successes: int
+    success_rate: Estimate
+    time_to_target_s: Estimate
+    first_touch_s: Estimate
+    dial_in_s: Estimate
+    path_efficiency: Estimate
+    fitts_bits_per_s: Estimate
+    achieved_bits_per_s: Estimate
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A decoder less another, over the same trials.
+
+    Attributes
+    ----------
+    success_difference : of the rates
+    time_difference_s : of the mean times to the target; failures count as the timeout
+    """
+
+    trials: int
+    success_difference: Estimate
+    time_difference_s: Estimate
+
+
+def figures_of(
+    trials: Sequence[Trial], bin_size_s: float, random: np.random.Generator, choices: int | None = None
+) -> Figures:
+    """Figures of trials, of one session or several.
+
+    Parameters
+    ----------
+    random : of the bootstrap
+    choices : targets of which any might have been selected instead, the right one included; None where none might
+    """
+    succeeded = np.array([each.outcome == "success" for each in trials], bool)
+    wrong = np.array([each.outcome == "wrong" for each in trials], bool)
+    to_target = np.array([seconds_to_target(each, bin_size_s) for each in trials])
+    whole = np.array([(each.ended_bin - each.appeared_bin) * bin_size_s for each in trials])
+    touched = np.array([_first_touch_s(each, bin_size_s) for each in trials])
+    difficulty = np.array([_difficulty(each) for each in trials])
+    efficiency = np.array([_path_efficiency(each) for each in trials])
+    tried = np.where(succeeded, to_target, whole)
+    draws = _draws(len(trials), random)
+    bits = math.nan if choices is None else math.log2(choices - 1)
+    return Figures(
+        trials=len(trials),
+        successes=int(succeeded.sum()),
+        success_rate=_wilson(int(succeeded.sum()), len(trials)),
+        time_to_target_s=_mean(to_target, succeeded, draws),
+        first_touch_s=_mean(touched, succeeded, draws),
+        dial_in_s=_mean(to_target - touched, succeeded, draws),
+        path_efficiency=_mean(efficiency, succeeded & np.isfinite(efficiency), draws),
+        fitts_bits_per_s=_ratio(np.where(succeeded, difficulty, 0.0), tried, draws),
+        achieved_bits_per_s=_ratio(bits * (succeeded * 1.0 - wrong), whole, draws, least=0.0),
+    )
+
+
+def paired_figures(
+    trials: Sequence[Trial],
+    baseline: Sequence[Trial],
+    bin_size_s: float,
+    timeout_s: float,
+    random: np.random.Generator,
+) -> Paired:
+    """Trials of a decoder less those of another.
+
+    Parameters
+    ----------
+    trials, baseline : as many, of the same sessions and targets one by one
+    random : of the bootstrap
+
+    Raises
+    ------
+    BadInputError
+        If they are not.
+    """
+    if [each.target for each in trials] != [each.target for each in baseline]:
+        raise BadInputError(
+            f"expected trials with the same targets, found {len(trials)} and {len(baseline)} that are not;"
+            " compare sessions of the same seed"
+        )
+    succeeded, times = (
+        np.array([of(one) - of(other) for one, other in zip(trials, baseline, strict=True)], np.float64)
+        for of in (
+            lambda each: float(each.outcome == "success"),
+            lambda each: seconds_to_target(each, bin_size_s) if each.outcome == "success" else timeout_s,
+        )
+    )
+    draws, every = _draws(len(trials), random), np.ones(len(trials))
+    return Paired(len(trials), _ratio(succeeded, every, draws), _ratio(times, every, draws))
+
+
+def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; NaN of a failure."""
+    return math.nan if trial.acquired_bin is None else (trial.acquired_bin - trial.appeared_bin) * bin_size_s
+
+
+def _first_touch_s(trial: Trial, bin_size_s: float) -> float:
+    return math.nan if trial.touched_bin is None else (trial.touched_bin - trial.appeared_bin) * bin_size_s
+
+
+def _difficulty(trial: Trial) -> float:
+    """Fitts's index of difficulty in Shannon's formulation, bits."""
+    distance_cm = math.dist(trial.from_cm, trial.target.place_cm)
+    return math.log2(distance_cm / trial.target.width_cm + 1)
+
+
+def _path_efficiency(trial: Trial) -> float:
+    """NaN of a failure, and where there was no way to go."""
+    return trial.advanced_cm / trial.travelled_cm if trial.travelled_cm > 0 else math.nan
+
+
+def _wilson(successes: int, trials: int) -> Estimate:
+    """A share with Wilson's score interval (1927, J Am Stat Assoc 22:209)."""
+    if not trials:
+        return Estimate(math.nan, math.nan, math.nan)
+    z, share = float(ndtri((1 + LEVEL) / 2)), successes / trials
+    centre = share + z**2 / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    low, high = ((centre + side * half) / (1 + z**2 / trials) for side in (-1, 1))
+    return Estimate(share, low if successes else 0.0, high if successes < trials else 1.0)
+
+
+def _draws(trials: int, random: np.random.Generator) -> Draws:
+    """Places of resampled trials, (draws, trials)."""
+    return random.integers(trials, size=(DRAWS, trials)) if trials else np.zeros((DRAWS, 0), np.int64)
+
+
+def _mean(values: Floats, of: NDArray[np.bool_], draws: Draws) -> Estimate:
+    """Mean over some of the trials."""
+    return _ratio(np.where(of, values, 0.0), of, draws)
+
+
+def _ratio(over: Floats, under: ArrayLike, draws: Draws, least: float = -math.inf) -> Estimate:
+    """Sum over trials by sum over trials; the interval is that of resampled trials, and needs two that count."""
+    under = np.asarray(under, np.float64)
+    value = float(np.maximum(_divide(over.sum(), under.sum()), least))
+    drawn = np.maximum(_divide(over[draws].sum(axis=1), under[draws].sum(axis=1)), least)
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn) or np.count_nonzero(under) < 2:
+        return Estimate(value, math.nan, math.nan)
+    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Estimate(value, float(low), float(high))
+
+
+def _divide(over: ArrayLike, under: ArrayLike) -> Floats:
+    """NaN where there is nothing to divide by."""
+    under = np.asarray(under, np.float64)
+    return np.where(under > 0, over / np.where(under > 0, under, 1.0), np.nan)
