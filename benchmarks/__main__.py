@@ -15,8 +15,9 @@ RESULTS = Path(__file__).parent / "results"
 FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 
 Benchmark = Literal[
-    "stream", "scale", "endless", "latency", "augmentation",
+    "stream", "scale", "endless", "latency", "loop_latency", "augmentation",
     "batch_statistics", "importance", "packets", "drift", "monitor",
+    "closed_loop", "decoder_ranking",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
 

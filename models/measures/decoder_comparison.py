@@ -6,6 +6,7 @@ ones as well as one that learned from real counts, if the model tied counts and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def compare_decoders(
     return tuple(rows)
 
 
-def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5) -> CrossValidation:
+def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5, width: int = 1) -> CrossValidation:
     """Hold out each of several contiguous pieces in turn, and decode it by a new decoder fitted on the others.
 
     The pieces on either side of the one held out are joined for the fit: at that seam a history reaches back across
@@ -112,42 +113,60 @@ def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5) -> CrossV
     ----------
     make : makes the decoder
     folds : int >= 2
+    width : bins, int >= 1; see `score_pieces`
 
     Raises
     ------
     BadInputError
         If bins differ, or are too few for the folds or the decoder.
     """
-    if not 2 <= folds <= len(data.counts) == len(data.kinematics):
+    if not 2 <= folds <= len(data.counts) // width or len(data.counts) != len(data.kinematics):
         raise BadInputError(
             f"expected 2 folds or more, and as many bins of counts and kinematics, found {folds} folds,"
             f" {data.counts.shape} and {data.kinematics.shape}"
         )
-    pieces = np.array_split(np.arange(len(data.counts)), folds)
-    scores = [_held_out_scores(make, data, piece) for piece in pieces]
+    used = Decodable(*(each[: len(each) // width * width] for each in (data.counts, data.kinematics)))
+    scores = [_held_out_scores(make, used, piece, width) for piece in _pieces(len(used.counts), folds, width)]
     return CrossValidation(*(np.stack(each) for each in zip(*scores, strict=True)))
 
 
-def score_pieces(make: MakeDecoder, training: Decodable, test: Decodable, pieces: int = 5) -> CrossValidation:
+def score_pieces(
+    make: MakeDecoder, training: Decodable, test: Decodable, pieces: int = 5, width: int = 1
+) -> CrossValidation:
     """Fit once, decode the test data from beginning to end, and score each of several contiguous pieces of them.
+
+    A decoder of wider bins is fitted on counts summed, and kinematics averaged, over runs of bins; what it decodes
+    from a run is held over that same run, and compared with the kinematics of every bin. So decoders of any width are
+    judged by the same kinematics, without the delay that waiting for a run to be full costs in a closed loop
+    (Cunningham et al. 2011, J. Neurophysiol. 105:1932).
 
     Parameters
     ----------
     make : makes the decoder
     test : of the same units and columns, not in the training data
     pieces : int >= 2, which take the place of folds
+    width : bins of a run, int >= 1; those left over at the end are left out
 
     Raises
     ------
     BadInputError
         If shapes don't fit, or there are too few bins.
     """
-    if not 2 <= pieces <= len(test.counts):
-        raise BadInputError(f"expected 2 pieces or more of {len(test.counts)} bins of test data, found {pieces}")
-    decoded = np.array_split(_decoded(make, training, test), pieces)
-    truth = np.array_split(test.kinematics, pieces)
-    scores = [(r_squared(*pair), correlation(*pair)) for pair in zip(truth, decoded, strict=True)]
+    if not 2 <= pieces <= len(test.counts) // width:
+        raise BadInputError(
+            f"expected 2 pieces or more of {len(test.counts) // width} bins of test data, found {pieces}"
+        )
+    decoded = _decoded(make, training, test, width)
+    scores = [
+        (r_squared(test.kinematics[piece], decoded[piece]), correlation(test.kinematics[piece], decoded[piece]))
+        for piece in _pieces(len(decoded), pieces, width)
+    ]
     return CrossValidation(*(np.stack(each) for each in zip(*scores, strict=True)))
+
+
+def _pieces(bins: int, pieces: int, width: int) -> list[NDArray[np.intp]]:
+    """Bins of each of several contiguous pieces, of whole runs."""
+    return [runs.ravel() for runs in np.array_split(np.arange(bins).reshape(-1, width), pieces)]
 
 
 def fold_mean(scores: Floats) -> FoldMean:
@@ -166,14 +185,15 @@ def fold_mean(scores: Floats) -> FoldMean:
     return FoldMean(float(mean), float(mean - half), float(mean + half))
 
 
-def _held_out_scores(make: MakeDecoder, data: Decodable, piece: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def _held_out_scores(make: MakeDecoder, data: Decodable, piece: NDArray[np.intp], width: int) -> tuple[Floats, Floats]:
     training = Decodable(np.delete(data.counts, piece, axis=0), np.delete(data.kinematics, piece, axis=0))
     test = Decodable(data.counts[piece], data.kinematics[piece])
-    decoded = _decoded(make, training, test)
+    decoded = _decoded(make, training, test, width)
     return r_squared(test.kinematics, decoded), correlation(test.kinematics, decoded)
 
 
-def _decoded(make: MakeDecoder, training: Decodable, test: Decodable) -> Floats:
+def _decoded(make: MakeDecoder, training: Decodable, test: Decodable, width: int = 1) -> Floats:
+    """Kinematics (bins, columns) of the test data's whole runs, held over the bins of a run."""
     found, expected = ((each.counts.shape[1:], each.kinematics.shape[1:]) for each in (training, test))
     if found != expected:
         raise BadInputError(
@@ -181,5 +201,13 @@ def _decoded(make: MakeDecoder, training: Decodable, test: Decodable) -> Floats:
             f" found {training.counts.shape} and {training.kinematics.shape}"
         )
     decoder = make()
-    decoder.fit(training.counts, training.kinematics)
-    return decode(decoder, test.counts)
+    decoder.fit(
+        _runs(training.counts, width).sum(axis=1), _runs(training.kinematics, width).mean(axis=1, dtype=np.float64)
+    )
+    return np.repeat(decode(decoder, _runs(test.counts, width).sum(axis=1)), width, axis=0)
+
+
+def _runs(values: NDArray[Any], width: int) -> NDArray[Any]:
+    """(runs, bins of a run, columns)."""
+    used = values[: len(values) // width * width]
+    return used.reshape(-1, width, values.shape[1])

@@ -14,7 +14,6 @@ from rich.progress import Progress
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import read_bundle, shipped_bundles, write_bundle
-from spikeloop.exporters.card import Card
 from spikeloop.models.conditional_evaluation import (
     ConditionalEvaluation,
     Parts,
@@ -24,14 +23,14 @@ from spikeloop.models.conditional_evaluation import (
     split_as_trained,
 )
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.examination import describe_recording
 from spikeloop.models.measures.likeness import MOST_DRAWS
 from spikeloop.models.recordings.catalogue import find_recording
 from spikeloop.models.recordings.files import load_recording, read_arrays
-from spikeloop.models.recordings.recording import Recording, Signal
+from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.windows import random_windows
 from spikeloop.streamer.commands.options import check_seed, require_packages
 from spikeloop.streamer.commands.output import print_json
+from spikeloop.streamer.commands.suitability import check_alike, held_out_of
 from spikeloop.streamer.commands.verdicts import ANSWERS, answers_as_json, print_answers, print_verdict, verdict_as_json
 from spikeloop.streamer.session import Device
 
@@ -46,7 +45,6 @@ __all__ = ["evaluate"]
 WINDOW_BINS = 32  # where nothing says otherwise; the paper's windows
 MOST_WINDOW_BINS = 128  # of samples that are taken as windows, not as longer repeats to cut windows from
 SEAM_LAGS = 5  # bins
-SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
 
 
 def evaluate(
@@ -179,7 +177,7 @@ def _samples(
     parts = split_as_trained(recording, str(path), (), 0, hold_out)
     stated = bin_size_s is None and "bin_size_s" in read_arrays(path)
     samples = load_recording(path, None if stated else bin_size_s or recording.bin_size_s)
-    _check_alike(str(path), samples.units, samples.bin_size_s, samples.signal, recording)
+    check_alike(str(path), samples.units, samples.bin_size_s, samples.signal, recording)
     are_windows = samples.repeats > 1 and samples.bins <= MOST_WINDOW_BINS
     own = samples.bins if are_windows else min(WINDOW_BINS, samples.bins)
     return _Subject(samples, _checked_bins(own if window_bins is None else window_bins), parts)
@@ -195,7 +193,7 @@ def _bundle(
 
     bundle = read_bundle(name)
     card = bundle.card
-    _check_alike(name, len(card.unit_names), card.bin_size_s, card.signal, recording)
+    check_alike(name, len(card.unit_names), card.bin_size_s, card.signal, recording)
     bins = _checked_bins(card.window_bins if window_bins is None else window_bins)
     if card.kind == "window" and bins > card.window_bins:
         raise BadInputError(
@@ -204,7 +202,7 @@ def _bundle(
         )
     parts = split_as_trained(recording, name, card.channels, card.latency_bins, hold_out)
     blocks, per_block, _, _ = random_windows(parts.held_out, bins, np.random.default_rng(0)).shape
-    left_out, stream = _left_out(card, parts.whole), open_source(bundle, seed, device).take
+    left_out, stream = held_out_of(card, parts.whole), open_source(bundle, seed, device).take
     as_samples = partial(Recording, bin_size_s=card.bin_size_s, unit_names=card.unit_names, signal=card.signal)
     with Console(stderr=True).status("sampling"):
         if card.channels:
@@ -223,28 +221,6 @@ def _seams(counts: "NDArray[np.uint8]", step_bins: int) -> tuple[float, tuple[fl
 
     lags = min(SEAM_LAGS, step_bins - 1)
     return seam_ratio(counts, step_bins, lags), seam_covariance_ratio(counts, step_bins, range(1, lags + 1))
-
-
-def _left_out(card: Card, recording: Recording) -> int | None:
-    """Every how many repeats of this very recording the training left one out."""
-    trained, settings = (card.training.get(key) for key in ("recording", "settings"))
-    if not isinstance(trained, dict) or not isinstance(settings, dict):
-        return None
-    described = describe_recording(recording)
-    same = all(trained.get(key) == described[key] for key in ("sha256", "repeats", "bins"))
-    return settings.get("hold_out") if same else None
-
-
-def _check_alike(name: str, units: int, bin_size_s: float, signal: Signal, recording: Recording) -> None:
-    if signal != recording.signal:
-        raise BadInputError(f"{name} gives {signal}, {recording.name} is {recording.signal}; expected the same")
-    if units != recording.units:
-        raise BadInputError(f"{name} has {units} units, {recording.name} {recording.units}; expected as many")
-    if abs(bin_size_s / recording.bin_size_s - 1) > SAME_BIN:
-        raise BadInputError(
-            f"{name} has bins of {bin_size_s * 1000:g} ms, {recording.name} of {recording.bin_size_s * 1000:g} ms;"
-            " expected the same: bin one of them anew"
-        )
 
 
 def _checked_bins(window_bins: int) -> int:

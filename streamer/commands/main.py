@@ -27,6 +27,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         from tyro.extras import SubcommandApp
 
         from spikeloop.models.errors import SpikeloopError
+        from spikeloop.streamer.commands.closedloop import closedloop
+        from spikeloop.streamer.commands.decode import decode
         from spikeloop.streamer.commands.doctor import doctor
         from spikeloop.streamer.commands.evaluate import evaluate
         from spikeloop.streamer.commands.export import export
@@ -41,7 +43,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(version("spikeloop"))
         return 0
     app = SubcommandApp()
-    for command in (stream, monitor, models, train, export, generate, evaluate, importance, doctor):
+    for command in (stream, monitor, models, train, export, generate, evaluate, importance, decode, closedloop, doctor):
         app.command(command)
     try:
         return app.cli(

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import gc
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
@@ -178,7 +179,7 @@ async def _stream(
             f" {source.provider}\nsubscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{plan.name}')[0])",
         )
         _quieten_interpreter()
-        remarks = [lambda: f"condition {live.report().state}"] if live is not None else []
+        remarks: list[Callable[[], str]] = [lambda: f"condition {live.report().state}"] if live is not None else []
         if beside is not None:
             remarks.append(lambda: f"monitor: {beside.remark}")
         with Status(health, sink.has_consumers, console, remarks) as status:
