@@ -5,10 +5,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 export SPIKELOOP_DATA ?= $(abspath ../shared/data)
 ARGS ?=
 
-.PHONY: stream test bench realism check picture clean
+.PHONY: stream demo-hardware test bench realism check picture clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
+
+demo-hardware: .venv/speaks-mqtt  ## broker, stream, decoder, stimulator, arm and probe, with a live table, until Ctrl-C
+	@$(BIN)/python examples/demo_hardware.py $(ARGS)
 
 test: .venv/develops  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
@@ -37,9 +40,13 @@ picture: .venv/develops  ## the raster in the README, recorded above streamed
 	@$(PIP) -e '.[cpu]'
 	@touch $@
 
+.venv/speaks-mqtt: .venv/streams
+	@$(PIP) -e '.[cpu,mqtt]' amqtt
+	@touch $@
+
 .venv/develops: .venv/streams
 	@echo "installing what development needs, PyTorch among it; this takes minutes"
-	@$(PIP) -e '.[cpu,train,evaluate,monitor,tests,checks]'
+	@$(PIP) -e '.[cpu,train,evaluate,monitor,mqtt,tests,checks]'
 	@touch $@
 
 clean:

@@ -17,7 +17,7 @@ FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 Benchmark = Literal[
     "stream", "scale", "endless", "latency", "loop_latency", "augmentation",
     "batch_statistics", "importance", "packets", "drift", "monitor",
-    "closed_loop", "decoder_ranking",
+    "closed_loop", "decoder_ranking", "broadband", "hardware_round_trip",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
 

@@ -1,7 +1,7 @@
 """The async loop: a step of bins goes out at the end of its last bin, on absolute deadlines."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from spikeloop.streamer.health import Health
 from spikeloop.streamer.source import EVENT_TIMES, SpikeSource, seeded
 from spikeloop.streamer.supply import Driven, LiveCondition, OnDemand, Prefetcher
 
-__all__ = ["SpikeSink", "Step", "bin_end_s", "stream"]
+__all__ = ["SpikeSink", "Step", "Transform", "bin_end_s", "event_bins", "stream", "with_events"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,14 @@ class SpikeSink(Protocol):
     def push(self, step: Step) -> None: ...
 
 
+class Transform(Protocol):
+    """What changes a step at the moment that it is due, e.g. by a stimulus that came just now; must be quick."""
+
+    def apply(self, step: Step) -> Step: ...
+
+
 REHEARSED_S = 0.004  # before a step that is made when it is due, where there is time
+MOST_SPIKES = 255  # of a unit in a bin: what a count holds
 
 
 def bin_end_s(start_s: float, bin_size_s: float, bins: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -62,6 +69,7 @@ async def stream(
     step_bins: int,
     seed: int,
     bins: int | None = None,
+    transforms: Iterable[Transform] = (),
 ) -> None:
     """Stream until `bins` went out, or until cancelled.
 
@@ -74,8 +82,9 @@ async def stream(
     start_s : when bin 0 begins, on `clock`
     step_bins : int >= 1; where `bins` is no multiple of it, the last step is shorter
     seed : of the spikes' times inside their bins
+    transforms : change each step when it is due, one after the other, also where it was generated ahead of time
     """
-    sinks = tuple(sinks)
+    sinks, transforms = tuple(sinks), tuple(transforms)
     event_random = seeded(seed, EVENT_TIMES)
     ahead = isinstance(condition, ConditionFeed)
     supply = Prefetcher(source, condition, step_bins) if ahead else OnDemand(source, condition)
@@ -95,6 +104,8 @@ async def stream(
             step = _make_step(driven, first_bin, stamps_s, start_s, source.bin_size_s, event_random)
             if ahead:
                 await clock.sleep_until(due_s)
+            for transform in transforms:
+                step = transform.apply(step)
             for sink in sinks:
                 sink.push(step)
             health.step(step.counts, due_s, clock.now())
@@ -125,4 +136,32 @@ def _make_step(
         stamps_s=stamps_s,
         event_units=units[order].astype(np.int32),
         event_stamps_s=times[order],
+    )
+
+
+def event_bins(step: Step) -> NDArray[np.intp]:
+    """The bin of the step that each of its events lies in, (spikes,); exact, as no time is compared."""
+    return np.arange(len(step.counts)).repeat(step.counts.sum(axis=1, dtype=np.intp))
+
+
+def with_events(step: Step, bins: NDArray[np.intp], units: NDArray[np.integer], stamps_s: NDArray[np.float64]) -> Step:
+    """The same step with other spikes; of more than 255 of a unit in a bin, the first 255.
+
+    Parameters
+    ----------
+    bins, units : int arrays of shape (spikes,): each spike's bin, counted from the step's first, and its unit
+    stamps_s : float64 array of shape (spikes,), in any order: each spike's time, inside its bin
+    """
+    order = np.lexsort((stamps_s, bins))
+    place = bins[order] * step.counts.shape[1] + units[order]
+    counts = np.bincount(place, minlength=step.counts.size)
+    if counts.max(initial=0) > MOST_SPIKES:
+        grouped = np.argsort(place, kind="stable")
+        rank = np.arange(len(place)) - np.searchsorted(place[grouped], place[grouped])
+        order = order[np.sort(grouped[rank < MOST_SPIKES])]
+    return replace(
+        step,
+        counts=counts.clip(max=MOST_SPIKES).astype(np.uint8).reshape(step.counts.shape),
+        event_units=units[order].astype(np.int32),
+        event_stamps_s=stamps_s[order],
     )

@@ -1,9 +1,13 @@
-"""The Lab Streaming Layer wire: NAME carries counts, NAME-Events each spike, NAME-Condition what drove each bin."""
+"""The Lab Streaming Layer wire: NAME carries counts, NAME-Events each spike, NAME-Condition what drove each bin.
+
+NAME-Markers tells what was done to a stream that others can reach into.
+"""
 
 import asyncio
 import os
 import platform
 import re
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,7 +37,7 @@ BACKLOG_S = 360  # of counts, for a consumer that stalls: LSL's default,
 BACKLOG_BYTES = 2**28  # but no more memory than this
 EVENTS_BACKLOG = 10_000  # of events, in hundreds, as LSL counts them in irregular streams
 LARGEST_INT8 = 127  # more would come out negative
-EVENTS, CONDITION = "-Events", "-Condition"  # appended to the name of the counts
+EVENTS, CONDITION, MARKERS = "-Events", "-Condition", "-Markers"  # appended to the name of the counts
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
 QUIET = "[log]\nlevel = -3\n"  # what fails is raised as well; its notices would drown the status
 
@@ -86,7 +90,7 @@ def import_pylsl() -> ModuleType:
 
 
 def check_name_is_free(name: str) -> None:
-    """Make sure that no other stream has this name, or that of its events or conditions, on the network.
+    """Make sure that no other stream has this name, or that of its events, conditions or markers, on the network.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def check_name_is_free(name: str) -> None:
         raise BadInputError(
             f"expected a stream name of at most 64 letters, digits, spaces and . : _ -, found {name!r:.80}"
         )
-    predicate = " or ".join(f"name='{name}{suffix}'" for suffix in ("", EVENTS, CONDITION))
+    predicate = " or ".join(f"name='{name}{suffix}'" for suffix in ("", EVENTS, CONDITION, MARKERS))
     found = import_pylsl().resolve_bypred(predicate, timeout=LOOK_FOR_NAMESAKES_S)
     if found:
         raise BadInputError(
@@ -115,6 +119,7 @@ class LslSink:
     unit_names : one per unit
     count_format : LSL format of the counts; int8 holds up to 127, and what is more goes out as 127
     channels : of the conditions
+    markers : whether there is NAME-Markers, for `mark`
     """
 
     def __init__(
@@ -124,12 +129,14 @@ class LslSink:
         provenance: Provenance,
         count_format: CountFormat = "float32",
         channels: tuple[Condition, ...] = (),
+        markers: bool = False,
     ) -> None:
         self.name = name
         self._unit_names = unit_names
         self._provenance = provenance
         self._format = count_format
-        self._channels = channels
+        self._channels, self._markers = channels, markers
+        self._marking = threading.Lock()
         self._outlets: dict[str, pylsl.StreamOutlet] = {}  # by what is added to the name
 
     async def __aenter__(self) -> Self:
@@ -151,6 +158,10 @@ class LslSink:
                 condition = lsl.StreamInfo(name, "Condition", width, rate_hz, "float32", f"{source}-condition")
                 _describe(condition, [(each.name, each.unit, "condition") for each in self._channels], made)
                 self._outlets[CONDITION] = lsl.StreamOutlet(condition, max_buffered=_backlog_s(width, rate_hz))
+            if self._markers:
+                markers = lsl.StreamInfo(f"{self.name}{MARKERS}", "Markers", 1, 0.0, "string", f"{source}-markers")
+                _describe(markers, [("marker", "JSON", "marker")], made)
+                self._outlets[MARKERS] = lsl.StreamOutlet(markers)
         except RuntimeError as error:
             self._outlets.clear()
             raise FailureError(
@@ -164,7 +175,8 @@ class LslSink:
             if self.has_consumers():
                 await asyncio.sleep(LINGER_S)
         finally:
-            self._outlets.clear()  # an outlet closes when nothing refers to it
+            with self._marking:
+                self._outlets.clear()  # an outlet closes when nothing refers to it
 
     def push(self, step: Step) -> None:
         stamps_s = step.stamps_s.tolist()
@@ -174,6 +186,13 @@ class LslSink:
             self._outlets[CONDITION].push_chunk(step.conditions, stamps_s)
         if len(step.event_units):
             self._outlets[EVENTS].push_chunk(step.event_units[:, None], step.event_stamps_s.tolist())
+
+    def mark(self, text: str, stamp_s: float) -> None:
+        """Send a marker with its own time; from any thread, and in vain where the sink is not open."""
+        with self._marking:  # an outlet is for one thread at a time
+            outlet = self._outlets.get(MARKERS)
+            if outlet is not None:
+                outlet.push_sample([text], stamp_s)
 
     def has_consumers(self) -> bool:
         return any(outlet.have_consumers() for outlet in self._outlets.values())

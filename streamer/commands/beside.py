@@ -26,14 +26,19 @@ ENDS_WITHIN_S = 10.0
 class MonitorBeside:
     """`spikeloop monitor NAME --wait ...`, from entering to leaving the context.
 
+    Parameters
+    ----------
+    mqtt : URL of the broker that it tells its figures too
+
     Attributes
     ----------
     remark : the latest line that it told
     report : the JSON document that it ended with; None before, or where it failed
     """
 
-    def __init__(self, stream: str, bundle: str) -> None:
+    def __init__(self, stream: str, bundle: str, mqtt: str | None = None) -> None:
         self._command = [sys.executable, "-c", PROGRAM, "monitor", stream, "--wait", "--bundle", bundle, "--json"]
+        self._command += ["--mqtt", mqtt] if mqtt is not None else []
         self.remark = "starting"
         self.report: dict[str, Any] | None = None
 

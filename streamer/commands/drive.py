@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.condition import ArrayFeed, ConditionFeed, RestFeed, is_live, live_name, open_feed
+from spikeloop.streamer.hardware import MqttCondition
 from spikeloop.streamer.lsl_condition import LslCondition
 
-__all__ = ["Drive", "describe_drive", "drive_line", "open_drive", "open_offline_drive"]
+__all__ = ["MQTT", "Drive", "describe_drive", "drive_line", "open_drive", "open_offline_drive"]
 
 LONGEST_WAIT_S = 3600.0
+MQTT = "mqtt"  # for values that come on the topic `condition`
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class Drive:
     """What drives a population, and the same in the user's words."""
 
     asked: str
-    condition: ConditionFeed | LslCondition
+    condition: ConditionFeed | LslCondition | MqttCondition
 
 
 def open_drive(asked: str | None, channels: tuple[Condition, ...], hold_s: float, decay_s: float) -> Drive:
@@ -36,6 +38,8 @@ def open_drive(asked: str | None, channels: tuple[Condition, ...], hold_s: float
         if not live_name(asked):
             raise BadInputError("--condition: expected the name of a stream after lsl:, found none")
         return Drive(asked, LslCondition(live_name(asked), channels, hold_s, decay_s))
+    if asked == MQTT:
+        return Drive(asked, MqttCondition(channels, hold_s, decay_s))
     asked, feed = open_offline_drive(asked, channels)
     return Drive(asked, feed)
 
@@ -48,8 +52,9 @@ def open_offline_drive(asked: str | None, channels: tuple[Condition, ...]) -> tu
     BadInputError
         If it is live, can't be had, or does not suit the model.
     """
-    if asked is not None and is_live(asked):
-        raise BadInputError("--condition: lsl:STREAM is live; expected one known ahead, such as file:PATH.npz")
+    if asked is not None and (is_live(asked) or asked == MQTT):
+        which = MQTT if asked == MQTT else "lsl:STREAM"
+        raise BadInputError(f"--condition: {which} is live; expected one known ahead, such as file:PATH.npz")
     if asked is None and not channels:
         return "", RestFeed(channels)
     if asked is None:
@@ -60,7 +65,7 @@ def open_offline_drive(asked: str | None, channels: tuple[Condition, ...]) -> tu
 def describe_drive(drive: Drive, bins: int) -> dict[str, object]:
     """For JSON: what drove so many bins."""
     described: dict[str, object] = {"asked": drive.asked}
-    if isinstance(drive.condition, LslCondition):
+    if isinstance(drive.condition, LslCondition | MqttCondition):
         described |= dataclasses.asdict(drive.condition.report())
     elif isinstance(drive.condition, ArrayFeed):
         described["resting_bins"] = _bins_after(drive.condition, bins)
@@ -72,7 +77,7 @@ def drive_line(drive: Drive, bins: int) -> str:
     if isinstance(drive.condition, ArrayFeed):
         resting = _bins_after(drive.condition, bins)
         return f"\ncondition {drive.asked} ran out: {resting} bins at rest after its end" if resting else ""
-    if not isinstance(drive.condition, LslCondition):
+    if not isinstance(drive.condition, LslCondition | MqttCondition):
         return ""
     report = drive.condition.report()
     return (

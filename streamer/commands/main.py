@@ -29,6 +29,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         from spikeloop.models.errors import SpikeloopError
         from spikeloop.streamer.commands.closedloop import closedloop
         from spikeloop.streamer.commands.decode import decode
+        from spikeloop.streamer.commands.device import device
         from spikeloop.streamer.commands.doctor import doctor
         from spikeloop.streamer.commands.evaluate import evaluate
         from spikeloop.streamer.commands.export import export
@@ -43,7 +44,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(version("spikeloop"))
         return 0
     app = SubcommandApp()
-    for command in (stream, monitor, models, train, export, generate, evaluate, importance, decode, closedloop, doctor):
+    for command in (
+        stream, monitor, models, train, export, generate, evaluate, importance, decode, closedloop, device, doctor,
+    ):  # fmt: skip
         app.command(command)
     try:
         return app.cli(

@@ -29,6 +29,7 @@ def monitor(
     importance: Literal["exact", "none"] = "exact",
     device: Device = "cpu",
     publish: Literal["lsl", "none"] = "lsl",
+    mqtt: str | None = None,
     metrics: int | None = None,
     snapshot: Path | None = None,
     snapshot_every: float = 60.0,
@@ -65,6 +66,8 @@ def monitor(
         where the critic runs
     publish
         lsl sends the figures as NAME-Monitor
+    mqtt
+        broker that gets the figures on spikeloop/NAME/monitor, as JSON: mqtt://[USER@]HOST[:PORT] or mqtts://...
     metrics
         port of /metrics on 127.0.0.1; by default 9464 or the next that is free; 0 for none
     snapshot
@@ -91,15 +94,17 @@ def monitor(
     from spikeloop.streamer.monitor.report import summary
     from spikeloop.streamer.monitor.subject import MonitorSettings
     from spikeloop.streamer.monitor.watch import Outputs, Watch
+    from spikeloop.streamer.mqtt.address import parse_address
 
     settings = MonitorSettings(
         half_life, false_alarms, reference, baseline, bundle, window_bins, importance == "exact", device
     )
+    broker = parse_address(mqtt) if mqtt is not None else None
     with suppress(AttributeError, OSError):  # Windows has none
         os.nice(PRIORITY)
     console = SideConsole()
     interrupted = False
-    outputs = Outputs(publish == "lsl", metrics, snapshot, snapshot_every)
+    outputs = Outputs(publish == "lsl", metrics, snapshot, snapshot_every, broker)
     with Watch(stream, wait, settings, outputs, console) as watch:
         try:
             watch.run(duration)

@@ -1,4 +1,4 @@
-"""A monitor session and everything that it is told to: the terminal, LSL, Prometheus, a page."""
+"""A monitor session and everything that it is told to: the terminal, LSL, MQTT, Prometheus, a page."""
 
 import threading
 import time
@@ -16,10 +16,12 @@ from spikeloop.streamer.lsl import import_pylsl
 from spikeloop.streamer.lsl_spikes import LslSpikes
 from spikeloop.streamer.monitor.metrics import Metrics
 from spikeloop.streamer.monitor.outlet import MonitorOutlet
-from spikeloop.streamer.monitor.report import MonitorReport
+from spikeloop.streamer.monitor.report import MonitorReport, figures
 from spikeloop.streamer.monitor.session import MonitorSession
 from spikeloop.streamer.monitor.subject import MonitorSettings
 from spikeloop.streamer.monitor.view import line, render
+from spikeloop.streamer.mqtt.address import MqttAddress
+from spikeloop.streamer.mqtt.bridge import MqttBridge
 
 __all__ = ["Outputs", "Watch"]
 
@@ -37,12 +39,14 @@ class Outputs:
     publish : whether as NAME-Monitor over LSL
     port : of /metrics; None for 9464 or the next that is free, 0 for none
     snapshot : the page, written every `snapshot_every_s` and at the end
+    broker : that gets the figures over MQTT
     """
 
     publish: bool = True
     port: int | None = None
     snapshot: Path | None = None
     snapshot_every_s: float = 60.0
+    broker: MqttAddress | None = None
 
 
 class Watch:
@@ -63,6 +67,8 @@ class Watch:
         On entering, if there is no such stream, or bundle or recording to compare it with.
     FailureError
         On entering, if a port that was asked for, or a library, can't be had.
+    BadInputError, FailureError
+        On entering, or when a stream without a name was found, if the broker can't be had.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Watch:
         self._outputs, self._console = outputs, console
         self._publishes = outputs.publish
         self._outlet: MonitorOutlet | None = None
+        self._bridge: MqttBridge | None = None
         self._writing: threading.Thread | None = None
         self._told_alarms = 0
         self.failure: FailureError | None = None
@@ -80,6 +87,8 @@ class Watch:
         self._lsl_clock = import_pylsl().local_clock  # by which alarms are stamped
         with ExitStack() as opened:
             self._metrics = self._open_metrics(opened)
+            if self._stream is not None:
+                self._open_bridge(opened, self._stream)
             self._spikes = opened.enter_context(LslSpikes(self._stream, wait=self._wait))
             self._session = opened.enter_context(MonitorSession(self._spikes, self._settings))
             terminal = self._console.is_terminal
@@ -133,6 +142,9 @@ class Watch:
                 self._say(f"not published: {error}")
         if self._outlet is not None:
             self._outlet.push(report)
+        self._open_bridge(self._opened, report.stream.name)
+        if self._bridge is not None:
+            self._bridge.publish("monitor", {"stamp_s": self._lsl_clock()} | figures(report))
         if self._metrics is not None:
             self._metrics.update(report)
         if self._live is not None:
@@ -171,6 +183,11 @@ class Watch:
     def _say(self, text: str) -> None:
         with suppress(OSError, SystemExit):  # rich exits where a pipe is broken
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _open_bridge(self, opened: ExitStack, stream: str) -> None:
+        """To the broker, where there is one and no bridge yet."""
+        if self._outputs.broker is not None and self._bridge is None:
+            self._bridge = opened.enter_context(MqttBridge(self._outputs.broker, stream))
 
     def _open_metrics(self, opened: ExitStack) -> Metrics | None:
         """The server of /metrics; where nobody asked for a port, and none can be had, a word about it."""

@@ -71,10 +71,23 @@ def test_where_no_file_can_be_is_a_failure(bundle_path, tmp_path, capsys):
     assert "could not write" in said
 
 
-def test_another_file_type_is_refused(bundle_path, tmp_path, capsys):
-    code, said = fails(capsys, "generate", bundle_path, "--windows", 1, "--out", tmp_path / "w.csv")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "w.csv"], "ending in .npz"),
+        (["--broadband", "w.wav"], "ending in .raw"),
+        (["--broadband", "w.raw", "--windows", 3], "has no windows"),
+        ([], "either --out FILE.npz"),
+        (["--out", "w.npz", "--broadband", "w.raw"], "either --out FILE.npz"),
+        (["--broadband", "w.raw", "--channels", 0], "1 to 4096 channels"),
+    ],
+)
+def test_files_that_can_not_be_written_are_refused(bundle_path, tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    code, said = fails(capsys, "generate", bundle_path, "--duration", 1, *options)
     assert code == 2
-    assert "ending in .npz" in said
+    assert message in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
@@ -153,3 +166,44 @@ def test_conditions_that_can_not_drive_it_are_told(tmp_path, capsys, asked, mess
     assert code == 2
     assert message in said
     assert not (tmp_path / "d.npz").exists()
+
+
+def test_the_voltage_holds_the_spikes_of_the_same_seed(bundle_path, tmp_path, capsys):
+    options = ["generate", bundle_path, "--duration", 0.5, "--seed", 3]
+    run(*options, "--out", tmp_path / "s.npz")
+    capsys.readouterr()
+    run(*options, "--broadband", tmp_path / "v.raw", "--channels", 12, "--probe", "linear", "--lfp", 50, "--json")
+    summary = json.loads(capsys.readouterr().out)
+    told = json.loads((tmp_path / "v.json").read_text())
+    counts, spikes = written(tmp_path / "s.npz")["spikes"], written(tmp_path / "v.npz")
+    binned = np.zeros_like(counts)
+    np.add.at(binned, ((spikes["times_s"] / 0.001 + 1e-9).astype(int), spikes["units"]), 1)
+    np.testing.assert_array_equal(binned, counts)
+    assert summary["mean_rate_hz"] == pytest.approx(counts.mean() * 1000)
+    assert (summary["channels"], told["channels"], told["probe"], told["seed"]) == (12, 12, "linear", 3)
+    assert told["sha256"] == read_bundle(bundle_path).sha256
+    voltage = np.fromfile(tmp_path / "v.raw", "<i2").reshape(-1, 12)
+    assert len(voltage) == told["samples"] == 15_000
+    assert np.corrcoef(voltage[:, 0], voltage[:, -1])[0, 1] > 0.5  # the field potential
+
+
+def test_fluorescence_has_no_voltage(tmp_path, capsys):
+    tiny_stream_bundle(tmp_path / "light", distribution="fluorescence")
+    options = ["--duration", 1, "--broadband", tmp_path / "v.raw"]
+    code, said = fails(capsys, "generate", tmp_path / "light", *options)
+    assert code == 2
+    assert "expected a bundle of spikes" in said
+    assert not (tmp_path / "v.raw").exists()
+
+
+def test_ctrl_c_leaves_no_voltage_half_written(start, bundle_path, tmp_path):
+    process = start("generate", bundle_path, "--duration", 36_000, "--broadband", tmp_path / "v.raw", "--channels", 4)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())

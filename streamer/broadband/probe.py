@@ -1,0 +1,88 @@
+"""Where an array's channels lie, and units near them."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Probe", "ProbeName", "open_probe", "place_units"]
+
+Floats = NDArray[np.float64]
+ProbeName = Literal["utah", "linear"]
+
+DEFAULT_CHANNELS: dict[ProbeName, int] = {"utah": 96, "linear": 384}
+MOST_CHANNELS = 4096
+PITCH_UM = 400.0  # of a Utah array (Maynard et al. 1997, Electroencephalogr Clin Neurophysiol 102:228)
+ROW_UM, COLUMN_UM = 20.0, 32.0  # of a silicon probe with two columns, about as dense as Neuropixels
+NEAREST_UM, FURTHEST_UM = 20.0, 60.0  # units that can be told apart lie within some 50 um (Henze et al. 2000)
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """An array of electrodes.
+
+    Attributes
+    ----------
+    positions_um : array of shape (channels, 2), in the plane of the electrodes
+    """
+
+    name: ProbeName
+    positions_um: Floats
+
+    @property
+    def channels(self) -> int:
+        return len(self.positions_um)
+
+
+def open_probe(name: ProbeName = "utah", channels: int | None = None) -> Probe:
+    """An array of a stated geometry, with any number of channels.
+
+    Parameters
+    ----------
+    name : `utah`, a square grid of 400 um pitch, row by row, without its corners where that makes the number fit (96 of
+        10 x 10); or `linear`, two columns 32 um apart in rows of 20 um, row by row
+    channels : 1 to 4096; by default 96 of `utah`, 384 of `linear`
+
+    Raises
+    ------
+    BadInputError
+        If there is no such array.
+    """
+    if name not in get_args(ProbeName):
+        raise BadInputError(f"expected a probe named {' or '.join(get_args(ProbeName))}, found {name!r:.80}")
+    channels = DEFAULT_CHANNELS[name] if channels is None else channels
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise BadInputError(f"expected a probe of 1 to {MOST_CHANNELS} channels, found {channels}")
+    return Probe(name, _grid(channels) if name == "utah" else _columns(channels))
+
+
+def place_units(probe: Probe, units: int, random: np.random.Generator) -> Floats:
+    """Positions in um, (units, 3), each 20 to 60 um from a channel's; channels share them out as evenly as they can.
+
+    The third coordinate is the distance from the plane of the electrodes.
+    """
+    rounds = -(-units // probe.channels)
+    channels = np.concatenate([random.permutation(probe.channels) for _ in range(rounds)])[:units]
+    direction = random.standard_normal((units, 3))
+    direction[:, 2] = np.abs(direction[:, 2])
+    distance_um = random.uniform(NEAREST_UM, FURTHEST_UM, (units, 1))
+    away_um = distance_um * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    return np.pad(probe.positions_um[channels], ((0, 0), (0, 1))) + away_um
+
+
+def _grid(channels: int) -> Floats:
+    side = math.ceil(math.sqrt(channels))
+    rows, columns = np.divmod(np.arange(side * side), side)
+    if side * side - channels == 4:
+        inside = ~(np.isin(rows, (0, side - 1)) & np.isin(columns, (0, side - 1)))
+        rows, columns = rows[inside], columns[inside]
+    return PITCH_UM * np.column_stack([columns, rows])[:channels].astype(np.float64)
+
+
+def _columns(channels: int) -> Floats:
+    rows, columns = np.divmod(np.arange(channels), 2)
+    return np.column_stack([COLUMN_UM * columns, ROW_UM * rows])

@@ -1,0 +1,52 @@
+"""The trace of a stream, step by step."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.streamer.broadband.templates import BEFORE
+from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
+from spikeloop.streamer.loop import Step
+
+__all__ = ["StepTraces", "Trace"]
+
+
+class Trace(NamedTuple):
+    """Samples in a row, (samples, channels); sample i is the voltage at i / 30,000 s since the stream's start."""
+
+    first_sample: int
+    values: NDArray[np.int16]
+
+
+class StepTraces:
+    """Turns steps into traces; they lag behind by BEFORE samples (0.7 ms), in which the next step's spikes may begin.
+
+    Parameters
+    ----------
+    synthesiser : only this object may take blocks from it
+    bin_size_s : of the stream
+    start_s : when bin 0 begins, on the clock of the steps
+    """
+
+    def __init__(self, synthesiser: Synthesiser, bin_size_s: float, start_s: float) -> None:
+        self._synthesiser, self._bin_size_s, self._start_s = synthesiser, bin_size_s, start_s
+        self._end = 0
+
+    def of(self, step: Step) -> Trace:
+        """The trace of a step's bins, BEFORE samples earlier; steps may have been left out, but come in order."""
+        first = max(0, self._edge(step.first_bin) - BEFORE)
+        self._end = self._edge(step.first_bin + len(step.counts))
+        samples = max(0, self._end - BEFORE - first)
+        times_s = step.event_stamps_s - self._start_s
+        return Trace(first, self._synthesiser.block(first, samples, step.event_units, times_s))
+
+    def rest(self) -> Trace:
+        """The last BEFORE samples of the latest step, where no other follows."""
+        first = max(0, self._end - BEFORE)
+        none = np.zeros(0)
+        return Trace(first, self._synthesiser.block(first, self._end - first, none.astype(np.int32), none))
+
+    def _edge(self, bins: int) -> int:
+        """The sample with which bin number `bins` begins."""
+        return int(sample_of(bins * self._bin_size_s))

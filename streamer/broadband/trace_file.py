@@ -1,0 +1,131 @@
+"""The broadband trace of a bundle in a file that any spike sorter reads, with the spikes that are in it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.exporters.whole_file import whole_file
+from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
+from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ, Template
+from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
+from spikeloop.streamer.clock import SimulatedClock
+from spikeloop.streamer.condition import ConditionFeed
+from spikeloop.streamer.health import Health
+from spikeloop.streamer.loop import Step, stream
+from spikeloop.streamer.source import SpikeSource
+
+__all__ = ["write_trace"]
+
+STEP_S = 0.1  # of trace in memory at a time: 6 MB of 1,024 channels
+
+
+def write_trace(
+    path: Path,
+    synthesiser: Synthesiser,
+    source: SpikeSource,
+    feed: ConditionFeed,
+    bins: int,
+    seed: int,
+    about: dict[str, object],
+    advance: Callable[[int], None],
+) -> int:
+    """Write what `stream --broadband` would send, without waiting for it; whole or not at all.
+
+    FILE.raw holds little-endian int16 of shape (samples, channels); FILE.json tells rate, scale, geometry and units;
+    FILE.npz holds the spikes, ascending in time: `samples` (of their troughs), `units` and `times_s`, with `rate_hz`
+    and `unit_names`.
+
+    Parameters
+    ----------
+    path : FILE.raw
+    feed : drives the source
+    seed : of the spikes' times inside their bins
+    about : goes into FILE.json as it is
+    advance : told the bins that were written
+
+    Returns
+    -------
+    The number of spikes.
+
+    Raises
+    ------
+    FailureError
+        If the disk refuses.
+    """
+    step_bins = max(1, round(STEP_S / source.bin_size_s))
+    health = Health(source.bin_size_s, len(source.unit_names))
+    with (
+        whole_file(path) as raw,
+        whole_file(path.with_suffix(".json")) as description,
+        whole_file(path.with_suffix(".npz")) as spikes,
+    ):
+        file = _TraceFile(raw, StepTraces(synthesiser, source.bin_size_s, 0.0), advance)
+        asyncio.run(
+            stream(
+                source, [file], SimulatedClock(), health, feed, start_s=0.0, step_bins=step_bins, seed=seed, bins=bins
+            )
+        )
+        file.write(file.traces.rest())
+        units, times_s = np.concatenate(file.units), np.concatenate(file.times_s)
+        np.savez(
+            spikes,
+            samples=sample_of(times_s),
+            units=units,
+            times_s=times_s,
+            rate_hz=RATE_HZ,
+            unit_names=np.array(source.unit_names),
+        )
+        told = about | _described(synthesiser, source.unit_names) | {"samples": file.samples, "spikes": len(units)}
+        description.write(json.dumps(told, indent=1).encode())
+    return len(units)
+
+
+@dataclass(eq=False)
+class _TraceFile:
+    """A sink of steps."""
+
+    raw: IO[bytes]
+    traces: StepTraces
+    advance: Callable[[int], None]
+    samples: int = 0
+    units: list[NDArray[np.int32]] = field(default_factory=list)
+    times_s: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def push(self, step: Step) -> None:
+        self.write(self.traces.of(step))
+        self.units.append(step.event_units)
+        self.times_s.append(step.event_stamps_s)
+        self.advance(len(step.counts))
+
+    def write(self, trace: Trace) -> None:
+        self.raw.write(trace.values.astype("<i2", copy=False).data)
+        self.samples += len(trace.values)
+
+
+def _described(synthesiser: Synthesiser, unit_names: tuple[str, ...]) -> dict[str, object]:
+    """What a reader of the raw file needs to know, and where the units lie in it."""
+    return {
+        "rate_hz": RATE_HZ,
+        "channels": synthesiser.probe.channels,
+        "dtype": "<i2",
+        "order": "samples x channels",
+        "microvolts_per_bit": MICROVOLTS_PER_BIT,
+        "probe": synthesiser.probe.name,
+        "positions_um": synthesiser.probe.positions_um.tolist(),
+        "units": [_unit(name, each) for name, each in zip(unit_names, synthesiser.templates, strict=True)],
+    }
+
+
+def _unit(name: str, template: Template) -> dict[str, object]:
+    return {
+        "name": name,
+        "position_um": template.position_um.round(3).tolist(),
+        "peak_channel": template.peak_channel,
+        "peak_uv": round(template.peak_uv, 3),
+    }

@@ -1,0 +1,112 @@
+"""30 kHz voltage of an array: noise, the waveforms of spikes at their exact samples, and stimulation artefacts."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.streamer.broadband.noise import Noise
+from spikeloop.streamer.broadband.probe import Probe
+from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, RATE_HZ, SPAN, Template
+
+__all__ = ["Synthesiser", "sample_of"]
+
+LOWEST, HIGHEST = -(2**15), 2**15 - 1  # of int16
+ARTEFACT_DECAY_S, ARTEFACT_S = 0.001, 0.008  # as an amplifier recovers; our choice
+MOST_ARTEFACTS = 10_000  # that wait, so that a flood of stimuli can't fill the memory
+
+
+class Artefact(NamedTuple):
+    """What one stimulation pulse leaves on some channels."""
+
+    channels: slice
+    first_sample: int
+    amplitude_uv: float
+
+
+class Synthesiser:
+    """Makes a trace block by block, the very same whatever the size of the blocks.
+
+    Everything is added up in whole bits, and only the sum is cut off at the limits of int16.
+
+    Parameters
+    ----------
+    templates : one per unit
+    noise : of as many channels as the probe has; none where None is given
+    """
+
+    def __init__(self, probe: Probe, templates: Sequence[Template], noise: Noise | None) -> None:
+        self.probe, self.templates = probe, tuple(templates)
+        self._noise = noise
+        self._waveforms = [each.waveform for each in templates]
+        self._channels = [slice(each.first_channel, each.first_channel + each.waveform.shape[1]) for each in templates]
+        self._units, self._onsets = np.zeros(0, np.int64), np.zeros(0, np.int64)  # of spikes that are not over
+        times_s = np.arange(round(ARTEFACT_S * RATE_HZ)) / RATE_HZ
+        self._recovery = np.exp(-times_s / ARTEFACT_DECAY_S) / MICROVOLTS_PER_BIT
+        self._artefacts: deque[Artefact] = deque(maxlen=MOST_ARTEFACTS)
+
+    def artefact(self, channel: int | None, at_s: float, amplitude_uv: float) -> None:
+        """Add a stimulation pulse's artefact: it jumps to its amplitude and decays within some ms; from any thread.
+
+        Parameters
+        ----------
+        channel : None for all
+        at_s : since sample 0; what falls into blocks that were made already is lost
+        """
+        channels = slice(None) if channel is None else slice(channel, channel + 1)
+        self._artefacts.append(Artefact(channels, int(sample_of(at_s)), amplitude_uv))
+
+    def block(
+        self,
+        first_sample: int,
+        samples: int,
+        event_units: NDArray[np.int32],
+        event_times_s: NDArray[np.float64],
+    ) -> NDArray[np.int16]:
+        """The voltage in bits, C-contiguous, (samples, channels).
+
+        Blocks follow each other, or leave samples out.
+
+        Parameters
+        ----------
+        event_units, event_times_s : (spikes,), spikes that were not told before, in seconds since sample 0: those of
+            which a waveform, which begins BEFORE samples ahead of the spike, begins in this block, and any later ones
+        """
+        if self._noise is None:
+            traces = np.zeros((samples, self.probe.channels), np.int32)
+        else:
+            traces = self._noise.block(first_sample, samples)
+        self._units = np.concatenate([self._units, event_units])
+        self._onsets = np.concatenate([self._onsets, sample_of(event_times_s) - BEFORE])
+        self._add_spikes(traces, first_sample)
+        self._add_artefacts(traces, first_sample)
+        return np.clip(traces, LOWEST, HIGHEST).astype(np.int16)
+
+    def _add_spikes(self, traces: NDArray[np.int32], first_sample: int) -> None:
+        """A slice a spike: 2 to 4 us each, as measured."""
+        end = first_sample + len(traces)
+        here = (self._onsets < end) & (self._onsets > first_sample - SPAN)
+        for unit, onset in zip(self._units[here].tolist(), (self._onsets[here] - first_sample).tolist(), strict=True):
+            target = traces[max(onset, 0) : onset + SPAN, self._channels[unit]]
+            skipped = max(-onset, 0)
+            target += self._waveforms[unit][skipped : skipped + len(target)]
+        lasting = self._onsets > end - SPAN
+        self._units, self._onsets = self._units[lasting], self._onsets[lasting]
+
+    def _add_artefacts(self, traces: NDArray[np.int32], first_sample: int) -> None:
+        for _ in range(len(self._artefacts)):
+            artefact = self._artefacts.popleft()
+            onset = artefact.first_sample - first_sample
+            skipped = max(-onset, 0)
+            target = traces[max(onset, 0) : max(onset + len(self._recovery), 0), artefact.channels]
+            shape = np.rint(artefact.amplitude_uv * self._recovery[skipped : skipped + len(target)])
+            target += shape.astype(np.int32)[:, np.newaxis]
+            if onset + len(self._recovery) > len(traces):
+                self._artefacts.append(artefact)
+
+
+def sample_of(time_s: float | NDArray[np.float64]) -> NDArray[np.int64]:
+    """The sample nearest to a time since sample 0."""
+    return np.rint(np.asarray(time_s) * RATE_HZ).astype(np.int64)

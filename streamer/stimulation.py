@@ -1,0 +1,265 @@
+"""What electrical stimulation does to a population: evoked spikes, then suppression.
+
+Each pulse may evoke one spike in each stimulated unit, some milliseconds later, and suppresses the unit's own spikes
+from its onset on, with an exponential recovery. Evoked spikes are not suppressed, so that those of a train stand out
+against a background of inhibition, as at 20 and 40 Hz in Butovas & Schwarz (2003).
+
+From the literature:
+
+- the threshold of 15 µA at 200 µs, 3 nC, lies among the near-threshold charges of 0.8 to 4.8 nC in cortex (Butovas &
+  Schwarz 2003) and the currents that reach cells at some 0.1 mm (Stoney, Thompson & Asanuma 1968; Tehovnik 1996);
+- how it depends on the pulse's width is Weiss's law (1901), threshold charge = rheobase x (width + chronaxie), with a
+  chronaxie within the 0.1 to 0.4 ms of cortical neurons (Tehovnik et al. 2006);
+- excitation is followed by inhibition of more than 100 ms, and no intensity gives one without the other, so one
+  probability rules both; inhibition by several pulses adds up far less than linearly (Butovas & Schwarz 2003), here
+  the stronger one holds.
+
+Ours: the slope of the probability, the latency and its spread, the exponential recovery, the refractory period, and
+that a stimulus reaches the units it names and no others: a bundle has no geometry, and the cells that a current
+excites lie scattered around the electrode anyway (Histed, Bonin & Reid 2009).
+
+References
+----------
+Butovas & Schwarz 2003, J Neurophysiol 90:3024. Histed, Bonin & Reid 2009, Neuron 63:508. Stoney, Thompson & Asanuma
+1968, J Neurophysiol 31:659. Tehovnik 1996, J Neurosci Methods 65:1. Tehovnik et al. 2006, J Neurophysiol 96:512.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.condition import Condition
+from spikeloop.streamer.loop import Step, event_bins, with_events
+
+__all__ = ["STIMULUS", "Stimulator", "Stimulus", "evoked_probability", "suppression"]
+
+Floats = NDArray[np.float64]
+
+STIMULUS = Condition("stimulus", "uA", 0.0, 200.0)  # the channel of NAME-Condition
+
+THRESHOLD_UA = 15.0  # at 200 µs; evokes a spike every other time
+CHRONAXIE_S = 200e-6
+RHEOBASE_UA = THRESHOLD_UA / (1 + CHRONAXIE_S / 200e-6)
+SLOPE = 4  # of the probability over the logarithm of charge
+LATENCY_S, LATENCY_SPREAD_S = 2.5e-3, 0.5e-3  # normally distributed,
+FURTHEST_LATENCY = 3  # but no further than so many standard deviations
+REFRACTORY_S = 2e-3  # between evoked spikes of a unit
+RECOVERY_S = 0.05  # in which suppression falls to 1/e
+LEAST_SUPPRESSION = 0.01  # what is less is over
+MOST_PULSES = 2000  # in the coming second, of all stimuli
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A pulse, or a regular train of them.
+
+    Attributes
+    ----------
+    units : int >= 0, each stimulated by every pulse
+    amplitude_ua : 0 to 200
+    pulses : 1 to 1000
+    rate_hz : 1 to 1000, of pulses
+    pulse_width_us : 50 to 1000, of a pulse's leading phase
+    id : what its sender calls it
+
+    Raises
+    ------
+    BadInputError
+        If a number lies outside its range, or no unit is named.
+    """
+
+    units: tuple[int, ...]
+    amplitude_ua: float
+    pulses: int = 1
+    rate_hz: float = 100.0
+    pulse_width_us: float = 200.0
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        ranges = {"amplitude_ua": (0, 200), "pulses": (1, 1000), "rate_hz": (1, 1000), "pulse_width_us": (50, 1000)}
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise BadInputError(f"{name}: expected {low} to {high}, found {getattr(self, name)}")
+        if not self.units or min(self.units) < 0:
+            raise BadInputError(f"units: expected one or more from 0, found {list(self.units)!r:.80}")
+
+
+def evoked_probability(amplitude_ua: float, pulse_width_us: float) -> float:
+    """The probability that a pulse evokes a spike in a unit at rest.
+
+    A sigmoid in the logarithm of charge, q**4 / (1 + q**4), where q is the charge over the threshold charge of that
+    width, rheobase x (width + chronaxie).
+    """
+    width_s = pulse_width_us * 1e-6
+    charge = (amplitude_ua * width_s / (RHEOBASE_UA * (width_s + CHRONAXIE_S))) ** SLOPE
+    return charge / (1 + charge)
+
+
+def suppression(depth: float | Floats, since_s: Floats) -> Floats:
+    """The share of a unit's own spikes that are lost, so long after a pulse of that evoked probability."""
+    return depth * np.exp(-since_s / RECOVERY_S)
+
+
+class Stimulator:
+    """Stimuli, from any thread, and what they do to the steps of a stream; a `Transform`.
+
+    A stimulus acts on the step in which its time lies, if that one is not out yet, and else from the next one on. Its
+    spikes have times of their own, and are counted in the bins that those lie in; pulses and spikes of a train that
+    are later than a step wait for theirs. The same stimuli at the same times give the same spikes, whatever the step
+    size. Conditions get a channel more, `STIMULUS`: the largest amplitude of the pulses in a bin, 0 without.
+
+    Parameters
+    ----------
+    units : of the population, which has spikes
+    start_s : when bin 0 begins
+    random : of what is evoked and suppressed, only this stimulator's
+    """
+
+    def __init__(self, units: int, start_s: float, random: np.random.Generator) -> None:
+        self._random = random
+        self._lock = threading.Lock()
+        self._trains: list[_Train] = []
+        self._done_s = start_s  # the end of the latest step
+        self._evoked = np.empty(0, np.intp), np.empty(0)  # units and times of spikes that wait for their step
+        self._fired_s = np.full(units, -np.inf)  # the latest evoked spike
+        self._depth, self._since_s = np.zeros(units), np.full(units, start_s)  # of suppression
+        self._calm_from_s = start_s  # nothing is suppressed from then on
+
+    def stimulate(self, stimulus: Stimulus, at_s: float) -> float:
+        """A stimulus comes.
+
+        Returns
+        -------
+        The time of its first pulse: `at_s`, or the end of the latest step that went out, if that is later.
+
+        Raises
+        ------
+        BadInputError
+            If it names a unit that is not there, or stimuli under way leave no room for it.
+        """
+        units = np.unique(stimulus.units)
+        if units[-1] >= len(self._depth):
+            raise BadInputError(f"units: expected 0 to {len(self._depth) - 1}, found {units[-1]}")
+        probability = evoked_probability(stimulus.amplitude_ua, stimulus.pulse_width_us)
+        with self._lock:
+            begin_s = max(at_s, self._done_s)
+            train = _Train(stimulus, begin_s, units, probability, self._random.spawn(1)[0])
+            pulses = sum(each.soon for each in (*self._trains, train))
+            if pulses > MOST_PULSES:
+                raise BadInputError(
+                    f"stimulus: expected at most {MOST_PULSES} pulses in the coming second, found {pulses:g} with those"
+                    " of stimuli under way; wait until they have ended"
+                )
+            self._trains.append(train)
+        return begin_s
+
+    def apply(self, step: Step) -> Step:
+        """The step as stimulation leaves it."""
+        end_s = float(step.stamps_s[-1])
+        pulses = self._pulses_before(end_s)
+        step = replace(step, conditions=np.column_stack([step.conditions, _amplitudes(step, pulses)]))
+        calm = not len(step.event_stamps_s) or step.event_stamps_s[0] >= self._calm_from_s
+        if calm and not pulses and not len(self._evoked[0]):
+            return step
+        kept = self._fire(pulses, step)
+        units, stamps_s = self._evoked
+        due = stamps_s < end_s
+        self._evoked = units[~due], stamps_s[~due]
+        if kept.all() and not due.any():
+            return step
+        return with_events(
+            step,
+            np.concatenate([event_bins(step)[kept], np.searchsorted(step.stamps_s, stamps_s[due], side="right")]),
+            np.concatenate([step.event_units[kept], units[due]]),
+            np.concatenate([step.event_stamps_s[kept], stamps_s[due]]),
+        )
+
+    def _pulses_before(self, end_s: float) -> "list[tuple[float, _Train]]":
+        """Those that were not given yet, by time; the step that ends then is done."""
+        with self._lock:
+            pulses = [(at_s, train) for train in self._trains for at_s in train.take(end_s)]
+            self._trains = [train for train in self._trains if train.left]
+            self._done_s = end_s
+        return sorted(pulses, key=lambda pulse: pulse[0])
+
+    def _fire(self, pulses: "list[tuple[float, _Train]]", step: Step) -> NDArray[np.bool_]:
+        """Give the pulses; which of the step's own spikes are kept, (spikes,)."""
+        units, stamps_s = step.event_units, step.event_stamps_s
+        ends = np.searchsorted(stamps_s, [at_s for at_s, _ in pulses]).tolist()
+        kept, begin = [], 0
+        evoked = [self._evoked]
+        for (at_s, train), end in zip(pulses, ends, strict=True):
+            kept.append(self._keep(units[begin:end], stamps_s[begin:end]))
+            evoked.append(self._evoke(at_s, train))
+            self._suppress(at_s, train)
+            begin = end
+        kept.append(self._keep(units[begin:], stamps_s[begin:]))
+        self._evoked = np.concatenate([each for each, _ in evoked]), np.concatenate([each for _, each in evoked])
+        return np.concatenate(kept)
+
+    def _keep(self, units: NDArray[np.int32], stamps_s: Floats) -> NDArray[np.bool_]:
+        """Which of a unit's own spikes suppression leaves."""
+        kept = np.ones(len(units), bool)
+        lost = suppression(self._depth[units], stamps_s - self._since_s[units])
+        touched = np.flatnonzero(lost > LEAST_SUPPRESSION)
+        kept[touched] = self._random.random(len(touched)) >= lost[touched]
+        return kept
+
+    def _evoke(self, at_s: float, train: "_Train") -> tuple[NDArray[np.intp], Floats]:
+        """The units that a pulse has fire, and when."""
+        chance = train.random.random(len(train.units))
+        late = train.random.standard_normal(len(train.units)).clip(-FURTHEST_LATENCY, FURTHEST_LATENCY)
+        stamps_s = at_s + LATENCY_S + LATENCY_SPREAD_S * late
+        recovered = stamps_s - self._fired_s[train.units] >= REFRACTORY_S
+        fires = (chance < train.probability) & recovered
+        units, stamps_s = train.units[fires], stamps_s[fires]
+        self._fired_s[units] = stamps_s
+        return units, stamps_s
+
+    def _suppress(self, at_s: float, train: "_Train") -> None:
+        units = train.units
+        before = suppression(self._depth[units], at_s - self._since_s[units])
+        self._depth[units] = np.maximum(before, train.probability)
+        self._since_s[units] = at_s
+        self._calm_from_s = at_s + RECOVERY_S * np.log(1 / LEAST_SUPPRESSION)
+
+
+def _amplitudes(step: Step, pulses: "list[tuple[float, _Train]]") -> NDArray[np.float32]:
+    """The largest of each bin, (bins,), in µA."""
+    amplitudes = np.zeros(len(step.counts), np.float32)
+    bins = np.searchsorted(step.stamps_s, [at_s for at_s, _ in pulses], side="right")
+    np.maximum.at(amplitudes, bins, [train.stimulus.amplitude_ua for _, train in pulses])
+    return amplitudes
+
+
+@dataclass(eq=False)
+class _Train:
+    """A stimulus under way; `random` is its own, so that no other stimulus changes what it does."""
+
+    stimulus: Stimulus
+    begin_s: float
+    units: NDArray[np.intp]
+    probability: float
+    random: np.random.Generator
+    given: int = 0
+
+    @property
+    def left(self) -> int:
+        """Pulses that are still to come."""
+        return self.stimulus.pulses - self.given
+
+    @property
+    def soon(self) -> float:
+        """Of these, how many at most within a second."""
+        return min(self.left, self.stimulus.rate_hz)
+
+    def take(self, before_s: float) -> list[float]:
+        """The times of the next pulses, as far as they lie before that one."""
+        taken = []
+        while self.left and (at_s := self.begin_s + self.given / self.stimulus.rate_hz) < before_s:
+            taken.append(at_s)
+            self.given += 1
+        return taken

@@ -1,0 +1,316 @@
+"""The bridge against real brokers, with a device of another make at the other side."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikeloop.streamer.mqtt.address import MqttAddress
+from spikeloop.streamer.mqtt.bridge import MqttBridge, backoff
+from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, decode_spikes
+from spikeloop.streamer.mqtt.validation import validator_of
+from tests.streamer.mqtt.broker import BROKERS, Broker, Mosquitto
+from tests.streamer.mqtt.stand_ins import HEALTH, STATUS, Device, Recorder, fake_step, wait_until
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    with BROKERS[request.param](tmp_path) as running:
+        yield running
+
+
+def bridge_to(broker: Broker, handlers: Recorder | None = None, **options) -> MqttBridge:
+    address = MqttAddress("127.0.0.1", broker.port)
+    return MqttBridge(address, "test", STATUS, handlers or Recorder(), **options)
+
+
+def states(device: Device) -> list[str]:
+    return [json.loads(payload)["state"] for payload in device.payloads("status")]
+
+
+def sequences(device: Device) -> list[int]:
+    return [decode_spikes(payload).sequence for payload in device.payloads("spikes")]
+
+
+def test_every_topic_out(broker):
+    with Device(broker.port) as device:
+        with bridge_to(broker, health=lambda: HEALTH) as bridge:
+            for number in range(20):
+                bridge.push(fake_step(number))
+            bridge.mark("stimulate", 1000.5, id="a", units=[1, 2], amplitude_ua=20.0)
+            bridge.publish("monitor", {"mean rate": float("nan"), "bins": np.int64(3)})
+            bridge.publish("cursor", {"stamp_s": 1.0, "position_cm": [0, 1], "velocity_cm_s": [2, 3], "target": None})
+            bridge.set_state("paused")
+            device.send("echo", "nonsense")
+            assert wait_until(lambda: device.payloads("health") and device.payloads("error"))
+            bridge.set_state("online", start_s=1234.5)
+            assert wait_until(lambda: len(states(device)) == 3)
+        assert wait_until(lambda: states(device)[-1] == "offline")
+    assert states(device) == ["online", "paused", "online", "offline"]
+    assert json.loads(device.payloads("status")[2])["start_s"] == 1234.5
+    for number, payload in enumerate(device.payloads("spikes")):
+        message, step = decode_spikes(payload), fake_step(number)
+        assert (message.sequence, message.first_bin) == (number, step.first_bin)
+        np.testing.assert_array_equal(message.units, step.event_units)
+    assert len(device.payloads("spikes")) == 20
+    for topic in ("status", "health", "marker", "error", "monitor", "cursor"):
+        documents = [json.loads(payload) for payload in device.payloads(topic)]
+        assert documents, topic
+        for document in documents:
+            validator_of(topic).validate(document)
+    assert json.loads(device.payloads("marker")[0])["units"] == [1, 2]
+    assert json.loads(device.payloads("monitor")[0]) == {"mean rate": None, "bins": 3}
+    report = bridge.report()
+    assert (report.dropped, report.reconnects, report.refused) == (0, 0, 1)
+
+
+def test_every_topic_in(broker):
+    handlers = Recorder()
+    with bridge_to(broker, handlers) as bridge, Device(broker.port, echoes=True) as device:
+        for qos in (0, 1):
+            device.send("condition", '{"values": [1, 2], "stamp_s": 5}', qos)
+            device.send("control", '{"command": "gain", "value": 2}', qos)
+            device.send("stimulate", '{"units": [4], "amplitude_ua": 30}', qos)
+            device.send("control", '{"command": "seed", "value": 2}', qos)
+        for number in range(20):
+            bridge.push(fake_step(number))
+            time.sleep(0.01)
+        assert wait_until(lambda: len(handlers.messages) == 6 and bridge.report().round_trip_ms)
+        assert handlers.messages[:3] == [
+            ConditionMessage((1.0, 2.0), 5.0), ControlMessage("gain", 2.0), StimulateMessage((4,), 30.0),
+        ]  # fmt: skip
+        assert wait_until(lambda: bridge.report().refused == 2)
+        assert all("seed" in json.loads(payload)["reason"] for payload in device.payloads("error"))
+        round_trip_ms = bridge.report().round_trip_ms
+        assert round_trip_ms is not None
+        assert 0 < round_trip_ms["p50"] <= round_trip_ms["p99"] < 1000
+
+
+def test_status_is_retained_and_survives_neither_as_another(broker):
+    with bridge_to(broker):
+        with Device(broker.port) as device:
+            assert wait_until(lambda: device.received)
+        topic, payload, retained, _ = device.received[0]
+        assert (topic, retained) == ("status", True)
+        assert json.loads(payload)["sha256"] == STATUS.sha256
+    with Device(broker.port) as device:
+        assert wait_until(lambda: device.received)
+    assert device.received[0][:3] == ("status", b'{"state":"offline"}', True)
+
+
+def test_a_retained_stimulus_is_not_given_again(broker):
+    handlers = Recorder()
+    with Device(broker.port) as device:
+        device.send("stimulate", '{"units": [4], "amplitude_ua": 30}', 1, retain=True)
+        time.sleep(0.2)
+        with bridge_to(broker, handlers) as bridge:
+            assert wait_until(lambda: bridge.report().refused)
+            device.send("stimulate", '{"units": [5], "amplitude_ua": 30}', 1)
+            assert wait_until(lambda: handlers.messages)
+        device.send("stimulate", "", 1, retain=True)
+    assert handlers.messages == [StimulateMessage((5,), 30.0)]
+
+
+def test_a_program_beside_the_stream_tells_no_state(broker):
+    with (
+        Device(broker.port) as device,
+        MqttBridge(MqttAddress("127.0.0.1", broker.port), "test") as beside,
+    ):
+        beside.publish("monitor", {"bins": 1})
+        device.send("control", "nonsense")
+        assert wait_until(lambda: device.payloads("monitor"))
+    assert not device.payloads("status")
+    assert not device.payloads("error")
+
+
+PUBLISHER = """
+import sys, time
+from spikeloop.streamer.mqtt.bridge import MqttBridge
+from spikeloop.streamer.mqtt.address import MqttAddress
+from tests.streamer.mqtt.stand_ins import STATUS, Recorder
+with MqttBridge(MqttAddress("127.0.0.1", int(sys.argv[1])), "test", STATUS, Recorder()):
+    time.sleep(60)
+"""
+
+
+def test_the_last_will_tells_of_a_stream_that_was_killed(broker):
+    with Device(broker.port) as device:
+        publisher = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHER, str(broker.port)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        try:
+            assert wait_until(lambda: states(device) == ["online"], 30)
+            publisher.send_signal(signal.SIGKILL)
+            assert wait_until(lambda: states(device) == ["online", "offline"], 5)
+        finally:
+            publisher.kill()
+            publisher.wait()
+
+
+def test_a_broker_that_is_killed_and_restarted_is_found_again(broker):
+    """Within 3 s the state is right again; spikes stay in order; what waited is told."""
+    with bridge_to(broker) as bridge:
+        number, restarted_s = 0, 0.0
+
+        def push_until(done) -> None:
+            nonlocal number
+            assert wait_until(lambda: push() or done(), 20)
+
+        def push() -> None:
+            nonlocal number
+            bridge.push(fake_step(number))
+            number += 1
+
+        with Device(broker.port) as before:
+            push_until(lambda: len(sequences(before)) > 50)
+        broker.kill()
+        push_until(lambda: not bridge.connected)
+        lost_s = time.monotonic()
+        push_until(lambda: time.monotonic() > lost_s + 1.5)  # some attempts fail
+        away_from = number
+        broker.start()
+        restarted_s = time.monotonic()
+        with Device(broker.port) as after:
+            push_until(lambda: states(after))
+            assert json.loads(after.payloads("status")[0])["state"] == "online"
+            assert time.monotonic() - restarted_s < 3
+            push_until(lambda: len(sequences(after)) > 50)
+        assert bridge.report().reconnects == 1
+    for device in (before, after):
+        assert sequences(device) == sorted(set(sequences(device)))
+    assert sequences(before)[0] < sequences(before)[-1] < sequences(after)[0]
+    assert sequences(after)[0] < away_from + 1000
+    gaps = np.diff(sequences(after)) - 1
+    assert gaps.sum() <= bridge.report().dropped
+
+
+@pytest.mark.parametrize("most", [1, 30])
+def test_gaps_in_the_sequence_are_what_was_dropped(tmp_path, most):
+    with (
+        Mosquitto(tmp_path) as broker,
+        Device(broker.port) as device,
+        bridge_to(broker, most_messages=most) as bridge,
+    ):
+        bridge.push(fake_step(0))
+        assert wait_until(lambda: sequences(device) == [0])
+        broker.stall(True)
+        for number in range(1, 400):
+            bridge.push(fake_step(number, spikes=5000))  # soon more than the connection holds
+        broker.stall(False)
+        assert wait_until(lambda: 399 in sequences(device))
+        found = sequences(device)
+        assert found == sorted(set(found))
+        assert 0 < bridge.report().dropped == 400 - len(found)
+        assert bridge.report().reconnects == 0
+
+
+def test_a_broker_that_stands_still_holds_up_neither_steps_nor_the_end(tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        with bridge_to(broker) as bridge:
+            broker.stall(True)
+            longest_s = 0.0
+            for number in range(200):
+                step = fake_step(number, spikes=5000)
+                began_s = time.perf_counter()
+                bridge.push(step)
+                longest_s = max(longest_s, time.perf_counter() - began_s)
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 3
+        assert longest_s < 0.1
+        report = bridge.report()
+        assert report.published + report.dropped == 201  # and the status
+        broker.stall(False)
+
+
+def test_what_waits_goes_out_before_the_end(broker):
+    with Device(broker.port) as device:
+        with bridge_to(broker) as bridge:
+            for number in range(200):
+                bridge.push(fake_step(number))
+        assert wait_until(lambda: states(device)[-1:] == ["offline"])
+    assert sequences(device) == list(range(200))
+    assert [topic for topic, *_ in device.received][-1] == "status"
+
+
+FLOODER = """
+import sys, time
+import paho.mqtt.client as paho
+client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+client.connect("127.0.0.1", int(sys.argv[1]))
+client.loop_start()
+began = time.monotonic()
+sent = 0
+while (passed := time.monotonic() - began) < float(sys.argv[2]):
+    while sent < passed * 10_000:
+        client.publish("spikeloop/test/stimulate", b'{"units": "none", "amplitude_ua": -1}')
+        sent += 1
+    time.sleep(0.002)
+client.disconnect()
+client.loop_stop()
+print(sent)
+"""
+
+
+@pytest.fixture
+def switch_interval() -> Iterator[None]:
+    """As `spikeloop stream` has it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_a_flood_of_bad_messages_holds_up_no_step(tmp_path, switch_interval):
+    """10,000 a second for 2 s; a step of 20 ms is pushed on time all the while, and devices get it."""
+    handlers, lateness_s = Recorder(), []
+    with (
+        Mosquitto(tmp_path, ["allow_anonymous true", "max_queued_messages 0"]) as broker,  # it shall drop none
+        Device(broker.port, ["spikes", "error"]) as device,
+        bridge_to(broker, handlers) as bridge,
+        subprocess.Popen(
+            [sys.executable, "-c", FLOODER, str(broker.port), "2"], stdout=subprocess.PIPE, text=True
+        ) as flooder,
+    ):
+        assert wait_until(lambda: bridge.report().refused)
+        began_s = time.perf_counter()
+        for number in range(100):
+            due_s = began_s + number * 0.02
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+            lateness_s.append(time.perf_counter() - due_s)
+            bridge.push(fake_step(number))
+        assert time.perf_counter() - began_s < 2.1
+        assert np.median(lateness_s) < 0.005
+        assert wait_until(lambda: len(sequences(device)) == 100)
+        assert sequences(device) == list(range(100))
+        sent = int(flooder.communicate(timeout=30)[0])
+        device.send("control", '{"command": "pause"}', 1)  # which the broker keeps behind the flood
+        assert wait_until(lambda: handlers.messages, 60)
+        passed_s = time.perf_counter() - began_s
+        report = bridge.report()
+        assert (report.dropped, report.reconnects, report.refused) == (0, 0, sent)
+        assert 10 <= len(device.payloads("error")) <= 10 * (passed_s + 2)
+        for payload in device.payloads("error"):
+            assert json.loads(payload)["reason"].startswith("stimulate.")
+    assert handlers.messages == [ControlMessage("pause")]
+
+
+def test_no_thread_is_left(broker):
+    before = set(threading.enumerate())
+    with bridge_to(broker):
+        assert any(thread.name == "spikeloop-mqtt" for thread in threading.enumerate())
+    assert wait_until(lambda: set(threading.enumerate()) <= before, 2)
+
+
+def test_backoff_doubles_to_two_seconds_with_jitter():
+    longest, shortest = ([next(waits) for _ in range(8)] for waits in (backoff(lambda: 0.0), backoff(lambda: 1.0)))
+    assert longest == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2, 2, 2])
+    assert shortest == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1])
