@@ -214,7 +214,7 @@ def _made(text: str, make: Any) -> Checked:
     if not callable(make):
         raise BadInputError(f"--decoder {text}: expected a class or a function, found {make!r:.80}")
     with _own_code(text):
-        decoder = make()
+        decoder: Any = make()
     missing = [name for name in ("fit", "step") if not callable(getattr(decoder, name, None))]
     if missing:
         raise BadInputError(

@@ -56,7 +56,7 @@ class Block:
         its end
     target : array of shape (bins, 2), cm; NaN where none is shown
     on_target : bool array of shape (bins,)
-    trial : int array of shape (bins,)
+    trial : int array of shape (bins,); -1 outside of trials
     """
 
     name: BlockName
@@ -81,8 +81,9 @@ class Trial:
 
     Attributes
     ----------
-    from_cm : where the cursor was when the target appeared
-    appeared_bin, ended_bin : the target's appearance, and the end
+    from_cm : where the cursor was when the target appeared; the centre if it never did
+    appeared_bin, ended_bin : the target's appearance, and the end; of a lost trial, the end is the first bin that is
+        not in the block, and so is the appearance of a target that never did
     touched_bin, acquired_bin : the first entry into the target, and the one from which it was held; None where there
         was none
     travelled_cm, advanced_cm : up to the acquisition, the cursor's path and the straight line between its ends
@@ -115,6 +116,9 @@ class SessionRecord:
 
     Attributes
     ----------
+    blocks : in their order; the last one ends early where the session failed
+    trials : that began, of all blocks
+    events : of these trials, each with its block
     offline : None where there was no calibration, or the decoder is a live one
     failure : why the session ended before its end; empty where it didn't
     interrupted : whether that was by Ctrl-C
@@ -129,6 +133,16 @@ class SessionRecord:
     interrupted: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class _Bin:
+    """What is written down of one: None for counts that didn't arrive, trial -1 outside of trials."""
+
+    moment: Moment
+    counts: NDArray[Any] | None
+    on_target: bool
+    trial: int
+
+
 class BlockRecorder:
     """Writes down the bins of a block.
 
@@ -140,36 +154,33 @@ class BlockRecorder:
     def __init__(self, name: BlockName, units: int) -> None:
         self.name: BlockName = name
         self._nothing = np.zeros(units, np.uint8)
-        self._moments: list[Moment] = []
-        self._counts: list[NDArray[Any] | None] = []
-        self._on_target: list[bool] = []
-        self._trial: list[int] = []
+        self._bins: list[_Bin] = []
 
     def __len__(self) -> int:
-        return len(self._moments)
+        return len(self._bins)
 
     def add(self, moment: Moment, counts: NDArray[Any] | None, trial: TrialMachine | None) -> None:
         """A bin is over; None for counts that didn't arrive, and outside of trials."""
-        self._moments.append(moment)
-        self._counts.append(counts)
-        self._on_target.append(trial is not None and trial.on_target)
-        self._trial.append(-1 if trial is None else trial.index)
+        if trial is None:
+            self._bins.append(_Bin(moment, counts, False, -1))
+        else:
+            self._bins.append(_Bin(moment, counts, trial.on_target, trial.index))
 
     def block(self) -> Block:
         """All of it so far."""
         bins = len(self)
-        views = [each.view for each in self._moments]
-        counts = [self._nothing if each is None else each for each in self._counts]
+        views = [each.moment.view for each in self._bins]
+        counts = [self._nothing if each.counts is None else each.counts for each in self._bins]
         return Block(
             name=self.name,
             counts=np.array(counts).reshape(bins, len(self._nothing)),
-            arrived=np.array([each is not None for each in self._counts], bool),
-            intention=np.reshape([each.intention for each in self._moments], (bins, 2)),
+            arrived=np.array([each.counts is not None for each in self._bins], bool),
+            intention=np.reshape([each.moment.intention for each in self._bins], (bins, 2)),
             velocity=np.reshape([each.velocity_cm_s for each in views], (bins, 2)),
             position=np.reshape([each.position_cm for each in views], (bins, 2)),
             target=np.reshape([each.target.place_cm if each.target else NOWHERE for each in views], (bins, 2)),
-            on_target=np.array(self._on_target, bool),
-            trial=np.array(self._trial, np.int64),
+            on_target=np.array([each.on_target for each in self._bins], bool),
+            trial=np.array([each.trial for each in self._bins], np.int64),
         )
 
     def trial(self, machine: TrialMachine) -> Trial:
@@ -178,7 +189,7 @@ class BlockRecorder:
         at = {kind: [each.bin for each in machine.events if each.kind == kind] for kind in ("target", "enter")}
         ended = machine.events[-1].bin
         appeared = at["target"][0] if at["target"] else ended
-        way = np.array([each.view.position_cm for each in self._moments[appeared : ended + 1]]).reshape(-1, 2)
+        way = np.array([each.moment.view.position_cm for each in self._bins[appeared : ended + 1]]).reshape(-1, 2)
         start = way[0] if len(way) else np.zeros(2)
         acquired = None
         if machine.outcome == "success":  # a target may have appeared under the cursor

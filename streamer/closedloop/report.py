@@ -12,7 +12,6 @@ from spikeloop.streamer.closedloop.comparison import Clock, Run, Setup
 from spikeloop.streamer.closedloop.figures import Estimate, Figures, Paired, figures_of, paired_figures
 from spikeloop.streamer.closedloop.perturbations import KINDS
 from spikeloop.streamer.closedloop.record import BlockName, Trial
-from spikeloop.streamer.closedloop.tasks import Grid
 from spikeloop.streamer.closedloop.users import UserModel
 from spikeloop.streamer.source import seeded
 
@@ -195,10 +194,8 @@ def _session(run: Run) -> SessionReport:
 
 
 def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
-    task = setup.plan.task
-    choices = task.choices if isinstance(task, Grid) else None  # elsewhere no wrong target can be selected
     trials = [trial for run in runs for trial in judged(run, block)]
-    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), choices)
+    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
 
 
 def _paired(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:

@@ -6,6 +6,7 @@ answers when its bin is over, and so brings real time with it.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -28,20 +29,19 @@ from spikeloop.streamer.closedloop.record import (
     Moment,
     Offline,
     SessionRecord,
-    Trial,
     Watcher,
 )
 from spikeloop.streamer.closedloop.tasks import CenterOut, Event, Target, Task, TrialMachine
 from spikeloop.streamer.closedloop.users import User, View
 from spikeloop.streamer.source import seeded
 
-__all__ = ["LiveDecoder", "Plan", "run_session"]
+__all__ = ["USER", "LiveDecoder", "Plan", "run_session"]
 
 Floats = NDArray[np.float64]
 
-TARGETS, USER, CHANCE, PERTURBATIONS = 100, 101, 102, 200  # purposes of random numbers; each perturbation its own
+TARGETS, USER, PERTURBATIONS = 100, 101, 200  # purposes of random numbers; each perturbation has its own
 HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
-LEAST_CALIBRATION_S = 10.0
+LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS = 10.0, 20  # of the decoder's
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,20 @@ def run_session(
 
 
 def _check(plan: Plan, brain: Brain) -> None:
-    if plan.trials < 1 or plan.recalibrate_after < 0:
-        raise BadInputError(f"expected trials, found {plan.trials} and {plan.recalibrate_after} before recalibration")
-    if plan.calibration_s and not LEAST_CALIBRATION_S <= plan.calibration_s < math.inf:
+    if plan.trials < 1 or plan.recalibrate_after < 0 or plan.seed < 0:
         raise BadInputError(
-            f"--calibration: expected 0 or at least {LEAST_CALIBRATION_S:g} s, found {plan.calibration_s:g}"
+            f"expected 1 trial or more, 0 or more before recalibration and a seed of 0 or more, found {plan.trials},"
+            f" {plan.recalibrate_after} and {plan.seed}"
         )
-    longest = plan.task.timeout_s / 2
+    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * brain.bin_size_s
     if not 1 <= plan.decoder_bins <= longest / brain.bin_size_s:
         raise BadInputError(
             f"--decoder-bin: expected {1000 * brain.bin_size_s:g} to {1000 * longest:g} ms, found"
-            f" {1000 * plan.decoder_bins * brain.bin_size_s:g}"
+            f" {1000 * decoder_bin_s:g}"
         )
+    least = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * decoder_bin_s)
+    if plan.calibration_s and not least <= plan.calibration_s < math.inf:
+        raise BadInputError(f"--calibration: expected 0 or at least {least:g} s, found {plan.calibration_s:g}")
 
 
 class _Session:
@@ -122,21 +124,20 @@ class _Session:
         self._live = getattr(decoder, "live", False)
         self._units = len(brain.unit_names)
         self._perturbed = PerturbedLoop(
-            plan.perturbations, self._units, brain.bin_size_s, lambda place: seeded(plan.seed, PERTURBATIONS + place)
+            plan.perturbations, self._units, brain.bin_size_s, lambda number: seeded(plan.seed, PERTURBATIONS + number)
         )
         self._position, self._velocity = np.zeros(2), np.zeros(2)
         self._decoded = np.zeros(2)
         self._blocks: list[BlockRecorder] = []
-        self._trials: list[Trial] = []
-        self._events: list[tuple[BlockName, Event]] = []
+        self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
         self._offline: Offline | None = None
 
     def run(self) -> SessionRecord:
         plan, failure, interrupted = self._plan, "", False
+        targets = plan.task.targets(plan.recalibrate_after + plan.trials, seeded(plan.seed, TARGETS))
         try:
             if plan.calibration_s:
                 self._calibrate()
-            targets = plan.task.targets(plan.recalibrate_after + plan.trials, seeded(plan.seed, TARGETS))
             if plan.recalibrate_after:
                 self._close_loop("before recalibration", targets[: plan.recalibrate_after])
                 self._recalibrate()
@@ -145,11 +146,12 @@ class _Session:
             failure = str(error)
         except KeyboardInterrupt:
             failure, interrupted = "interrupted", True
+        self._give_up()
         return SessionRecord(
             bin_size_s=self._brain.bin_size_s,
             blocks=tuple(each.block() for each in self._blocks),
-            trials=tuple(self._trials),
-            events=tuple(self._events),
+            trials=tuple(block.trial(trial) for block, trial in self._trials),
+            events=tuple((block.name, event) for block, trial in self._trials for event in trial.events),
             offline=self._offline,
             failure=failure,
             interrupted=interrupted,
@@ -174,12 +176,11 @@ class _Session:
         if self._live:
             return
         bins = self._plan.decoder_bins
-        held = (len(block.counts) - fitted) // bins * bins
-        counts, truth = (
-            each[fitted : fitted + held].reshape(-1, bins, each.shape[1]) for each in (block.counts, block.velocity)
-        )
-        truth, decoded = truth.mean(axis=1), decode(self._inner, counts.sum(axis=1, dtype=np.int64))
-        self._offline = Offline(*(tuple(map(float, each(truth, decoded))) for each in (r_squared, correlation)))
+        held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
+        counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
+        decoded = decode(self._inner, counts).repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
+        truth = block.velocity[held]
+        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
 
     def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
         """The user moves the cursor through brain and decoder, target after target."""
@@ -187,14 +188,9 @@ class _Session:
         self._position, self._velocity = np.zeros(2), np.zeros(2)
         for index, target in enumerate(targets, len(self._trials)):
             trial = TrialMachine(self._plan.task, target, self._brain.bin_size_s, index)
-            try:
-                while trial.outcome is None:
-                    self._step(block, trial)
-            except (FailureError, KeyboardInterrupt):
-                self._events.append((name, trial.give_up(len(block))))
-                self._trials.append(block.trial(trial))
-                raise
-            self._trials.append(block.trial(trial))
+            self._trials.append((block, trial))
+            while trial.outcome is None:
+                self._step(block, trial)
 
     def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
         """One bin of the closed loop."""
@@ -223,7 +219,20 @@ class _Session:
         intended = intended_velocity(
             block.velocity[known], block.start[known], block.target[known], block.on_target[known]
         )
-        self._decoder.fit(block.counts[known], intended)
+        try:
+            self._decoder.fit(block.counts[known], intended)
+        except BadInputError as error:
+            raise FailureError(f"recalibration: {error}") from error
+
+    def _give_up(self) -> None:
+        """The session is over, and with it the trial under way; watchers are shown that it is lost."""
+        if self._trials and self._trials[-1][1].outcome is None:
+            block, trial = self._trials[-1]
+            trial.give_up(len(block))
+            lost, view = trial.events[-1:], View(self._position, self._velocity, None)
+            with suppress(KeyboardInterrupt, FailureError):  # nothing of the record is lost to a second one
+                for watcher in self._watchers:
+                    watcher.show(Moment(block.name, len(block), view, np.zeros(2), lost))
 
     def _begin(self, name: BlockName) -> BlockRecorder:
         self._blocks.append(BlockRecorder(name, self._units))
@@ -248,6 +257,9 @@ class _Session:
             begun,
         )
         block.add(moment, counts, trial)
-        self._events += [(block.name, event) for event in events]
         for watcher in self._watchers:
             watcher.show(moment)
+
+
+def _pair(values: Floats) -> tuple[float, float]:
+    return float(values[0]), float(values[1])

@@ -89,13 +89,13 @@ class SimulatedUser:
 
     def __init__(self, model: UserModel, extent_cm: float, bin_size_s: float, random: np.random.Generator) -> None:
         self.model = model
-        self._extent_cm, self._bin_s, self._random = extent_cm, bin_size_s, random
+        self._extent_cm, self._random = extent_cm, random
         delay, reaction = (round(each / bin_size_s) for each in (model.visual_delay_s, model.reaction_s))
         self._seen: deque[View] = deque(maxlen=delay + 1)
-        self._targets: deque[Target | None] = deque(maxlen=reaction + 1)
+        self._targets: deque[Target | None] = deque([None] * reaction, maxlen=reaction + 1)
         self._pushes: deque[Floats] = deque([np.zeros(2)] * delay, maxlen=delay)  # that are not yet seen to act
         self._forward = _ForwardModel(model, delay, bin_size_s)
-        self._noise_stays = math.exp(-bin_size_s / model.noise_time_s)
+        self._noise_stays = _stays(model.noise_time_s, bin_size_s)
         self._noise = model.noise_cm_s * random.standard_normal(2)
 
     def intend(self, view: View) -> Floats:
@@ -133,22 +133,23 @@ class _ForwardModel:
     """
 
     def __init__(self, model: UserModel, delay: int, bin_size_s: float) -> None:
-        a = math.exp(-bin_size_s / model.practised_smoothing_s) if model.practised_smoothing_s > 0 else 0.0
-        steps = np.arange(1, delay + 1)
-        kept = a ** steps[::-1] / a if a > 0 else (steps == delay).astype(float)  # a ** (delay - i): of push i, by now
-        self._to_velocity = (1 - a) * model.practised_gain * kept
-        later = np.cumsum(self._to_velocity[::-1])[::-1] if delay else np.zeros(0)  # of push i, summed over its bins
-        self._to_position = bin_size_s * later
+        a = _stays(model.practised_smoothing_s, bin_size_s)
+        ago = np.arange(delay)[::-1]  # bins, of each push
+        self._to_velocity = (1 - a) * model.practised_gain * a**ago
+        self._to_position = bin_size_s * np.cumsum(self._to_velocity[::-1])[::-1]  # summed over the bins since
         self._velocity_stays = a**delay
-        self._carries_s = bin_size_s * float(np.sum(a**steps)) if delay else 0.0
+        self._carries_s = bin_size_s * float(np.sum(a ** (ago + 1)))
 
     def estimate(self, seen: View, pushes: deque[Floats]) -> tuple[Floats, Floats]:
-        """Position and velocity, (2,) each."""
-        if not pushes:
-            return seen.position_cm, seen.velocity_cm_s
-        done = np.array(pushes)
+        """Position and velocity, (2,) each, after these pushes, one a bin since `seen`."""
+        done = np.reshape(pushes, (-1, 2))
         position = seen.position_cm + self._carries_s * seen.velocity_cm_s + self._to_position @ done
         return position, self._velocity_stays * seen.velocity_cm_s + self._to_velocity @ done
+
+
+def _stays(time_s: float, bin_size_s: float) -> float:
+    """What of a first-order process is left after a bin."""
+    return math.exp(-bin_size_s / time_s) if time_s > 0 else 0.0
 
 
 class ScriptedUser:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -41,6 +42,23 @@ def print_findings(report: ClosedLoopReport) -> None:
         time_s = tell(each.figures.time_difference_s, sign=True)
         print(f"{each.decoder} less {each.baseline}: success {success}, mean time {time_s} s")
     print("95 % intervals; bit/s: Fitts, failures cost what they took; R2: offline, on calibration data")
+    for each in report.real_time:
+        if each["latency"] is not None:
+            print(_latency_line(each))
+
+
+def _latency_line(timed: dict[str, Any]) -> str:
+    """Where the time of a session on a real clock went."""
+    latency = timed["latency"]
+    stages = ", ".join(
+        f"{stage} {latency[key]['p50']:.1f}/{latency[key]['p99']:.1f}"
+        for stage, key in (("spikes", "spikes_ms"), ("decoder", "decoder_ms"), ("cursor", "cursor_ms"))
+    )
+    return (
+        f"{timed['decoder']}, seed {timed['seed']}: loop p50 {latency['loop_ms']['p50']:.1f}, p99"
+        f" {latency['loop_ms']['p99']:.1f} ms after the bin's end ({stages}); {latency['steps']} steps,"
+        f" {latency['missed']} missed, {latency['behind']} behind, {latency['late']} late"
+    )
 
 
 def _row(figures: Figures, wide: bool) -> list[str]:
