@@ -25,8 +25,9 @@ check: .venv/develops  ## the linters
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-picture: .venv/develops  ## the raster in the README, recorded above streamed
+picture: .venv/develops  ## the pictures in the README: spikes recorded above streamed, ways to targets
 	$(BIN)/python docs/raster.py
+	$(BIN)/python docs/ways.py
 
 .venv/bare:
 	@echo "setting up .venv, once; this takes a minute"
