@@ -11,7 +11,7 @@ stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--durati
 	@$(BIN)/spikeloop stream $(ARGS)
 
 test: .venv/develops  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -51,14 +51,14 @@ class Unseen:
 
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
-    """Every case on the same seeds, targets and spikes' random numbers."""
+    """Every case on the same seeds."""
     cases = list(_cases())
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         records = list(pool.map(_run, *zip(*product(cases, SEEDS), strict=True)))
     rows, times, offline = [], {}, {}
     for place, case in enumerate(cases):
         mine = records[place * len(SEEDS) : (place + 1) * len(SEEDS)]
-        trials = [each for record in mine for each in record.trials if each.block == "closed loop"]
+        trials = [[each for each in record.trials if each.block == "closed loop"] for record in mine]
         figures = figures_of(trials, mine[0].bin_size_s, np.random.default_rng(0))
         times[case] = [_mean_time_s(record.trials, record.bin_size_s) for record in mine]
         offline[case] = [np.mean(record.offline.r_squared) for record in mine if record.offline is not None]
@@ -67,8 +67,11 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     return {
         "about": f"{BUNDLE}, the simulated user, {Plan().task}, {Plan().trials} trials a session, sessions of"
         f" seeds {SEEDS[0]} to {SEEDS[-1]}, the decoder calibrated in each by {Plan().calibration_s:g} s of"
-        " observation. 95 % intervals: Wilson's for success, else by bootstrap over trials. R2 offline: of the"
-        " velocity, on the end of the calibration block, at the decoder's bin width; mean over axes and seeds.",
+        " observation. 95 % intervals by bootstrap over sessions and trials, of success at least Wilson's. R2 offline:"
+        " of the velocity, on the end of the calibration block; what is decoded from a wide bin is held over it and"
+        " judged by the recording's own bins; mean over axes and seeds. ReFIT is its intention estimation, without the"
+        f" second innovation (position feedback); its trials are those after the first {RECALIBRATE}, of further"
+        " targets.",
         "rows": rows,
         "notes": [_refit_note(times), _bins_note(times, offline)],
     }

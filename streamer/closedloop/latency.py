@@ -86,7 +86,7 @@ class LoopTimer:
 
     def show(self, moment: Moment) -> None:
         """A bin is over."""
-        if moment.block == "calibration":
+        if moment.block == "calibration" or not moment.passed:
             return
         brain, decoded_s = self._brain, self._decoder.decoded_s
         if self._before is not None and self._before[0] == moment.block:

@@ -73,8 +73,9 @@ class LslDecoder:
     def __exit__(self, *error: object) -> None:
         self._samples.__exit__(*error)
 
-    def fit(self, counts: NDArray[Any], kinematics: NDArray[np.floating]) -> None:
-        """Nothing: its sender learns by itself."""
+    def fit(self, counts: NDArray[Any], kinematics: NDArray[np.floating]) -> None:  # noqa: ARG002
+        """Let go of what it answered until now: its sender learns by itself."""
+        self._samples.take()
 
     def step(self, counts: NDArray[Any]) -> Floats:  # noqa: ARG002
         """Velocity (2,), cm/s, of the bin that the brain handed out last: its sender has these counts too."""

@@ -79,9 +79,9 @@ class SessionOutlets:
 
     NAME-Markers has texts, each a JSON object with "event", "block" and "bin", counted in the block: "block begins"
     and "block ends"; in trials, with the number "trial", "target" (it appears), "enter" and "leave" (the cursor),
-    and how it ended: "success", "timeout" or "wrong", all with "target", {"x_cm", "y_cm", "width_cm"};
-    "perturbation", with "kind" and "value"; and "session ends". Their stamps are those of the bins at whose end they
-    happened.
+    and how it ended: "success", "timeout", "wrong", or "lost", as the session ended, all with "target", {"x_cm",
+    "y_cm", "width_cm"}, null where it was lost before it appeared; "perturbation", with "kind" and "value"; and
+    "session ends". Their stamps are those of the bins at whose end they happened; of "lost", that of the last bin.
 
     A decoder in another process learns from NAME and NAME-Cursor while the block is 0, and, where it can, anew from
     block 1 when block 2 begins. A block's beginning is told with its first bin. A session with such a decoder begins
@@ -105,7 +105,8 @@ class SessionOutlets:
         self._markers: pylsl.StreamOutlet | None = None
         self._cursor: pylsl.StreamOutlet | None = None
         self._moment: Moment | None = None  # the latest
-        self._target: Target | None = None  # the latest that was shown
+        self._stamped_s = math.nan  # its stamp
+        self._target: Target | None = None  # that it showed
 
     def __enter__(self) -> Self:
         self._markers = open_outlet(f"{self.name}{MARKERS}", "Markers", [("marker", "JSON")], form="string")
@@ -115,7 +116,7 @@ class SessionOutlets:
     def __exit__(self, *error: object) -> None:
         try:
             if self._moment is not None:
-                self._mark("session ends", self._moment, self._stamp())
+                self._mark("session ends", self._moment, self._stamped_s)
             if self._markers is not None and self._markers.have_consumers():
                 time.sleep(LINGER_S)
         finally:
@@ -127,13 +128,16 @@ class SessionOutlets:
         stamp_s, view, before = self._stamp(), moment.view, self._moment
         if before is None or before.block != moment.block:
             if before is not None:
-                self._mark("block ends", before, stamp_s - self._bin_size_s)
+                self._mark("block ends", before, self._stamped_s)
             self._mark("block begins", moment, stamp_s)
-        self._moment, self._target = moment, view.target or self._target
+        target = view.target or self._target  # of a trial that just ended, the one before
+        self._moment, self._stamped_s, self._target = moment, stamp_s, view.target
         for begun in moment.begun:
             self._mark("perturbation", moment, stamp_s, kind=begun.kind, value=begun.value)
         for event in moment.events:
-            self._mark(event.kind, moment, stamp_s, trial=event.trial, target=_told(self._target))
+            self._mark(event.kind, moment, stamp_s, trial=event.trial, target=_told(target))
+        if not moment.passed:
+            return
         shown = (*view.target.place_cm, view.target.width_cm) if view.target else NO_TARGET
         block = float(BLOCKS.index(moment.block))
         self._cursor.push_sample([*view.position_cm.tolist(), *view.velocity_cm_s.tolist(), *shown, block], stamp_s)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["KINDS", "Perturbation", "PerturbedLoop", "parse_perturbation"]
+__all__ = ["KINDS", "Perturbation", "PerturbedLoop", "bins_late", "parse_perturbation"]
 
 Counts = NDArray[Any]
 Floats = NDArray[np.float64]
 
 LONGEST_LATENCY_S = 10.0
+ROUNDING = 1e-6  # of a bin
 HIGHEST_DRIFT = 10.0  # times a unit's rate; there it stays
 
 
@@ -55,7 +56,9 @@ KINDS = {
     ),
     "noise": _Kind(0, 1000, "independent Poisson spikes of this rate, Hz, join every unit's"),
     "loss": _Kind(0, 1, "this share of bins never reaches the decoder, and the cursor goes on as before"),
-    "latency": _Kind(0, 1000 * LONGEST_LATENCY_S, "decoded velocities reach the cursor so many ms later"),
+    "latency": _Kind(
+        0, 1000 * LONGEST_LATENCY_S, "decoded velocities reach the cursor so many ms later, in whole bins"
+    ),
     "rotation": _Kind(-180, 180, "every unit's preferred direction turns by so many degrees, clockwise"),
 }
 
@@ -81,6 +84,12 @@ def _check(perturbation: Perturbation, text: str) -> None:
     if limits is None or not limits.low <= value <= limits.high or not 0 <= perturbation.onset_s < math.inf:
         listed = ", ".join(f"{name}:{each.low:g} to {each.high:g}" for name, each in KINDS.items())
         raise BadInputError(f"--perturb: expected KIND:VALUE or KIND:VALUE@ONSET_S of {listed}; found {text!r:.80}")
+
+
+def bins_late(perturbations: Sequence[Perturbation], bin_size_s: float) -> int:
+    """The added latency of all of them, each rounded up to whole bins."""
+    added = [each.value / 1000 for each in perturbations if each.kind == "latency"]
+    return sum(math.ceil(each / bin_size_s - ROUNDING) for each in added)
 
 
 class _Effect(Protocol):
@@ -152,11 +161,12 @@ class _Loss(_Nothing):
 
 class _Latency(_Nothing):
     def __init__(self, bins: int) -> None:
-        self._under_way: deque[Floats] = deque([np.zeros(2)] * bins)
+        self._under_way: deque[Floats] = deque(maxlen=bins + 1)
 
     def velocity(self, velocity: Floats) -> Floats:
+        """That of so many bins ago; the first holds until it is there."""
         self._under_way.append(velocity)
-        return self._under_way.popleft()
+        return self._under_way[0]
 
 
 class _Rotation(_Nothing):
@@ -243,7 +253,7 @@ def _effect(perturbation: Perturbation, units: int, bin_size_s: float, random: n
         case "loss":
             return _Loss(value, random)
         case "latency":
-            return _Latency(round(value / 1000 / bin_size_s))
+            return _Latency(bins_late([perturbation], bin_size_s))
         case _:
             return _Rotation(value)
 

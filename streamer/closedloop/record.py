@@ -9,10 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.streamer.closedloop.perturbations import Perturbation
-from spikeloop.streamer.closedloop.tasks import Event, Outcome, Target, TrialMachine
+from spikeloop.streamer.closedloop.tasks import Target
+from spikeloop.streamer.closedloop.trials import Event, Outcome, TrialMachine
 from spikeloop.streamer.closedloop.users import View
 
-__all__ = ["Block", "BlockName", "BlockRecorder", "Moment", "Offline", "SessionRecord", "Trial", "Watcher"]
+__all__ = [
+    "NO_AIM",
+    "Aim",
+    "Block",
+    "BlockName",
+    "BlockRecorder",
+    "Moment",
+    "Offline",
+    "SessionRecord",
+    "Trial",
+    "Watcher",
+]
 
 Floats = NDArray[np.float64]
 BlockName = Literal["calibration", "before recalibration", "closed loop"]
@@ -28,6 +40,7 @@ class Moment:
     bin : counted in its block
     view : what the screen then shows
     intention : array of shape (2,), cm/s, that the user had in this bin
+    passed : False of a bin that never came to its end, as the session ended; only its events are new
     """
 
     block: BlockName
@@ -36,6 +49,7 @@ class Moment:
     intention: Floats
     events: Sequence[Event] = ()
     begun: Sequence[Perturbation] = ()
+    passed: bool = True
 
 
 class Watcher(Protocol):
@@ -54,8 +68,8 @@ class Block:
     arrived : bool array of shape (bins,)
     intention, velocity, position : arrays of shape (bins, 2), cm/s and cm: intended for the bin, and of the cursor at
         its end
-    target : array of shape (bins, 2), cm; NaN where none is shown
-    on_target : bool array of shape (bins,)
+    target : array of shape (bins, 2), cm, shown at the bin's beginning; NaN where none is
+    on_target : bool array of shape (bins,), whether the cursor stood on it then
     trial : int array of shape (bins,); -1 outside of trials
     """
 
@@ -133,14 +147,25 @@ class SessionRecord:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a bin begins with: the trial, -1 outside of trials; the target, if it is shown; and whether one is on it."""
+
+    trial: int
+    target: Target | None
+    on_target: bool
+
+
+NO_AIM = Aim(-1, None, False)
+
+
 @dataclass(frozen=True, eq=False)
 class _Bin:
-    """What is written down of one: None for counts that didn't arrive, trial -1 outside of trials."""
+    """What is written down of one: None for counts that didn't arrive."""
 
     moment: Moment
     counts: NDArray[Any] | None
-    on_target: bool
-    trial: int
+    aim: Aim
 
 
 class BlockRecorder:
@@ -159,17 +184,14 @@ class BlockRecorder:
     def __len__(self) -> int:
         return len(self._bins)
 
-    def add(self, moment: Moment, counts: NDArray[Any] | None, trial: TrialMachine | None) -> None:
-        """A bin is over; None for counts that didn't arrive, and outside of trials."""
-        if trial is None:
-            self._bins.append(_Bin(moment, counts, False, -1))
-        else:
-            self._bins.append(_Bin(moment, counts, trial.on_target, trial.index))
+    def add(self, moment: Moment, counts: NDArray[Any] | None, aim: Aim) -> None:
+        """A bin is over; None for counts that didn't arrive."""
+        self._bins.append(_Bin(moment, counts, aim))
 
     def block(self) -> Block:
         """All of it so far."""
         bins = len(self)
-        views = [each.moment.view for each in self._bins]
+        views, aims = [each.moment.view for each in self._bins], [each.aim for each in self._bins]
         counts = [self._nothing if each.counts is None else each.counts for each in self._bins]
         return Block(
             name=self.name,
@@ -178,9 +200,9 @@ class BlockRecorder:
             intention=np.reshape([each.moment.intention for each in self._bins], (bins, 2)),
             velocity=np.reshape([each.velocity_cm_s for each in views], (bins, 2)),
             position=np.reshape([each.position_cm for each in views], (bins, 2)),
-            target=np.reshape([each.target.place_cm if each.target else NOWHERE for each in views], (bins, 2)),
-            on_target=np.array([each.on_target for each in self._bins], bool),
-            trial=np.array([each.trial for each in self._bins], np.int64),
+            target=np.reshape([each.target.place_cm if each.target else NOWHERE for each in aims], (bins, 2)),
+            on_target=np.array([each.on_target for each in aims], bool),
+            trial=np.array([each.trial for each in aims], np.int64),
         )
 
     def trial(self, machine: TrialMachine) -> Trial:
@@ -203,7 +225,7 @@ class BlockRecorder:
             from_cm=(float(start[0]), float(start[1])),
             appeared_bin=appeared,
             ended_bin=ended,
-            touched_bin=at["enter"][0] if at["enter"] else acquired,
+            touched_bin=appeared if machine.appeared_on else at["enter"][0] if at["enter"] else acquired,
             acquired_bin=acquired,
             travelled_cm=math.nan if acquired is None else float(np.hypot(*np.diff(way, axis=0).T).sum()),
             advanced_cm=math.nan if acquired is None else float(np.hypot(*(way[-1] - way[0]))),

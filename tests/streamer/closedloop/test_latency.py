@@ -94,6 +94,16 @@ def test_a_bin_that_is_not_decoded_counts_in_the_first_stage_only():
     assert found.loop_ms["max"] == pytest.approx(3.5)
 
 
+def test_a_bin_that_never_came_to_its_end_is_not_counted_again_as_the_one_before():
+    loop = Loop()
+    for _ in range(3):
+        loop.bin(1.0, 2.0, 0.5)
+    before = loop.timer.report()
+    loop.timer.show(Moment("closed loop", loop.bins + 1, VIEW, np.zeros(2), passed=False))
+    assert loop.timer.report() == before
+    assert before.steps == 3
+
+
 def test_losses_are_those_of_brain_and_decoder():
     loop = Loop()
     assert loop.decoder.live

@@ -96,6 +96,16 @@ def test_before_the_first_answer_the_cursor_stands(sender):
     assert sender.decoder.late == 1
 
 
+def test_answers_of_a_calibration_are_no_samples_to_be_ignored(sender):
+    end_s = arrive()
+    sender.send(1, 2, end_s - 60)
+    sender.send(3, 4, end_s)
+    arrive()
+    sender.decoder.fit(np.zeros((10, 4)), np.zeros((10, 2)))
+    assert sender.step(end_s) == (0, 0)
+    assert (sender.decoder.late, sender.decoder.invalid) == (1, 0)
+
+
 def test_bins_that_waited_are_answered_each_by_its_own(sender):
     ends_s = pylsl.local_clock() + BIN_S * np.arange(5)
     time.sleep(5 * BIN_S)

@@ -12,15 +12,18 @@ import pylsl.util
 import pytest
 
 from spikeloop.models.decoders.kalman import KalmanDecoder
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.closedloop import outlets as outlets_module
 from spikeloop.streamer.closedloop.outlets import BLOCKS, CURSOR_CHANNELS, SessionOutlets
 from spikeloop.streamer.closedloop.perturbations import Perturbation
 from spikeloop.streamer.closedloop.record import SessionRecord
 from spikeloop.streamer.closedloop.session import Plan, run_session
 from spikeloop.streamer.closedloop.tasks import CenterOut
-from spikeloop.streamer.closedloop.users import SimulatedUser, UserModel
+from spikeloop.streamer.closedloop.users import ScriptedUser, SimulatedUser, UserModel
+from tests.streamer.closedloop.loop_parts import Mirror, Readout, failing
 
 BIN_S, START_S, UNITS = 0.02, 1000.0, 12
+FIT_BINS = 30  # that a fit takes
 TASK = CenterOut(timeout_s=1.0, pause_s=0.1)
 
 
@@ -41,6 +44,18 @@ class Linear:
     def respond(self, velocity_cm_s, position_cm):
         self.bins += 1
         return self._random.poisson(np.exp(0.3 * self._tuning @ velocity_cm_s)).astype(np.uint8)
+
+
+class Slow(KalmanDecoder):
+    """Bins are skipped while it learns."""
+
+    def __init__(self, brain: Linear) -> None:
+        super().__init__()
+        self._brain = brain
+
+    def fit(self, counts, kinematics):
+        super().fit(counts, kinematics)
+        self._brain.bins += FIT_BINS
 
 
 def follow(name: str) -> pylsl.StreamInlet:
@@ -75,7 +90,7 @@ def told(stream_name) -> tuple[SessionRecord, tuple[list, list[float]], tuple[li
         ]
         for each in collecting:
             each.start()
-        record = run_session(plan, brain, user, KalmanDecoder(), [outlets])
+        record = run_session(plan, brain, user, Slow(brain), [outlets])
     for each in collecting:
         each.join()
     return record, seen[0], seen[1]
@@ -97,7 +112,7 @@ def test_markers_and_cursor_tell_what_the_record_tells(told):
         (x, y), width = trial.target.place_cm, trial.target.width_cm
         for each in matching(markers, trial=trial.index):
             assert each["target"] == {"x_cm": x, "y_cm": y, "width_cm": width}
-    begins = 0
+    begins, expected_stamps_s = 0, []
     for block in record.blocks:
         bins = len(block.counts)
         assert [each["bin"] for each in matching(markers, event="block begins", block=block.name)] == [0]
@@ -106,20 +121,70 @@ def test_markers_and_cursor_tell_what_the_record_tells(told):
         for each, stamp_s in zip(markers, marker_stamps_s, strict=True):
             if each["block"] == block.name:
                 assert stamp_s == pytest.approx(START_S + (begins + each["bin"] + 1) * BIN_S, abs=1e-6)
-        begins += bins
+        expected_stamps_s += [START_S + (begins + each + 1) * BIN_S for each in range(bins)]
+        begins += bins + FIT_BINS
     (turned,) = matching(markers, event="perturbation")
     assert (turned["kind"], turned["value"], turned["bin"]) == ("rotation", 30, 25)
     assert markers[-1] == {"event": "session ends", "block": "closed loop", "bin": len(record.blocks[-1].counts) - 1}
 
     samples = np.array(cursor)
-    np.testing.assert_allclose(cursor_stamps_s, START_S + BIN_S * np.arange(1, len(samples) + 1), atol=1e-6)
-    for first, columns in ((0, "position"), (2, "velocity"), (4, "target")):
+    np.testing.assert_allclose(cursor_stamps_s, expected_stamps_s, rtol=0, atol=1e-6)
+    for first, columns in ((0, "position"), (2, "velocity")):
         expected = np.concatenate([getattr(block, columns) for block in record.blocks])
         np.testing.assert_allclose(samples[:, first : first + 2], expected, rtol=1e-6)
+    nothing = [[np.nan, np.nan]]  # the last bin of a block ends a trial
+    shown = np.concatenate([np.concatenate([block.target[1:], nothing]) for block in record.blocks])
+    np.testing.assert_allclose(samples[:, 4:6], shown, rtol=1e-6)
     np.testing.assert_array_equal(np.isnan(samples[:, 6]), np.isnan(samples[:, 4]))
     assert set(samples[~np.isnan(samples[:, 6]), 6]) == {np.float32(record.trials[0].target.width_cm)}
     numbers = np.repeat([0, 1, 2], [len(block.counts) for block in record.blocks])
     np.testing.assert_array_equal(samples[:, 7], numbers)
+
+
+class Collected:
+    """An outlet without a network."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[list, float]] = []
+
+    def push_sample(self, sample, stamp_s) -> None:
+        self.samples.append((sample, stamp_s))
+
+    def have_consumers(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("bins", "shown"), [(0, False), (2, False), (30, True), (57, False), (80, True)])
+def test_a_lost_trial_is_told_with_the_target_if_it_was_shown_and_without_a_cursor(monkeypatch, bins, shown):
+    """Two trials of 5 bins of pause and 50 to the timeout, that fail in a pause or on the way."""
+    pushed: dict[str, Collected] = {}
+    monkeypatch.setattr(outlets_module, "open_outlet", lambda name, *_, **__: pushed.setdefault(name, Collected()))
+    plan = Plan(TASK, trials=2, calibration_s=0)
+    decoder = failing(Readout(), "step", bins, FailureError("the wire broke"))
+    stamps_s: list[float] = []
+
+    def stamp() -> float:
+        stamps_s.append(START_S + len(stamps_s))
+        return stamps_s[-1]
+
+    with SessionOutlets("x", BIN_S, stamp) as outlets:
+        record = run_session(plan, Mirror(), ScriptedUser(np.zeros((0, 2))), decoder, [outlets])
+    assert record.failure == "the wire broke"
+    assert [stamp_s for _, stamp_s in pushed["x-Cursor"].samples] == stamps_s[:bins]
+    markers = [(json.loads(text), stamp_s) for (text,), stamp_s in pushed["x-Markers"].samples]
+    (x, y), width = record.trials[-1].target.place_cm, record.trials[-1].target.width_cm
+    lost = {
+        "event": "lost",
+        "block": "closed loop",
+        "bin": bins,
+        "trial": record.trials[-1].index,
+        "target": {"x_cm": x, "y_cm": y, "width_cm": width} if shown else None,
+    }
+    assert record.trials[-1].index == bins // 55
+    assert markers[-2:] == [
+        (lost, stamps_s[bins]),
+        ({"event": "session ends", "block": "closed loop", "bin": bins}, stamps_s[bins]),
+    ]
 
 
 def test_a_decoder_elsewhere_can_learn_from_what_is_told(told):

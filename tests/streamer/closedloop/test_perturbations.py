@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.closedloop.perturbations import KINDS, Perturbation, PerturbedLoop, parse_perturbation
+from spikeloop.streamer.closedloop.perturbations import (
+    KINDS,
+    Perturbation,
+    PerturbedLoop,
+    bins_late,
+    parse_perturbation,
+)
 from spikeloop.streamer.source import seeded
 
 BIN_S = 0.02
@@ -94,9 +100,10 @@ def test_a_loop_refuses_what_can_not_be(bad):
 def test_a_perturbation_begins_exactly_at_its_onset(each):
     late = Perturbation(each.kind, 1.0 if each.kind in ("drop", "loss") else each.value, 0.2)
     perturbed = loop(late)
-    counts, way = np.full(UNITS, 40, np.uint8), np.array([1.0, 2.0])
+    counts = np.full(UNITS, 40, np.uint8)
     changed = []
     for bin_ in range(15):
+        way = np.array([1.0, bin_])
         assert perturbed.begin_bin() == ([late] if bin_ == 10 else [])
         changed.append(
             (arrived := perturbed.counts(counts)) is None
@@ -104,8 +111,8 @@ def test_a_perturbation_begins_exactly_at_its_onset(each):
             or not np.array_equal(perturbed.intention(way), way)
             or not np.array_equal(perturbed.velocity(way), way)
         )
-    assert changed[:10] == [False] * 10
-    assert changed[10]
+    first = 11 if each.kind == "latency" else 10  # its first velocity arrives at once, and holds
+    assert changed[: first + 1] == [False] * first + [True]
 
 
 def test_without_perturbations_everything_arrives():
@@ -175,11 +182,36 @@ def test_its_share_of_bins_is_lost(share):
 
 
 @given(bins=st.integers(0, 40), sent=st.lists(st.floats(-50, 50), min_size=1, max_size=60))
-def test_latency_delays_by_exactly_its_bins(bins, sent):
+def test_latency_delays_by_exactly_its_bins_and_the_first_velocity_holds_until_then(bins, sent):
     perturbed = loop(Perturbation("latency", bins * BIN_S * 1000))
     perturbed.begin_bin()
     arrived = [perturbed.velocity(np.array([each, -each]))[0] for each in sent]
-    assert arrived == ([0.0] * bins + sent)[: len(sent)]
+    assert arrived == (sent[:1] * bins + sent)[: len(sent)]
+
+
+@pytest.mark.parametrize(("latency_ms", "bins"), [(0, 0), (0.5, 1), (20, 1), (21, 2), (50, 3), (140, 7), (9990, 500)])
+def test_a_latency_that_is_no_whole_bins_lasts_to_the_end_of_its_last_one(latency_ms, bins):
+    late = Perturbation("latency", latency_ms)
+    perturbed = loop(late)
+    perturbed.begin_bin()
+    arrived = [perturbed.velocity(np.array([each, 0]))[0] for each in range(1000)]
+    assert arrived == [max(each - bins, 0) for each in range(1000)]
+    assert bins_late([late], BIN_S) == bins
+
+
+def test_each_latency_is_rounded_by_itself_and_other_kinds_add_none():
+    assert bins_late(EVERY, BIN_S) == 5
+    assert bins_late([Perturbation("latency", 50.0)] * 2, BIN_S) == 6
+    assert bins_late([], BIN_S) == 0
+
+
+def test_what_is_under_way_when_a_latency_begins_is_that_of_its_onset():
+    perturbed = loop(Perturbation("latency", 60.0, 0.1))
+    arrived = []
+    for bin_ in range(12):
+        perturbed.begin_bin()
+        arrived.append(perturbed.velocity(np.array([bin_, 0]))[0])
+    assert arrived == [0, 1, 2, 3, 4, 5, 5, 5, 5, 6, 7, 8]
 
 
 @given(degrees=st.floats(-180, 180), direction=st.floats(0, 360))
@@ -223,4 +255,4 @@ def test_two_of_a_kind_are_two():
     assert arrived.sum() < UNITS // 2
     perturbed = loop(*[Perturbation("latency", 40.0)] * 2)
     perturbed.begin_bin()
-    assert [perturbed.velocity(np.array([each, 0.0]))[0] for each in (1.0, 2.0, 3.0, 4.0, 5.0)] == [0, 0, 0, 0, 1]
+    assert [perturbed.velocity(np.array([each, 0]))[0] for each in range(8)] == [0, 0, 0, 0, 0, 1, 2, 3]

@@ -26,7 +26,9 @@ from tests.streamer.closedloop.loop_parts import BIN_S, IDEAL, Mirror, Readout, 
 
 AT_ONCE = Plan(calibration_s=0.0, trials=8)
 QUICK = CenterOut(distance_cm=5.0, hold_s=0.1, pause_s=0.1, timeout_s=1.0)
-TASKS = (CenterOut(), QUICK, RandomTarget(timeout_s=2.0), Grid(timeout_s=2.0))
+UNDER_THE_CURSOR = CenterOut(directions=1, distance_cm=1.0, hold_s=0.1, pause_s=0.1, timeout_s=1.0)
+NO_WHOLE_BINS = RandomTarget(hold_s=0.09, pause_s=0.05, timeout_s=1.99)
+TASKS = (CenterOut(), QUICK, UNDER_THE_CURSOR, NO_WHOLE_BINS, Grid(timeout_s=2.0))
 
 
 class Watching:
@@ -77,7 +79,9 @@ def assert_consistent(record, plan):
             continue
         assert np.abs(block.position).max(initial=0) <= half
         inside = (np.abs(block.position) < half).all(axis=1)
-        recentred = plan.task.recentres & ~block.position.any(axis=1) & ~block.velocity.any(axis=1)
+        recentred = plan.task.recentres & np.isnan(block.target[:, 0])
+        assert not block.position[recentred].any()
+        assert not block.velocity[recentred].any()
         np.testing.assert_allclose(jumps[inside & ~recentred], 0, atol=1e-9)
         assert (np.diff(block.trial) >= 0).all()
         assert not block.on_target[np.isnan(block.target[:, 0])].any()
@@ -86,37 +90,48 @@ def assert_consistent(record, plan):
         assert_told_by_its_block(trial, block_of(record, trial.block), record, plan.task)
 
 
+def whole_bins(time_s, bin_size_s):
+    """So many that the time is over at their end."""
+    return math.ceil(round(time_s / bin_size_s, 6))
+
+
 def assert_told_by_its_block(trial, block, record, task):
     """A trial's figures, recomputed from the arrays."""
     events = [event for name, event in record.events if event.trial == trial.index]
     assert {name for name, event in record.events if event.trial == trial.index} == {trial.block}
     assert (events[-1].kind, events[-1].bin) == (trial.outcome, trial.ended_bin)
     shown = np.flatnonzero((block.trial == trial.index) & ~np.isnan(block.target[:, 0]))
-    if not len(shown):
+    appeared = [each.bin for each in events if each.kind == "target"]
+    if trial.outcome == "lost":
+        assert trial.ended_bin == len(block.position)
+    if not appeared:
         assert trial.outcome == "lost"
-        assert trial.appeared_bin == trial.ended_bin == len(block.position)
+        assert trial.appeared_bin == trial.ended_bin
+        assert trial.from_cm == (0.0, 0.0)
+        assert not len(shown)
         return
-    assert trial.appeared_bin == shown[0]
-    assert trial.ended_bin == shown[-1] + 1
+    assert [trial.appeared_bin] == appeared
+    last = min(trial.ended_bin, len(block.position) - 1)
+    np.testing.assert_array_equal(shown, np.arange(trial.appeared_bin + 1, last + 1))
     np.testing.assert_array_equal(block.target[shown], np.tile(trial.target.place_cm, (len(shown), 1)))
-    assert trial.from_cm == tuple(block.position[shown[0]])
-    bins = range(trial.appeared_bin, min(trial.ended_bin + 1, len(block.position)))
+    assert trial.from_cm == tuple(block.position[trial.appeared_bin])
+    bins = range(trial.appeared_bin, last + 1)
     on = [task.region(block.position[each], trial.target) for each in bins]
     wanted = [each is not None and each == task.region(np.array(trial.target.place_cm), trial.target) for each in on]
     assert wanted[: len(shown)] == block.on_target[shown].tolist()
     entered = [bins[at] for at in range(1, len(on)) if wanted[at] and not wanted[at - 1]]
     assert [each.bin for each in events if each.kind == "enter"] == entered
+    touched = [trial.appeared_bin] if wanted[0] else entered
+    assert trial.touched_bin == (touched[0] if touched else None)
     if trial.outcome == "success":
         acquired = entered[-1] if entered else trial.appeared_bin
         way = block.position[trial.appeared_bin : acquired + 1]
-        assert trial.acquired_bin == acquired == trial.ended_bin - round(task.hold_s / record.bin_size_s)
+        assert trial.acquired_bin == acquired == trial.ended_bin - whole_bins(task.hold_s, record.bin_size_s)
         assert trial.travelled_cm == pytest.approx(sum(math.hypot(*each) for each in np.diff(way, axis=0)))
         assert trial.advanced_cm == pytest.approx(math.dist(way[0], way[-1]))
         assert trial.advanced_cm <= trial.travelled_cm + 1e-9
-        assert trial.touched_bin == (entered[0] if entered else acquired)
     else:
         assert trial.acquired_bin is None
-        assert trial.touched_bin == (entered[0] if entered else None)
         assert math.isnan(trial.travelled_cm)
         assert math.isnan(trial.advanced_cm)
 
@@ -144,8 +159,7 @@ def test_the_cursor_waits_in_the_centre_where_the_task_recentres_and_where_it_st
         record = mirrored(plan, replace(IDEAL, noise_cm_s=3.0))
         block = block_of(record)
         waiting = np.isnan(block.target[:, 0])
-        waiting[[each.ended_bin for each in record.trials]] = False
-        assert waiting.sum() >= 8 * 24
+        assert waiting.sum() == 8 * 25
         assert block.position[waiting].any() != task.recentres
         for before, trial in zip(record.trials, record.trials[1:], strict=False):
             assert trial.appeared_bin - before.ended_bin == 25
@@ -267,7 +281,17 @@ def test_latency_delays_the_cursor_by_exactly_its_bins():
     plan = replace(AT_ONCE, task=RandomTarget(timeout_s=3.0), trials=1, perturbations=(Perturbation("latency", 100),))
     block = block_of(run_session(plan, Mirror(), ScriptedUser(script), Readout()))
     np.testing.assert_array_equal(block.velocity[5:], block.intention[:-5])
-    assert not block.velocity[:5].any()
+    np.testing.assert_array_equal(block.velocity[:5], block.intention[[0] * 5])
+
+
+def test_a_latency_that_begins_later_holds_the_velocity_of_its_onset_until_it_has_come_through():
+    script = np.random.default_rng(0).standard_normal((200, 2))
+    late = Perturbation("latency", 50, 1.0)
+    plan = replace(AT_ONCE, task=RandomTarget(timeout_s=3.0), trials=1, perturbations=(late,))
+    block = block_of(run_session(plan, Mirror(), ScriptedUser(script), Readout()))
+    np.testing.assert_array_equal(block.velocity[:51], block.intention[:51])
+    np.testing.assert_array_equal(block.velocity[51:53], block.intention[[50, 50]])
+    np.testing.assert_array_equal(block.velocity[53:], block.intention[50:-3])
 
 
 def test_velocities_under_way_while_the_cursor_is_held_in_the_centre_are_not_kept_for_later():
@@ -347,9 +371,11 @@ def test_after_a_large_rotation_recalibration_regains_success():
     assert successes.count("closed loop") == 8
 
 
-def test_the_decoder_learns_anew_from_what_was_meant_wherever_counts_arrived_and_a_target_was_shown():
+@pytest.mark.parametrize("gain", [0.5, 1.0, 2.0])
+def test_the_decoder_learns_anew_from_what_was_meant_wherever_counts_arrived_and_a_target_was_shown(gain):
     decoder = Readout()
-    plan = replace(AT_ONCE, recalibrate_after=4, trials=1, perturbations=(Perturbation("loss", 0.2),))
+    loss = Perturbation("loss", 0.2)
+    plan = replace(AT_ONCE, recalibrate_after=4, trials=1, gain=gain, perturbations=(loss,))
     record = run_session(plan, Mirror(), simulated(replace(IDEAL, noise_cm_s=3.0)), decoder)
     block, (counts, taught) = block_of(record, "before recalibration"), decoder.fits[0]
     known = block.arrived & ~np.isnan(block.target[:, 0])
@@ -358,8 +384,58 @@ def test_the_decoder_learns_anew_from_what_was_meant_wherever_counts_arrived_and
     off = ~block.on_target[known]
     assert not taught[~off].any()
     np.testing.assert_allclose(np.cross(np.pad(taught, ((0, 0), (0, 1))), np.pad(away, ((0, 0), (0, 1)))), 0, atol=1e-9)
-    np.testing.assert_allclose(np.hypot(*taught[off].T), np.hypot(*block.velocity[known][off].T))
+    np.testing.assert_allclose(np.hypot(*taught[off].T), np.hypot(*counts[off].T))  # whatever the gain
     assert ((taught * away).sum(axis=1)[off] >= 0).all()
+
+
+def test_what_is_learned_anew_comes_to_the_same_loop_whatever_the_gain():
+    taught = []
+    for gain in (0.25, 1.0, 4.0):
+        decoder = Scaled(1 / gain)
+        plan = replace(AT_ONCE, recalibrate_after=4, trials=1, gain=gain)
+        run_session(plan, Mirror(), simulated(replace(IDEAL, noise_cm_s=3.0)), decoder)
+        taught.append(gain * decoder.fits[0][1])
+    np.testing.assert_allclose(taught[0], taught[1], atol=1e-9)
+    np.testing.assert_allclose(taught[2], taught[1], atol=1e-9)
+
+
+class Scaled(Readout):
+    """A readout of as much of the counts."""
+
+    def __init__(self, share):
+        super().__init__()
+        self._share = share
+
+    def step(self, counts):
+        return self._share * super().step(counts)
+
+
+def test_a_target_is_told_from_the_bin_on_that_begins_with_it():
+    watching = Watching()
+    record = mirrored(replace(AT_ONCE, trials=3), UserModel(), [watching])
+    block = block_of(record)
+    at_the_end = [each.view.target.place_cm if each.view.target else (np.nan,) * 2 for each in watching.moments]
+    np.testing.assert_array_equal(block.target[1:], at_the_end[:-1])
+    assert np.isnan(block.target[0]).all()
+    for trial in record.trials:
+        assert np.isnan(block.target[trial.appeared_bin]).all()
+        np.testing.assert_array_equal(block.target[trial.appeared_bin + 1], trial.target.place_cm)
+        np.testing.assert_array_equal(block.target[trial.ended_bin], trial.target.place_cm)
+        assert block.on_target[trial.ended_bin]
+        assert not block.on_target[trial.acquired_bin]
+
+
+def test_a_target_under_the_cursor_is_touched_when_it_appears():
+    still, west, east = [0.0, 0.0], [-50.0, 0.0], [50.0, 0.0]
+    held, returned, gone = (
+        run_session(replace(AT_ONCE, task=UNDER_THE_CURSOR, trials=1), Mirror(), ScriptedUser(np.array(way)), Readout())
+        for way in ([still], [*[still] * 5, *[west] * 4, *[east] * 5], [*[still] * 5, west, west])
+    )
+    for record, outcome, acquired in ((held, "success", 4), (returned, "success", 12), (gone, "timeout", None)):
+        (trial,) = record.trials
+        assert (trial.outcome, trial.appeared_bin, trial.touched_bin) == (outcome, 4, 4)
+        assert trial.acquired_bin == acquired
+        assert_consistent(record, replace(AT_ONCE, task=UNDER_THE_CURSOR))
 
 
 def test_watchers_are_shown_every_bin_and_every_event_in_order():
@@ -377,6 +453,28 @@ def test_watchers_are_shown_every_bin_and_every_event_in_order():
     block = block_of(record)
     np.testing.assert_array_equal([each.view.position_cm for each in looped], block.position)
     np.testing.assert_array_equal([each.intention for each in looped], block.intention)
+    assert all(each.passed for each in first.moments)
+
+
+@pytest.mark.parametrize("bins", [0, 3, 40])
+def test_watchers_are_shown_a_lost_trial_last_in_the_bin_that_did_not_pass(bins):
+    watching, broken = Watching(), failing(Readout(), "step", bins, FailureError("the wire broke"))
+    record = run_session(AT_ONCE, Mirror(), simulated(UserModel()), broken, [watching])
+    *before, last = watching.moments
+    assert [each.bin for each in before] == list(range(len(block_of(record).position))) == list(range(bins))
+    assert all(each.passed for each in before)
+    assert (last.passed, last.block, last.bin) == (False, "closed loop", bins)
+    assert [(each.bin, each.trial, each.kind) for each in last.events] == [(bins, len(record.trials) - 1, "lost")]
+    assert tuple((each.block, event) for each in watching.moments for event in each.events) == record.events
+
+
+def test_a_watcher_that_fails_over_a_lost_trial_takes_nothing_from_the_record():
+    error = BadInputError("full")
+    watching = failing(Watching(), "show", 40, error)
+    record = run_session(AT_ONCE, Mirror(), simulated(), Readout(), [watching])
+    assert record.failure == "full"
+    assert record.trials[-1].outcome == "lost"
+    assert_consistent(record, AT_ONCE)
 
 
 def test_a_scripted_user_ends_a_session_too():
@@ -384,7 +482,11 @@ def test_a_scripted_user_ends_a_session_too():
     assert {each.outcome for each in record.trials} == {"timeout"}
 
 
-FAILURES = [(FailureError("the wire broke"), "the wire broke", False), (KeyboardInterrupt(), "interrupted", True)]
+FAILURES = [
+    (FailureError("the wire broke"), "the wire broke", False),
+    (BadInputError("expected other counts"), "expected other counts", False),
+    (KeyboardInterrupt(), "interrupted", True),
+]
 
 
 @pytest.mark.parametrize(("error", "told", "interrupted"), FAILURES)
@@ -407,13 +509,15 @@ def test_a_failure_loses_the_trial_under_way_and_ends_the_session_with_its_recor
 @pytest.mark.parametrize(("error", "told", "interrupted"), FAILURES)
 def test_a_failure_in_the_calibration_ends_the_session_before_any_trial(error, told, interrupted):
     plan = replace(AT_ONCE, calibration_s=10.0)
-    for parts, bins in (
-        ((failing(Mirror(), "respond", 200, error), simulated(), Readout()), 200),
-        ((Mirror(), failing(simulated(), "follow", 200, error), Readout()), 200),
-        ((Mirror(), simulated(), failing(Readout(), "fit", 0, error)), 500),
+    by_fit = f"calibration: {told}" if isinstance(error, BadInputError) else told
+    for parts, bins, failure in (
+        ((failing(Mirror(), "respond", 200, error), simulated(), Readout()), 200, told),
+        ((Mirror(), failing(simulated(), "follow", 200, error), Readout()), 200, told),
+        ((Mirror(), simulated(), failing(Readout(), "fit", 0, error)), 500, by_fit),
+        ((Mirror(), simulated(), failing(Readout(), "step", 0, error)), 500, told),  # as it is judged
     ):
         record = run_session(plan, *parts)
-        assert (record.failure, record.interrupted) == (told, interrupted)
+        assert (record.failure, record.interrupted) == (failure, interrupted)
         assert record.trials == record.events == ()
         assert [each.name for each in record.blocks] == ["calibration"]
         assert len(record.blocks[0].position) == bins
@@ -437,7 +541,7 @@ class Untrained(KalmanDecoder):
 class StoppedAt:
     """Ctrl-C at a line of the loop's own code, counted from the first answer of the brain on."""
 
-    FILES = ("session.py", "record.py", "tasks.py")
+    FILES = ("session.py", "record.py", "trials.py", "tasks.py")
 
     def __init__(self, line):
         self._left, self.passed, self.until_last_answer = line, 0, 0
@@ -483,7 +587,7 @@ def test_ctrl_c_at_any_line_leaves_a_record_without_contradiction(traced):
     whole = StoppedAt(-1)
     run_session(plan, whole, simulated(), Readout())
     sys.settrace(None)
-    assert whole.until_last_answer > 1000
+    assert whole.until_last_answer > 900
     for line in range(1, whole.until_last_answer, 13):
         stopped = StoppedAt(line)
         record = run_session(plan, stopped, simulated(), Readout())
@@ -501,14 +605,15 @@ def test_ctrl_c_at_any_line_leaves_a_record_without_contradiction(traced):
         ({"trials": 0}, "expected 1 trial or more.*found 0, 0 and 0"),
         ({"recalibrate_after": -1}, "found 8, -1 and 0"),
         ({"seed": -1}, "found 8, 0 and -1"),
-        ({"calibration_s": 9.9}, "--calibration: expected 0 or at least 10 s, found 9.9"),
-        ({"calibration_s": -20.0}, "--calibration: expected 0 or at least 10 s"),
-        ({"calibration_s": math.nan}, "--calibration: expected 0 or at least 10 s"),
-        ({"calibration_s": math.inf}, "--calibration: expected 0 or at least 10 s"),
-        ({"calibration_s": 10.0, "decoder_bins": 100}, "--calibration: expected 0 or at least 40 s, found 10"),
+        ({"calibration_s": 9.9}, "--calibration: expected 0 or 10 to 36000 s, found 9.9"),
+        ({"calibration_s": -20.0}, "--calibration: expected 0 or 10 to 36000 s"),
+        ({"calibration_s": math.nan}, "--calibration: expected 0 or 10 to 36000 s"),
+        ({"calibration_s": math.inf}, "--calibration: expected 0 or 10 to 36000 s"),
+        ({"calibration_s": 10.0, "decoder_bins": 100}, "--calibration: expected 0 or 40 to 36000 s, found 10"),
         ({"decoder_bins": 0}, "--decoder-bin: expected 20 to 3000 ms, found 0"),
         ({"decoder_bins": 151}, "--decoder-bin: expected 20 to 3000 ms, found 3020"),
         ({"gain": -1.0}, "expected a gain of 0 or more"),
+        ({"gain": 0.0, "recalibrate_after": 1}, "--gain: expected more than 0 with --recalibrate, found 0"),
         ({"smoothing": 1.0}, "smoothing from 0 to below 1"),
         ({"task": RandomTarget(nearest_cm=20.0)}, "lower nearest_cm"),
         ({"perturbations": (Perturbation("gravity", 1.0),)}, "--perturb: expected"),
@@ -528,9 +633,12 @@ def test_the_shortest_calibration_that_is_allowed_suffices_for_the_widest_bins()
     assert np.isfinite([record.offline.r_squared, record.offline.correlation]).all()
 
 
-def test_a_decoder_that_was_never_fitted_is_bad_input():
-    with pytest.raises(BadInputError, match="expected a fit before the first step"):
-        populated(AT_ONCE)
+def test_a_decoder_that_was_never_fitted_loses_the_first_trial_and_the_record_says_why():
+    record = populated(AT_ONCE)
+    assert "expected a fit before the first step" in record.failure
+    assert not record.interrupted
+    assert [each.outcome for each in record.trials] == ["lost"]
+    assert_consistent(record, AT_ONCE)
 
 
 def test_decoders_of_a_simulated_cortex_rank_as_in_the_field():
