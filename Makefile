@@ -14,7 +14,7 @@ demo-hardware: .venv/speaks-mqtt  ## broker, stream, decoder, stimulator, arm an
 	@$(BIN)/python examples/demo_hardware.py $(ARGS)
 
 test: .venv/develops  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -28,8 +28,9 @@ check: .venv/develops  ## the linters
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-picture: .venv/develops  ## the raster in the README, recorded above streamed
+picture: .venv/develops  ## the pictures in the README: spikes recorded above streamed, ways to targets
 	$(BIN)/python docs/raster.py
+	$(BIN)/python docs/ways.py
 
 .venv/bare:
 	@echo "setting up .venv, once; this takes a minute"

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
 from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.drawing import MODEL, REAL, new_figure
 from spikeloop.streamer.closedloop.comparison import Setup, open_simulated, run_comparison
 from spikeloop.streamer.closedloop.figures import Estimate, Figures, figures_of, seconds_to_target
 from spikeloop.streamer.closedloop.perturbations import parse_perturbation
@@ -26,9 +28,12 @@ GAINS, SMOOTHINGS = (0.5, 1.0, 1.5, 2.0, 3.0), (0.0, 0.5, 0.8, 0.9, 0.95)
 REFIT_GAINS = (0.75, 1.0, 1.25)
 SMALL_CM = 1.0  # radius of the targets on which ReFIT is compared; on the default ones both decoders are fast
 GILJA = "Gilja et al. 2012: target acquisition time halved"
+BINNED, BIN_S = ("kalman", "ridge:1"), 0.02
+CUNNINGHAM = "Cunningham et al. 2011: 100 to 300 ms offline, 25 to 50 ms in the loop"
+PICTURE = Path(__file__).parents[1] / "docs" / "closed_loop.png"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A session's settings, run once for every seed."""
 
@@ -46,24 +51,29 @@ class Unseen:
 
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
-    """Every case on the same seeds, targets and spikes' random numbers."""
+    """Every case on the same seeds."""
     cases = list(_cases())
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         records = list(pool.map(_run, *zip(*product(cases, SEEDS), strict=True)))
-    rows, times = [], {}
+    rows, times, offline = [], {}, {}
     for place, case in enumerate(cases):
         mine = records[place * len(SEEDS) : (place + 1) * len(SEEDS)]
-        trials = [each for record in mine for each in record.trials if each.block == "closed loop"]
-        figures = figures_of(trials, mine[0].bin_size_s, np.random.default_rng(0), case.plan.task.choices)
-        rows.append(_row(case, figures, mine))
-        times[case.group, case.label] = [_mean_time_s(record.trials, record.bin_size_s) for record in mine]
+        trials = [[each for each in record.trials if each.block == "closed loop"] for record in mine]
+        figures = figures_of(trials, mine[0].bin_size_s, np.random.default_rng(0))
+        times[case] = [_mean_time_s(record.trials, record.bin_size_s) for record in mine]
+        offline[case] = [np.mean(record.offline.r_squared) for record in mine if record.offline is not None]
+        rows.append(_row(case, figures, offline[case]))
+    _draw(times, offline)
     return {
         "about": f"{BUNDLE}, the simulated user, {Plan().task}, {Plan().trials} trials a session, sessions of"
         f" seeds {SEEDS[0]} to {SEEDS[-1]}, the decoder calibrated in each by {Plan().calibration_s:g} s of"
-        " observation. 95 % intervals: Wilson's for success, else by bootstrap over trials. R2 offline: of the"
-        " velocity, on the end of the calibration block, at the decoder's bin width; mean over axes and seeds.",
+        " observation. 95 % intervals by bootstrap over sessions and trials, of success at least Wilson's. R2 offline:"
+        " of the velocity, on the end of the calibration block; what is decoded from a wide bin is held over it and"
+        " judged by the recording's own bins; mean over axes and seeds. ReFIT is its intention estimation, without the"
+        f" second innovation (position feedback); its trials are those after the first {RECALIBRATE}, of further"
+        " targets.",
         "rows": rows,
-        "notes": [_refit_note(times)],
+        "notes": [_refit_note(times), _bins_note(times, offline)],
     }
 
 
@@ -84,8 +94,8 @@ def _cases() -> Iterable[Case]:
     for after, gain in product((0, RECALIBRATE), REFIT_GAINS):
         label = f"targets of {SMALL_CM:g} cm, {'ReFIT' if after else 'velocity Kalman'}, gain {gain:g}"
         yield Case("ReFIT", label, plan=Plan(task=small, gain=gain, recalibrate_after=after))
-    for decoder, bins in product(("kalman", "ridge:1"), BINS):
-        yield Case("bin width", f"{decoder}, {20 * bins} ms", decoder, Plan(decoder_bins=bins))
+    for decoder, bins in product(BINNED, BINS):
+        yield Case("bin width", f"{decoder}, {_ms(bins)} ms", decoder, Plan(decoder_bins=bins))
     for gain, smoothing in product(GAINS, SMOOTHINGS):
         label = f"ridge:1, gain {gain:g}, smoothing {smoothing:g}"
         yield Case("gain and smoothing", label, "ridge:1", Plan(gain=gain, smoothing=smoothing))
@@ -105,8 +115,7 @@ def _run(case: Case, seed: int) -> SessionRecord:
     return replace(run.record, blocks=())  # which nobody needs in another process
 
 
-def _row(case: Case, figures: Figures, records: list[SessionRecord]) -> dict:
-    offline = [np.mean(each.offline.r_squared) for each in records if each.offline is not None]
+def _row(case: Case, figures: Figures, offline: list[float]) -> dict:
     return {
         "": case.group,
         "case": case.label,
@@ -134,9 +143,9 @@ def _mean_time_s(trials: Iterable[Trial], bin_size_s: float) -> float:
     return float(np.mean(np.where(np.isnan(times), timeout_s, times)))
 
 
-def _refit_note(times: dict[tuple[str, str], list[float]]) -> str:
+def _refit_note(times: dict[Case, list[float]]) -> str:
     """Each at its best gain, failures counted as the timeout."""
-    means = {label: np.array(each) for (group, label), each in times.items() if group == "ReFIT"}
+    means = {case.label: np.array(each) for case, each in times.items() if case.group == "ReFIT"}
     best = {
         name: min((each for label, each in means.items() if name in label), key=np.mean)
         for name in ("velocity Kalman", "ReFIT")
@@ -147,3 +156,46 @@ def _refit_note(times: dict[tuple[str, str], list[float]]) -> str:
         f" {best['ReFIT'].mean():.2f} s against {best['velocity Kalman'].mean():.2f} s, a ratio of"
         f" {ratios.mean():.2f} ({ratios.min():.2f} to {ratios.max():.2f} over seeds). {GILJA}."
     )
+
+
+def _bins_note(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> str:
+    """Where the best bin width lies, offline and in the loop."""
+    told = []
+    for decoder in BINNED:
+        cases = [case for case in times if case.group == "bin width" and case.decoder == decoder]
+        read = max(cases, key=lambda case: np.mean(offline[case])).plan.decoder_bins
+        moved = min(cases, key=lambda case: np.mean(times[case])).plan.decoder_bins
+        told.append(f"{decoder} {_ms(read)} ms offline and {_ms(moved)} ms in the loop")
+    return f"Best bin width: {', '.join(told)}. {CUNNINGHAM}."
+
+
+def _draw(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> None:
+    """docs/closed_loop.png: bin widths offline and in the loop, and the map of gain and smoothing."""
+    figure = new_figure(12, 4)
+    read, moved, shaped = figure.subplots(1, 3)
+    for decoder, colour in zip(BINNED, (MODEL, REAL), strict=True):
+        cases = [case for case in times if case.group == "bin width" and case.decoder == decoder]
+        widths = [_ms(case.plan.decoder_bins) for case in cases]
+        for axis, values in ((read, offline), (moved, times)):
+            means, spread = (np.array([of(values[case]) for case in cases]) for of in (np.mean, np.std))
+            axis.plot(widths, means, "o-", color=colour, label=decoder)
+            axis.fill_between(widths, means - spread, means + spread, color=colour, alpha=0.2, linewidth=0)
+    read.set(title="reads a recording", xlabel="bin width (ms)", ylabel="offline R2")
+    moved.set(title="moves the cursor", xlabel="bin width (ms)", ylabel="mean time to target (s)")
+    read.legend(frameon=False)
+    cases = [case for case in times if case.group == "gain and smoothing"]
+    means = np.reshape([np.mean(times[case]) for case in cases], (len(GAINS), len(SMOOTHINGS)))
+    image = shaped.imshow(means, cmap="viridis_r", origin="lower", aspect="auto")
+    for (row, column), value in np.ndenumerate(means):
+        shaped.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > 2 else "black")
+    shaped.set(title="gain against smoothing", xlabel="smoothing", ylabel="gain")
+    shaped.set_xticks(range(len(SMOOTHINGS)), SMOOTHINGS)
+    shaped.set_yticks(range(len(GAINS)), GAINS)
+    figure.colorbar(image, ax=shaped, label="mean time to target (s)")
+    for axis in (read, moved):
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PICTURE, dpi=110)
+
+
+def _ms(bins: int) -> int:
+    return round(1000 * bins * BIN_S)

@@ -17,6 +17,14 @@ from spikeloop.models.recordings.recording import Recording
 from tests.tiny import tiny_bundle
 
 REPOSITORY = Path(__file__).parents[1]
+PURE = ("models", "exporters")  # folders of tests that only compute
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: what lives in real time goes one by one, and what only computes beside it."""
+    for item in items:
+        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in PURE:
+            item.add_marker(pytest.mark.xdist_group("real time"))
 
 
 @pytest.fixture(scope="session")

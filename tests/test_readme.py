@@ -16,7 +16,7 @@ README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 SHELL = [line.split("#")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
 PROGRAMS = [block for kind, block in BLOCKS if kind == "python"]
-SHORTENED = {"--minutes 10": "--steps 3"}  # what would take a test too long
+SHORTENED = {"--minutes 10": "--steps 3", "--trials 64": "--trials 8", "--trials 32": "--trials 4"}  # for a test
 
 
 def run(command: str, folder: Path, timeout: float = 110) -> subprocess.CompletedProcess[str]:
@@ -50,7 +50,8 @@ OWN = [line for line in SPIKELOOP if "mine" in line]
 LIVE = [line for line in SPIKELOOP if "lsl:" in line]
 WATCHED = [line for line in SPIKELOOP if "monitor" in line]
 MAPPED = [line for line in SPIKELOOP if line.startswith("spikeloop importance")]
-STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED)]
+LOOPED = [line for line in SPIKELOOP if line.split()[1] in ("closedloop", "decode")]
+STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED, *LOOPED)]
 PIP = [line for line in SHELL if line.startswith("pip install")]
 
 
@@ -114,6 +115,15 @@ def test_the_recorded_retina_is_mapped(tmp_path, data_folder):
     with np.load(tmp_path / "maps.npz") as found:
         assert found["maps"].shape == (5, 32, 50)
     assert (tmp_path / "maps.svg").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("command", LOOPED)
+def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_folder):
+    shown = run(command, tmp_path).stdout
+    decoders = re.search(r"--decoder ((?:[\w:]+ ?)+)", command)
+    assert all(decoder in shown for decoder in (decoders[1].split() if decoders else ["kalman"]))
+    if report := re.search(r"--report (\S+)", command):
+        assert "<svg" in (tmp_path / report[1]).read_text()
 
 
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):

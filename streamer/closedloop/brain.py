@@ -44,8 +44,9 @@ class Intention:
 
     `velocity x` and `velocity y` take the intended velocity, `position x` and `position y` where the cursor is, any
     other channel rests. Channels in cm and cm/s take values as they are. Others are scaled: positions so that the
-    workspace just fits the recorded range, velocities likewise where there are positions, else so that the recorded
-    range is that of fast reaches, 50 cm/s. What is beyond a channel's range by more than half its width is clipped.
+    workspace just fits the recorded range, its centre in the middle; velocities, at the same scale where there are
+    positions, else so that the recorded range is that of fast reaches, 50 cm/s either way. What is beyond a channel's
+    range by more than half its width is clipped.
 
     Raises
     ------
@@ -66,17 +67,18 @@ class Intention:
             )
         self._rest, (self._low, self._high) = rest_of(channels).astype(np.float64), limits_of(channels)
         self._from_velocity, self._from_position = np.zeros((2, len(channels), 2))
-        reach = [min(abs(each.low), abs(each.high)) for each in channels]
+        width = [each.high - each.low for each in channels]
         positions = [places[name] for name in ("position x", "position y") if name in places]
-        a_cm = min((reach[place] for place in positions), default=0.0) / (extent_cm / 2)
+        a_cm = min((width[place] for place in positions), default=0.0) / extent_cm
         for axis, side in enumerate("xy"):
             place = places[f"velocity {side}"]
-            foreign = a_cm or reach[place] / FASTEST_CM_S
+            foreign = a_cm or width[place] / (2 * FASTEST_CM_S)
+            self._rest[place] = 0.0
             self._from_velocity[place, axis] = 1.0 if channels[place].unit == "cm/s" else foreign
-            if (place := places.get(f"position {side}", -1)) >= 0:
-                self._from_position[place, axis] = 1.0 if channels[place].unit == "cm" else a_cm
-        driven = (self._from_velocity.any(axis=1)) | (self._from_position.any(axis=1))
-        self._rest = np.where(driven, 0.0, self._rest)
+        for place in positions:
+            known = channels[place].unit == "cm"
+            self._rest[place] = 0.0 if known else channels[place].low + width[place] / 2
+            self._from_position[place, "xy".index(channels[place].name[-1])] = 1.0 if known else a_cm
 
     def conditions(self, velocity_cm_s: Floats, position_cm: Floats) -> NDArray[np.float32]:
         """Conditions, (channels,), of a velocity and a position, (2,) each."""

@@ -21,7 +21,7 @@ from spikeloop.streamer.closedloop.oracle import OracleDecoder, RememberedUser
 from spikeloop.streamer.closedloop.real_time import RealTime, RealTimeReport
 from spikeloop.streamer.closedloop.record import SessionRecord, Watcher
 from spikeloop.streamer.closedloop.session import USER, Plan, run_session
-from spikeloop.streamer.closedloop.users import ScriptedUser, SimulatedUser, User, UserModel
+from spikeloop.streamer.closedloop.users import ScriptedUser, SimulatedUser, User, UserModel, practised
 from spikeloop.streamer.session import Device
 from spikeloop.streamer.source import seeded
 
@@ -74,6 +74,11 @@ class Setup:
     def seeds(self) -> tuple[int, ...]:
         """One a session."""
         return tuple(range(self.plan.seed, self.plan.seed + self.sessions))
+
+    @property
+    def user_model(self) -> UserModel:
+        """Of the simulated user, who has practised with the plan's gain and smoothing."""
+        return practised(UserModel(), self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +171,8 @@ def _open_user(setup: Setup, seed: int) -> User:
     """The user that was asked for, where it isn't one over LSL."""
     kind, _, path = setup.user.partition(":")
     if setup.user == "simulated":
-        return SimulatedUser(UserModel(), setup.plan.task.extent_cm, setup.loaded.card.bin_size_s, seeded(seed, USER))
+        bin_size_s = setup.loaded.card.bin_size_s
+        return SimulatedUser(setup.user_model, setup.plan.task.extent_cm, bin_size_s, seeded(seed, USER))
     if kind != "scripted" or not path:
         raise BadInputError(f"--user: {USERS}; found {setup.user!r:.80}")
     arrays = read_arrays(Path(path))
@@ -211,8 +217,11 @@ def _check_decoder(setup: Setup, decoder: str) -> None:
             + ", found 0; or take a decoder that has learned already, such as onnx:FILE"
         )
     if decoder.startswith(LSL):
+        if decoder == LSL:
+            raise BadInputError("--decoder: expected the name of a stream after lsl:, found none")
         kept_from = [f"--perturb {each}" for each in plan.perturbations if each.kind in OF_COUNTS]
         kept_from += ["--units"] if setup.units is not None else []
+        kept_from += ["--decoder-bin"] if plan.decoder_bins > 1 else []
         if kept_from:
             raise BadInputError(
                 f"{kept_from[0]}: can't reach --decoder {decoder}, which takes the counts from the stream itself;"

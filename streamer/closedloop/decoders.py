@@ -5,7 +5,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -214,7 +214,7 @@ def _made(text: str, make: Any) -> Checked:
     if not callable(make):
         raise BadInputError(f"--decoder {text}: expected a class or a function, found {make!r:.80}")
     with _own_code(text):
-        decoder = make()
+        decoder: Any = make()
     missing = [name for name in ("fit", "step") if not callable(getattr(decoder, name, None))]
     if missing:
         raise BadInputError(
@@ -259,18 +259,19 @@ def _regressor(text: str, name: str, seed: int) -> Any:
 
 @contextmanager
 def _own_code(name: str) -> Iterator[None]:
-    """Tell what code that isn't this package's raises in one line, with its place.
+    """Tell what code that isn't this package's raises in one line, with its place; what it prints goes to stderr.
 
     Raises
     ------
     FailureError
-        If it raises anything but this package's own errors.
+        If it raises anything but this package's own errors and Ctrl-C.
     """
     try:
-        yield
-    except SpikeloopError:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (SpikeloopError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # such as asyncio's CancelledError
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise FailureError(f"--decoder {name} failed: {told:.200}{_place(error)}") from error
 

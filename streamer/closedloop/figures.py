@@ -35,7 +35,9 @@ class Figures:
 
     Attributes
     ----------
-    success_rate : with Wilson's interval; all other intervals are by bootstrap over trials
+    success_rate : with Wilson's interval; of several sessions, with that of the bootstrap where it is wider. All other
+        intervals are by bootstrap, over sessions and the trials of each, as trials of a session share a decoder and
+        its calibration
     time_to_target_s : of successes, from the target's appearance to the entry from which it was held
     first_touch_s, dial_in_s : its two parts, before and after the first entry (Gilja et al. 2012)
     path_efficiency : of successes, the straight line over the path to the acquisition
@@ -62,7 +64,8 @@ class Paired:
 
     Attributes
     ----------
-    success_difference : of the rates
+    success_difference : of the rates, with Newcombe's interval for paired shares (1998, Stat Med 17:2635, method 10);
+        of several sessions, with that of the bootstrap where it is wider
     time_difference_s : of the mean times to the target; failures count as the timeout
     """
 
@@ -72,15 +75,19 @@ class Paired:
 
 
 def figures_of(
-    trials: Sequence[Trial], bin_size_s: float, random: np.random.Generator, choices: int | None = None
+    sessions: Sequence[Sequence[Trial]],
+    bin_size_s: float,
+    random: np.random.Generator,
+    choices: int | None = None,
 ) -> Figures:
-    """Figures of trials, of one session or several.
+    """Figures of the trials of one session or several.
 
     Parameters
     ----------
     random : of the bootstrap
     choices : targets of which any might have been selected instead, the right one included; None where none might
     """
+    trials = [each for session in sessions for each in session]
     succeeded = np.array([each.outcome == "success" for each in trials], bool)
     wrong = np.array([each.outcome == "wrong" for each in trials], bool)
     to_target = np.array([seconds_to_target(each, bin_size_s) for each in trials])
@@ -89,12 +96,12 @@ def figures_of(
     difficulty = np.array([_difficulty(each) for each in trials])
     efficiency = np.array([_path_efficiency(each) for each in trials])
     tried = np.where(succeeded, to_target, whole)
-    draws = _draws(len(trials), random)
+    draws = _draws([len(each) for each in sessions], random)
     bits = math.nan if choices is None else math.log2(choices - 1)
     return Figures(
         trials=len(trials),
         successes=int(succeeded.sum()),
-        success_rate=_wilson(int(succeeded.sum()), len(trials)),
+        success_rate=_of_sessions(_wilson(int(succeeded.sum()), len(trials)), succeeded * 1.0, sessions, draws),
         time_to_target_s=_mean(to_target, succeeded, draws),
         first_touch_s=_mean(touched, succeeded, draws),
         dial_in_s=_mean(to_target - touched, succeeded, draws),
@@ -105,8 +112,8 @@ def figures_of(
 
 
 def paired_figures(
-    trials: Sequence[Trial],
-    baseline: Sequence[Trial],
+    sessions: Sequence[Sequence[Trial]],
+    baseline: Sequence[Sequence[Trial]],
     bin_size_s: float,
     timeout_s: float,
     random: np.random.Generator,
@@ -115,7 +122,7 @@ def paired_figures(
 
     Parameters
     ----------
-    trials, baseline : as many, of the same sessions and targets one by one
+    sessions, baseline : of as many trials, with the same targets one by one
     random : of the bootstrap
 
     Raises
@@ -123,25 +130,27 @@ def paired_figures(
     BadInputError
         If they are not.
     """
-    if [each.target for each in trials] != [each.target for each in baseline]:
+    if [[each.target for each in one] for one in sessions] != [[each.target for each in one] for one in baseline]:
         raise BadInputError(
-            f"expected trials with the same targets, found {len(trials)} and {len(baseline)} that are not;"
-            " compare sessions of the same seed"
+            "expected trials with the same targets, found some that differ; compare sessions of the same seed"
         )
-    succeeded, times = (
-        np.array([of(one) - of(other) for one, other in zip(trials, baseline, strict=True)], np.float64)
-        for of in (
-            lambda each: float(each.outcome == "success"),
-            lambda each: seconds_to_target(each, bin_size_s) if each.outcome == "success" else timeout_s,
-        )
+    trials, others = ([each for session in side for each in session] for side in (sessions, baseline))
+    one, other = (np.array([each.outcome == "success" for each in side], bool) for side in (trials, others))
+    times, others_times = (
+        np.array([_time_or(timeout_s, each, bin_size_s) for each in side]) for side in (trials, others)
     )
-    draws, every = _draws(len(trials), random), np.ones(len(trials))
-    return Paired(len(trials), _ratio(succeeded, every, draws), _ratio(times, every, draws))
+    draws, every = _draws([len(each) for each in sessions], random), np.ones(len(trials))
+    success = _of_sessions(_newcombe(one, other), 1.0 * one - other, sessions, draws)
+    return Paired(len(trials), success, _ratio(times - others_times, every, draws))
 
 
 def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
     """From the target's appearance to the entry from which it was held; NaN of a failure."""
     return math.nan if trial.acquired_bin is None else (trial.acquired_bin - trial.appeared_bin) * bin_size_s
+
+
+def _time_or(timeout_s: float, trial: Trial, bin_size_s: float) -> float:
+    return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
 
 
 def _first_touch_s(trial: Trial, bin_size_s: float) -> float:
@@ -170,9 +179,47 @@ def _wilson(successes: int, trials: int) -> Estimate:
     return Estimate(share, low if successes else 0.0, high if successes < trials else 1.0)
 
 
-def _draws(trials: int, random: np.random.Generator) -> Draws:
-    """Places of resampled trials, (draws, trials)."""
-    return random.integers(trials, size=(DRAWS, trials)) if trials else np.zeros((DRAWS, 0), np.int64)
+def _newcombe(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Estimate:
+    """Difference of two paired shares."""
+    trials = len(one)
+    if not trials:
+        return Estimate(math.nan, math.nan, math.nan)
+    first, second = _wilson(int(one.sum()), trials), _wilson(int(other.sum()), trials)
+    both, neither = int((one & other).sum()), int((~one & ~other).sum())
+    only_one, only_other = int((one & ~other).sum()), int((~one & other).sum())
+    product = both * neither - only_one * only_other
+    margins = (both + only_one) * (only_other + neither) * (both + only_other) * (only_one + neither)
+    corrected = max(product - trials / 2, 0.0) if product > 0 else float(product)
+    phi = corrected / math.sqrt(margins) if margins else 0.0
+
+    def reach(mine: float, others: float) -> float:
+        return math.sqrt(max(mine**2 - 2 * phi * mine * others + others**2, 0.0))
+
+    difference = first.value - second.value
+    down = reach(first.value - first.low, second.high - second.value)
+    up = reach(first.high - first.value, second.value - second.low)
+    return Estimate(difference, difference - down, difference + up)
+
+
+def _of_sessions(of_trials: Estimate, values: Floats, sessions: Sequence[Sequence[Trial]], draws: Draws) -> Estimate:
+    """A mean of trials; of several sessions its interval is at least that by which sessions differ."""
+    if len(sessions) < 2:
+        return of_trials
+    drawn = _ratio(values, np.ones(len(values)), draws)
+    low, high = np.fmin(of_trials.low, drawn.low), np.fmax(of_trials.high, drawn.high)
+    return Estimate(of_trials.value, float(low), float(high))
+
+
+def _draws(trials: Sequence[int], random: np.random.Generator) -> Draws:
+    """Places of resampled trials, (draws, trials): sessions with so many trials are drawn, then trials of each."""
+    trials = [each for each in trials if each]
+    firsts, sizes = np.cumsum([0, *trials])[:-1], np.array(trials, np.int64)
+    drawn = [np.zeros((DRAWS, 0), np.int64)]
+    for size in trials:
+        session = random.integers(len(trials), size=(DRAWS, 1))
+        within = np.floor(random.random((DRAWS, size)) * sizes[session]).astype(np.int64)
+        drawn.append(firsts[session] + within)
+    return np.concatenate(drawn, axis=1)
 
 
 def _mean(values: Floats, of: NDArray[np.bool_], draws: Draws) -> Estimate:

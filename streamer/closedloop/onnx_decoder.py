@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ COUNTS, VELOCITY, NEXT, BIN_SIZE = "counts", "velocity", "next_", "bin_size_s"
 FLOAT = "tensor(float)"
 LARGEST_FILE = 2**28  # bytes; what decodes within a bin is far smaller
 ROUNDING = 1e-6  # of a bin size that was written as text
+TAUGHT_BY = ("torch", "onnx")
 
 
 class OnnxDecoder:
@@ -157,9 +159,19 @@ class RecurrentDecoder:
     Attributes
     ----------
     exported : the file, in the format of `exporters.decoder_graph`; empty before the first fit
+
+    Raises
+    ------
+    FailureError
+        If torch or onnx are not installed, rather than at a fit, after a long calibration.
     """
 
     def __init__(self, bin_size_s: float, seed: int = 0, config: "RecurrentConfig | None" = None) -> None:
+        if missing := [each for each in TAUGHT_BY if find_spec(each) is None]:
+            raise FailureError(
+                f"the recurrent decoder learns with torch and onnx (no {' and no '.join(missing)}); pip install"
+                " 'spikeloop[train]'"
+            )
         self.exported = b""
         self._bin_size_s, self._seed, self._config = bin_size_s, seed, config
         self._decoder: OnnxDecoder | None = None

@@ -23,13 +23,16 @@ DEFINITIONS = (
      " the time of all trials without holds; failures cost what they took"),
     ("achieved", "of the grid: log2(N - 1) max(right - wrong, 0) bits by the time of all trials, with holds"
      " (Nuyujukian et al. 2015)"),
-    ("offline", "R2 and correlation r of decoded with intended velocity on the last fifth of the calibration block,"
-     " mean of both axes"),
+    ("offline", "R2 and correlation r of decoded with shown velocity on the last fifth of the calibration block,"
+     " mean of both axes; the decoder is fitted on what is before"),
     ("paired", "differences over the same targets of the same seeds; in the mean time, failures count as the"
      " timeout"),
 )  # fmt: skip
 
-INTERVALS = "Times in s, with 95 % intervals: Wilson's of success, bootstrap over trials of all else."
+INTERVALS = (
+    "Times in s, with 95 % intervals: by bootstrap over sessions and the trials of each, of success at least Wilson's;"
+    " offline by Student's t over sessions."
+)
 
 
 def write_page(path: Path, report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> None:
@@ -143,7 +146,7 @@ def _cells(figures: Figures, grid: bool) -> Iterator[str]:
 
 def _offline(decoder: DecoderReport) -> str:
     told = (decoder.r_squared, decoder.correlation)
-    return "-" if math.isnan(told[0]) else ", ".join(f"{each:.2f}" for each in told)
+    return "-" if math.isnan(told[0].value) else ", ".join(_interval(tell(each)) for each in told)
 
 
 def _paired(report: ClosedLoopReport) -> str:

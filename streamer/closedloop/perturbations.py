@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["KINDS", "Perturbation", "PerturbedLoop", "parse_perturbation"]
+__all__ = ["KINDS", "Perturbation", "PerturbedLoop", "bins_late", "parse_perturbation"]
 
 Counts = NDArray[Any]
 Floats = NDArray[np.float64]
 
 LONGEST_LATENCY_S = 10.0
+ROUNDING = 1e-6  # of a bin
+HIGHEST_DRIFT = 10.0  # times a unit's rate; there it stays
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Perturbation:
     onset_s: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.value:g}" + (f"@{self.onset_s:g}" if self.onset_s else "")
+        """As `parse_perturbation` reads it."""
+        value, onset_s = (np.format_float_positional(each, trim="-") for each in (self.value, self.onset_s))
+        return f"{self.kind}:{value}" + (f"@{onset_s}" if self.onset_s else "")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ KINDS = {
     ),
     "noise": _Kind(0, 1000, "independent Poisson spikes of this rate, Hz, join every unit's"),
     "loss": _Kind(0, 1, "this share of bins never reaches the decoder, and the cursor goes on as before"),
-    "latency": _Kind(0, 1000 * LONGEST_LATENCY_S, "decoded velocities reach the cursor so many ms later"),
+    "latency": _Kind(
+        0, 1000 * LONGEST_LATENCY_S, "decoded velocities reach the cursor so many ms later, in whole bins"
+    ),
     "rotation": _Kind(-180, 180, "every unit's preferred direction turns by so many degrees, clockwise"),
 }
 
@@ -68,11 +74,22 @@ def parse_perturbation(text: str) -> Perturbation:
     kind, _, rest = text.partition(":")
     value, at, onset = rest.partition("@")
     numbers = [_number(each) for each in ((value, onset) if at else (value, "0"))]
-    limits = KINDS.get(kind)
-    if limits is None or not limits.low <= numbers[0] <= limits.high or not 0 <= numbers[1] < math.inf:
+    found = Perturbation(kind, *numbers)
+    _check(found, text)
+    return found
+
+
+def _check(perturbation: Perturbation, text: str) -> None:
+    limits, value = KINDS.get(perturbation.kind), perturbation.value
+    if limits is None or not limits.low <= value <= limits.high or not 0 <= perturbation.onset_s < math.inf:
         listed = ", ".join(f"{name}:{each.low:g} to {each.high:g}" for name, each in KINDS.items())
         raise BadInputError(f"--perturb: expected KIND:VALUE or KIND:VALUE@ONSET_S of {listed}; found {text!r:.80}")
-    return Perturbation(kind, *numbers)
+
+
+def bins_late(perturbations: Sequence[Perturbation], bin_size_s: float) -> int:
+    """The added latency of all of them, each rounded up to whole bins."""
+    added = [each.value / 1000 for each in perturbations if each.kind == "latency"]
+    return sum(math.ceil(each / bin_size_s - ROUNDING) for each in added)
 
 
 class _Effect(Protocol):
@@ -121,9 +138,9 @@ class _Drift(_Nothing):
     def counts(self, counts: Counts) -> Counts | None:
         """Each spike becomes as many as the factor says on average."""
         self._bins += 1
-        factor = np.exp(np.minimum(self._a_bin * self._bins, math.log(10)))
-        whole = np.floor(factor).astype(counts.dtype)
-        return counts * whole + self._random.binomial(counts, factor - whole).astype(counts.dtype)
+        factor = np.exp(np.minimum(self._a_bin * self._bins, math.log(HIGHEST_DRIFT)))
+        whole = np.floor(factor).astype(np.int64)
+        return counts * whole + self._random.binomial(counts, factor - whole)
 
 
 class _Noise(_Nothing):
@@ -131,7 +148,7 @@ class _Noise(_Nothing):
         self._expected, self._random = rate_hz * bin_size_s, random
 
     def counts(self, counts: Counts) -> Counts | None:
-        return counts + self._random.poisson(self._expected, counts.shape).astype(counts.dtype)
+        return counts + self._random.poisson(self._expected, counts.shape)
 
 
 class _Loss(_Nothing):
@@ -144,11 +161,12 @@ class _Loss(_Nothing):
 
 class _Latency(_Nothing):
     def __init__(self, bins: int) -> None:
-        self._under_way: deque[Floats] = deque([np.zeros(2)] * bins)
+        self._under_way: deque[Floats] = deque(maxlen=bins + 1)
 
     def velocity(self, velocity: Floats) -> Floats:
+        """That of so many bins ago; the first holds until it is there."""
         self._under_way.append(velocity)
-        return self._under_way.popleft()
+        return self._under_way[0]
 
 
 class _Rotation(_Nothing):
@@ -165,7 +183,12 @@ class PerturbedLoop:
 
     Parameters
     ----------
-    randoms : for each perturbation, so that none depends on which others there are
+    randoms : by a number of the perturbation's own, that doesn't depend on which of other kinds there are
+
+    Raises
+    ------
+    BadInputError
+        If a kind, a value or an onset can't be.
     """
 
     def __init__(
@@ -175,9 +198,11 @@ class PerturbedLoop:
         bin_size_s: float,
         randoms: Callable[[int], np.random.Generator],
     ) -> None:
+        for each in perturbations:
+            _check(each, str(each))
         self._waiting = [
-            (round(each.onset_s / bin_size_s), each, _effect(each, units, bin_size_s, randoms(place)))
-            for place, each in enumerate(perturbations)
+            (round(each.onset_s / bin_size_s), each, _effect(each, units, bin_size_s, randoms(number)))
+            for each, number in zip(perturbations, _own_numbers(perturbations), strict=True)
         ]
         self._acting: list[_Effect] = []
         self._bins = 0
@@ -197,16 +222,23 @@ class PerturbedLoop:
 
     def counts(self, counts: Counts) -> Counts | None:
         """What arrives at the decoder of a bin's counts, (units,); None where nothing does."""
-        arrived: Counts | None = counts
-        for effect in self._acting:
-            arrived = effect.counts(arrived) if arrived is not None else None
-        return arrived
+        lost = False
+        for effect in self._acting:  # of a lost bin too: drift and noise go on meanwhile
+            arrived = effect.counts(counts)
+            lost, counts = (True, counts) if arrived is None else (lost, arrived)
+        return None if lost else counts
 
     def velocity(self, velocity: Floats) -> Floats:
         """What arrives at the cursor, (2,)."""
         for effect in self._acting:
             velocity = effect.velocity(velocity)
         return velocity
+
+
+def _own_numbers(perturbations: Sequence[Perturbation]) -> list[int]:
+    """One for each, by its kind and its place among those of its kind."""
+    kinds = [each.kind for each in perturbations]
+    return [kinds[:place].count(kind) * len(KINDS) + list(KINDS).index(kind) for place, kind in enumerate(kinds)]
 
 
 def _effect(perturbation: Perturbation, units: int, bin_size_s: float, random: np.random.Generator) -> _Effect:
@@ -221,7 +253,7 @@ def _effect(perturbation: Perturbation, units: int, bin_size_s: float, random: n
         case "loss":
             return _Loss(value, random)
         case "latency":
-            return _Latency(round(value / 1000 / bin_size_s))
+            return _Latency(bins_late([perturbation], bin_size_s))
         case _:
             return _Rotation(value)
 

@@ -83,8 +83,9 @@ def _draw_run(axis: Axes, setup: Setup, run: Run) -> None:
     every, block = judged(run), _block(run, CLOSED_LOOP)
     trials = every if setup.plan.task.recentres else every[:DRAWN]
     _draw_workspace(axis, setup, trials)
-    for trial in trials if block is not None else ():
-        _draw_way(axis, trial, way_of(block, trial))
+    if block is not None:
+        for trial in trials:
+            _draw_way(axis, trial, way_of(block, trial))
     acquired = sum(each.outcome == "success" for each in every)
     axis.set_title(f"{literal(_short(run.decoder))}: {acquired} of {len(every)} acquired", fontsize=10)
 
@@ -140,7 +141,8 @@ def _draw_course(axis: Axes, setup: Setup, run: Run, colour: str) -> None:
     before = _block(run, BEFORE)
     size = 3 if len(run.record.trials) > MANY else 4.5
     later = 0 if before is None else len(before.position)
-    for name, offset, fill in ((BEFORE, 0, "none"), (CLOSED_LOOP, later, colour)):
+    shown: list[tuple[BlockName, int, str]] = [(BEFORE, 0, "none"), (CLOSED_LOOP, later, colour)]
+    for name, offset, fill in shown:
         trials = judged(run, name)
         at = np.array([(offset + each.appeared_bin) * bin_size_s for each in trials])
         times = np.array([seconds_to_target(each, bin_size_s) for each in trials])

@@ -9,10 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.streamer.closedloop.perturbations import Perturbation
-from spikeloop.streamer.closedloop.tasks import Event, Outcome, Target, TrialMachine
+from spikeloop.streamer.closedloop.tasks import Target
+from spikeloop.streamer.closedloop.trials import Event, Outcome, TrialMachine
 from spikeloop.streamer.closedloop.users import View
 
-__all__ = ["Block", "BlockName", "BlockRecorder", "Moment", "Offline", "SessionRecord", "Trial", "Watcher"]
+__all__ = [
+    "NO_AIM",
+    "Aim",
+    "Block",
+    "BlockName",
+    "BlockRecorder",
+    "Moment",
+    "Offline",
+    "SessionRecord",
+    "Trial",
+    "Watcher",
+]
 
 Floats = NDArray[np.float64]
 BlockName = Literal["calibration", "before recalibration", "closed loop"]
@@ -28,6 +40,7 @@ class Moment:
     bin : counted in its block
     view : what the screen then shows
     intention : array of shape (2,), cm/s, that the user had in this bin
+    passed : False of a bin that never came to its end, as the session ended; only its events are new
     """
 
     block: BlockName
@@ -36,6 +49,7 @@ class Moment:
     intention: Floats
     events: Sequence[Event] = ()
     begun: Sequence[Perturbation] = ()
+    passed: bool = True
 
 
 class Watcher(Protocol):
@@ -54,9 +68,9 @@ class Block:
     arrived : bool array of shape (bins,)
     intention, velocity, position : arrays of shape (bins, 2), cm/s and cm: intended for the bin, and of the cursor at
         its end
-    target : array of shape (bins, 2), cm; NaN where none is shown
-    on_target : bool array of shape (bins,)
-    trial : int array of shape (bins,)
+    target : array of shape (bins, 2), cm, shown at the bin's beginning; NaN where none is
+    on_target : bool array of shape (bins,), whether the cursor stood on it then
+    trial : int array of shape (bins,); -1 outside of trials
     """
 
     name: BlockName
@@ -81,8 +95,9 @@ class Trial:
 
     Attributes
     ----------
-    from_cm : where the cursor was when the target appeared
-    appeared_bin, ended_bin : the target's appearance, and the end
+    from_cm : where the cursor was when the target appeared; the centre if it never did
+    appeared_bin, ended_bin : the target's appearance, and the end; of a lost trial, the end is the first bin that is
+        not in the block, and so is the appearance of a target that never did
     touched_bin, acquired_bin : the first entry into the target, and the one from which it was held; None where there
         was none
     travelled_cm, advanced_cm : up to the acquisition, the cursor's path and the straight line between its ends
@@ -115,6 +130,9 @@ class SessionRecord:
 
     Attributes
     ----------
+    blocks : in their order; the last one ends early where the session failed
+    trials : that began, of all blocks
+    events : of these trials, each with its block
     offline : None where there was no calibration, or the decoder is a live one
     failure : why the session ended before its end; empty where it didn't
     interrupted : whether that was by Ctrl-C
@@ -129,6 +147,27 @@ class SessionRecord:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a bin begins with: the trial, -1 outside of trials; the target, if it is shown; and whether one is on it."""
+
+    trial: int
+    target: Target | None
+    on_target: bool
+
+
+NO_AIM = Aim(-1, None, False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bin:
+    """What is written down of one: None for counts that didn't arrive."""
+
+    moment: Moment
+    counts: NDArray[Any] | None
+    aim: Aim
+
+
 class BlockRecorder:
     """Writes down the bins of a block.
 
@@ -140,36 +179,30 @@ class BlockRecorder:
     def __init__(self, name: BlockName, units: int) -> None:
         self.name: BlockName = name
         self._nothing = np.zeros(units, np.uint8)
-        self._moments: list[Moment] = []
-        self._counts: list[NDArray[Any] | None] = []
-        self._on_target: list[bool] = []
-        self._trial: list[int] = []
+        self._bins: list[_Bin] = []
 
     def __len__(self) -> int:
-        return len(self._moments)
+        return len(self._bins)
 
-    def add(self, moment: Moment, counts: NDArray[Any] | None, trial: TrialMachine | None) -> None:
-        """A bin is over; None for counts that didn't arrive, and outside of trials."""
-        self._moments.append(moment)
-        self._counts.append(counts)
-        self._on_target.append(trial is not None and trial.on_target)
-        self._trial.append(-1 if trial is None else trial.index)
+    def add(self, moment: Moment, counts: NDArray[Any] | None, aim: Aim) -> None:
+        """A bin is over; None for counts that didn't arrive."""
+        self._bins.append(_Bin(moment, counts, aim))
 
     def block(self) -> Block:
         """All of it so far."""
         bins = len(self)
-        views = [each.view for each in self._moments]
-        counts = [self._nothing if each is None else each for each in self._counts]
+        views, aims = [each.moment.view for each in self._bins], [each.aim for each in self._bins]
+        counts = [self._nothing if each.counts is None else each.counts for each in self._bins]
         return Block(
             name=self.name,
             counts=np.array(counts).reshape(bins, len(self._nothing)),
-            arrived=np.array([each is not None for each in self._counts], bool),
-            intention=np.reshape([each.intention for each in self._moments], (bins, 2)),
+            arrived=np.array([each.counts is not None for each in self._bins], bool),
+            intention=np.reshape([each.moment.intention for each in self._bins], (bins, 2)),
             velocity=np.reshape([each.velocity_cm_s for each in views], (bins, 2)),
             position=np.reshape([each.position_cm for each in views], (bins, 2)),
-            target=np.reshape([each.target.place_cm if each.target else NOWHERE for each in views], (bins, 2)),
-            on_target=np.array(self._on_target, bool),
-            trial=np.array(self._trial, np.int64),
+            target=np.reshape([each.target.place_cm if each.target else NOWHERE for each in aims], (bins, 2)),
+            on_target=np.array([each.on_target for each in aims], bool),
+            trial=np.array([each.trial for each in aims], np.int64),
         )
 
     def trial(self, machine: TrialMachine) -> Trial:
@@ -178,7 +211,7 @@ class BlockRecorder:
         at = {kind: [each.bin for each in machine.events if each.kind == kind] for kind in ("target", "enter")}
         ended = machine.events[-1].bin
         appeared = at["target"][0] if at["target"] else ended
-        way = np.array([each.view.position_cm for each in self._moments[appeared : ended + 1]]).reshape(-1, 2)
+        way = np.array([each.moment.view.position_cm for each in self._bins[appeared : ended + 1]]).reshape(-1, 2)
         start = way[0] if len(way) else np.zeros(2)
         acquired = None
         if machine.outcome == "success":  # a target may have appeared under the cursor
@@ -192,7 +225,7 @@ class BlockRecorder:
             from_cm=(float(start[0]), float(start[1])),
             appeared_bin=appeared,
             ended_bin=ended,
-            touched_bin=at["enter"][0] if at["enter"] else acquired,
+            touched_bin=appeared if machine.appeared_on else at["enter"][0] if at["enter"] else acquired,
             acquired_bin=acquired,
             travelled_cm=math.nan if acquired is None else float(np.hypot(*np.diff(way, axis=0).T).sum()),
             advanced_cm=math.nan if acquired is None else float(np.hypot(*(way[-1] - way[0]))),

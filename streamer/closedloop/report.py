@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from spikeloop.models.measures.decoder_comparison import fold_mean
 from spikeloop.streamer.closedloop.comparison import Clock, Run, Setup
 from spikeloop.streamer.closedloop.figures import Estimate, Figures, Paired, figures_of, paired_figures
-from spikeloop.streamer.closedloop.perturbations import KINDS
+from spikeloop.streamer.closedloop.perturbations import KINDS, bins_late
 from spikeloop.streamer.closedloop.record import BlockName, Trial
-from spikeloop.streamer.closedloop.tasks import Grid
-from spikeloop.streamer.closedloop.users import UserModel
 from spikeloop.streamer.source import seeded
 
 __all__ = [
@@ -58,14 +57,15 @@ class DecoderReport:
     Attributes
     ----------
     before_recalibration : None where there is no recalibration
-    r_squared, correlation : offline, the mean of sessions and axes; NaN where there is nothing to judge
+    r_squared, correlation : offline, of both axes together; the mean of sessions, with Student's t interval where there
+        are several; NaN where there is nothing to judge
     """
 
     decoder: str
     closed_loop: Figures
     before_recalibration: Figures | None
-    r_squared: float
-    correlation: float
+    r_squared: Estimate
+    correlation: Estimate
     sessions: tuple[SessionReport, ...]
 
 
@@ -142,7 +142,7 @@ def report_of(
         clock=clock,
         task={"name": plan.task.name} | vars(plan.task),
         user=setup.user,
-        user_model=vars(UserModel()) if setup.user == "simulated" else {},
+        user_model=vars(setup.user_model) if setup.user == "simulated" else {},
         plan={
             each: getattr(plan, each)
             for each in ("trials", "calibration_s", "recalibrate_after", "gain", "smoothing", "decoder_bins")
@@ -195,10 +195,8 @@ def _session(run: Run) -> SessionReport:
 
 
 def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
-    task = setup.plan.task
-    choices = task.choices if isinstance(task, Grid) else None  # elsewhere no wrong target can be selected
-    trials = [trial for run in runs for trial in judged(run, block)]
-    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), choices)
+    trials = [judged(run, block) for run in runs]
+    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
 
 
 def _paired(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
@@ -208,7 +206,8 @@ def _paired(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> P
         for name in (decoder, baseline)
     }
     both = sorted(by_place[decoder].keys() & by_place[baseline].keys())
-    one, other = ([by_place[name][place] for place in both] for name in (decoder, baseline))
+    sessions = [[place for place in both if place[0] == seed] for seed in dict.fromkeys(seed for seed, _ in both)]
+    one, other = ([[by_place[name][each] for each in places] for places in sessions] for name in (decoder, baseline))
     plan, card = setup.plan, setup.loaded.card
     return PairedReport(
         decoder, baseline, paired_figures(one, other, card.bin_size_s, plan.task.timeout_s, _random(setup))
@@ -221,18 +220,22 @@ def _random(setup: Setup) -> np.random.Generator:
 
 
 def _designed_latency_bins(setup: Setup) -> dict[str, int]:
-    plan, bin_size_s, model = setup.plan, setup.loaded.card.bin_size_s, UserModel()
+    plan, bin_size_s, model = setup.plan, setup.loaded.card.bin_size_s, setup.user_model
     user = {"visual feedback": model.visual_delay_s, "reaction": model.reaction_s} if setup.user == "simulated" else {}
-    late_s = user | {"perturbation": sum(each.value / 1000 for each in plan.perturbations if each.kind == "latency")}
-    return {name: round(each / bin_size_s) for name, each in late_s.items()} | {
+    return {name: round(each / bin_size_s) for name, each in user.items()} | {
+        "perturbation": bins_late(plan.perturbations, bin_size_s),
         "population": setup.loaded.card.latency_bins,
         "decoder": plan.decoder_bins - 1,  # at most: the bins that it waits for
     }
 
 
-def _mean(offline: Sequence[tuple[float, float] | None]) -> float:
-    told = [value for each in offline if each is not None for value in each]
-    return float(np.mean(told)) if told else math.nan
+def _mean(offline: Sequence[tuple[float, float] | None]) -> Estimate:
+    """Over sessions, of the mean over axes."""
+    told = np.array([np.mean(each) for each in offline if each is not None], np.float64)
+    if len(told) < 2:
+        return Estimate(float(told[0]) if len(told) else math.nan, math.nan, math.nan)
+    mean = fold_mean(told)
+    return Estimate(mean.value, mean.low, mean.high)
 
 
 def as_document(report: ClosedLoopReport) -> dict[str, Any]:

@@ -6,6 +6,7 @@ answers when its bin is over, and so brings real time with it.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -16,32 +17,35 @@ from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.decoder import Decoder, decode
 from spikeloop.models.decoders.recalibration import intended_velocity
 from spikeloop.models.decoders.shaping import Shaped
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.measures.decoding import correlation, r_squared
 from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.streamer.closedloop.brain import Brain
 from spikeloop.streamer.closedloop.perturbations import Perturbation, PerturbedLoop
 from spikeloop.streamer.closedloop.record import (
+    NO_AIM,
+    Aim,
     Block,
     BlockName,
     BlockRecorder,
     Moment,
     Offline,
     SessionRecord,
-    Trial,
     Watcher,
 )
-from spikeloop.streamer.closedloop.tasks import CenterOut, Event, Target, Task, TrialMachine
+from spikeloop.streamer.closedloop.tasks import CenterOut, Target, Task
+from spikeloop.streamer.closedloop.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.users import User, View
 from spikeloop.streamer.source import seeded
 
-__all__ = ["LiveDecoder", "Plan", "run_session"]
+__all__ = ["USER", "LiveDecoder", "Plan", "run_session"]
 
 Floats = NDArray[np.float64]
 
-TARGETS, USER, CHANCE, PERTURBATIONS = 100, 101, 102, 200  # purposes of random numbers; each perturbation its own
+TARGETS, USER, PERTURBATIONS = 100, 101, 200  # purposes of random numbers; each perturbation has its own
 HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
-LEAST_CALIBRATION_S = 10.0
+LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS = 10.0, 20  # of the decoder's
+LONGEST_CALIBRATION_S = 36000.0
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,23 @@ def run_session(
 
 
 def _check(plan: Plan, brain: Brain) -> None:
-    if plan.trials < 1 or plan.recalibrate_after < 0:
-        raise BadInputError(f"expected trials, found {plan.trials} and {plan.recalibrate_after} before recalibration")
-    if plan.calibration_s and not LEAST_CALIBRATION_S <= plan.calibration_s < math.inf:
+    if plan.trials < 1 or plan.recalibrate_after < 0 or plan.seed < 0:
         raise BadInputError(
-            f"--calibration: expected 0 or at least {LEAST_CALIBRATION_S:g} s, found {plan.calibration_s:g}"
+            f"expected 1 trial or more, 0 or more before recalibration and a seed of 0 or more, found {plan.trials},"
+            f" {plan.recalibrate_after} and {plan.seed}"
         )
-    longest = plan.task.timeout_s / 2
+    if plan.recalibrate_after and not plan.gain > 0:
+        raise BadInputError(f"--gain: expected more than 0 with --recalibrate, found {plan.gain:g}")
+    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * brain.bin_size_s
     if not 1 <= plan.decoder_bins <= longest / brain.bin_size_s:
         raise BadInputError(
             f"--decoder-bin: expected {1000 * brain.bin_size_s:g} to {1000 * longest:g} ms, found"
-            f" {1000 * plan.decoder_bins * brain.bin_size_s:g}"
+            f" {1000 * decoder_bin_s:g}"
+        )
+    least = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * decoder_bin_s)
+    if plan.calibration_s and not least <= plan.calibration_s <= LONGEST_CALIBRATION_S:
+        raise BadInputError(
+            f"--calibration: expected 0 or {least:g} to {LONGEST_CALIBRATION_S:g} s, found {plan.calibration_s:g}"
         )
 
 
@@ -122,34 +132,34 @@ class _Session:
         self._live = getattr(decoder, "live", False)
         self._units = len(brain.unit_names)
         self._perturbed = PerturbedLoop(
-            plan.perturbations, self._units, brain.bin_size_s, lambda place: seeded(plan.seed, PERTURBATIONS + place)
+            plan.perturbations, self._units, brain.bin_size_s, lambda number: seeded(plan.seed, PERTURBATIONS + number)
         )
         self._position, self._velocity = np.zeros(2), np.zeros(2)
         self._decoded = np.zeros(2)
         self._blocks: list[BlockRecorder] = []
-        self._trials: list[Trial] = []
-        self._events: list[tuple[BlockName, Event]] = []
+        self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
         self._offline: Offline | None = None
 
     def run(self) -> SessionRecord:
         plan, failure, interrupted = self._plan, "", False
+        targets = plan.task.targets(plan.recalibrate_after + plan.trials, seeded(plan.seed, TARGETS))
         try:
             if plan.calibration_s:
                 self._calibrate()
-            targets = plan.task.targets(plan.recalibrate_after + plan.trials, seeded(plan.seed, TARGETS))
             if plan.recalibrate_after:
                 self._close_loop("before recalibration", targets[: plan.recalibrate_after])
                 self._recalibrate()
             self._close_loop("closed loop", targets[plan.recalibrate_after :])
-        except FailureError as error:
+        except SpikeloopError as error:
             failure = str(error)
         except KeyboardInterrupt:
             failure, interrupted = "interrupted", True
+        self._give_up()
         return SessionRecord(
             bin_size_s=self._brain.bin_size_s,
             blocks=tuple(each.block() for each in self._blocks),
-            trials=tuple(self._trials),
-            events=tuple(self._events),
+            trials=tuple(block.trial(trial) for block, trial in self._trials),
+            events=tuple((block.name, event) for block, trial in self._trials for event in trial.events),
             offline=self._offline,
             failure=failure,
             interrupted=interrupted,
@@ -170,16 +180,15 @@ class _Session:
     def _learn(self, block: Block) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
         fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
-        self._decoder.fit(block.counts[:fitted], block.velocity[:fitted])
+        self._fit("calibration", block.counts[:fitted], block.velocity[:fitted])
         if self._live:
             return
         bins = self._plan.decoder_bins
-        held = (len(block.counts) - fitted) // bins * bins
-        counts, truth = (
-            each[fitted : fitted + held].reshape(-1, bins, each.shape[1]) for each in (block.counts, block.velocity)
-        )
-        truth, decoded = truth.mean(axis=1), decode(self._inner, counts.sum(axis=1, dtype=np.int64))
-        self._offline = Offline(*(tuple(map(float, each(truth, decoded))) for each in (r_squared, correlation)))
+        held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
+        counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
+        decoded = decode(self._inner, counts).repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
+        truth = block.velocity[held]
+        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
 
     def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
         """The user moves the cursor through brain and decoder, target after target."""
@@ -187,25 +196,20 @@ class _Session:
         self._position, self._velocity = np.zeros(2), np.zeros(2)
         for index, target in enumerate(targets, len(self._trials)):
             trial = TrialMachine(self._plan.task, target, self._brain.bin_size_s, index)
-            try:
-                while trial.outcome is None:
-                    self._step(block, trial)
-            except (FailureError, KeyboardInterrupt):
-                self._events.append((name, trial.give_up(len(block))))
-                self._trials.append(block.trial(trial))
-                raise
-            self._trials.append(block.trial(trial))
+            self._trials.append((block, trial))
+            while trial.outcome is None:
+                self._step(block, trial)
 
     def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
         """One bin of the closed loop."""
         begun = self._perturbed.begin_bin()
-        shown = trial.shown
-        intention = self._user.intend(View(self._position, self._velocity, shown))
+        aim = Aim(trial.index, trial.shown, trial.on_target)
+        intention = self._user.intend(View(self._position, self._velocity, aim.target))
         counts = self._brain.respond(self._perturbed.intention(intention), self._position)
         arrived = self._perturbed.counts(counts)
         if arrived is not None:
             self._decoded = self._decoder.step(arrived)
-        if shown is None and self._plan.task.recentres:  # it is held there until the target appears
+        if aim.target is None and self._plan.task.recentres:  # it is held there until the target appears
             self._position, self._velocity = np.zeros(2), np.zeros(2)
             self._perturbed.velocity(self._decoded)
         else:
@@ -214,16 +218,31 @@ class _Session:
             moved = self._position + self._velocity * self._brain.bin_size_s
             self._position = np.minimum(np.maximum(moved, -half), half)
         events = trial.step(len(block), self._position)
-        self._note(block, arrived, intention, trial, events, begun)
+        self._note(block, arrived, intention, aim, trial.shown, events, begun)
 
     def _recalibrate(self) -> None:
         """The decoder learns anew from the closed loop, by what its user must have intended (Gilja et al. 2012)."""
         block = self._blocks[-1].block()
         known = block.arrived & np.isfinite(block.target).all(axis=1)
-        intended = intended_velocity(
-            block.velocity[known], block.start[known], block.target[known], block.on_target[known]
-        )
-        self._decoder.fit(block.counts[known], intended)
+        decoded = block.velocity[known] / self._plan.gain  # which comes on top of what is learned
+        intended = intended_velocity(decoded, block.start[known], block.target[known], block.on_target[known])
+        self._fit("recalibration", block.counts[known], intended)
+
+    def _fit(self, occasion: str, counts: NDArray[Any], velocity: Floats) -> None:
+        try:
+            self._decoder.fit(counts, velocity)
+        except BadInputError as error:
+            raise FailureError(f"{occasion}: {error}") from error
+
+    def _give_up(self) -> None:
+        """The session is over, and with it the trial under way; watchers are shown that it is lost."""
+        if self._trials and self._trials[-1][1].outcome is None:
+            block, trial = self._trials[-1]
+            trial.give_up(len(block))
+            lost, view = trial.events[-1:], View(self._position, self._velocity, None)
+            with suppress(KeyboardInterrupt, SpikeloopError):  # nothing of the record is lost to a second one
+                for watcher in self._watchers:
+                    watcher.show(Moment(block.name, len(block), view, np.zeros(2), lost, passed=False))
 
     def _begin(self, name: BlockName) -> BlockRecorder:
         self._blocks.append(BlockRecorder(name, self._units))
@@ -234,20 +253,18 @@ class _Session:
         block: BlockRecorder,
         counts: NDArray[Any] | None,
         intention: Floats,
-        trial: TrialMachine | None = None,
+        aim: Aim = NO_AIM,
+        shown: Target | None = None,
         events: Sequence[Event] = (),
         begun: Sequence[Perturbation] = (),
     ) -> None:
-        """Write a bin down, and show it."""
-        moment = Moment(
-            block.name,
-            len(block),
-            View(self._position, self._velocity, trial.shown if trial else None),
-            intention,
-            events,
-            begun,
-        )
-        block.add(moment, counts, trial)
-        self._events += [(block.name, event) for event in events]
+        """Write a bin down, and show it, with the target that is shown from now on."""
+        view = View(self._position, self._velocity, shown)
+        moment = Moment(block.name, len(block), view, intention, events, begun)
+        block.add(moment, counts, aim)
         for watcher in self._watchers:
             watcher.show(moment)
+
+
+def _pair(values: Floats) -> tuple[float, float]:
+    return float(values[0]), float(values[1])

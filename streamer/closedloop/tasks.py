@@ -2,8 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from enum import Enum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,14 @@ from spikeloop.models.errors import BadInputError
 __all__ = [
     "TASKS",
     "CenterOut",
-    "Event",
-    "EventKind",
     "Grid",
-    "Outcome",
     "RandomTarget",
     "Target",
     "Task",
-    "TrialMachine",
     "open_task",
 ]
 
 Floats = NDArray[np.float64]
-Outcome = Literal["success", "timeout", "wrong", "lost"]
-EventKind = Literal["target", "enter", "leave", "success", "timeout", "wrong", "lost"]
 
 
 @dataclass(frozen=True)
@@ -48,26 +41,41 @@ class Task(Protocol):
 
     Attributes
     ----------
+    name : by which users know it
     extent_cm : side of the square workspace; the cursor can't leave it
     hold_s : time that the cursor must stay
     timeout_s : after which a trial has failed
-    pause_s : between trials
+    pause_s : between trials; a bin at least
     recentres : whether the cursor is put back to the centre in the pause
-    choices : targets that could have been chosen instead, this one included; None where they are not laid out
+    choices : targets of which any can be selected, be it the right one or not; None where only the right one can
     """
 
     name: ClassVar[str]
-    extent_cm: float
-    hold_s: float
-    timeout_s: float
-    pause_s: float
     recentres: ClassVar[bool]
+
+    @property
+    def extent_cm(self) -> float: ...
+
+    @property
+    def hold_s(self) -> float: ...
+
+    @property
+    def timeout_s(self) -> float: ...
+
+    @property
+    def pause_s(self) -> float: ...
 
     @property
     def choices(self) -> int | None: ...
 
     def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
-        """A target for each trial."""
+        """A target for each trial.
+
+        Raises
+        ------
+        BadInputError
+            If the workspace has no room for them.
+        """
         ...
 
     def region(self, position_cm: Floats, target: Target) -> Hashable | None:
@@ -95,7 +103,7 @@ class CenterOut:
 
     @property
     def choices(self) -> int | None:
-        return self.directions
+        return None
 
     def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
         rounds = [random.permutation(self.directions) for _ in range(-(-trials // self.directions))]
@@ -109,7 +117,12 @@ class CenterOut:
 
 @dataclass(frozen=True)
 class RandomTarget:
-    """From wherever the cursor stands to a target at a random place, not too near to the one before."""
+    """From wherever the cursor stands to a target at a random place, not too near to the one before.
+
+    Attributes
+    ----------
+    nearest_cm : between targets; at most half the side of the square in which they lie, so that there is room
+    """
 
     name: ClassVar[str] = "random"
     recentres: ClassVar[bool] = False
@@ -127,6 +140,11 @@ class RandomTarget:
 
     def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
         half = self.extent_cm / 2 - self.radius_cm
+        if not self.nearest_cm <= half:
+            raise BadInputError(
+                f"expected targets that may be {half:g} cm or less from each other (half the workspace less a radius),"
+                f" found {self.nearest_cm:g} cm; lower nearest_cm, or widen the workspace"
+            )
         places = [np.zeros(2)]
         while len(places) <= trials:
             place = random.uniform(-half, half, 2)
@@ -183,109 +201,6 @@ def open_task(name: str) -> Task:
     if name not in TASKS:
         raise BadInputError(f"--task: expected {', '.join(TASKS)}; found {name!r:.80}")
     return TASKS[name]()
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened in a trial, at the end of a bin of the closed loop, counted from its first."""
-
-    bin: int
-    trial: int
-    kind: EventKind
-
-
-class _Phase(Enum):
-    PAUSE = "pause"
-    REACH = "reach"  # towards the target
-    HOLD = "hold"  # on something that can be selected
-    OVER = "over"
-
-
-class TrialMachine:
-    """One trial, bin by bin.
-
-    After a pause the target appears. The cursor reaches it and holds; when it has held for `hold_s`, what it holds on
-    is selected: the target, or a wrong one. If it leaves, it may reach again, until `timeout_s` after the target
-    appeared.
-
-    Attributes
-    ----------
-    outcome : None until the trial is over
-    events : so far
-    """
-
-    def __init__(self, task: Task, target: Target, bin_size_s: float, index: int) -> None:
-        self.outcome: Outcome | None = None
-        self.events: list[Event] = []
-        self.target, self.index = target, index
-        self._task, self._wanted = task, task.region(np.array(target.place_cm), target)
-        self._pause_bins = round(task.pause_s / bin_size_s)
-        self._hold_bins = max(1, round(task.hold_s / bin_size_s))
-        self._timeout_bins = round(task.timeout_s / bin_size_s)
-        self._phase = _Phase.PAUSE
-        self._waited = self._tried = self._held = 0
-        self._on: Hashable | None = None
-
-    @property
-    def shown(self) -> Target | None:
-        """The target, while it is to be seen."""
-        return self.target if self._phase in (_Phase.REACH, _Phase.HOLD) else None
-
-    @property
-    def on_target(self) -> bool:
-        """Whether the cursor stands on it."""
-        return self.shown is not None and self._on == self._wanted
-
-    def step(self, bin: int, position_cm: Floats) -> list[Event]:
-        """A bin has passed, and this is where the cursor stands at its end; tells what happened."""
-        before = len(self.events)
-        if self._phase is _Phase.PAUSE:
-            self._wait(bin, position_cm)
-        else:
-            self._try(bin, position_cm)
-        return self.events[before:]
-
-    def give_up(self, bin: int) -> Event:
-        """The trial can't go on."""
-        self._end(bin, "lost")
-        return self.events[-1]
-
-    def _wait(self, bin: int, position_cm: Floats) -> None:
-        self._waited += 1
-        if self._waited <= self._pause_bins:
-            return
-        self._on = self._task.region(position_cm, self.target)
-        self._phase = _Phase.HOLD if self._on is not None and self._on == self._wanted else _Phase.REACH
-        self._happened(bin, "target")
-
-    def _try(self, bin: int, position_cm: Floats) -> None:
-        self._tried += 1
-        self._move(bin, position_cm)
-        if self._phase is _Phase.HOLD:
-            self._held += 1
-        if self._held >= self._hold_bins:
-            self._end(bin, "success" if self._on == self._wanted else "wrong")
-        elif self._tried >= self._timeout_bins:
-            self._end(bin, "timeout")
-
-    def _move(self, bin: int, position_cm: Floats) -> None:
-        """The cursor may have left what it stood on, and may stand on something else."""
-        before, self._on = self._on, self._task.region(position_cm, self.target)
-        if self._on == before:
-            return
-        self._held = 0
-        self._phase = _Phase.REACH if self._on is None else _Phase.HOLD
-        if before == self._wanted:
-            self._happened(bin, "leave")
-        if self._on == self._wanted:
-            self._happened(bin, "enter")
-
-    def _end(self, bin: int, outcome: Outcome) -> None:
-        self.outcome, self._phase = outcome, _Phase.OVER
-        self._happened(bin, outcome)
-
-    def _happened(self, bin: int, kind: EventKind) -> None:
-        self.events.append(Event(bin, self.index, kind))
 
 
 def _disc(position_cm: Floats, target: Target) -> Hashable | None:

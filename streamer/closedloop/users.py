@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.tasks import Target
 
-__all__ = ["ScriptedUser", "SimulatedUser", "User", "UserModel", "View"]
+__all__ = ["ScriptedUser", "SimulatedUser", "User", "UserModel", "View", "practised"]
 
 Floats = NDArray[np.float64]
 
-# The push towards a target by its distance, as shares of the workspace's side and of the full push: f_targ of Willett
-# et al. 2019 as a public simulator of that model tabulates it, rounded; linear in between, the last beyond.
+# The push towards a target by its distance, as shares of the workspace's side and of the full push: the table f_targ of
+# `simulateBCIFitts`, published simulation code that refers to Willett et al. 2019; rounded, linear in between, the last
+# beyond.
 PUSH_AT = (0.0, 0.0003, 0.0274, 0.1027, 0.1721, 0.2618, 0.3774, 0.5116, 0.6595, 0.8238, 1.0)
 PUSHES = (0.0, 0.0, 0.50, 0.60, 0.83, 0.83, 0.87, 0.91, 0.94, 1.0, 1.0)
 
@@ -63,9 +64,10 @@ class UserModel:
     reaction_s : from the appearance of a target until the user turns to it; simple visual reaction times are near
         200 ms
     practised_smoothing_s, practised_gain : what the forward model takes the decoder for, a first-order smoother of
-        this time constant and gain
+        this time constant and gain; with `practised`, those that it has. The 100 ms of a decoder that isn't smoothed
+        besides are ours
     noise_cm_s, noise_time_s : standard deviation and time constant of the execution noise, autoregressive of order 1.
-        Small, as most of the noise that Willett et al. add here comes from the population in our loop
+        Small, as most of the noise that Willett et al. add here comes from the population in our loop; both are ours
     """
 
     full_push_cm_s: float = 25.0
@@ -76,6 +78,17 @@ class UserModel:
     practised_gain: float = 1.0
     noise_cm_s: float = 2.0
     noise_time_s: float = 0.15
+
+
+def practised(model: UserModel, gain: float, smoothing: float, bin_size_s: float) -> UserModel:
+    """The user after practice with a decoder's gain and smoothing, so that the forward model has them.
+
+    Parameters
+    ----------
+    smoothing : part of the velocity that stays from one bin to the next, from 0 to below 1
+    """
+    added_s = -bin_size_s / math.log(smoothing) if 0 < smoothing < 1 else 0.0
+    return replace(model, practised_gain=gain, practised_smoothing_s=model.practised_smoothing_s + added_s)
 
 
 class SimulatedUser:
@@ -89,13 +102,13 @@ class SimulatedUser:
 
     def __init__(self, model: UserModel, extent_cm: float, bin_size_s: float, random: np.random.Generator) -> None:
         self.model = model
-        self._extent_cm, self._bin_s, self._random = extent_cm, bin_size_s, random
+        self._extent_cm, self._random = extent_cm, random
         delay, reaction = (round(each / bin_size_s) for each in (model.visual_delay_s, model.reaction_s))
         self._seen: deque[View] = deque(maxlen=delay + 1)
-        self._targets: deque[Target | None] = deque(maxlen=reaction + 1)
+        self._targets: deque[Target | None] = deque([None] * reaction, maxlen=reaction + 1)
         self._pushes: deque[Floats] = deque([np.zeros(2)] * delay, maxlen=delay)  # that are not yet seen to act
         self._forward = _ForwardModel(model, delay, bin_size_s)
-        self._noise_stays = math.exp(-bin_size_s / model.noise_time_s)
+        self._noise_stays = _stays(model.noise_time_s, bin_size_s)
         self._noise = model.noise_cm_s * random.standard_normal(2)
 
     def intend(self, view: View) -> Floats:
@@ -133,22 +146,23 @@ class _ForwardModel:
     """
 
     def __init__(self, model: UserModel, delay: int, bin_size_s: float) -> None:
-        a = math.exp(-bin_size_s / model.practised_smoothing_s) if model.practised_smoothing_s > 0 else 0.0
-        steps = np.arange(1, delay + 1)
-        kept = a ** steps[::-1] / a if a > 0 else (steps == delay).astype(float)  # a ** (delay - i): of push i, by now
-        self._to_velocity = (1 - a) * model.practised_gain * kept
-        later = np.cumsum(self._to_velocity[::-1])[::-1] if delay else np.zeros(0)  # of push i, summed over its bins
-        self._to_position = bin_size_s * later
+        a = _stays(model.practised_smoothing_s, bin_size_s)
+        ago = np.arange(delay)[::-1]  # bins, of each push
+        self._to_velocity = (1 - a) * model.practised_gain * a**ago
+        self._to_position = bin_size_s * np.cumsum(self._to_velocity[::-1])[::-1]  # summed over the bins since
         self._velocity_stays = a**delay
-        self._carries_s = bin_size_s * float(np.sum(a**steps)) if delay else 0.0
+        self._carries_s = bin_size_s * float(np.sum(a ** (ago + 1)))
 
     def estimate(self, seen: View, pushes: deque[Floats]) -> tuple[Floats, Floats]:
-        """Position and velocity, (2,) each."""
-        if not pushes:
-            return seen.position_cm, seen.velocity_cm_s
-        done = np.array(pushes)
+        """Position and velocity, (2,) each, after these pushes, one a bin since `seen`."""
+        done = np.reshape(pushes, (-1, 2))
         position = seen.position_cm + self._carries_s * seen.velocity_cm_s + self._to_position @ done
         return position, self._velocity_stays * seen.velocity_cm_s + self._to_velocity @ done
+
+
+def _stays(time_s: float, bin_size_s: float) -> float:
+    """What of a first-order process is left after a bin."""
+    return math.exp(-bin_size_s / time_s) if time_s > 0 else 0.0
 
 
 class ScriptedUser:

@@ -83,7 +83,8 @@ def closedloop(
     calibration
         seconds; 0 for decoders that have learned already
     recalibrate
-        trials after which the decoder learns anew from what the user must have intended (ReFIT, Gilja et al. 2012);
+        trials after which the decoder learns anew from what the user must have intended (the intention estimation of
+        ReFIT, Gilja et al. 2012);
         `trials` follow; 0 for never
     gain
         of the decoded velocity
@@ -133,16 +134,22 @@ def closedloop(
     if not done.runs:
         return INTERRUPTED
     found = report_of(setup, done.runs, clock=clock, command=_command(setup, clock), interrupted=done.interrupted)
-    if json:
-        print_json(as_document(found))
-    else:
-        print_findings(found)
-    if report is not None:
-        from spikeloop.streamer.closedloop.page import write_page
+    try:  # files first: whoever reads stdout may be gone
+        if report is not None:
+            from spikeloop.streamer.closedloop.page import write_page
 
-        write_page(report, found, setup, done.runs)
-    if save is not None:
-        save_blocks(save, setup, done.runs)
+            write_page(report, found, setup, done.runs)
+        if save is not None:
+            save_blocks(save, setup, done.runs)
+    finally:
+        if json:
+            print_json(as_document(found))
+        else:
+            print_findings(found)
+    if not json:
+        for what, path in (("report", report), ("saved", save)):
+            if path is not None:
+                print(f"{what}: {path}")
     if found.interrupted:
         return INTERRUPTED
     if done.error is not None:
@@ -261,7 +268,7 @@ def _command(setup: "Setup", clock: "Clock") -> str:
         "smoothing": plan.smoothing,
         "decoder-bin": round(plan.decoder_bins * setup.loaded.card.bin_size_s * 1000, 6),
         "device": setup.device,
-    }
+    } | ({"name": setup.name} if clock == "real" else {})
     words = ["spikeloop", "closedloop", "--decoder", *setup.decoders]
     words += [word for option, value in given.items() for word in (f"--{option}", str(value))]
     words += ["--perturb", *perturbed] if perturbed else []

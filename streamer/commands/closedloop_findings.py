@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -31,7 +32,7 @@ def print_findings(report: ClosedLoopReport) -> None:
     headings = ["acquired", "success", "time (s)", "first touch", "dial-in", "path", "bit/s"] if wide else NARROW
     table = Table(Column("decoder", overflow="fold"), *headings, "R2", box=None, pad_edge=False)
     for decoder in report.decoders:
-        offline = "-" if math.isnan(decoder.r_squared) else f"{decoder.r_squared:.2f}"
+        offline = tell(decoder.r_squared if wide else dataclasses.replace(decoder.r_squared, low=math.nan))
         if decoder.before_recalibration is not None:
             table.add_row(Text(f"{decoder.decoder}, at first"), *_row(decoder.before_recalibration, wide), "")
         table.add_row(Text(decoder.decoder), *_row(decoder.closed_loop, wide), offline)
@@ -40,7 +41,24 @@ def print_findings(report: ClosedLoopReport) -> None:
         success = tell(each.figures.success_difference, percent=True, sign=True)
         time_s = tell(each.figures.time_difference_s, sign=True)
         print(f"{each.decoder} less {each.baseline}: success {success}, mean time {time_s} s")
-    print("95 % intervals; bit/s: Fitts, failures cost what they took; R2: offline, on calibration data")
+    print("95 % intervals; bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
+    for each in report.real_time:
+        if each["latency"] is not None:
+            print(_latency_line(each))
+
+
+def _latency_line(timed: dict[str, Any]) -> str:
+    """Where the time of a session on a real clock went."""
+    latency = timed["latency"]
+    stages = ", ".join(
+        f"{stage} {latency[key]['p50']:.1f}/{latency[key]['p99']:.1f}"
+        for stage, key in (("spikes", "spikes_ms"), ("decoder", "decoder_ms"), ("cursor", "cursor_ms"))
+    )
+    return (
+        f"{timed['decoder']}, seed {timed['seed']}: loop p50 {latency['loop_ms']['p50']:.1f}, p99"
+        f" {latency['loop_ms']['p99']:.1f} ms after the bin's end ({stages}); {latency['steps']} steps,"
+        f" {latency['missed']} missed, {latency['behind']} behind, {latency['late']} late"
+    )
 
 
 def _row(figures: Figures, wide: bool) -> list[str]:

@@ -117,7 +117,7 @@ class DeviceLink:
             self._connections += 1
             await self._work(client)
         finally:
-            if True:
+            with suppress(import_aiomqtt().MqttError):  # of taking leave, which would hide a cancellation
                 await client.__aexit__(None, None, None)
 
     async def _work(self, client: "aiomqtt.Client") -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition
-from spikeloop.streamer import lsl_condition
-from spikeloop.streamer.lsl_condition import MOST_SAMPLES, LslCondition
+from spikeloop.streamer import lsl_samples
+from spikeloop.streamer.lsl_condition import LslCondition
+from spikeloop.streamer.lsl_samples import MOST_SAMPLES
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
 REST = [0.0, 0.5]
@@ -175,19 +176,19 @@ async def test_a_silent_stream_that_no_longer_answers_gives_way_to_one_that_does
 
 
 async def test_a_sender_that_pauses_keeps_its_place_also_when_connected_anew(send, stream_name, monkeypatch):
-    monkeypatch.setattr(lsl_condition, "STALE_S", 0.5)
+    monkeypatch.setattr(lsl_samples, "STALE_S", 0.5)
     sender = send()
     async with LslCondition(stream_name, CHANNELS, hold_s=0.1, decay_s=0.0) as condition:
         obey(sender, "send 0.5 1")
         await until(condition, partial(near, [0.5, 1]))
         await until(condition, partial(in_state, "resting"))
         send("repeat -1 -1", source="namesake")
-        first = condition._inlet
+        first = condition._samples._inlet
         deadline_s = time.monotonic() + 2.5  # longer than it takes to find the other
         while time.monotonic() < deadline_s:
             np.testing.assert_array_equal(now_of(condition), REST)
             await asyncio.sleep(0.02)
-        assert condition._inlet not in (None, first)
+        assert condition._samples._inlet not in (None, first)
         del first
         obey(sender, "send 1 1")
         await until(condition, partial(near, [1, 1]))
@@ -220,7 +221,7 @@ async def test_a_stream_that_is_not_there_is_told_with_those_that_are(send, stre
     with pytest.raises(BadInputError, match=f"--condition: .*'nobody' of 2 numbers \\(x, y\\).*'{stream_name}'.*start"):
         async with LslCondition("nobody", CHANNELS, appears_within_s=1.0):
             pass
-    assert not [each for each in threading.enumerate()[before:] if each.name == "spikeloop-condition"]
+    assert not [each for each in threading.enumerate()[before:] if each.name == "spikeloop-samples"]
 
 
 @pytest.mark.parametrize(("options", "found"), [({"channels": 3}, "3 numbers"), ({"form": "string"}, "2 texts")])
@@ -238,7 +239,7 @@ async def test_it_can_be_left_while_it_looks_for_its_stream(repeating, stream_na
         await until(condition, partial(in_state, "absent"))
         left_s = time.monotonic()
     assert time.monotonic() - left_s < 1
-    assert "spikeloop-condition" not in [each.name for each in threading.enumerate()]
+    assert "spikeloop-samples" not in [each.name for each in threading.enumerate()]
 
 
 def test_a_model_without_conditions_follows_no_stream():

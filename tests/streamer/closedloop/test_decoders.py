@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.measures.decoding import r_squared
-from spikeloop.streamer.closedloop import decoders
+from spikeloop.streamer.closedloop import decoders, onnx_decoder
 from spikeloop.streamer.closedloop.decoders import BUILT_IN, GROUP, KINDS, OF_HISTORY, Checked, open_decoder
 from spikeloop.streamer.closedloop.onnx_decoder import RecurrentDecoder
 
@@ -195,6 +196,7 @@ def test_what_ones_own_code_raises_is_told_in_one_line_with_its_place(mine, data
         ("\nimport that_is_not_there", r"ModuleNotFoundError: .*, in <module> \(.*mine.py, line 2\)"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("def made():\n  raise ValueError('one\\ntwo')", r"ValueError: one two, in made \(.*, line 2\)"),
+        ("import asyncio\ndef made():\n  raise asyncio.CancelledError", r"CancelledError:, in made \(.*, line 3\)"),
     ],
 )
 def test_code_that_fails_before_there_is_a_decoder_is_told_likewise(mine, program, message):
@@ -202,6 +204,22 @@ def test_code_that_fails_before_there_is_a_decoder_is_told_likewise(mine, progra
     with pytest.raises(FailureError, match=message) as caught:
         opened(f"python:{mine}:made")
     assert "\n" not in str(caught.value)
+
+
+def test_what_ones_own_code_prints_stays_out_of_the_results(mine, data, capsys):
+    mine.write_text(
+        MINE + "\nprint('read')\nclass Loud(Mean):\n  def step(self, counts):\n    print('heard')\n    return 0, 0"
+    )
+    decoder = opened(f"python:{mine}:Loud")
+    decoder.fit(*data)
+    decoder.step(data[0][0])
+    assert tuple(capsys.readouterr()) == ("", "read\nheard\n")
+
+
+def test_ctrl_c_in_ones_own_code_is_no_failure_of_it(mine):
+    mine.write_text("def made():\n  raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        opened(f"python:{mine}:made")
 
 
 @pytest.mark.parametrize(
@@ -329,6 +347,12 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.multioutput", None)
     with pytest.raises(FailureError, match=r"pip install 'spikeloop\[evaluate\]'"):
         opened("sklearn:linear_model.Ridge")
+
+
+def test_without_torch_the_recurrent_decoder_is_refused_before_there_is_anything_to_learn(monkeypatch):
+    monkeypatch.setattr(onnx_decoder, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    with pytest.raises(FailureError, match=r"with torch and onnx \(no torch\); pip install 'spikeloop\[train\]'"):
+        opened("recurrent")
 
 
 def test_an_onnx_file_is_opened_for_the_units_and_bins_of_the_stream(tmp_path):

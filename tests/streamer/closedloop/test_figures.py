@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.figures import Estimate, figures_of, paired_figures, seconds_to_target
 from spikeloop.streamer.closedloop.record import Trial
-from spikeloop.streamer.closedloop.tasks import Outcome, Target
+from spikeloop.streamer.closedloop.tasks import Target
+from spikeloop.streamer.closedloop.trials import Outcome
 
 BIN_S = 0.02
 
@@ -30,11 +31,11 @@ def failure(time_s=6.0, outcome: Outcome = "timeout", touched_s=None, place=(8.0
 
 
 def figures(trials, choices=None, seed=0):
-    return figures_of(trials, BIN_S, np.random.default_rng(seed), choices)
+    return figures_of([trials], BIN_S, np.random.default_rng(seed), choices)
 
 
 def paired(trials, baseline, timeout_s=6.0):
-    return paired_figures(trials, baseline, BIN_S, timeout_s, np.random.default_rng(0))
+    return paired_figures([trials], [baseline], BIN_S, timeout_s, np.random.default_rng(0))
 
 
 def mixed(random, trials=60):
@@ -162,14 +163,15 @@ def test_a_decoder_does_not_differ_from_itself():
     trials = mixed(np.random.default_rng(5))
     found = paired(trials, trials)
     assert found.trials == len(trials)
-    assert astuple(found.success_difference) == astuple(found.time_difference_s) == (0, 0, 0)
+    assert astuple(found.time_difference_s) == (0, 0, 0)
+    assert found.success_difference.value == 0
 
 
 def test_a_constant_difference_has_no_width():
     times = np.arange(1, 40) * 0.1
     found = paired([success(each + 0.3) for each in times], [success(each) for each in times])
     assert astuple(found.time_difference_s) == pytest.approx((0.3, 0.3, 0.3))
-    assert astuple(found.success_difference) == (0, 0, 0)
+    assert found.success_difference.value == 0
 
 
 def test_failures_count_as_the_timeout():
@@ -193,3 +195,33 @@ def test_paired_intervals_are_narrower_where_trials_go_together():
 def test_trials_that_are_no_pairs_are_refused(baseline):
     with pytest.raises(BadInputError, match="same targets"):
         paired([success(), success()], baseline)
+
+
+def test_sessions_that_differ_widen_every_interval_of_several():
+    slow, fast = ([success(time_s=time_s) for _ in range(20)] for time_s in (2.0, 0.4))
+    alike = figures_of([[*slow[:10], *fast[:10]], [*slow[10:], *fast[10:]]], BIN_S, np.random.default_rng(0))
+    apart = figures_of([slow, fast], BIN_S, np.random.default_rng(0))
+    assert alike.time_to_target_s.value == pytest.approx(apart.time_to_target_s.value)
+    width = [each.time_to_target_s.high - each.time_to_target_s.low for each in (alike, apart)]
+    assert width[1] > 2 * width[0]
+    failed = figures_of([slow, [failure()] * 20], BIN_S, np.random.default_rng(0)).success_rate
+    assert failed.high - failed.low > 2 * (figures([*slow, *[failure()] * 20]).success_rate.high - 0.5)
+
+
+def test_the_paired_interval_is_certain_of_nothing_where_all_succeed():
+    found = paired([success()] * 16, [success()] * 16).success_difference
+    assert found.value == 0
+    assert found.low < -0.1 < 0.1 < found.high
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.6])
+def test_the_paired_interval_covers_the_true_difference(shared):
+    random, covered = np.random.default_rng(1), []
+    for _ in range(300):
+        luck = random.random((3, 40))
+        same = random.random(40) < shared
+        one, other = np.where(same, luck[0], luck[1]) < 0.9, np.where(same, luck[0], luck[2]) < 0.7
+        ours, theirs = ([success() if each else failure() for each in side] for side in (one, other))
+        found = paired(ours, theirs).success_difference
+        covered.append(found.low <= 0.2 <= found.high)
+    assert 0.92 <= np.mean(covered) <= 0.99

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.figures import Estimate, seconds_to_target
@@ -74,12 +75,16 @@ def test_figures_are_those_of_all_sessions_and_of_each(path):
 
 def test_offline_figures_are_the_means_of_sessions_and_axes(path):
     oracle, kalman = reported(setup_of(path, ("oracle", "kalman"), sessions=2, trials=2)).decoders
-    assert math.isnan(oracle.r_squared)
+    assert math.isnan(oracle.r_squared.value)
     assert [each.r_squared for each in oracle.sessions] == [None, None]
     for name in ("r_squared", "correlation"):
         told = [value for each in kalman.sessions for value in getattr(each, name)]
         assert len(told) == 4
-        assert getattr(kalman, name) == pytest.approx(np.mean(told))
+        found = getattr(kalman, name)
+        assert found.value == pytest.approx(np.mean(told))
+        means = [np.mean(getattr(each, name)) for each in kalman.sessions]
+        half = scipy.stats.t.ppf(0.975, 1) * np.std(means, ddof=1) / math.sqrt(2)
+        assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
 
 
 def test_every_other_decoder_is_paired_with_the_first(path):

@@ -92,14 +92,18 @@ def test_the_command_that_it_tells_gives_the_same(path, capsys, tmp_path):
     assert printed_by(capsys, *words[1:]) == first
 
 
-def test_people_get_a_table(path, capsys):
+def test_people_get_a_table(path, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        main([*map(str, ("closedloop", "--bundle", path, *BRIEF, "--decoder", "oracle", "chance"))])
+        main(
+            [*map(str, ("closedloop", "--bundle", path, *BRIEF, "--decoder", "oracle", "chance", "--save", "all.npz"))]
+        )
     said = capsys.readouterr().out
     assert stopped.value.code == 0
     assert "tiny, user simulated, 4 trials of center-out, seed 0:" in said
     assert "100 % (51-100)" in said
     assert "chance less oracle: success " in said
+    assert said.endswith("\nsaved: all.npz\n")
     assert max(map(len, said.splitlines())) < 110
 
 
@@ -136,6 +140,7 @@ def test_what_happened_in_every_bin_is_saved(path, compare, tmp_path):
         (["--user", "lsl:mouse"], "add --clock real"),
         (["--calibration", 5], "--calibration: expected"),
         (["--calibration", "nan"], "--calibration: expected"),
+        (["--calibration", 1e18], "--calibration: expected 0 or 10 to 36000 s, found 1e+18"),
         (["--calibration", 0], "--calibration: expected at least 10 s"),
         (["--gain", -1], "gain of 0 or more"),
         (["--smoothing", 1], "smoothing from 0 to below 1"),
@@ -167,6 +172,29 @@ def test_where_no_file_can_be_is_told_before_anything_runs(path, capsys, tmp_pat
     code, said = refused(capsys, path, option, tmp_path / "file" / ("a.html" if option == "--report" else "a.npz"))
     assert code == 1
     assert "could not write" in said
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_files_are_there_though_nobody_reads_the_figures(start, path, tmp_path, options):
+    files = ("--report", tmp_path / "a.html", "--save", tmp_path / "a.npz")
+    process = start("closedloop", "--bundle", path, *BRIEF, *files, *options)
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert outline(tmp_path / "a.html").text
+    assert np.load(tmp_path / "a.npz")["seeds"].tolist() == [0]
+
+
+def test_the_figures_are_told_though_a_file_cannot_be_written(path, capsys, tmp_path, monkeypatch):
+    def refuse(*given: object) -> None:
+        raise FailureError("could not write: the disk is full")
+
+    monkeypatch.setattr("spikeloop.streamer.commands.closedloop_findings.save_blocks", refuse)
+    with pytest.raises(SystemExit) as stopped:
+        main([*map(str, ("closedloop", "--bundle", path, *BRIEF, "--save", tmp_path / "a.npz", "--json"))])
+    printed = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert "the disk is full" in printed.err
+    assert json.loads(printed.out)["decoders"][0]["closed_loop"]["trials"] == 4
 
 
 def test_a_report_needs_matplotlib(path, capsys, tmp_path, monkeypatch):
