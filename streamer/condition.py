@@ -30,7 +30,7 @@ Values = NDArray[np.float32]
 MARGIN = 0.5  # of a channel's range, that values may lie beyond it; what is further is in another unit
 KEYS = ("condition", "conditions")  # of the array in a file: as generated, or as recorded
 LIVE = "lsl:"
-KINDS = "expected rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz, phase, phase:FIRST or lsl:STREAM"
+KINDS = "expected rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz, phase, phase:FIRST, lsl:STREAM or mqtt"
 
 
 @runtime_checkable

@@ -133,7 +133,11 @@ class Hardware:
         self.bridge.__exit__(*error)
 
     def begin(
-        self, start_s: float, sinks: Sequence[SpikeSink], mark: Callable[[str, float], None]
+        self,
+        start_s: float,
+        sinks: Sequence[SpikeSink],
+        mark: Callable[[str, float], None],
+        on_pulse: Callable[[float, float], None] = lambda at_s, amplitude_ua: None,
     ) -> tuple[tuple[SpikeSink, ...], tuple[Transform, ...]]:
         """The stream's bin 0 begins at `start_s`.
 
@@ -141,6 +145,7 @@ class Hardware:
         ----------
         sinks : that get the steps besides the bridge
         mark : told markers, as JSON, with their time
+        on_pulse : told each pulse's time and amplitude, uA, in the step that it falls into
 
         Returns
         -------
@@ -150,7 +155,7 @@ class Hardware:
         controls = Controls(start_s, seeded(self._seed, GAIN))
         transforms: tuple[Transform, ...] = (controls,)
         if self._spiking:
-            self._stimulator = Stimulator(self._units, start_s, seeded(self._seed, STIMULATION))
+            self._stimulator = Stimulator(self._units, start_s, seeded(self._seed, STIMULATION), on_pulse)
             transforms = (self._stimulator, controls)
         self._controls = controls
         self.bridge.set_state("online", start_s)

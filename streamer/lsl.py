@@ -37,7 +37,7 @@ BACKLOG_S = 360  # of counts, for a consumer that stalls: LSL's default,
 BACKLOG_BYTES = 2**28  # but no more memory than this
 EVENTS_BACKLOG = 10_000  # of events, in hundreds, as LSL counts them in irregular streams
 LARGEST_INT8 = 127  # more would come out negative
-EVENTS, CONDITION, MARKERS = "-Events", "-Condition", "-Markers"  # appended to the name of the counts
+EVENTS, CONDITION, MARKERS, BROADBAND = "-Events", "-Condition", "-Markers", "-Broadband"  # after the counts' name
 NAME = re.compile(r"[\w][\w .:-]{0,63}")
 QUIET = "[log]\nlevel = -3\n"  # what fails is raised as well; its notices would drown the status
 
@@ -101,7 +101,7 @@ def check_name_is_free(name: str) -> None:
         raise BadInputError(
             f"expected a stream name of at most 64 letters, digits, spaces and . : _ -, found {name!r:.80}"
         )
-    predicate = " or ".join(f"name='{name}{suffix}'" for suffix in ("", EVENTS, CONDITION, MARKERS))
+    predicate = " or ".join(f"name='{name}{suffix}'" for suffix in ("", EVENTS, CONDITION, MARKERS, BROADBAND))
     found = import_pylsl().resolve_bypred(predicate, timeout=LOOK_FOR_NAMESAKES_S)
     if found:
         raise BadInputError(

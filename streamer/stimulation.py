@@ -25,6 +25,7 @@ Butovas & Schwarz 2003, J Neurophysiol 90:3024. Histed, Bonin & Reid 2009, Neuro
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,9 +117,17 @@ class Stimulator:
     units : of the population, which has spikes
     start_s : when bin 0 begins
     random : of what is evoked and suppressed, only this stimulator's
+    on_pulse : told each pulse's time and amplitude, uA, in the step that it falls into
     """
 
-    def __init__(self, units: int, start_s: float, random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        units: int,
+        start_s: float,
+        random: np.random.Generator,
+        on_pulse: Callable[[float, float], None] = lambda at_s, amplitude_ua: None,
+    ) -> None:
+        self._on_pulse = on_pulse
         self._random = random
         self._lock = threading.Lock()
         self._trains: list[_Train] = []
@@ -192,6 +201,7 @@ class Stimulator:
         kept, begin = [], 0
         evoked = [self._evoked]
         for (at_s, train), end in zip(pulses, ends, strict=True):
+            self._on_pulse(at_s, train.stimulus.amplitude_ua)
             kept.append(self._keep(units[begin:end], stamps_s[begin:end]))
             evoked.append(self._evoke(at_s, train))
             self._suppress(at_s, train)

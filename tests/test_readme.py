@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.streamer.mqtt.broker import Mosquitto
+
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -39,7 +41,13 @@ def run(command: str, folder: Path, timeout: float = 110) -> subprocess.Complete
 
 def test_there_is_a_test_for_every_command_of_the_readme():
     """`make test` is what runs this; the others are run below."""
-    tested = {"make stream", "make test", *PIP, *(line for line in SHELL if line.startswith("spikeloop "))}
+    tested = {
+        "make stream",
+        "make test",
+        "make demo-hardware",
+        *PIP,
+        *(line for line in SHELL if line.startswith("spikeloop ")),
+    }
     assert set(SHELL) == tested
     assert OWN
     assert STEERED
@@ -50,8 +58,11 @@ OWN = [line for line in SPIKELOOP if "mine" in line]
 LIVE = [line for line in SPIKELOOP if "lsl:" in line]
 WATCHED = [line for line in SPIKELOOP if "monitor" in line]
 MAPPED = [line for line in SPIKELOOP if line.startswith("spikeloop importance")]
+HARDWARE = [line for line in SPIKELOOP if "mqtt" in line]
 LOOPED = [line for line in SPIKELOOP if line.split()[1] in ("closedloop", "decode")]
-STEERED = [line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED, *LOOPED)]
+STEERED = [
+    line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED, *LOOPED, *HARDWARE)
+]
 PIP = [line for line in SHELL if line.startswith("pip install")]
 
 
@@ -126,6 +137,20 @@ def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_f
         assert "<svg" in (tmp_path / report[1]).read_text()
 
 
+def test_a_device_stimulates_a_stream_over_a_broker(tmp_path, start):
+    stream, device = HARDWARE
+    with Mosquitto(tmp_path) as broker:
+        streaming, stimulating = (
+            start(*each.replace("mqtt://localhost", broker.url).split()[1:], "--duration", 8, "--json")
+            for each in (stream, device)
+        )
+        told, errors = streaming.communicate(timeout=60)
+        assert streaming.returncode == 0, errors
+        assert json.loads(told)["mqtt"]["published"] > 400
+        told, errors = stimulating.communicate(timeout=60)
+        assert stimulating.returncode == 0, errors
+
+
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):
     (program,) = (each for each in PROGRAMS if "StreamOutlet" in each)
     (command,) = LIVE
@@ -173,7 +198,7 @@ def test_every_option_of_the_table_exists():
             assert option in shown, (row[0], option)
 
 
-@pytest.mark.parametrize("target", ["stream", "test", "bench", "realism", "check", "picture"])
+@pytest.mark.parametrize("target", ["stream", "demo-hardware", "test", "bench", "realism", "check", "picture"])
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr

@@ -14,15 +14,15 @@ from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
 from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.loop import Step
-from spikeloop.streamer.lsl import Provenance, import_pylsl
+from spikeloop.streamer.lsl import BROADBAND, Provenance, import_pylsl
 
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["BROADBAND", "BroadbandSink"]
+__all__ = ["BroadbandSink"]
 
-BROADBAND = "-Broadband"  # appended to the name of the counts
 QUEUE_S = 1.0  # of steps that wait
+ARTEFACT_UV_PER_UA = 30.0  # of a stimulation pulse, on every channel: strong ones saturate an amplifier, as they do
 BACKLOG_S, BACKLOG_BYTES = 10, 2**28  # of samples for a consumer that stalls: the fewer of these
 LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream closes
 
@@ -96,6 +96,10 @@ class BroadbandSink:
         amplitude_uv : at its beginning; it decays within 8 ms, and is cut off at the 6.4 mV of int16
         """
         self._synthesiser.artefact(channel, at_s - self._provenance.start_s, amplitude_uv)
+
+    def pulse(self, at_s: float, amplitude_ua: float) -> None:
+        """Show a pulse of so many microamperes on every channel."""
+        self.artefact(None, at_s, ARTEFACT_UV_PER_UA * amplitude_ua)
 
     def has_consumers(self) -> bool:
         """Whether anybody receives the trace."""

@@ -17,11 +17,14 @@ from spikeloop.models.recordings.files import read_arrays
 from spikeloop.streamer.closedloop.brain import Brain, BundleBrain
 from spikeloop.streamer.closedloop.decoders import BUILT_IN, open_decoder
 from spikeloop.streamer.closedloop.lsl_user import LslUser
+from spikeloop.streamer.closedloop.mqtt_screen import MqttScreen
 from spikeloop.streamer.closedloop.oracle import OracleDecoder, RememberedUser
 from spikeloop.streamer.closedloop.real_time import RealTime, RealTimeReport
 from spikeloop.streamer.closedloop.record import SessionRecord, Watcher
 from spikeloop.streamer.closedloop.session import USER, Plan, run_session
 from spikeloop.streamer.closedloop.users import ScriptedUser, SimulatedUser, User, UserModel, practised
+from spikeloop.streamer.lsl import import_pylsl
+from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.session import Device
 from spikeloop.streamer.source import seeded
 
@@ -57,7 +60,8 @@ class Setup:
     decoders : each once; the first is what the others are compared with
     plan : of every session; its seed is the first session's, the others' follow
     units : of the population, that reach the decoder; None for all
-    name : of LSL streams, where there are any
+    name : of LSL streams and MQTT topics, where there are any
+    mqtt : the broker that is told the screen of a session on a real clock; None for none
     """
 
     bundle: str
@@ -69,6 +73,7 @@ class Setup:
     units: int | None = None
     device: Device = "auto"
     name: str = "spikeloop"
+    mqtt: MqttAddress | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -153,7 +158,11 @@ def open_real(setup: Setup, decoder: str, seed: int) -> Iterator[Loop]:
         else:
             loop = _close_loop(setup, real.brain, user, decoder, seed)
             loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
-        yield dataclasses.replace(loop, watchers=real.watchers, report=real.report)
+        watchers = real.watchers
+        if setup.mqtt is not None:
+            now = import_pylsl().local_clock
+            watchers = (*watchers, opened.enter_context(MqttScreen(setup.mqtt, setup.name, now)))
+        yield dataclasses.replace(loop, watchers=watchers, report=real.report)
 
 
 def _close_loop(setup: Setup, brain: Brain, user: User, decoder: str, seed: int) -> Loop:
@@ -196,6 +205,8 @@ def opener(setup: Setup, clock: Clock) -> OpenLoop:
         raise BadInputError(f"--decoder: expected different decoders, found {', '.join(setup.decoders) or 'none'}")
     if clock == "simulated":
         _refuse_lsl(setup)
+        if setup.mqtt is not None:
+            raise BadInputError("--mqtt: devices live in real time, found a simulated clock; add --clock real")
     for decoder in setup.decoders:
         _check_decoder(setup, decoder)
     return open_simulated if clock == "simulated" else open_real

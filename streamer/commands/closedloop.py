@@ -49,6 +49,7 @@ def closedloop(
     units: int | None = None,
     device: Device = "auto",
     name: str = "spikeloop",
+    mqtt: str | None = None,
     save: Path | None = None,
     report: Path | None = None,
     json: bool = False,
@@ -101,6 +102,8 @@ def closedloop(
         where the generator runs
     name
         of the LSL streams of a real clock
+    mqtt
+        broker that is told the cursor and events of a session on a real clock, as of `spikeloop stream --mqtt`
     save
         .npz file for what happened in every bin
     report
@@ -116,6 +119,7 @@ def closedloop(
     from spikeloop.streamer.closedloop.session import Plan
     from spikeloop.streamer.closedloop.tasks import open_task
     from spikeloop.streamer.commands.closedloop_findings import print_findings, save_blocks
+    from spikeloop.streamer.mqtt.address import parse_address
 
     loaded = read_bundle(bundle)
     plan = Plan(
@@ -129,7 +133,8 @@ def closedloop(
         perturbations=tuple(map(parse_perturbation, perturb)),
         seed=seed,
     )
-    setup = Setup(bundle, loaded, user, decoder, plan, sessions, units, device, name)
+    broker = parse_address(mqtt) if mqtt is not None else None
+    setup = Setup(bundle, loaded, user, decoder, plan, sessions, units, device, name, broker)
     done = _run(setup, opener(setup, clock), save is not None)
     if not done.runs:
         return INTERRUPTED

@@ -14,6 +14,10 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import Bundle, read_bundle
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.broadband.opening import open_broadband
+from spikeloop.streamer.broadband.probe import ProbeName
+from spikeloop.streamer.broadband.sink import BroadbandSink
+from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.clock import WallClock
 from spikeloop.streamer.commands.beside import MonitorBeside
 from spikeloop.streamer.commands.drive import MQTT, Drive, describe_drive, drive_line, open_drive
@@ -53,6 +57,9 @@ def stream(
     condition_hold: float = 0.5,
     condition_decay: float = 0.5,
     mqtt: str | None = None,
+    broadband: bool = False,
+    channels: int | None = None,
+    probe: ProbeName = "utah",
     monitor: bool = False,
     json: bool = False,
 ) -> int:
@@ -92,6 +99,12 @@ def stream(
     mqtt
         broker for devices, mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT][?ca=FILE&cert=FILE&key=FILE]; a
         password is that of SPIKELOOP_MQTT_PASSWORD, or in the file of ?password_file=FILE
+    broadband
+        synthesise the voltage that electrodes near the units would record, as NAME-Broadband, int16 at 30 kHz
+    channels
+        of the probe; by default 96 of utah, 384 of linear
+    probe
+        utah (a square grid, 400 um apart) or linear (a shank of two columns, 20 um apart)
     monitor
         start `spikeloop monitor` beside it, in a process of its own: NAME-Monitor over LSL, and /metrics
     json
@@ -107,6 +120,7 @@ def stream(
     health = Health(loaded.card.bin_size_s, len(loaded.card.unit_names))
     clock = WallClock(import_pylsl().local_clock)
     hardware = _hardware(mqtt, plan, drive, health, clock) if mqtt is not None else None
+    voltage = open_broadband(loaded.card, seed, probe, channels) if broadband else None
     source = open_source(loaded, seed, device, on_inference=health.inference.add)
     if source.notice:
         _say(console, source.notice)
@@ -116,7 +130,7 @@ def stream(
             around.enter_context(hardware)
         beside = around.enter_context(MonitorBeside(name, bundle, mqtt)) if monitor else None
         try:
-            asyncio.run(_stream(plan, source, drive, health, clock, console, hardware, beside))
+            asyncio.run(_stream(plan, source, drive, health, clock, console, hardware, beside, voltage))
         except KeyboardInterrupt:
             interrupted = True
     if json:
@@ -182,6 +196,7 @@ async def _stream(
     console: Console,
     hardware: Hardware | None,
     beside: MonitorBeside | None,
+    voltage: Synthesiser | None,
 ) -> None:
     card, units = plan.bundle.card, len(plan.bundle.card.unit_names)
     async with AsyncExitStack() as opened:
@@ -204,8 +219,12 @@ async def _stream(
         with Status(health, lsl.has_consumers, console, _remarks(drive, hardware, beside)) as status:
             sinks: tuple[SpikeSink, ...] = (lsl, status)
             transforms: tuple[Transform, ...] = ()
+            shown: tuple[Callable[[float, float], None], ...] = ()  # who is told pulses
+            if voltage is not None:
+                trace = await opened.enter_async_context(BroadbandSink(plan.name, voltage, provenance))
+                sinks, shown = (*sinks, trace), (trace.pulse,)
             if hardware is not None:
-                sinks, transforms = hardware.begin(start_s, sinks, lsl.mark)
+                sinks, transforms = hardware.begin(start_s, sinks, lsl.mark, *shown)
             await stream_steps(
                 source, sinks, clock, health, drive.condition,
                 start_s=start_s, step_bins=plan.step_bins, seed=plan.seed, bins=plan.bins, transforms=transforms,

@@ -61,7 +61,8 @@ class ConditionTap:
         if len(stamps_s):
             ends_s = np.asarray(stamps_s) + self._correction_s
             self._ends_s = np.concatenate([self._ends_s, ends_s])[-KEPT_BINS:]
-            self._values = np.concatenate([self._values, np.asarray(values, np.float32)])[-KEPT_BINS:]
+            driving = np.asarray(values, np.float32)[:, : self._channels]  # a stimulus may stand after them
+            self._values = np.concatenate([self._values, driving])[-KEPT_BINS:]
 
     def renew(self) -> None:
         """Look for it anew, as that of another run of the stream."""
@@ -87,7 +88,7 @@ class ConditionTap:
                     self._correction_s = inlet.time_correction(CONNECT_S)  # at once: LSL keeps it up to date
                 continue
             for info in self._lsl.resolve_byprop("name", self.name, timeout=LOOK_S):
-                if info.channel_count() != self._channels or info.channel_format() == self._lsl.cf_string:
+                if info.channel_count() < self._channels or info.channel_format() == self._lsl.cf_string:
                     continue
                 try:
                     inlet = self._lsl.StreamInlet(info, recover=False)

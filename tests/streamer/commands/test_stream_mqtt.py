@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -248,3 +249,47 @@ def test_without_mqtt_there_are_neither_markers_nor_a_channel_of_the_stimulus(st
     found = pylsl.resolve_byprop("name", f"{stream_name}-Condition", timeout=20)
     assert found[0].channel_count() == 2
     assert gone(f"{stream_name}-Markers")
+
+
+def test_a_stimulus_leaves_its_artefact_on_the_voltage_of_the_spikes(start, mosquitto, quiet_path, stream_name):
+    with Device(mosquitto.port, stream_name) as device:
+        stream = start(
+            "stream", quiet_path, "--name", stream_name, "--mqtt", mosquitto.url, "--step-bins", STEP_BINS,
+            "--broadband", "--channels", 4, "--start-delay", CONNECTING_S, "--duration", 3, "--json",
+        )  # fmt: skip
+        inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", f"{stream_name}-Broadband", timeout=20)[0])
+        inlet.open_stream(timeout=10)
+        assert wait_until(lambda: device.payloads("spikes"), 20)
+        device.send("stimulate", '{"units": [0], "amplitude_ua": 100}')
+        assert report(stream)["mqtt"]["refused"] == 0
+        (told,) = documents(device, "marker")
+    values, stamps_s = inlet.pull_chunk(timeout=1.0, max_samples=100_000, as_numpy=True)
+    trace, stamps_s = np.asarray(values, float), np.asarray(stamps_s)
+    np.testing.assert_allclose(np.diff(stamps_s), 1 / 30_000, atol=1e-6)
+    beyond = stamps_s[(np.abs(trace) > 10 * trace.std(axis=0)).any(axis=1) & (np.abs(trace) > 4000).all(axis=1)]
+    assert told["stamp_s"] - 1e-4 <= beyond[0] <= told["stamp_s"] + 2e-3
+    assert beyond[-1] <= told["stamp_s"] + 0.01
+
+
+def test_a_session_in_real_time_tells_its_screen(start, mosquitto, tmp_path, stream_name):
+    path = tmp_path / "loop"
+    velocity = (Condition("velocity x", "cm/s", -60.0, 60.0), Condition("velocity y", "cm/s", -60.0, 60.0))
+    tiny_stream_bundle(path, 4, velocity, bin_size_s=0.02)
+    with Device(mosquitto.port, stream_name) as device:
+        session = start(
+            "closedloop", "--bundle", path, "--clock", "real", "--name", stream_name, "--decoder", "oracle",
+            "--calibration", 0, "--trials", 1, "--mqtt", mosquitto.url, "--json",
+        )  # fmt: skip
+        assert session.communicate(timeout=60)[0]
+        assert session.returncode == 0
+        cursor, markers = documents(device, "cursor"), documents(device, "marker")
+    assert [each["event"] for each in markers][:: len(markers) - 1] == ["target", "success"]
+    assert len(cursor) > 25
+    for before, after in pairwise(cursor):
+        moved = np.array(before["position_cm"]) + 0.02 * np.array(after["velocity_cm_s"])
+        np.testing.assert_allclose(after["position_cm"], moved, atol=1e-6)
+    assert cursor[-2]["target"]["width_cm"] == 3
+
+
+def test_devices_need_a_real_clock(driven_path, capsys):
+    fails(["closedloop", "--mqtt", "mqtt://127.0.0.1"], "a simulated clock; add --clock real", capsys)
