@@ -199,10 +199,12 @@ class _Process:
 
     @property
     def remark(self) -> str:
-        """The latest line that it told; of one that ended, its last."""
-        if self.ended:
-            self._threads[0].join()
-        return self._told
+        """The latest line that it told; of one that ended, its last, or the signal that killed it."""
+        code = self._process.poll()
+        if code is None:
+            return self._told
+        self._threads[0].join()
+        return self._told if code >= 0 else f"killed by signal {-code}"
 
     def end(self) -> dict[str, Any] | None:
         """End it; gives the JSON document that it ended with, None where it failed."""

@@ -57,7 +57,7 @@ def _latency_line(timed: dict[str, Any]) -> str:
     return (
         f"{timed['decoder']}, seed {timed['seed']}: loop p50 {latency['loop_ms']['p50']:.1f}, p99"
         f" {latency['loop_ms']['p99']:.1f} ms after the bin's end ({stages}); {latency['steps']} steps,"
-        f" {latency['missed']} missed, {latency['behind']} behind, {latency['late']} late"
+        f" {latency['missed']} missed, {latency['behind']} behind, {latency['late']} late, {latency['invalid']} ignored"
     )
 
 

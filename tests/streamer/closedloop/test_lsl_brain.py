@@ -154,6 +154,14 @@ def test_a_silent_one_is_told_and_ended(m1, stream_name, monkeypatch):
     assert brain.report == {"bins": 100}
 
 
+def test_a_process_that_is_killed_is_told_with_the_signal(m1, stream_name):
+    with LslBrain("m1-sim", m1, stream_name, 24.0, seed=0) as brain:
+        respond_for(brain, 2)
+        os.kill(brain._process._process.pid, signal.SIGKILL)
+        with pytest.raises(FailureError, match=r"brain lost: its process ended \(killed by signal 9\)"):
+            respond_for(brain, 200)
+
+
 def test_one_that_does_not_even_end_is_killed(m1, stream_name, monkeypatch):
     monkeypatch.setattr(lsl_brain, "PROGRAM", odd())
     monkeypatch.setattr(lsl_brain, "ENDS_WITHIN_S", 0.5)
