@@ -257,14 +257,16 @@ def test_a_stimulus_leaves_its_artefact_on_the_voltage_of_the_spikes(start, mosq
             "stream", quiet_path, "--name", stream_name, "--mqtt", mosquitto.url, "--step-bins", STEP_BINS,
             "--broadband", "--channels", 4, "--start-delay", CONNECTING_S, "--duration", 3, "--json",
         )  # fmt: skip
-        inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", f"{stream_name}-Broadband", timeout=20)[0])
+        found = pylsl.resolve_byprop("name", f"{stream_name}-Broadband", timeout=20)
+        inlet = pylsl.StreamInlet(found[0], recover=False)
         inlet.open_stream(timeout=10)
         assert wait_until(lambda: device.payloads("spikes"), 20)
         device.send("stimulate", '{"units": [0], "amplitude_ua": 100}')
+        pulled = [inlet.pull_chunk(timeout=0.5, max_samples=30_000, as_numpy=True) for _ in range(4)]
         assert report(stream)["mqtt"]["refused"] == 0
         (told,) = documents(device, "marker")
-    values, stamps_s = inlet.pull_chunk(timeout=1.0, max_samples=100_000, as_numpy=True)
-    trace, stamps_s = np.asarray(values, float), np.asarray(stamps_s)
+    trace = np.concatenate([np.asarray(values, float) for values, _ in pulled])
+    stamps_s = np.concatenate([np.asarray(stamps) for _, stamps in pulled])
     np.testing.assert_allclose(np.diff(stamps_s), 1 / 30_000, atol=1e-6)
     beyond = stamps_s[(np.abs(trace) > 10 * trace.std(axis=0)).any(axis=1) & (np.abs(trace) > 4000).all(axis=1)]
     assert told["stamp_s"] - 1e-4 <= beyond[0] <= told["stamp_s"] + 2e-3
@@ -292,4 +294,6 @@ def test_a_session_in_real_time_tells_its_screen(start, mosquitto, tmp_path, str
 
 
 def test_devices_need_a_real_clock(driven_path, capsys):
-    fails(["closedloop", "--mqtt", "mqtt://127.0.0.1"], "a simulated clock; add --clock real", capsys)
+    code, told = fails(capsys, "closedloop", "--bundle", driven_path, "--mqtt", "mqtt://127.0.0.1")
+    assert code == 2
+    assert "a simulated clock; add --clock real" in told
