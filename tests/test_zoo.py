@@ -1,5 +1,6 @@
 """The bundles that ship: whole, and like the recordings they were trained on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.models.recordings.recording import Recording, with_lead
 from spikeloop.models.recordings.simulated_cortex import make_cortex, respond
 from spikeloop.models.recordings.windows import hold_out
+from spikeloop.streamer.commands.main import main
 from spikeloop.streamer.source import open_source
 
 
@@ -99,3 +101,12 @@ def test_a_decoder_trained_on_the_motor_cortex_bundle_reads_the_real_one(data_fo
         found.append(r_squared(held_out.conditions[0], decode(decoder, held_out.counts[0])))
     real, synthetic = found
     assert np.all(synthetic >= 0.9 * real)
+
+
+def test_a_kalman_filter_moves_the_cursor_of_the_simulated_cortex_to_nearly_every_target(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["closedloop", "--json"])  # as it comes: the simulated user, 64 center-out trials
+    assert ended.value.code == 0
+    (kalman,) = json.loads(capsys.readouterr().out)["decoders"]
+    assert kalman["closed_loop"]["trials"] == 64
+    assert kalman["closed_loop"]["success_rate"]["value"] >= 0.95
