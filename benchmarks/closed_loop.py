@@ -14,7 +14,7 @@ from spikeloop.exporters.drawing import MODEL, REAL, new_figure
 from spikeloop.streamer.closedloop.comparison import Setup, open_simulated, run_comparison
 from spikeloop.streamer.closedloop.figures import Estimate, Figures, figures_of, seconds_to_target
 from spikeloop.streamer.closedloop.perturbations import parse_perturbation
-from spikeloop.streamer.closedloop.record import Moment, SessionRecord, Trial
+from spikeloop.streamer.closedloop.record import SessionRecord, Trial
 from spikeloop.streamer.closedloop.session import Plan
 from spikeloop.streamer.closedloop.tasks import CenterOut
 
@@ -42,12 +42,6 @@ class Case:
     decoder: str = "kalman"
     plan: Plan = field(default_factory=Plan)
     units: int | None = None
-
-
-class Unseen:
-    """Shows a session to nobody."""
-
-    def show(self, moment: Moment) -> None: ...
 
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
@@ -109,7 +103,7 @@ def _run(case: Case, seed: int) -> SessionRecord:
     setup = Setup(
         BUNDLE, read_bundle(BUNDLE), "simulated", (case.decoder,), replace(case.plan, seed=seed), units=case.units
     )
-    (run,) = run_comparison(setup, open_simulated, lambda decoder, seed: Unseen())
+    (run,) = run_comparison(setup, open_simulated)
     if run.record.failure:
         raise SystemExit(f"{case}: {run.record.failure}")
     return replace(run.record, blocks=())  # which nobody needs in another process

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from spikeloop.streamer.loop import Step
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["CountFormat", "LslSink", "Provenance", "check_name_is_free", "import_pylsl"]
+__all__ = ["CountFormat", "LslSink", "Provenance", "check_name_is_free", "import_pylsl", "open_outlet"]
 
 CountFormat = Literal["float32", "int16", "int8"]
 
@@ -108,6 +108,43 @@ def check_name_is_free(name: str) -> None:
             f"a stream named {found[0].name()!r} is already on the network (from {found[0].hostname()}); stop it,"
             " or take another name with --name"
         )
+
+
+def open_outlet(
+    name: str, kind: str, channels: Sequence[tuple[str, str]], rate_hz: float = 0.0, form: str = "float32"
+) -> "pylsl.StreamOutlet":
+    """Open an LSL stream; it closes when nothing refers to it.
+
+    Parameters
+    ----------
+    kind, form : LSL's type and channel format
+    channels : label and unit of each
+    rate_hz : 0 for an irregular one
+
+    Raises
+    ------
+    BadInputError
+        If the name is on the network already.
+    FailureError
+        If pylsl or liblsl is missing, or LSL can't open the stream.
+    """
+    lsl = import_pylsl()
+    others = lsl.resolve_byprop("name", name, timeout=LOOK_FOR_NAMESAKES_S)
+    if others:
+        raise BadInputError(
+            f"a stream named {name!r} is already on the network (from {others[0].hostname()}); stop its session, or"
+            " take another name with --name"
+        )
+    info = lsl.StreamInfo(name, kind, len(channels), rate_hz, form, f"spikeloop-{platform.node()}-{name}")
+    described = info.desc().append_child("channels")
+    for label, unit in channels:
+        channel = described.append_child("channel")
+        channel.append_child_value("label", label).append_child_value("unit", unit)
+        channel.append_child_value("type", kind.lower())
+    try:
+        return lsl.StreamOutlet(info)
+    except RuntimeError as error:
+        raise FailureError(f"LSL could not open {name!r} ({error}); stop other programs that use LSL") from error
 
 
 class LslSink:

@@ -115,12 +115,14 @@ class Run:
 OpenLoop = Callable[[Setup, str, int], AbstractContextManager[Loop]]  # for a decoder and a seed
 
 
-def run_comparison(setup: Setup, open_loop: OpenLoop, watch: Callable[[str, int], Watcher]) -> Iterator[Run]:
+def run_comparison(
+    setup: Setup, open_loop: OpenLoop, watch: Callable[[str, int], Watcher] | None = None
+) -> Iterator[Run]:
     """Run every session, seed after seed, each with all decoders; one that fails doesn't end the others.
 
     Parameters
     ----------
-    watch : called before each session, with its decoder and seed
+    watch : called before each session, with its decoder and seed, for who is shown it besides
 
     Raises
     ------
@@ -129,10 +131,10 @@ def run_comparison(setup: Setup, open_loop: OpenLoop, watch: Callable[[str, int]
     """
     for seed in setup.seeds:
         for decoder in setup.decoders:
-            watcher = watch(decoder, seed)
+            watchers = (watch(decoder, seed),) if watch is not None else ()
             with open_loop(setup, decoder, seed) as loop:
                 plan = dataclasses.replace(setup.plan, seed=seed)
-                record = run_session(plan, loop.brain, loop.user, loop.decoder, (watcher, *loop.watchers))
+                record = run_session(plan, loop.brain, loop.user, loop.decoder, (*watchers, *loop.watchers))
             yield Run(decoder, seed, record, loop.report())
             if record.interrupted:
                 return

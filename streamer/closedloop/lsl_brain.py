@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.brain import Intention
-from spikeloop.streamer.closedloop.outlets import INTENTION, open_outlet
-from spikeloop.streamer.lsl import check_name_is_free, import_pylsl
+from spikeloop.streamer.closedloop.outlets import INTENTION
+from spikeloop.streamer.lsl import check_name_is_free, import_pylsl, open_outlet
 from spikeloop.streamer.lsl_spikes import LslSpikes
 from spikeloop.streamer.session import Device
 

@@ -2,22 +2,20 @@
 
 import json
 import math
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.closedloop.record import BlockName, Moment
 from spikeloop.streamer.closedloop.tasks import Target
-from spikeloop.streamer.lsl import LINGER_S, LOOK_FOR_NAMESAKES_S, import_pylsl
+from spikeloop.streamer.lsl import LINGER_S, MARKERS, open_outlet
 
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["CURSOR", "INTENTION", "MARKERS", "SessionOutlets", "open_outlet"]
+__all__ = ["CURSOR", "INTENTION", "SessionOutlets"]
 
-INTENTION, MARKERS, CURSOR = "-Intention", "-Markers", "-Cursor"  # appended to the name of the counts
+INTENTION, CURSOR = "-Intention", "-Cursor"  # appended to the name of the counts
 BLOCKS: tuple[BlockName, ...] = ("calibration", "before recalibration", "closed loop")  # by their numbers
 CURSOR_CHANNELS = (
     ("position x", "cm"),
@@ -30,43 +28,6 @@ CURSOR_CHANNELS = (
     ("block", "number"),
 )
 NO_TARGET = (math.nan, math.nan, math.nan)
-
-
-def open_outlet(
-    name: str, kind: str, channels: Sequence[tuple[str, str]], rate_hz: float = 0.0, form: str = "float32"
-) -> "pylsl.StreamOutlet":
-    """Open an LSL stream; it closes when nothing refers to it.
-
-    Parameters
-    ----------
-    kind, form : LSL's type and channel format
-    channels : label and unit of each
-    rate_hz : 0 for an irregular one
-
-    Raises
-    ------
-    BadInputError
-        If the name is on the network already.
-    FailureError
-        If pylsl or liblsl is missing, or LSL can't open the stream.
-    """
-    lsl = import_pylsl()
-    others = lsl.resolve_byprop("name", name, timeout=LOOK_FOR_NAMESAKES_S)
-    if others:
-        raise BadInputError(
-            f"a stream named {name!r} is already on the network (from {others[0].hostname()}); stop its session, or"
-            " take another name with --name"
-        )
-    info = lsl.StreamInfo(name, kind, len(channels), rate_hz, form, f"spikeloop-{platform.node()}-{name}")
-    described = info.desc().append_child("channels")
-    for label, unit in channels:
-        channel = described.append_child("channel")
-        channel.append_child_value("label", label).append_child_value("unit", unit)
-        channel.append_child_value("type", kind.lower())
-    try:
-        return lsl.StreamOutlet(info)
-    except RuntimeError as error:
-        raise FailureError(f"LSL could not open {name!r} ({error}); stop other programs that use LSL") from error
 
 
 class SessionOutlets:

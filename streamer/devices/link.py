@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from spikeloop.streamer.health import Durations
 from spikeloop.streamer.mqtt.address import MqttAddress, tls_context
 from spikeloop.streamer.mqtt.connection import (
     ANSWER_WITHIN_S,
+    AT_ONCE,
     QUIET,
     SubscriptionRefusedError,
     explain,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceLink", "LinkReport"]
 
-NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a small message may wait 40 ms for an acknowledgement
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0  # from a lost connection to the next attempt
 MOST_WAITING = 1000  # messages, for a device that falls behind
 
@@ -134,7 +133,7 @@ class DeviceLink:
         return import_aiomqtt().Client(
             address.host, address.port, username=address.user or None, password=address.password or None,
             tls_context=tls_context(address), timeout=ANSWER_WITHIN_S,
-            max_queued_incoming_messages=MOST_WAITING, socket_options=(NO_DELAY,), logger=QUIET,
+            max_queued_incoming_messages=MOST_WAITING, socket_options=(AT_ONCE,), logger=QUIET,
         )  # fmt: skip
 
     async def _listen(self, client: "aiomqtt.Client") -> None:

@@ -12,7 +12,15 @@ from spikeloop.streamer.mqtt.address import PASSWORD, MqttAddress
 if TYPE_CHECKING:
     import aiomqtt
 
-__all__ = ["ANSWER_WITHIN_S", "SubscriptionRefusedError", "explain", "import_aiomqtt", "open_client", "subscribe"]
+__all__ = [
+    "ANSWER_WITHIN_S",
+    "AT_ONCE",
+    "SubscriptionRefusedError",
+    "explain",
+    "import_aiomqtt",
+    "open_client",
+    "subscribe",
+]
 
 ANSWER_WITHIN_S = 5.0
 KEEP_ALIVE_S = 10  # of silence; the broker sends the last will after one and a half of it

@@ -103,7 +103,7 @@ def test_what_cannot_be_is_told_before_anything_runs(path, options, clock, messa
 
 def test_a_decoder_over_lsl_may_have_what_happens_behind_it(path):
     perturbations = tuple(map(parse_perturbation, ("rotation:30", "latency:100")))
-    opener(setup_of(path, ("lsl:mine",), perturbations=perturbations, calibration_s=0), "real")
+    assert opener(setup_of(path, ("lsl:mine",), perturbations=perturbations, calibration_s=0), "real") is open_real
 
 
 @pytest.mark.parametrize(

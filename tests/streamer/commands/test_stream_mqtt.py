@@ -2,16 +2,12 @@
 
 import json
 import signal
-import threading
 import time
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
-import paho.mqtt.client as paho
 import pylsl
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from spikeloop.exporters.bundle import read_bundle
 from spikeloop.models.recordings.condition import Condition
@@ -19,44 +15,12 @@ from spikeloop.streamer.mqtt.payloads import decode_spikes
 from spikeloop.streamer.source import open_source
 from tests.streamer.commands.test_stream import fails, gone
 from tests.streamer.mqtt.broker import BROKERS, Mosquitto, free_port
-from tests.streamer.mqtt.stand_ins import wait_until
+from tests.streamer.mqtt.stand_ins import Device, wait_until
 from tests.streamer.test_lsl import CONNECTING_S, CONSUMER, bin_numbers, own_node, received, report
 from tests.tiny import tiny_bundle, tiny_generator, tiny_stream_bundle
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
 UNITS, BIN_S, STEP_BINS = 8, 0.001, 5
-
-
-class Device:
-    """Subscribes to all that a stream tells, and sends to it."""
-
-    def __init__(self, port: int, stream: str) -> None:
-        self._port, self._prefix = port, f"spikeloop/{stream}/"
-        self._received: list[tuple[str, bytes]] = []
-        self._subscribed = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = self._subscribe
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = lambda _, __, message: self._received.append((message.topic, bytes(message.payload)))
-
-    def __enter__(self) -> Self:
-        self._client.connect("127.0.0.1", self._port)
-        self._client.loop_start()
-        assert self._subscribed.wait(10)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _subscribe(self, *_: object) -> None:
-        self._client.subscribe(f"{self._prefix}#", 1)
-
-    def send(self, topic: str, payload: str) -> None:
-        self._client.publish(self._prefix + topic, payload)
-
-    def payloads(self, topic: str) -> list[bytes]:
-        return [payload for found, payload in list(self._received) if found == self._prefix + topic]
 
 
 @pytest.fixture(params=BROKERS)
@@ -96,7 +60,7 @@ def states(device: Device) -> list[str]:
 def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, quiet_path, stream_name, tmp_path):
     names = {end: f"{stream_name}{end}" for end in ("", "-Events", "-Condition")}
     consumers = {end: start(name, 30, tmp_path / f"{name}.npz", script=CONSUMER) for end, name in names.items()}
-    with Device(broker.port, stream_name) as device:
+    with Device(broker.port, stream=stream_name) as device:
         stream = start(
             "stream", quiet_path, "--name", stream_name, "--mqtt", broker.url, "--step-bins", STEP_BINS,
             "--duration", 4, "--start-delay", CONNECTING_S, "--json",
@@ -151,7 +115,7 @@ def test_a_paused_stream_leaves_a_gap_and_goes_on_with_the_same_spikes(
     start, broker, bundle_path, stream_name, tmp_path
 ):
     consumer = start(stream_name, 30, tmp_path / "got.npz", script=CONSUMER)
-    with Device(broker.port, stream_name) as device:
+    with Device(broker.port, stream=stream_name) as device:
         stream = start(
             "stream", bundle_path, "--name", stream_name, "--mqtt", broker.url, "--seed", 3,
             "--duration", 3, "--start-delay", CONNECTING_S, "--json",
@@ -179,7 +143,7 @@ def test_conditions_over_mqtt_drive_a_stream_and_are_told_with_the_stimulus(
 ):
     condition = f"{stream_name}-Condition"
     consumers = {name: start(name, 30, tmp_path / f"{name}.npz", script=CONSUMER) for name in (stream_name, condition)}
-    with Device(mosquitto.port, stream_name) as device:
+    with Device(mosquitto.port, stream=stream_name) as device:
         stream = start(
             "stream", driven_path, "--name", stream_name, "--mqtt", mosquitto.url, "--condition", "mqtt",
             "--duration", 3, "--start-delay", CONNECTING_S, "--json",
@@ -204,7 +168,7 @@ def test_conditions_over_mqtt_drive_a_stream_and_are_told_with_the_stimulus(
 
 
 def test_the_monitor_beside_tells_its_figures_over_mqtt(start, mosquitto, bundle_path, stream_name):
-    with Device(mosquitto.port, stream_name) as device:
+    with Device(mosquitto.port, stream=stream_name) as device:
         stream = start("stream", bundle_path, "--name", stream_name, "--mqtt", mosquitto.url, "--monitor", "--json")
         assert wait_until(lambda: len(device.payloads("monitor")) > 2, 30)
         stream.send_signal(signal.SIGINT)
@@ -252,7 +216,7 @@ def test_without_mqtt_there_are_neither_markers_nor_a_channel_of_the_stimulus(st
 
 
 def test_a_stimulus_leaves_its_artefact_on_the_voltage_of_the_spikes(start, mosquitto, quiet_path, stream_name):
-    with Device(mosquitto.port, stream_name) as device:
+    with Device(mosquitto.port, stream=stream_name) as device:
         stream = start(
             "stream", quiet_path, "--name", stream_name, "--mqtt", mosquitto.url, "--step-bins", STEP_BINS,
             "--broadband", "--channels", 4, "--start-delay", CONNECTING_S, "--duration", 3, "--json",
@@ -277,7 +241,7 @@ def test_a_session_in_real_time_tells_its_screen(start, mosquitto, tmp_path, str
     path = tmp_path / "loop"
     velocity = (Condition("velocity x", "cm/s", -60.0, 60.0), Condition("velocity y", "cm/s", -60.0, 60.0))
     tiny_stream_bundle(path, 4, velocity, bin_size_s=0.02)
-    with Device(mosquitto.port, stream_name) as device:
+    with Device(mosquitto.port, stream=stream_name) as device:
         session = start(
             "closedloop", "--bundle", path, "--clock", "real", "--name", stream_name, "--decoder", "oracle",
             "--calibration", 0, "--trials", 1, "--mqtt", mosquitto.url, "--json",

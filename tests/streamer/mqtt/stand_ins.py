@@ -61,6 +61,7 @@ class Device:
     Parameters
     ----------
     topics : last levels, that it subscribes to
+    stream : name of the stream
     echoes : whether it answers each message of `spikes`
 
     Attributes
@@ -68,8 +69,8 @@ class Device:
     received : (topic's last level, payload, retained, time.monotonic()) of all that came
     """
 
-    def __init__(self, port: int, topics: Sequence[str] = ("#",), echoes: bool = False) -> None:
-        self._prefix, self._topics = "spikeloop/test/", topics
+    def __init__(self, port: int, topics: Sequence[str] = ("#",), echoes: bool = False, stream: str = "test") -> None:
+        self._prefix, self._topics = f"spikeloop/{stream}/", topics
         self._echoes = echoes
         self.received: list[tuple[str, bytes, bool, float]] = []
         self._subscribed = threading.Event()
