@@ -21,7 +21,7 @@ from spikeloop.streamer.closedloop.tasks import CenterOut
 BUNDLE, SEEDS = "m1-sim", tuple(range(5))
 DECODERS = ("oracle", "recurrent", "ridge", "wiener", "kalman", "population_vector", "chance")
 UNITS = (96, 48, 24, 12, 6)
-LATENCIES_MS, NOISES_HZ = (0, 50, 100, 200, 300), (0, 2.5, 5, 10, 20)
+LATENCIES_MS, NOISES_HZ = (0, 60, 100, 200, 300), (0, 2.5, 5, 10, 20)
 ROTATIONS, RECALIBRATE = (45, 60, 90), 64
 BINS = (1, 2, 3, 5, 8, 10, 15)
 GAINS, SMOOTHINGS = (0.5, 1.0, 1.5, 2.0, 3.0), (0.0, 0.5, 0.8, 0.9, 0.95)

@@ -84,17 +84,9 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class CenterOut:
-    """From the centre to one of the targets on a circle, each once in every round, in random order.
+class _Discs:
+    """What tasks share whose targets are discs, and the only thing that can be selected."""
 
-    Distances and holds of the order of those in Gilja et al. 2012 (Nat Neurosci 15:1752): 8 cm, 500 ms.
-    """
-
-    name: ClassVar[str] = "center-out"
-    recentres: ClassVar[bool] = True
-
-    directions: int = 8
-    distance_cm: float = 8.0
     radius_cm: float = 1.5
     extent_cm: float = 24.0
     hold_s: float = 0.5
@@ -105,18 +97,33 @@ class CenterOut:
     def choices(self) -> int | None:
         return None
 
+    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
+        away_cm = np.hypot(position_cm[0] - target.place_cm[0], position_cm[1] - target.place_cm[1])
+        return "target" if away_cm <= target.width_cm / 2 else None
+
+
+@dataclass(frozen=True)
+class CenterOut(_Discs):
+    """From the centre to one of the targets on a circle, each once in every round, in random order.
+
+    Distances and holds of the order of those in Gilja et al. 2012 (Nat Neurosci 15:1752): 8 cm, 500 ms.
+    """
+
+    name: ClassVar[str] = "center-out"
+    recentres: ClassVar[bool] = True
+
+    directions: int = 8
+    distance_cm: float = 8.0
+
     def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
         rounds = [random.permutation(self.directions) for _ in range(-(-trials // self.directions))]
         angles = np.concatenate(rounds)[:trials] * (2 * np.pi / self.directions)
         places = self.distance_cm * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         return tuple(Target((float(x), float(y)), 2 * self.radius_cm) for x, y in places)
 
-    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
-        return _disc(position_cm, target)
-
 
 @dataclass(frozen=True)
-class RandomTarget:
+class RandomTarget(_Discs):
     """From wherever the cursor stands to a target at a random place, not too near to the one before.
 
     Attributes
@@ -128,15 +135,6 @@ class RandomTarget:
     recentres: ClassVar[bool] = False
 
     nearest_cm: float = 4.0
-    radius_cm: float = 1.5
-    extent_cm: float = 24.0
-    hold_s: float = 0.5
-    timeout_s: float = 6.0
-    pause_s: float = 0.5
-
-    @property
-    def choices(self) -> int | None:
-        return None
 
     def targets(self, trials: int, random: np.random.Generator) -> tuple[Target, ...]:
         half = self.extent_cm / 2 - self.radius_cm
@@ -151,9 +149,6 @@ class RandomTarget:
             if np.hypot(*(place - places[-1])) >= self.nearest_cm:
                 places.append(place)
         return tuple(Target((float(x), float(y)), 2 * self.radius_cm) for x, y in places[1:])
-
-    def region(self, position_cm: Floats, target: Target) -> Hashable | None:
-        return _disc(position_cm, target)
 
 
 @dataclass(frozen=True)
@@ -201,8 +196,3 @@ def open_task(name: str) -> Task:
     if name not in TASKS:
         raise BadInputError(f"--task: expected {', '.join(TASKS)}; found {name!r:.80}")
     return TASKS[name]()
-
-
-def _disc(position_cm: Floats, target: Target) -> Hashable | None:
-    away_cm = np.hypot(position_cm[0] - target.place_cm[0], position_cm[1] - target.place_cm[1])
-    return "target" if away_cm <= target.width_cm / 2 else None
