@@ -1,1 +1,1 @@
-"""Learn a population from a recording, and judge the likeness."""
+"""Learn a population from a recording, and judge the similarity."""

@@ -1,4 +1,4 @@
-"""Hold Ctrl-C back over what must not be left half-done: a library's loading, a training step, a replacement."""
+"""Hold Ctrl-C back while something must not be left half-done: an import, a training step, a replacement of files."""
 
 import signal
 import threading
@@ -10,23 +10,23 @@ __all__ = ["hold_interrupts"]
 
 @contextmanager
 def hold_interrupts() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM wait; on leaving, one that came is raised as KeyboardInterrupt.
+    """Hold SIGINT and SIGTERM back inside the block; raise KeyboardInterrupt at its end if one arrived.
 
-    It takes the place of an error that was raised meanwhile: some libraries, interrupted while they load, raise
-    one of their own.
+    KeyboardInterrupt replaces an error that was raised meanwhile: some libraries that are interrupted while they are
+    imported raise one of their own.
     """
     if threading.current_thread() is not threading.main_thread():  # where no signal arrives anyway
         yield
         return
-    came: list[int] = []
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    held = {each: handler for each, handler in handlers.items() if callable(handler)}
-    for each in held:
-        signal.signal(each, lambda number, frame: came.append(number))
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda number, frame: arrived.append(number))
     try:
         yield
     finally:
-        for each, handler in held.items():
-            signal.signal(each, handler)
-        if came:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        if arrived:
             raise KeyboardInterrupt

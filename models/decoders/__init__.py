@@ -1,1 +1,1 @@
-"""Decoders that tell movement from counts bin by bin, as a closed loop asks; NumPy and SciPy only but for a network."""
+"""Decoders of movement from spike counts, bin by bin; NumPy and SciPy only but for a network."""

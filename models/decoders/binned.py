@@ -3,21 +3,24 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Decoder, Floats, check_bin, check_training, fitted
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper, check_bin, check_training, fitted
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["Binned"]
 
 
-class Binned:
-    """Shows a decoder the counts of several bins at once, and holds what it decoded until the next are full.
+class Binned(DecoderWrapper):
+    """Gives a decoder the summed counts of several bins, and holds what it decoded until the next bins are full.
 
     Cunningham et al. (2011, J. Neurophysiol. 105:1932) vary this width offline and in a closed loop.
 
     Parameters
     ----------
-    decoder : fitted on counts summed, and kinematics averaged, over runs of bins; these don't overlap
-    bins : int >= 1, a run; those left over at the end of training data are left out
+    decoder : Decoder
+        Fitted on counts summed, and kinematics averaged, over runs of bins, which don't overlap.
+    bins : int >= 1
+        Of a run; those left over at the end of training data are left out.
 
     Raises
     ------
@@ -28,7 +31,8 @@ class Binned:
     def __init__(self, decoder: Decoder, bins: int) -> None:
         if bins < 1:
             raise BadInputError(f"expected runs of 1 bin or more, found {bins}")
-        self.decoder, self.bins = decoder, bins
+        super().__init__(decoder)
+        self.bins = bins
         self._held: Floats | None = None
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Floats, check_bin, check_training, fitted
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import check_bin, check_training, fitted
 
 __all__ = ["Autoregression", "ChanceDecoder", "fit_autoregression"]
 
@@ -26,11 +27,13 @@ class ChanceDecoder:
 
     Parameters
     ----------
-    random : of the draws; a second fit doesn't begin it anew
+    random : numpy.random.Generator
+        Of the draws; a second fit doesn't begin it anew.
 
     Attributes
     ----------
-    process : as fitted, None before
+    process : Autoregression or None
+        As fitted; None before.
     """
 
     def __init__(self, random: np.random.Generator) -> None:

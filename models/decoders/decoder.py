@@ -1,22 +1,34 @@
 """What every decoder can do, and what they share."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["Decoder", "Standards", "check_bin", "check_training", "decode", "fitted", "standards_of"]
+__all__ = [
+    "Decoder",
+    "DecoderStatus",
+    "DecoderWrapper",
+    "ReportingDecoder",
+    "Standards",
+    "check_bin",
+    "check_training",
+    "decode",
+    "fitted",
+    "standards_of",
+    "status_of",
+]
 
-Counts = NDArray[Any]  # whole numbers; of fluorescence, floats
-Floats = NDArray[np.float64]
 Parameters = TypeVar("Parameters")
 
 
 class Decoder(Protocol):
-    """Learns to tell kinematics from counts, then tells them bin by bin."""
+    """Learns to decode kinematics from counts, then decodes bin by bin."""
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Learn anew, and forget every bin seen so far.
@@ -24,7 +36,8 @@ class Decoder(Protocol):
         Parameters
         ----------
         counts : array of shape (bins, units)
-        kinematics : array of shape (bins, columns), finite; in a closed loop the velocity in cm/s
+        kinematics : array of shape (bins, columns)
+            Finite; in a closed loop the velocity, cm/s.
 
         Raises
         ------
@@ -34,7 +47,16 @@ class Decoder(Protocol):
         ...
 
     def step(self, counts: Counts) -> Floats:
-        """Kinematics (columns,) of the next bin, from its counts (units,) and those of the bins before; a new array.
+        """Decode the next bin, from its counts and those of the bins before.
+
+        Parameters
+        ----------
+        counts : array of shape (units,)
+
+        Returns
+        -------
+        array of shape (columns,)
+            A new one each time.
 
         Raises
         ------
@@ -44,12 +66,77 @@ class Decoder(Protocol):
         ...
 
 
-def decode(decoder: Decoder, counts: Counts) -> Floats:
-    """Kinematics (bins, columns) of the next bins, one step after another from where the decoder stands.
+@dataclass(frozen=True)
+class DecoderStatus:
+    """What a decoder reports of itself during a session.
+
+    Attributes
+    ----------
+    live : bool, default False
+        Whether it exists only inside the loop, and can't decode the calibration block again.
+    late_answers : int, default 0
+        Bins that a decoder in another process did not answer in time.
+    invalid_answers : int, default 0
+        Samples of such a decoder that were ignored.
+    """
+
+    live: bool = False
+    late_answers: int = 0
+    invalid_answers: int = 0
+
+
+class ReportingDecoder(ABC):
+    """Base of decoders that have a status; of any other decoder it is `DecoderStatus()`."""
+
+    @property
+    @abstractmethod
+    def status(self) -> DecoderStatus: ...
+
+    @abstractmethod
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None: ...
+
+    @abstractmethod
+    def step(self, counts: Counts) -> Floats: ...
+
+
+class DecoderWrapper(ReportingDecoder):
+    """Base of what stands around another decoder; passes on its status.
 
     Parameters
     ----------
+    decoder : Decoder
+        The one inside.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    @property
+    def status(self) -> DecoderStatus:
+        """That of the decoder inside."""
+        return status_of(self.decoder)
+
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
+        """Fit the decoder inside."""
+        self.decoder.fit(counts, kinematics)
+
+
+def status_of(decoder: Decoder) -> DecoderStatus:
+    """Return a decoder's status, or the default of one that has none."""
+    return decoder.status if isinstance(decoder, ReportingDecoder) else DecoderStatus()
+
+
+def decode(decoder: Decoder, counts: Counts) -> Floats:
+    """Decode the next bins, one step after another from where the decoder stands.
+
+    Parameters
+    ----------
+    decoder : Decoder
     counts : array of shape (bins, units)
+
+    Returns
+    -------
+    array of shape (bins, columns)
 
     Raises
     ------
@@ -67,8 +154,10 @@ class Standards:
 
     Attributes
     ----------
-    mean, scale : arrays (units,), of counts; the scale of units that never vary is 1
-    offset : array (columns,), the mean kinematics
+    mean, scale : arrays of shape (units,)
+        Of counts; the scale of units that never vary is 1.
+    offset : array of shape (columns,)
+        The mean kinematics.
     """
 
     mean: Floats
@@ -109,7 +198,7 @@ def check_training(counts: Counts, kinematics: NDArray[np.floating]) -> None:
     finite = np.isfinite(kinematics).all(axis=1)
     if not finite.all():
         raise BadInputError(
-            f"expected finite kinematics, found NaN or infinity in {np.count_nonzero(~finite)} of {len(finite)} bins;"
+            f"expected finite kinematics, found NaN or infinity in {np.count_nonzero(~finite)} of {len(counts)} bins;"
             " leave these bins out"
         )
 

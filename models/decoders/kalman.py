@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Floats, check_bin, fitted, standards_of
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import check_bin, fitted, standards_of
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["KalmanDecoder", "SteadyFilter", "fit_kalman"]
@@ -20,9 +21,12 @@ class SteadyFilter:
 
     Attributes
     ----------
-    mean, scale : arrays (units,) that standardise counts
-    offset : array (columns,), the mean kinematics
-    carry : array of shape (columns, columns), (1 - gain observation) transition
+    mean, scale : arrays of shape (units,)
+        Standardise counts.
+    offset : array of shape (columns,)
+        The mean kinematics.
+    carry : array of shape (columns, columns)
+        (1 - gain observation) transition.
     gain : array of shape (columns, units)
     """
 
@@ -38,7 +42,8 @@ class KalmanDecoder:
 
     Attributes
     ----------
-    filter : as fitted, None before
+    filter : SteadyFilter or None
+        As fitted; None before.
     """
 
     def __init__(self) -> None:
@@ -69,7 +74,12 @@ def fit_kalman(counts: Counts, kinematics: NDArray[np.floating]) -> SteadyFilter
     Parameters
     ----------
     counts : array of shape (bins, units)
-    kinematics : array of shape (bins, columns), e.g. position and velocity
+    kinematics : array of shape (bins, columns)
+        E.g. position and velocity.
+
+    Returns
+    -------
+    SteadyFilter
 
     Raises
     ------

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Floats, check_bin, check_training, fitted
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import check_bin, check_training, fitted
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["PopulationVectorDecoder", "Tuning", "fit_tuning"]
@@ -21,10 +22,13 @@ class Tuning:
 
     Attributes
     ----------
-    baseline : array (units,), counts per bin at rest
-    modulation : array (units,), counts per bin and cm/s
-    preferred : array of shape (units, 2), unit vectors; zero where the modulation is
-    tuned : array (units,) of bool, whether the regression is significant
+    baseline : array of shape (units,), counts per bin
+        At rest.
+    modulation : array of shape (units,), counts per bin and cm/s
+    preferred : array of shape (units, 2)
+        Unit vectors; zero where the modulation is.
+    tuned : array of shape (units,), bool
+        Whether the regression is significant.
     """
 
     baseline: Floats
@@ -42,11 +46,13 @@ class PopulationVectorDecoder:
 
     Parameters
     ----------
-    history_bins : int >= 1, of the boxcar; bins before the first are taken to hold the mean count
+    history_bins : int >= 1, default 10
+        Of the boxcar; bins before the first count as holding the mean.
 
     Attributes
     ----------
-    tuning : as fitted, None before
+    tuning : Tuning or None
+        As fitted; None before.
 
     Raises
     ------
@@ -88,6 +94,10 @@ def fit_tuning(counts: Counts, velocity: NDArray[np.floating]) -> Tuning:
     ----------
     counts : array of shape (bins, units)
     velocity : array of shape (bins, 2)
+
+    Returns
+    -------
+    Tuning
 
     Raises
     ------

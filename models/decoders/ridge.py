@@ -7,13 +7,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Floats, check_bin, fitted, standards_of
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import check_bin, fitted, standards_of
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["PENALTIES", "WIENER_PENALTIES", "Regression", "RidgeDecoder", "fit_ridge"]
 
 HISTORY_BINS = 10
-FOLDS = 5  # contiguous: neighbouring bins are too alike to be told to different sides
+FOLDS = 5  # contiguous: neighbouring bins are too alike to stand on both sides
 PENALTIES = tuple(np.logspace(-4, 2, 13).tolist())  # per training bin, of standardised counts
 WIENER_PENALTIES = (1e-9,)  # least squares; silent units and copies of units get no weight or share it
 
@@ -24,10 +25,13 @@ class Regression:
 
     Attributes
     ----------
-    mean : array (units,) of counts in training
-    weights : array of shape (history_bins, units, columns), oldest bin first
-    intercept : array (columns,)
-    penalties : array (columns,), as chosen, per training bin
+    mean : array of shape (units,)
+        Of counts in training.
+    weights : array of shape (history_bins, units, columns)
+        Oldest bin first.
+    intercept : array of shape (columns,)
+    penalties : array of shape (columns,)
+        As chosen, per training bin.
     """
 
     mean: Floats
@@ -44,12 +48,14 @@ class RidgeDecoder:
 
     Parameters
     ----------
-    history_bins : int >= 1
-    penalties : per training bin, of standardised counts, to choose from; above 0
+    history_bins : int >= 1, default 10
+    penalties : sequence of float > 0
+        To choose from; per training bin, of standardised counts.
 
     Attributes
     ----------
-    regression : as fitted, None before
+    regression : Regression or None
+        As fitted; None before.
 
     Raises
     ------
@@ -92,7 +98,13 @@ def fit_ridge(
     ----------
     counts : array of shape (bins, units)
     kinematics : array of shape (bins, columns)
-    penalties : per training bin, of standardised counts
+    history_bins : int >= 1
+    penalties : sequence of float > 0
+        Per training bin, of standardised counts.
+
+    Returns
+    -------
+    Regression
 
     Raises
     ------
@@ -129,7 +141,7 @@ def _cross_validated(histories: Floats, targets: Floats, penalties: Floats) -> N
         return np.zeros(targets.shape[1], np.intp)
     blocks = list(zip(np.array_split(histories, FOLDS), np.array_split(targets, FOLDS), strict=True))
     squares = [(one.T @ one, one.T @ other) for one, other in blocks]
-    gram, product = (np.sum(each, axis=0) for each in zip(*squares, strict=True))
+    gram, product = (np.sum(parts, axis=0) for parts in zip(*squares, strict=True))
     errors = np.zeros((len(penalties), targets.shape[1]))
     for (tested, truth), (own_gram, own_product) in zip(blocks, squares, strict=True):
         solutions = _solve(gram - own_gram, product - own_product, penalties * (len(targets) - len(truth)))

@@ -5,13 +5,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.decoder import Counts, Decoder, Floats
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["Shaped"]
 
 
-class Shaped:
+class Shaped(DecoderWrapper):
     """u(t) = smoothing u(t - 1) + (1 - smoothing) gain decoded(t), from u = 0 on.
 
     The decoder dynamics of Willett et al. (2019, Sci. Rep. 9:8881), who vary both with one decoder. Smoothing leaves
@@ -19,9 +20,12 @@ class Shaped:
 
     Parameters
     ----------
-    decoder : of velocity
-    gain : 0 or more; 1 leaves speeds as decoded
-    smoothing : from 0, none, to below 1; its time constant is bin size / -log(smoothing)
+    decoder : Decoder
+        Of velocity.
+    gain : float >= 0, default 1
+        1 leaves speeds as decoded.
+    smoothing : float from 0 to below 1, default 0
+        0 is none; its time constant is bin size / -log(smoothing).
 
     Raises
     ------
@@ -34,12 +38,13 @@ class Shaped:
             raise BadInputError(
                 f"expected a gain of 0 or more and a smoothing from 0 to below 1, found {gain:g} and {smoothing:g}"
             )
-        self.decoder, self.gain, self.smoothing = decoder, gain, smoothing
+        super().__init__(decoder)
+        self.gain, self.smoothing = gain, smoothing
         self._velocity: Floats = np.zeros(1)  # of any number of columns
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder, and begin at rest."""
-        self.decoder.fit(counts, kinematics)
+        super().fit(counts, kinematics)
         self._velocity = np.zeros(1)
 
     def step(self, counts: Counts) -> Floats:

@@ -3,17 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeloop.models.measures.likeness import Likeness, distances, statistics_of
+from spikeloop.models.arrays import Blocks, Floats, Windows, join_windows
+from spikeloop.models.measures.similarity import Similarity, distances, statistics_of
 
 __all__ = ["BOOTSTRAPS", "bootstrap_intervals"]
 
-Windows = NDArray[Any]  # uint8; of fluorescence, float32
-Floats = NDArray[np.float64]
 
 BOOTSTRAPS = 40
 LEAST_BOOTSTRAPS = 30  # that must differ, for an interval
@@ -21,13 +18,13 @@ CONFIDENCE = 0.95
 
 
 def bootstrap_intervals(
-    likeness: Sequence[Likeness],
-    sampled: Windows,
-    training: Windows,
-    held_out: Windows,
+    similarity: Sequence[Similarity],
+    sampled: Blocks,
+    training: Blocks,
+    held_out: Blocks,
     random: np.random.Generator,
     on_progress: Callable[[], None] = lambda: None,
-) -> tuple[Likeness, ...]:
+) -> tuple[Similarity, ...]:
     """Verdicts with the 95 % bootstrap interval of each E / F.
 
     Whole blocks are drawn with replacement from all three, since windows of one repeat are alike, and as many windows
@@ -36,36 +33,42 @@ def bootstrap_intervals(
 
     Parameters
     ----------
-    sampled, training, held_out : arrays of shape (blocks, windows, bins, units)
+    sampled, training, held_out : arrays of shape (blocks, windows, bins, units), or sequences of blocks
     on_progress : called after each of `BOOTSTRAPS` draws
     """
-    windows = held_out.shape[0] * held_out.shape[1]
+    windows = sum(map(len, held_out))
     drawn = []
     for _ in range(BOOTSTRAPS):
-        truth, model, floor = (_draw_blocks(each, windows, random) for each in (held_out, sampled, training))
+        truth, model, floor = (_draw_blocks(blocks, windows, random) for blocks in (held_out, sampled, training))
         statistics = statistics_of(truth)
         errors, floors = distances(statistics, model), distances(statistics, floor)
         drawn.append({name: _log_ratio(errors[name], floors[name]) for name in statistics})
         on_progress()
-    return tuple(_with_interval(each, np.array([draw[each.statistic] for draw in drawn])) for each in likeness)
+    return tuple(
+        _with_interval(measured, np.array([draw[measured.statistic] for draw in drawn])) for measured in similarity
+    )
 
 
-def _draw_blocks(blocks: Windows, windows: int, random: np.random.Generator) -> Windows:
+def _draw_blocks(blocks: Blocks, windows: int, random: np.random.Generator) -> Windows:
     """So many windows in whole blocks, with replacement; of the last block what is needed."""
-    chosen = random.integers(len(blocks), size=-(-windows // blocks.shape[1]))
-    return blocks[chosen].reshape(-1, *blocks.shape[2:])[:windows]
+    numbers = np.array([len(block) for block in blocks])
+    chosen = random.integers(len(blocks), size=-(-windows // int(numbers.min())))
+    if isinstance(blocks, np.ndarray):
+        return join_windows(blocks[chosen])[:windows]
+    used = 1 + int(np.searchsorted(np.cumsum(numbers[chosen]), windows))
+    return join_windows([blocks[number] for number in chosen[:used]])[:windows]
 
 
 def _log_ratio(error: float, floor: float) -> float:
     return math.log(error / floor) if error > 0 and floor > 0 else math.nan
 
 
-def _with_interval(likeness: Likeness, logs: Floats) -> Likeness:
+def _with_interval(similarity: Similarity, logs: Floats) -> Similarity:
     """NaN where too many draws of a sparse population differ in nothing."""
     logs = logs[np.isfinite(logs)]
     if len(logs) < LEAST_BOOTSTRAPS:
-        return likeness
+        return similarity
     tail = 100 * (1 - CONFIDENCE) / 2
     low, middle, high = np.percentile(logs, [tail, 50, 100 - tail])
-    ratio = likeness.ratio
-    return replace(likeness, low=float(ratio * np.exp(low - middle)), high=float(ratio * np.exp(high - middle)))
+    ratio = similarity.ratio
+    return replace(similarity, low=float(ratio * np.exp(low - middle)), high=float(ratio * np.exp(high - middle)))

@@ -1,21 +1,22 @@
-"""Memorisation: does a model give back the windows that it was trained on?
+"""Memorisation: whether a model reproduces the windows that it was trained on.
 
 A model that learned the population lies as near to held-out windows as to those of its training; one that
-learned its training windows by heart lies nearer to these. (A test of two distances, as that of Meehan, Chaudhuri
+memorised its training windows lies nearer to these. (A test of two distances, as that of Meehan, Chaudhuri
 and Dasgupta, AISTATS 2020, which compares distances of model and held-out windows to training.)
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+from spikeloop.models.arrays import Windows
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["exact_duplicates", "known_windows", "memorisation_auc", "nearest_distances"]
 
-Windows = NDArray[np.uint8]
 
 ROWS = 1024  # windows compared at once
 
@@ -48,7 +49,7 @@ def nearest_distances(windows: Windows, others: Windows) -> NDArray[np.float64]:
     # float32 holds sums of small integers exactly up to 2**24
     largest = int(max(windows.max(initial=0), others.max(initial=0)))
     exact = np.float32 if largest**2 * windows[0].size < 2**24 else np.float64
-    flat, other = (each.reshape(len(each), -1).astype(exact) for each in (windows, others))
+    flat, other = (those.reshape(len(those), -1).astype(exact) for those in (windows, others))
     other_norm = np.square(other).sum(axis=1)
     nearest = np.empty(len(flat))
     for start in range(0, len(flat), ROWS):
@@ -57,8 +58,8 @@ def nearest_distances(windows: Windows, others: Windows) -> NDArray[np.float64]:
     return nearest
 
 
-def known_windows(counts: NDArray[np.uint8], window_bins: int) -> frozenset[bytes]:
-    """Digests of every window with any spike, at every place of a recording (repeats, bins, units)."""
+def known_windows(counts: Iterable[NDArray[np.uint8]], window_bins: int) -> frozenset[bytes]:
+    """Digests of every window with any spike, at every place of a recording's repeats, (bins, units) each."""
     known = set()
     for repeat in counts:
         for start in range(len(repeat) - window_bins + 1):
@@ -75,4 +76,4 @@ def exact_duplicates(sampled: Windows, known: frozenset[bytes]) -> float:
 
 
 def _digest(window: NDArray[np.uint8]) -> bytes:
-    return blake2b(np.ascontiguousarray(window), digest_size=12).digest()
+    return blake2b(np.ascontiguousarray(window).data, digest_size=12).digest()

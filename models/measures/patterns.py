@@ -34,7 +34,15 @@ class PatternComparison:
 
 
 def pattern_codes(windows: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """A number for each 0/1 window, (windows,), equal where windows are.
+    """Encode each 0/1 window as a number; equal windows have equal numbers.
+
+    Parameters
+    ----------
+    windows : array of shape (windows, bins, units)
+
+    Returns
+    -------
+    array of shape (windows,), int64
 
     Raises
     ------
@@ -64,7 +72,7 @@ def compare_patterns(
         `truth` in great number; `fresh` are other true windows, of which as many are taken as sampled ones.
     """
     fresh = fresh[: len(sampled)]
-    codes = {name: pattern_codes(each) for name, each in (("sampled", sampled), ("fresh", fresh))}
+    codes = {name: pattern_codes(windows) for name, windows in (("sampled", sampled), ("fresh", fresh))}
     true, known = np.unique(pattern_codes(truth)), np.unique(pattern_codes(training))
     return PatternComparison(
         entropy=entropy_bits(sampled),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.arrays import join_bins
+
 __all__ = ["PublishedErrors", "published_errors"]
 
 MAX_LAG = 10  # bins, as published
@@ -39,7 +41,7 @@ class PublishedErrors:
 
 
 def published_errors(sampled: NDArray[np.uint8], recorded: NDArray[np.uint8]) -> PublishedErrors:
-    """The seven errors of sampled windows against recorded ones.
+    """Compute the seven errors of sampled windows against recorded ones.
 
     Parameters
     ----------
@@ -52,9 +54,9 @@ def published_errors(sampled: NDArray[np.uint8], recorded: NDArray[np.uint8]) ->
 def _statistics(windows: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ...]:
     """In the order of `PublishedErrors`."""
     units = windows.shape[2]
-    joined = windows.reshape(-1, units).astype(np.float64)
+    joined = join_bins(windows).astype(np.float64)
     covariance = np.atleast_2d(np.cov(joined.T))
-    early, late = (each - each.mean(axis=0) for each in (joined[:-1], joined[1:]))
+    early, late = (part - part.mean(axis=0) for part in (joined[:-1], joined[1:]))
     lagged = early.T @ late / (len(early) - 1)
     population = np.bincount(joined.sum(axis=1).astype(np.int64), minlength=int(windows.max()) * units + 1)
     return (

@@ -1,4 +1,4 @@
-"""How a population answers a repeated stimulus: its PSTHs, and what its units share beyond them.
+"""Responses to a repeated stimulus: PSTHs, and the noise correlations of units about them.
 
 Counts are (repeats, bins, units); bin t of every repeat saw the same moment of the stimulus.
 """
@@ -8,26 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import FLOOR_DRAWS, MOST_DRAWS, Likeness
+from spikeloop.models.measures.distances import pairs, rms_difference
+from spikeloop.models.measures.similarity import FLOOR_DRAWS, MOST_DRAWS, Similarity
 from spikeloop.models.measures.statistics import pairwise_covariance
 
 __all__ = [
-    "ResponseLikeness",
+    "ResponseSimilarity",
     "noise_correlation",
     "noise_covariance",
     "psth",
     "psth_correlation",
     "psth_reliability",
-    "response_likeness",
+    "response_similarity",
 ]
 
 Repeats = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ResponseLikeness:
+class ResponseSimilarity:
     """How alike a model's responses and held-out ones are, as many repeats of each.
 
     Attributes
@@ -42,7 +43,7 @@ class ResponseLikeness:
     repeats: int
     psth_correlation: float
     psth_reachable: float
-    noise_correlation: Likeness
+    noise_correlation: Similarity
 
 
 def psth(counts: Repeats) -> Floats:
@@ -148,9 +149,9 @@ def noise_correlation(counts: Repeats) -> Floats:
     return correlation
 
 
-def response_likeness(
+def response_similarity(
     model: Repeats, training: Repeats, held_out: Repeats, random: np.random.Generator
-) -> ResponseLikeness:
+) -> ResponseSimilarity:
     """Judge a model's responses by repeats that it never saw, at equal numbers of repeats.
 
     Parameters
@@ -166,38 +167,30 @@ def response_likeness(
     """
     size = len(held_out)
     _require_repeats(held_out)
-    for name, each in (("the model", model), ("training", training)):
-        if len(each) < size or each.shape[1:] != held_out.shape[1:]:
+    for name, counts in (("the model", model), ("training", training)):
+        if len(counts) < size or counts.shape[1:] != held_out.shape[1:]:
             raise BadInputError(
                 f"expected at least {size} repeats of {held_out.shape[1:]} (bins, units) of {name}, as are held out;"
-                f" found {each.shape}"
+                f" found {counts.shape}"
             )
-    truth = _pairs(noise_correlation(held_out))
+    truth = pairs(noise_correlation(held_out))
     modelled = [model[draw * size : (draw + 1) * size] for draw in range(min(MOST_DRAWS, len(model) // size))]
-    correlations, errors = zip(*(_compare(each, held_out, truth) for each in modelled), strict=True)
+    correlations, errors = zip(*(_compare(answer, held_out, truth) for answer in modelled), strict=True)
     subsets = [random.choice(len(training), size, replace=False) for _ in range(FLOOR_DRAWS)]
-    reachable, floors = zip(*(_compare(training[each], held_out, truth) for each in subsets), strict=True)
-    ceiling = _rmse(_pairs(noise_correlation(_shuffle_repeats(training[subsets[0]], random))), truth)
-    noise = Likeness("noise correlation", float(np.mean(errors)), float(np.mean(floors)), ceiling)
-    return ResponseLikeness(size, float(np.mean(correlations)), float(np.mean(reachable)), noise)
+    reachable, floors = zip(*(_compare(training[subset], held_out, truth) for subset in subsets), strict=True)
+    ceiling = rms_difference(pairs(noise_correlation(_shuffle_repeats(training[subsets[0]], random))), truth)
+    noise = Similarity("noise_correlation", float(np.mean(errors)), float(np.mean(floors)), ceiling)
+    return ResponseSimilarity(size, float(np.mean(correlations)), float(np.mean(reachable)), noise)
 
 
 def _compare(counts: Repeats, held_out: Repeats, truth: Floats) -> tuple[float, float]:
     """Correlation of PSTHs, and distance of noise correlations."""
-    return psth_correlation(counts, held_out), _rmse(_pairs(noise_correlation(counts)), truth)
+    return psth_correlation(counts, held_out), rms_difference(pairs(noise_correlation(counts)), truth)
 
 
 def _shuffle_repeats(counts: Repeats, random: np.random.Generator) -> Repeats:
     """Each unit's repeats in an order of its own."""
     return np.stack([counts[random.permutation(len(counts)), :, unit] for unit in range(counts.shape[2])], axis=2)
-
-
-def _pairs(matrix: Floats) -> Floats:
-    return matrix[np.triu_indices(len(matrix), k=1)]
-
-
-def _rmse(one: Floats, other: Floats) -> float:
-    return float(np.sqrt(np.square(one - other).mean())) if one.size else float("nan")
 
 
 def _require_repeats(counts: Repeats) -> None:

@@ -4,7 +4,8 @@ A continuous recording is one long window. Counts may be 0/1 or larger; sums are
 """
 
 import numpy as np
-from numpy.typing import NDArray
+
+from spikeloop.models.arrays import Floats, Windows, join_bins
 
 __all__ = [
     "autocorrelation",
@@ -12,22 +13,15 @@ __all__ = [
     "correlation_spectrum",
     "expected_counts",
     "fano_factor",
-    "interspike_interval_cv",
-    "interspike_interval_distribution",
-    "interspike_intervals",
     "lagged_covariance",
     "pairwise_correlation",
     "pairwise_covariance",
     "population_count_distribution",
     "population_power_spectrum",
-    "seam_ratio",
     "synchrony",
     "triplet_covariance",
     "window_count_distribution",
 ]
-
-Windows = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 
 def expected_counts(windows: Windows) -> Floats:
@@ -83,8 +77,8 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     # float32 holds sums of small integers exactly up to 2**24, and its matrix product is twice as fast
     small = windows.dtype.kind == "f" or int(windows.max(initial=0)) <= LARGEST_UINT8
     dtype, rows = (np.float32, 2**24 // LARGEST_UINT8**2) if small else (np.float64, windows.size)
-    early = windows[:, : bins - lag].reshape(-1, windows.shape[2]).astype(dtype)
-    late = early if lag == 0 else windows[:, lag:].reshape(-1, windows.shape[2]).astype(dtype)
+    early = join_bins(windows[:, : bins - lag]).astype(dtype)
+    late = early if lag == 0 else join_bins(windows[:, lag:]).astype(dtype)
     products = np.zeros((windows.shape[2], windows.shape[2]))
     for start in range(0, len(early), rows):
         products += early[start : start + rows].T @ late[start : start + rows]
@@ -93,7 +87,6 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     return products / len(early) - np.outer(mean_early, mean_late)
 
 
-LEAST_COVARIANCE = 3.0  # in standard errors
 LARGEST_UINT8 = 255
 
 
@@ -134,7 +127,7 @@ def synchrony(windows: Windows) -> float:
     float from 0 to 1: 1 where all units do the same, 1 / units where they are independent and vary alike, 0 where
     they cancel out. 0 also where no unit ever varies, which is then no synchrony to speak of.
     """
-    variance = windows.reshape(-1, windows.shape[2]).var(axis=0, dtype=np.float64).mean()
+    variance = join_bins(windows).var(axis=0, dtype=np.float64).mean()
     return float(windows.mean(axis=2, dtype=np.float64).var() / variance) if variance > 0 else 0.0
 
 
@@ -213,65 +206,6 @@ def window_count_distribution(windows: Windows) -> Floats:
     return joint.reshape(units, values) / len(counts)
 
 
-def interspike_interval_distribution(windows: Windows) -> Floats:
-    """Probability that a spike's next one in the same unit and window follows k bins later, all units pooled.
-
-    Several spikes in one bin count as intervals of 0 bins. Intervals longer than a window are not seen, in a
-    model's windows as little as in a recording's.
-
-    Parameters
-    ----------
-    windows : array of shape (windows, bins, units)
-
-    Returns
-    -------
-    array of shape (bins,): intervals of 0 to bins - 1. All zero where no unit fires twice in a window.
-    """
-    intervals, _, _ = interspike_intervals(windows)
-    histogram = np.bincount(intervals, minlength=windows.shape[1]).astype(np.float64)
-    return histogram / max(1.0, histogram.sum())
-
-
-def interspike_interval_cv(windows: Windows) -> Floats:
-    """Coefficient of variation of each unit's interspike intervals inside windows, std / mean.
-
-    Parameters
-    ----------
-    windows : array of shape (windows, bins, units)
-
-    Returns
-    -------
-    array of shape (units,). 0 for a unit with no intervals, or none but of 0 bins.
-    """
-    units = windows.shape[2]
-    intervals, unit, _ = interspike_intervals(windows)
-    number = np.maximum(1, np.bincount(unit, minlength=units))
-    mean = np.bincount(unit, weights=intervals, minlength=units) / number
-    square = np.bincount(unit, weights=intervals.astype(np.float64) ** 2, minlength=units) / number
-    deviation = np.sqrt(np.maximum(0, square - mean**2))
-    return np.divide(deviation, mean, out=np.zeros(units), where=mean > 0)
-
-
-def interspike_intervals(windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Every interspike interval inside a window, in bins, with the unit and the window that it belongs to.
-
-    Parameters
-    ----------
-    windows : array of shape (windows, bins, units), of integers or booleans
-
-    Returns
-    -------
-    (intervals, units, windows), each an array of shape (intervals,), sorted by unit, window and time
-    """
-    trains = np.ascontiguousarray(windows.transpose(2, 0, 1))  # (units, windows, bins)
-    places = np.flatnonzero(trains > 0)
-    spikes = np.repeat(places, trains.reshape(-1)[places])
-    train = spikes // windows.shape[1]
-    together = train[1:] == train[:-1]
-    unit, window = np.divmod(train[1:][together], windows.shape[0])
-    return np.diff(spikes)[together], unit, window
-
-
 def correlation_spectrum(windows: Windows) -> Floats:
     """Eigenvalues of the matrix of Pearson correlations of simultaneous counts, largest first.
 
@@ -283,7 +217,7 @@ def correlation_spectrum(windows: Windows) -> Floats:
     -------
     array of shape (units,), summing to the number of units. A unit that never varies is uncorrelated with all.
     """
-    return np.linalg.eigvalsh(pairwise_correlation(windows))[::-1].copy()
+    return np.array(np.linalg.eigvalsh(pairwise_correlation(windows))[::-1], np.float64)
 
 
 def triplet_covariance(windows: Windows) -> Floats:
@@ -299,7 +233,7 @@ def triplet_covariance(windows: Windows) -> Floats:
     -------
     array of shape (units over 3,): triplets i < j < k in lexical order; empty for fewer than three units.
     """
-    counts = windows.reshape(-1, windows.shape[2])
+    counts = join_bins(windows)
     units = counts.shape[1]
     mean, covariance = expected_counts(windows), pairwise_covariance(windows)
     parts = [np.empty(0)]
@@ -333,40 +267,3 @@ def population_power_spectrum(windows: Windows) -> Floats:
     population = windows.sum(axis=2, dtype=np.float64)
     spectra = np.abs(np.fft.rfft(population - population.mean(), axis=1)) ** 2
     return spectra.mean(axis=0) / windows.shape[1]
-
-
-def seam_ratio(counts: NDArray[np.uint8], step_bins: int, max_lag: int = 5) -> float:
-    """Lagged covariance across the borders of steps over that inside steps; 1 where nothing shows a seam.
-
-    NaN where there is no covariance to speak of inside steps.
-
-    The covariances of all pairs of units at lags 1 to `max_lag` are summed over pairs of bins on two sides of a
-    border, and over pairs on one side, each sum divided by its number of pairs of bins.
-
-    Parameters
-    ----------
-    counts : array of shape (bins, units), a continuous recording or stream
-    step_bins : int > max_lag; borders lie at its multiples
-
-    Raises
-    ------
-    ValueError
-        If steps are not longer than `max_lag`, or there are not two of them.
-    """
-    steps = len(counts) // step_bins if step_bins > 0 else 0
-    if not 1 <= max_lag < step_bins or steps < 2:
-        raise ValueError(
-            f"expected at least two steps of more than {max_lag} bins, got {len(counts)} bins in steps of {step_bins}"
-        )
-    whole = counts[: steps * step_bins]
-    own = whole - whole.mean(axis=0)
-    population = own.sum(axis=1)  # its products are the sums of those of all pairs
-    across, within, noise = 0.0, 0.0, 0.0
-    for lag in range(1, max_lag + 1):
-        early, late = population[:-lag], population[lag:]
-        products = early * late - np.einsum("tu,tu->t", own[:-lag], own[lag:])  # different units only
-        crosses = np.arange(len(products)) % step_bins >= step_bins - lag
-        across += products[crosses].mean()
-        within += products[~crosses].mean()
-        noise += products[~crosses].std() / np.sqrt((~crosses).sum())
-    return float(across / within) if within > LEAST_COVARIANCE * noise else float("nan")

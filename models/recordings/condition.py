@@ -1,4 +1,4 @@
-"""What drives a population, one value a bin: stimulus phase, kinematics, intention."""
+"""What drives a population, one value a bin: stimulus phase, kinematics, intended velocity."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,10 +22,14 @@ class Condition:
 
     Attributes
     ----------
-    name, unit : as shown to users, e.g. "velocity x" in "cm/s"
-    low, high : the range that was recorded
-    rest : its value where nothing is asked for
-    cyclic : whether it is the phase of a repeated stimulus: whole bins from 0 to `high`, one further each bin
+    name, unit : str
+        As shown to users, such as "velocity x" in "cm/s".
+    low, high : float
+        The range that was recorded.
+    rest : float
+        Its value while nothing else is asked for.
+    cyclic : bool
+        Whether it is the phase of a repeated stimulus: whole bins from 0 to `high`, one further each bin.
     """
 
     name: str
@@ -37,22 +41,22 @@ class Condition:
 
     @property
     def period(self) -> int:
-        """Bins of a cyclic one's cycle."""
+        """Bins of the cycle, where it is cyclic."""
         return round(self.high) + 1
 
 
 def phase_condition(period: int) -> Condition:
-    """The phase of a stimulus of so many bins."""
+    """Make the channel for the phase of a stimulus of so many bins."""
     return Condition("phase", "bin", 0.0, float(period - 1), cyclic=True)
 
 
 def phases(first_bin: int, bins: int, period: int) -> NDArray[np.float32]:
-    """The phase in each of `bins` bins from bin `first_bin` on, (bins, 1)."""
+    """Compute the phase in each of `bins` bins from bin `first_bin` on, (bins, 1)."""
     return (np.arange(first_bin, first_bin + bins) % period).astype(np.float32)[:, np.newaxis]
 
 
 def conditions_of(values: NDArray[np.float32], names: Sequence[str], units: Sequence[str]) -> tuple[Condition, ...]:
-    """Describe recorded channels, (..., conditions), by their range; at rest they are 0, or what is nearest to it."""
+    """Describe recorded channels, (..., conditions), by their range; their rest is 0, or the value nearest to it."""
     flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
     low, high = flat.min(axis=0), flat.max(axis=0)
     return tuple(
@@ -62,12 +66,18 @@ def conditions_of(values: NDArray[np.float32], names: Sequence[str], units: Sequ
 
 
 def rest_of(conditions: Sequence[Condition]) -> NDArray[np.float32]:
-    """Every channel at rest, (conditions,)."""
-    return np.array([each.rest for each in conditions], np.float32)
+    """Return every channel's rest, (conditions,)."""
+    return np.array([condition.rest for condition in conditions], np.float32)
 
 
 def conditions_from(entries: Sequence[dict[str, Any]], where: str) -> tuple[Condition, ...]:
-    """Read what `dataclasses.asdict` gave.
+    """Read channels that `dataclasses.asdict` has written.
+
+    Parameters
+    ----------
+    entries : sequence of dict
+    where : str
+        They come from, for messages.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def conditions_from(entries: Sequence[dict[str, Any]], where: str) -> tuple[Cond
 
 
 def is_sound(condition: Condition) -> bool:
-    """Whether every entry has its type and a sensible value, as a card states it."""
+    """Say whether every entry has its type and a sensible value."""
     words, numbers = (condition.name, condition.unit), (condition.low, condition.high, condition.rest)
     return (
         all(isinstance(word, str) and len(word) <= LONGEST_NAME and (not word or word.isprintable()) for word in words)

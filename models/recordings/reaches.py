@@ -1,13 +1,13 @@
-"""A cursor that reaches from target to target, as a hand does: what drives a simulated motor cortex."""
+"""A cursor that reaches from target to target, as a hand does: it drives a simulated motor cortex."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.random_streams import REACHES, random_stream
+from spikeloop.models.random_streams import Purpose, random_stream
 
 __all__ = ["Reaches", "random_reaches"]
 
@@ -18,20 +18,21 @@ CORRECTED = 0.3  # share of reaches that miss and need a corrective submovement
 MISS = 0.1  # by this part of the distance, standard deviation in x and y
 PEAK_OVER_MEAN = 1.875  # speed of a minimum-jerk movement
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Reaches:
-    """A cursor on its way from target to target, at the end of each bin, and its mean velocity in the bin.
+    """The trajectory of a cursor that moves from target to target.
 
     Attributes
     ----------
-    position_cm, velocity_cm_s : (bins, 2), from the centre of the workspace
+    position_cm : array of shape (bins, 2), float64, cm
+        At the end of each bin, from the centre of the workspace.
+    velocity_cm_s : array of shape (bins, 2), float64, cm/s
+        Mean in each bin.
     """
 
-    position_cm: Array
-    velocity_cm_s: Array
+    position_cm: Floats
+    velocity_cm_s: Floats
 
 
 def random_reaches(bins: int, bin_size_s: float = 0.02, seed: int = 0) -> Reaches:
@@ -40,6 +41,12 @@ def random_reaches(bins: int, bin_size_s: float = 0.02, seed: int = 0) -> Reache
     Reaches last 0.4 to 1 s with peak speeds of 20 to 60 cm/s, holds 0.2 to 0.8 s. Some reaches miss, and a corrective
     submovement is added to their end (Flash & Henis 1991, J. Cogn. Neurosci. 3:220).
 
+    Parameters
+    ----------
+    bins : int >= 1
+    bin_size_s : float > 0, s
+    seed : int >= 0
+
     Raises
     ------
     BadInputError
@@ -47,7 +54,7 @@ def random_reaches(bins: int, bin_size_s: float = 0.02, seed: int = 0) -> Reache
     """
     if bins < 1 or not 0 < bin_size_s < math.inf:
         raise BadInputError(f"expected bins, and a size of them above 0 s, found {bins} of {bin_size_s:g} s")
-    random = random_stream(seed, REACHES)
+    random = random_stream(seed, Purpose.REACHES)
     velocity = np.zeros((bins, 2))
     at, time_s = np.zeros(2), random.uniform(*HOLD_S)
     while time_s < bins * bin_size_s:
@@ -66,8 +73,8 @@ def random_reaches(bins: int, bin_size_s: float = 0.02, seed: int = 0) -> Reache
     return Reaches(np.cumsum(velocity, axis=0) * bin_size_s, velocity)
 
 
-def _next_target(random: np.random.Generator, at: Array) -> tuple[Array, Array]:
-    """A target far enough away for a reach at the lowest speed, and where the reach lands."""
+def _next_target(random: np.random.Generator, at: Floats) -> tuple[Floats, Floats]:
+    """Draw a target far enough away for a reach at the lowest speed, and where the reach lands."""
     half = WORKSPACE_CM / 2
     while True:
         target = random.uniform(-half, half, 2)
@@ -77,9 +84,9 @@ def _next_target(random: np.random.Generator, at: Array) -> tuple[Array, Array]:
             return target, landing
 
 
-def _add_movement(velocity: Array, bin_size_s: float, start_s: float, lasts_s: float, way_cm: Array) -> None:
+def _add_movement(velocity: Floats, bin_size_s: float, start_s: float, lasts_s: float, path_cm: Floats) -> None:
     first, last = int(start_s / bin_size_s), int((start_s + lasts_s) / bin_size_s) + 1
     edges_s = np.arange(first, last + 1) * bin_size_s
     done = np.clip((edges_s - start_s) / lasts_s, 0, 1)
     covered = np.diff(done**3 * (10 - 15 * done + 6 * done**2))[: max(len(velocity) - first, 0)]
-    velocity[first:last] += covered[:, np.newaxis] * way_cm / bin_size_s
+    velocity[first:last] += covered[:, np.newaxis] * path_cm / bin_size_s

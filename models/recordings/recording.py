@@ -1,62 +1,83 @@
 """A recording: spike counts of a population in equal bins, over one or more repeats, and what drove it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.condition import (
-    LONGEST_NAME,
-    Condition,
-    conditions_of,
-    is_sound,
-    phase_condition,
-    phases,
+from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.recordings import conversions
+from spikeloop.models.recordings.binning import Binning, bin_trains
+from spikeloop.models.recordings.checks import (
+    checked_bin_size,
+    checked_counts,
+    checked_fluorescence,
+    checked_names,
 )
+from spikeloop.models.recordings.condition import Condition
+from spikeloop.models.recordings.provenance import Provenance, Signal
+from spikeloop.models.recordings.repeats import recorded_rows
+from spikeloop.models.recordings.spike_times import Trials, range_of, trains_of
+from spikeloop.models.recordings.timed_spikes import SpikeTimes
+from spikeloop.models.recordings.trial_ids import trials_of_ids
+from spikeloop.models.scalars import checked_number, checked_text, shown
 
 __all__ = [
-    "LONGEST_BIN_S",
-    "SHORTEST_BIN_S",
     "Recording",
     "Signal",
     "from_counts",
     "from_fluorescence",
-    "is_label",
-    "part_of",
-    "require_binary",
-    "require_spikes",
-    "with_conditions",
-    "with_lead",
-    "with_phase",
-    "without_conditions",
 ]
 
-Signal = Literal["spikes", "fluorescence"]
 
-SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
-LONGEST_LABEL = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """Spike counts of a population.
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(ShownAsTable):
+    """Spike counts of a population, and what drove it.
 
     Attributes
     ----------
-    counts : uint8 array of shape (repeats, bins, units)
-        A continuous recording is one repeat. Time runs on inside a repeat, never from one to the next.
-        Of imaging, `signal` "fluorescence", they are float32, not negative, and no counts.
-    bin_size_s : float > 0
-    unit_names : one name per unit
-    name, origin : what it is called and where it comes from
-    channels : of the conditions; empty where none were recorded or wanted
-    driven_by : float32 array of shape (repeats, bins, channels)
+    counts : array of shape (repeats, bins, units), uint8
+        A continuous recording is one repeat; a recording in trials has a repeat for each. Time runs on inside a
+        repeat, never from one to the next. Of imaging, `signal` "fluorescence", the values are float32, 0 or more,
+        and no counts.
+    bin_size_s : float > 0, s
+    unit_names : tuple of str
+        One for each unit.
+    name, origin : str
+        What it is called, and where it comes from.
+    signal : "spikes" or "fluorescence"
+    channels : tuple of Condition
+        What drove the population; empty where nothing was recorded or wanted.
+    driven_by : array of shape (repeats, bins, channels), float32, or None
+        In the channels' units.
+    binning : Binning or None
+        How spike times became counts, where they did.
+    lengths : tuple of int, or None
+        Recorded bins of each repeat, where they differ; beyond these, counts and conditions are 0 and mean nothing.
+    starts_s : tuple of float, s, or None
+        When the first bin of each repeat began, by the recording's own clock; None where that is not known.
+    history : tuple of str
+        What was done to the data since they left their file, one sentence each.
+    provenance : Provenance or None
+        What made the spikes, where they were generated.
+    spike_times : SpikeTimes or None
+        When each spike came, where that is known and `starts_s` too.
+    unfit_times : bool
+        Whether its file holds times of spikes that are not those of the counts, and that were left out therefore.
+
+    Examples
+    --------
+    >>> import spikeloop
+    >>> recording = spikeloop.Recording.from_counts([[0, 1], [2, 0], [0, 0]], bin_size_s=0.02)
+    >>> recording.counts.shape, recording.rates_hz.round(1).tolist()
+    ((1, 3, 2), [33.3, 16.7])
     """
 
-    counts: NDArray[np.uint8]
+    counts: Counts
     bin_size_s: float
     unit_names: tuple[str, ...]
     name: str = "recording"
@@ -64,216 +85,297 @@ class Recording:
     signal: Signal = "spikes"
     channels: tuple[Condition, ...] = ()
     driven_by: NDArray[np.float32] | None = None
+    binning: Binning | None = None
+    lengths: tuple[int, ...] | None = None
+    starts_s: tuple[float, ...] | None = None
+    history: tuple[str, ...] = ()
+    provenance: Provenance | None = None
+    spike_times: SpikeTimes | None = None
+    unfit_times: bool = False
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: ArrayLike,
+        bin_size_s: float,
+        unit_names: Sequence[str] | None = None,
+        name: str = "recording",
+        origin: str = "",
+    ) -> "Recording":
+        """Make a recording from spike counts.
+
+        Parameters
+        ----------
+        counts : array of shape (bins, units) or (repeats, bins, units)
+            Whole numbers from 0 to 255.
+        bin_size_s : float from 1e-5 to 10, s
+        unit_names : sequence of str, default "unit 0", "unit 1", ...
+            One for each unit, printable.
+        name, origin : str
+            What it is called, and where it comes from.
+
+        Raises
+        ------
+        BadInputError
+            If the array has another shape, is empty, or holds anything but such counts.
+        """
+        name, origin = checked_text("name", name), checked_text("origin", origin)
+        array = checked_counts(counts, name)
+        names = checked_names(unit_names, array.shape[2], name)
+        return cls(array, checked_bin_size(bin_size_s, name), names, name, origin)
+
+    @classmethod
+    def from_fluorescence(
+        cls,
+        values: ArrayLike,
+        bin_size_s: float,
+        unit_names: Sequence[str] | None = None,
+        name: str = "recording",
+        origin: str = "",
+    ) -> "Recording":
+        """Make a recording from fluorescence traces.
+
+        Parameters
+        ----------
+        values : array of shape (frames, units) or (repeats, frames, units)
+            Finite and 0 or more; a bin is a frame.
+        bin_size_s, unit_names, name, origin
+            As of `from_counts`.
+
+        Raises
+        ------
+        BadInputError
+            If the array has another shape, is empty, or holds anything else.
+        """
+        name, origin = checked_text("name", name), checked_text("origin", origin)
+        array = checked_fluorescence(values, name)
+        names = checked_names(unit_names, array.shape[2], name)
+        return cls(array, checked_bin_size(bin_size_s, name), names, name, origin, "fluorescence")
+
+    @classmethod
+    def from_spike_times(
+        cls,
+        times: ArrayLike,
+        unit_ids: ArrayLike,
+        bin_size_s: float,
+        start: float | None = None,
+        stop: float | None = None,
+        trials: ArrayLike | None = None,
+        rate_hz: float | None = None,
+        name: str = "recording",
+        origin: str = "",
+    ) -> "Recording":
+        """Make a recording from spike times.
+
+        A spike belongs to the bin that its time falls into; within a millionth of a bin below an edge it belongs to
+        the bin that begins there, so that no rounding moves a spike. Times in any order, several spikes of a unit at
+        one time, and spikes before `start` or after `stop` are accepted; `binning` says how many there were.
+
+        Parameters
+        ----------
+        times : array of shape (spikes,), s
+            Or, with `rate_hz`, numbers of samples.
+        unit_ids : array of shape (spikes,)
+            The unit of each spike, as whole numbers or text. Units are sorted; their names are "unit 7", or the text.
+        bin_size_s : float from 1e-5 to 10, s
+        start : float, s, default the earliest spike, rounded down to a multiple of the bin size
+            Where the first bin begins; in trials whose spikes are numbered, where each begins.
+        stop : float, s, default the end of the latest spike's bin
+            Where the recording ends; spikes at `stop` or later are left out, and so is a last bin that is not whole.
+        trials : array of shape (trials, 2), s, or of shape (spikes,), optional
+            Begin and end of each trial, by the clock of the spikes; or the number of each spike's trial, where times
+            count from the trial's own beginning. Numbers count on from the lowest: of 0, 1 and 3, trial 2 has no spike
+            (but numbers of which fewer than half occur, and texts, are labels, which are sorted).
+        rate_hz : float > 0, Hz, optional
+            Sampling rate, where `times` are numbers of samples.
+        name, origin : str
+            What it is called, and where it comes from.
+
+        Raises
+        ------
+        BadInputError
+            If times and units don't fit together, times are not finite, no bin fits between start and stop, or a bin
+            has more than 255 spikes of a unit.
+
+        Examples
+        --------
+        >>> import spikeloop
+        >>> times, units = [0.01, 0.03, 1.02], ["a", "b", "a"]
+        >>> recording = spikeloop.Recording.from_spike_times(times, units, 0.02, trials=[[0, 0.1], [1, 1.06]])
+        >>> recording.counts[..., 0].tolist(), recording.lengths
+        ([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0]], (5, 3))
+        """
+        size = checked_bin_size(bin_size_s, name)
+        trains, names = trains_of(times, unit_ids, name)
+        if rate_hz is not None:
+            rate_hz = checked_number("rate_hz", rate_hz, 1e-3, 1e12, "Hz")
+            trains = [train / rate_hz for train in trains]
+        which = None
+        if trials is None:
+            stretches = range_of(trains, size, start, stop, name)
+        elif np.ndim(trials) == 1 and np.shape(trials) == np.shape(times):
+            trial, number, _ = trials_of_ids(np.asarray(trials))
+            one = range_of(trains, size, start, stop, name)
+            stretches = Trials(np.repeat(one.starts_s, number), np.repeat(one.bins, number))
+            which, _ = trains_of(trial, unit_ids, name)
+            which = [train.astype(np.int64) for train in which]
+        elif np.ndim(trials) == 2 and np.shape(trials)[1] == 2:
+            begin, end = np.asarray(trials, np.float64).T
+            stretches = Trials.between(begin, end, size, name)
+        else:
+            raise BadInputError(
+                f"{name}: expected trials of shape (trials, 2), of begin and end, or a trial for each of the"
+                f" {sum(map(len, trains))} spikes, found {shown(trials)}"
+            )
+        return cls.from_trains(trains, size, stretches, names, name, origin, which)
+
+    @classmethod
+    def from_trains(
+        cls,
+        trains: Sequence[NDArray[Any]],
+        bin_size_s: float,
+        trials: Trials,
+        unit_names: Sequence[str] | None = None,
+        name: str = "recording",
+        origin: str = "",
+        trial_of_spike: Sequence[NDArray[np.int64]] | None = None,
+    ) -> "Recording":
+        """Make a recording from the spike times of each unit; see `spike_times.bin_trains`."""
+        counts, binning = bin_trains(trains, bin_size_s, trials, trial_of_spike, name)
+        name, origin = checked_text("name", name), checked_text("origin", origin)
+        names = checked_names(unit_names, counts.shape[2], name)
+        lengths = tuple(trials.bins.tolist())
+        return cls(
+            counts,
+            checked_bin_size(bin_size_s, name),
+            names,
+            name,
+            origin,
+            binning=binning,
+            lengths=None if len(set(lengths)) == 1 else lengths,
+            starts_s=tuple(trials.starts_s.tolist()),
+        )
 
     @property
     def conditions(self) -> NDArray[np.float32]:
-        """What drove the population, (repeats, bins, channels)."""
+        """What drove the population, array of shape (repeats, bins, channels)."""
         nothing = np.zeros((*self.counts.shape[:2], 0), np.float32)
         return nothing if self.driven_by is None else self.driven_by
 
     @property
     def units(self) -> int:
+        """Number of units."""
         return self.counts.shape[2]
 
     @property
     def bins(self) -> int:
-        """Bins of one repeat."""
+        """Bins of one repeat, the longest."""
         return self.counts.shape[1]
 
     @property
     def repeats(self) -> int:
+        """Number of repeats; 1 of a continuous recording."""
         return self.counts.shape[0]
 
+    @property
+    def bins_of_repeats(self) -> NDArray[np.int64]:
+        """Recorded bins of each repeat, array of shape (repeats,)."""
+        return np.full(self.repeats, self.bins) if self.lengths is None else np.array(self.lengths)
 
-def from_counts(
-    counts: ArrayLike,
-    bin_size_s: float,
-    unit_names: Sequence[str] | None = None,
-    name: str = "recording",
-    origin: str = "",
-) -> Recording:
-    """A recording from an array of whole spike counts.
+    @property
+    def recorded(self) -> NDArray[np.bool_]:
+        """Whether each bin was recorded, array of shape (repeats, bins); False beyond the end of a short repeat."""
+        return np.arange(self.bins) < self.bins_of_repeats[:, np.newaxis]
 
-    Parameters
-    ----------
-    counts : array of shape (bins, units) or (repeats, bins, units), whole numbers from 0 to 255
-    bin_size_s : float from 1e-5 to 10
-    unit_names : one per unit, printable; by default "unit 0", "unit 1", ...
+    @property
+    def recorded_bins(self) -> int:
+        """Recorded bins of all repeats together."""
+        return int(self.bins_of_repeats.sum())
 
-    Raises
-    ------
-    BadInputError
-        If the array has another shape, is empty, or holds anything but such counts.
-    """
-    array = np.asarray(counts)
-    if array.ndim == 2:
-        array = array[np.newaxis]
-    if array.ndim != 3 or array.size == 0:
-        raise BadInputError(
-            f"{name}: expected counts of shape (bins, units) or (repeats, bins, units), found {np.shape(counts)}"
-        )
-    if array.dtype.kind not in "buif":
-        raise BadInputError(f"{name}: expected whole spike counts, found values of type {array.dtype}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise BadInputError(f"{name}: expected whole spike counts, found NaN or infinity among them")
-    if not (array.min() >= 0 and array.max() <= 255 and (array.dtype.kind != "f" or np.all(array % 1 == 0))):
-        raise BadInputError(
-            f"{name}: expected whole spike counts from 0 to 255, found values from {array.min()} to {array.max()};"
-            " bin the spikes to counts first"
-        )
-    if not SHORTEST_BIN_S <= bin_size_s <= LONGEST_BIN_S:
-        raise BadInputError(
-            f"{name}: expected a bin size from {SHORTEST_BIN_S:g} to {LONGEST_BIN_S:g} s, found {bin_size_s:g}"
-        )
-    names = tuple(unit_names) if unit_names is not None else tuple(f"unit {i}" for i in range(array.shape[2]))
-    if len(names) != array.shape[2]:
-        raise BadInputError(f"{name}: expected {array.shape[2]} unit names, found {len(names)}")
-    if odd := [each for each in names if not is_label(each)]:
-        raise BadInputError(
-            f"{name}: expected unit names of 1 to {LONGEST_LABEL} printable letters, found {odd[0]!r:.60}"
-        )
-    return Recording(array.astype(np.uint8), float(bin_size_s), names, name, origin)
+    @property
+    def duration_s(self) -> float:
+        """Duration of all repeats together, s."""
+        return self.recorded_bins * self.bin_size_s
 
+    @property
+    def rates_hz(self) -> Floats:
+        """Mean firing rate of each unit, array of shape (units,), Hz; of fluorescence, NaN."""
+        if self.signal != "spikes":
+            return np.full(self.units, np.nan)
+        return recorded_rows(self.counts, self.lengths).sum(axis=(0, 1), dtype=np.float64) / self.duration_s
 
-def from_fluorescence(
-    values: ArrayLike,
-    bin_size_s: float,
-    unit_names: Sequence[str] | None = None,
-    name: str = "recording",
-    origin: str = "",
-) -> Recording:
-    """A recording of fluorescence traces.
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the recording, without its arrays, in types that JSON has."""
+        return {
+            "name": self.name,
+            "origin": self.origin,
+            "signal": self.signal,
+            "repeats": self.repeats,
+            "bins": self.bins,
+            "units": self.units,
+            "bin_size_s": self.bin_size_s,
+            "duration_s": self.duration_s,
+            "mean_rate_hz": float(self.rates_hz.mean()) if self.signal == "spikes" else None,
+            "unit_names": list(self.unit_names),
+            "conditions": [asdict(channel) for channel in self.channels],
+            "binning": None if self.binning is None else asdict(self.binning),
+            "lengths": None if self.lengths is None else list(self.lengths),
+            "starts_s": None if self.starts_s is None else list(self.starts_s),
+            "history": list(self.history),
+            "provenance": None if self.provenance is None else asdict(self.provenance),
+        }
 
-    Parameters
-    ----------
-    values : array of shape (bins, units) or (repeats, bins, units), finite and not negative; a bin is a frame
-    bin_size_s, unit_names : as in `from_counts`
+    def _table(self) -> Table:
+        rows = {
+            "origin": self.origin,
+            "counts": f"{self.counts.shape} (repeats, bins, units), {self.counts.dtype}",
+            "bin size": f"{self.bin_size_s * 1000:g} ms",
+            "duration": f"{self.duration_s:g} s",
+            "conditions": ", ".join(f"{channel.name} ({channel.unit})" for channel in self.channels) or "none",
+        }
+        if self.signal == "spikes":
+            rows["mean rate"] = f"{self.rates_hz.mean():.3g} Hz"
+        return f"Recording {self.name}", (), rows.items()
 
-    Raises
-    ------
-    BadInputError
-        If the array has another shape, is empty, or holds anything else.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind not in "buif" or array.size == 0 or not (np.isfinite(array).all() and array.min() >= 0):
-        raise BadInputError(
-            f"{name}: expected fluorescence of 0 or more, found an array of {array.dtype} that is empty, or with"
-            " negative values, NaN or infinity; take the denoised traces"
-        )
-    frames = from_counts(np.zeros(array.shape, np.uint8), bin_size_s, unit_names, name, origin)
-    return replace(frames, counts=array.astype(np.float32).reshape(frames.counts.shape), signal="fluorescence")
+    def to_neo(self) -> Any:
+        """Convert to a `neo.Block`, with one segment for each repeat.
 
+        A segment has a `SpikeTrain` for each unit, with the spikes' own times where `spike_times` has them, else with
+        the n spikes of a bin placed evenly inside it; and one `AnalogSignal` of the conditions, if there are any.
+        Fluorescence becomes an `AnalogSignal`. A segment begins at `starts_s`, where that is known, else at 0.
 
-def is_label(text: str) -> bool:
-    """Whether a name can be shown in a terminal and sent over a wire."""
-    return 0 < len(text) <= LONGEST_LABEL and text.isprintable()
+        Raises
+        ------
+        FailureError
+            If Neo is not installed.
+        """
+        return conversions.to_neo(self)
 
+    def to_pynapple(self) -> dict[str, Any]:
+        """Convert to pynapple: a `TsdFrame` "spikes" (or "fluorescence"), and one "conditions" if there are any.
 
-def part_of(recording: Recording, repeats: slice | NDArray = slice(None), bins: slice = slice(None)) -> Recording:
-    """Some repeats, or some bins of each."""
-    return replace(
-        recording,
-        counts=recording.counts[repeats, bins],
-        driven_by=None if recording.driven_by is None else recording.driven_by[repeats, bins],
-    )
+        Times are the middles of the bins, by the clock of `starts_s`, where that is known and repeats don't overlap;
+        else repeats follow each other. "repeats" is a `Ts` of where each begins.
 
+        Raises
+        ------
+        FailureError
+            If pynapple is not installed.
+        """
+        return conversions.to_pynapple(self)
 
-def with_conditions(
-    recording: Recording, values: ArrayLike, names: Sequence[str], units: Sequence[str] | None = None
-) -> Recording:
-    """The recording and what drove it.
+    def to_pandas(self) -> Any:
+        """Convert to a `pandas.DataFrame` of one row for each bin, by repeat and time of the bin's beginning.
 
-    Parameters
-    ----------
-    values : array of shape (bins, channels) or (repeats, bins, channels), finite as float32
-    names, units : one per channel, e.g. "velocity x" and "cm/s"; printable, of up to 64 letters
+        Times are those of the clock of `starts_s`, where that is known, else they count from the repeat's beginning.
+        Columns are the units, by name, and after them the conditions.
 
-    Raises
-    ------
-    BadInputError
-        If it is not one value for every bin, channel and name, or a name or unit can't be shown.
-    """
-    array = np.asarray(values)
-    array = array[np.newaxis] if array.ndim == 2 else array
-    expected = (*recording.counts.shape[:2], len(names))
-    if array.dtype.kind not in "buif" or array.shape != expected or not len(names):
-        raise BadInputError(
-            f"{recording.name}: expected conditions of shape {expected} (repeats, bins, names), found {array.shape}"
-            f" of {array.dtype}"
-        )
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise BadInputError(
-            f"{recording.name}: expected conditions that are finite as float32, found NaN, infinity or numbers beyond"
-            " 3e38 among them"
-        )
-    units = [""] * len(names) if units is None else units
-    channels = conditions_of(array, names, units) if len(units) == len(names) else ()
-    if not channels or not all(map(is_sound, channels)):
-        raise BadInputError(
-            f"{recording.name}: expected a name and a unit for every condition, printable and of up to {LONGEST_NAME}"
-            f" letters, found {list(names)!r:.80} in {list(units)!r:.80}"
-        )
-    return replace(recording, driven_by=array, channels=channels)
+        Raises
+        ------
+        FailureError
+            If pandas is not installed.
+        """
+        return conversions.to_pandas(self)
 
 
-def with_phase(recording: Recording) -> Recording:
-    """The recording driven by the phase of its repeats, as of a stimulus shown again and again.
-
-    Raises
-    ------
-    BadInputError
-        If it has no repeats.
-    """
-    if recording.repeats < 2:
-        raise BadInputError(f"{recording.name}: expected repeats of a stimulus, found one; give --repeat-bins")
-    one = phases(0, recording.bins, recording.bins)
-    driven_by = np.broadcast_to(one, (recording.repeats, *one.shape))
-    return replace(recording, driven_by=driven_by, channels=(phase_condition(recording.bins),))
-
-
-def without_conditions(recording: Recording) -> Recording:
-    """The recording alone."""
-    return replace(recording, driven_by=None, channels=())
-
-
-def with_lead(recording: Recording, lead_bins: int) -> Recording:
-    """Every bin with the conditions of `lead_bins` later, as motor cortex runs ahead of the movement.
-
-    The last bins of each repeat, whose conditions were not recorded, are left out.
-
-    Raises
-    ------
-    BadInputError
-        If the lead is negative or as long as a repeat.
-    """
-    if not 0 <= lead_bins < recording.bins:
-        raise BadInputError(f"{recording.name}: expected a lead of 0 to {recording.bins - 1} bins, found {lead_bins}")
-    if lead_bins == 0 or recording.driven_by is None:
-        return recording
-    counts, driven_by = recording.counts[:, :-lead_bins], recording.driven_by[:, lead_bins:]
-    return replace(recording, counts=counts, driven_by=driven_by)
-
-
-def require_spikes(recording: Recording, what: str) -> None:
-    """Make sure that these are spikes; BadInputError where it is a continuous signal."""
-    if recording.signal != "spikes":
-        raise BadInputError(f"{recording.name}: {what} needs spike counts, found {recording.signal}")
-
-
-def require_binary(recording: Recording, family: str) -> None:
-    """Make sure that no bin holds more than one spike.
-
-    Raises
-    ------
-    BadInputError
-        If one does; says how to go on.
-    """
-    require_spikes(recording, family)
-    largest = int(recording.counts.max())
-    if largest > 1:
-        raise BadInputError(
-            f"{recording.name}: {family} needs at most one spike in a bin, found {largest};"
-            f" bin finer than {recording.bin_size_s * 1000:g} ms"
-        )
+from_counts, from_fluorescence = Recording.from_counts, Recording.from_fluorescence

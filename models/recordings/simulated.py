@@ -1,6 +1,6 @@
 """Simulated populations with known truth, as in Molano-Mazon et al. 2018 (section 3 and its published code).
 
-Every population is drawn from its seed alone: the same arguments give the same spikes.
+The seed alone decides every population: the same arguments give the same spikes.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording, from_counts
 
 __all__ = ["PacketTruth", "correlated_groups", "packets"]
@@ -19,14 +20,18 @@ Spikes = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class PacketTruth:
-    """What was planted by `packets`.
+    """What `packets` planted.
 
     Attributes
     ----------
-    recording : one repeat a window
-    packet_spikes : bool array (windows, bins, units), True where a spike belongs to a packet
-    onsets : int array (planted packets, 3): window, bin, packet number
-    reversed_mode : bool array (planted packets,), True where the second mode was drawn
+    recording : Recording
+        With one repeat for each window.
+    packet_spikes : array of shape (windows, bins, units), bool
+        True where a spike belongs to a packet.
+    onsets : array of shape (planted packets, 3), int64
+        Window, bin, and number of the packet.
+    reversed_mode : array of shape (planted packets,), bool
+        True where the second mode was drawn.
     """
 
     recording: Recording
@@ -45,16 +50,22 @@ def correlated_groups(
     refractory_bins: float = 2.0,
     seed: int = 0,
 ) -> Recording:
-    """Groups of units that follow a common train, with soft refractoriness; one repeat a window.
+    """Simulate groups of units that follow a common train, with soft refractoriness; one repeat is one window.
 
     A unit copies its group's train in a bin with probability sqrt(correlation) and fires on its own
     otherwise. Rates and correlations are spread by +/- 50 % over groups, and units are shuffled, as published.
 
     Parameters
     ----------
-    spike_probability : mean probability of a spike per bin before refractoriness
-    refractory_bins : scale of the refractoriness; a spike `i` bins after another is removed with
-        probability exp(-i / sigma^2), sigma = refractory_bins / 1.5
+    windows, window_bins, units, group_size : int >= 1
+    correlation : float
+        Mean correlation of the units of a group.
+    spike_probability : float
+        Mean probability of a spike per bin before refractoriness.
+    refractory_bins : float, bins
+        Scale of the refractoriness: a spike `i` bins after another is removed with probability exp(-i / sigma^2),
+        sigma = refractory_bins / 1.5.
+    seed : int >= 0
 
     Raises
     ------
@@ -63,7 +74,7 @@ def correlated_groups(
     """
     _check_groups(units, group_size)
     _check_probabilities(correlation=correlation * 1.5, spike_probability=spike_probability * 1.5)
-    random = np.random.Generator(np.random.Philox(seed))
+    random = random_stream(seed, Purpose.CORRELATED_GROUPS)
     groups = units // group_size
     probability = spike_probability * random.uniform(0.5, 1.5, groups)
     copying = np.sqrt(correlation * random.uniform(0.5, 1.5, groups))
@@ -92,11 +103,23 @@ def packets(
     refractory_bins: float = 2.0,
     seed: int = 0,
 ) -> PacketTruth:
-    """Background firing with planted packets: the units of a group fire one after the other, one bin apart.
+    """Simulate background firing with planted packets: the units of a group fire in order, one bin apart.
 
     With one mode, each group starts packets with `packet_probability` per bin, never overlapping. With two,
     each group starts one packet a window, in half of the cases the mirrored group's units in reverse order.
     Background rates are spread by +/- 50 % over units, and units are shuffled, as published.
+
+    Parameters
+    ----------
+    windows, window_bins, units, packet_size : int >= 1
+    modes : 1 or 2
+    spike_probability, packet_probability : float
+        Of a spike of the background, and of a packet's start, in a bin.
+    jitter_bins : float, bins
+        Standard deviation of the places of spikes in a packet.
+    refractory_bins : float, bins
+        As of `correlated_groups`.
+    seed : int >= 0
 
     Raises
     ------
@@ -109,7 +132,7 @@ def packets(
         raise BadInputError(f"expected 1 or 2 modes, found {modes}")
     if packet_size >= window_bins:
         raise BadInputError(f"expected packets shorter than a window of {window_bins} bins, found {packet_size}")
-    random = np.random.Generator(np.random.Philox(seed))
+    random = random_stream(seed, Purpose.PACKETS)
     groups = units // packet_size
     probability = spike_probability * random.uniform(0.5, 1.5, units)
     order = random.permutation(units)
@@ -132,16 +155,16 @@ def packets(
 def _spaced_onsets(
     random: np.random.Generator, windows: int, groups: int, latest: int, packet_size: int, probability: float
 ) -> NDArray[np.int64]:
-    """Onsets (window, bin, packet) more than `packet_size` bins apart in each group."""
+    """Draw onsets (window, bin, packet) more than `packet_size` bins apart in each group."""
     wanted = random.random((windows, groups, latest)) < probability
     free_from = np.zeros((windows, groups), np.int64)
-    taken = []
+    onsets = []
     for onset in range(latest):
         starts = wanted[:, :, onset] & (free_from <= onset)
         free_from[starts] = onset + packet_size + 1
         window, packet = np.nonzero(starts)
-        taken.append(np.stack([window, np.full(len(window), onset), packet], axis=1))
-    return np.concatenate(taken)
+        onsets.append(np.stack([window, np.full(len(window), onset), packet], axis=1))
+    return np.concatenate(onsets)
 
 
 def _plant(
@@ -152,7 +175,7 @@ def _plant(
     packet_size: int,
     jitter_bins: float,
 ) -> Spikes:
-    """Packet spikes, (windows, units, bins), before units are shuffled."""
+    """Place packet spikes, (windows, units, bins), before units are shuffled."""
     place = np.arange(packet_size)  # a unit's place in its packet
     jitter = np.rint(random.normal(size=(len(onsets), packet_size)) * jitter_bins).astype(np.int64)
     delay = np.clip(place + jitter, 0, packet_size - 1)
@@ -165,7 +188,7 @@ def _plant(
 
 
 def _trains(random: np.random.Generator, probability: NDArray[np.float64], bins: int, refractory_bins: float) -> Spikes:
-    """Independent trains (trains, bins) with soft refractoriness."""
+    """Draw independent trains, (trains, bins), with soft refractoriness."""
     spikes = random.random((len(probability), bins)) < probability[:, np.newaxis]
     return _soft_refractoriness(random, spikes, probability, refractory_bins)
 

@@ -1,9 +1,9 @@
 """A simulated motor cortex with known truth: units tuned to the velocity of a cursor that reaches between targets.
 
 A unit's log rate is linear in the velocity some bins earlier and in the speed (Moran & Schwartz 1999, J. Neurophysiol.
-82:2676, have the rate in its place): spikes answer to the condition. Around it they vary with shared latents and are
-refractory. Random numbers are drawn in the order of bins, one counter-based stream a purpose: a longer run begins with
-the very bins of a shorter one, whatever the pieces it is asked for in.
+82:2676, use the rate itself). In addition, rates vary with shared latents, and spikes are refractory. Random numbers
+are drawn in the order of bins, one counter-based stream for each purpose: a longer run begins with exactly the bins of
+a shorter one, however it is divided into segments.
 """
 
 import math
@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.random_streams import LATENTS, SPIKES, TRUTH, random_stream
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.models.recordings.conditioning import with_conditions
 from spikeloop.models.recordings.reaches import random_reaches
-from spikeloop.models.recordings.recording import Recording, from_counts, with_conditions
+from spikeloop.models.recordings.recording import Recording, from_counts
 
 __all__ = [
     "CORTEX_BIN_S",
@@ -29,17 +31,14 @@ __all__ = [
 ]
 
 CORTEX_BIN_S = 0.02
-LONGEST_S = 24 * 3600.0  # of a recording; keeps a slip of the pen from filling the memory
-BLOCK_BINS = 1000  # worked on at once, for the memory's sake
+LONGEST_S = 24 * 3600.0  # of a recording, so that a typing error does not fill the memory
+BLOCK_BINS = 1000  # computed at once, to save memory
 
 LARGEST_LATENCY_BINS = 4
 LATENT_TIME_S = (0.1, 0.3, 1.0)  # time constants of the shared latents
 CEILING = 3.0  # largest expected count per bin: 150 Hz
 DEAD_TIME = 0.125  # absolute refractoriness in bins: 2.5 ms
-HALVING_H, QUARTER_TURN_H = 0.25, 0.5  # the drifting units' pace
-
-
-Array = NDArray[np.float64]
+HALVING_H, QUARTER_TURN_H = 0.25, 0.5  # in which the drifting units lose half of their rate, or turn by 90 degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,29 +47,37 @@ class CortexTruth:
 
     Attributes
     ----------
-    baselines_hz : (units,), rates at rest
-    preferred_directions : (units,), rad
-    direction_gains, speed_gains : (units,), s/cm: of the log rate, along the preferred direction and with speed
-    latency_bins : (units,), whole numbers >= 0: how long after the velocity the spikes come
-    loadings : (3, units), of the log rate on the shared latents, each of variance 1
-    suppression : (units,), part of the rate that a spike more than expected takes from the next bin; 1 / (1 + m) of it
-        where m were expected, as fast trains would ring else
-    rate_drift_per_h : (units,), of the log rate; 0 where it is steady
-    rotation_rad_per_h : (units,), of the preferred direction; 0 where it is steady
+    baselines_hz : array of shape (units,), Hz
+        Rates at rest.
+    preferred_directions : array of shape (units,), rad
+    direction_gains, speed_gains : array of shape (units,), s/cm
+        Of the log rate, along the preferred direction and with speed.
+    latency_bins : array of shape (units,), int64 >= 0, bins
+        How long after the velocity the spikes come.
+    loadings : array of shape (3, units)
+        Of the log rate on the shared latents, which have variance 1.
+    suppression : array of shape (units,)
+        Share of the rate in the next bin that is lost for a spike more than expected; 1 / (1 + m) of it where m were
+        expected, as fast trains would oscillate otherwise.
+    rate_drift_per_h : array of shape (units,), 1/h
+        Of the log rate; 0 where it is steady.
+    rotation_rad_per_h : array of shape (units,), rad/h
+        Of the preferred direction; 0 where it is steady.
     """
 
-    baselines_hz: Array
-    preferred_directions: Array
-    direction_gains: Array
-    speed_gains: Array
+    baselines_hz: Floats
+    preferred_directions: Floats
+    direction_gains: Floats
+    speed_gains: Floats
     latency_bins: NDArray[np.int64]
-    loadings: Array
-    suppression: Array
-    rate_drift_per_h: Array
-    rotation_rad_per_h: Array
+    loadings: Floats
+    suppression: Floats
+    rate_drift_per_h: Floats
+    rotation_rad_per_h: Floats
 
     @property
     def units(self) -> int:
+        """Number of units."""
         return len(self.baselines_hz)
 
     @property
@@ -82,7 +89,13 @@ class CortexTruth:
 def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTruth:
     """Draw a population; with `drift`, of its two best modulated units one falls silent and one turns its tuning.
 
-    Rates at rest are log-normal, 0.5 to 30 Hz, preferred directions even with jitter.
+    Rates at rest are log-normal, 0.5 to 30 Hz; preferred directions are evenly spread, with jitter.
+
+    Parameters
+    ----------
+    units : int >= 1
+    seed : int >= 0
+    drift : bool
 
     Raises
     ------
@@ -91,7 +104,7 @@ def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTr
     """
     if units < 1 + drift:
         raise BadInputError(f"expected {1 + drift} units or more{' for drift' * drift}, found {units}; ask for more")
-    random = random_stream(seed, TRUTH)
+    random = random_stream(seed, Purpose.CORTEX_TRUTH)
     places = random.permutation(units) + random.uniform(-0.5, 0.5, units)
     baselines_hz = np.clip(random.lognormal(math.log(6.5), 0.75, units), 0.5, 30.0)
     direction_gains = np.clip(random.lognormal(math.log(0.02), 0.5, units), 0.005, 0.04)
@@ -113,14 +126,20 @@ def make_cortex(units: int = 96, seed: int = 0, drift: bool = False) -> CortexTr
     )
 
 
-def rates(truth: CortexTruth, velocity: ArrayLike) -> Array:
-    """Expected counts per bin, (bins, units), given the velocity; the mean over noise, spikes before included.
+def rates(truth: CortexTruth, velocity: ArrayLike) -> Floats:
+    """Compute expected counts per bin given the velocity: the mean over noise and over earlier spikes.
 
-    Near 150 Hz, where units saturate, noise pulls their means a little lower than this.
+    Near 150 Hz, where units saturate, the means with noise are a little lower than this.
 
     Parameters
     ----------
-    velocity : (bins, 2), cm/s; the cursor rested before
+    truth : CortexTruth
+    velocity : array of shape (bins, 2), cm/s
+        The cursor rested before.
+
+    Returns
+    -------
+    array of shape (bins, units), float64
 
     Raises
     ------
@@ -134,7 +153,18 @@ def rates(truth: CortexTruth, velocity: ArrayLike) -> Array:
 
 
 def respond(truth: CortexTruth, velocity: ArrayLike, seed: int = 0) -> NDArray[np.uint8]:
-    """Spike counts, (bins, units), of one run under a velocity, (bins, 2) in cm/s; the cursor rested before.
+    """Draw the spike counts of one run.
+
+    Parameters
+    ----------
+    truth : CortexTruth
+    velocity : array of shape (bins, 2), cm/s
+        The cursor rested before.
+    seed : int >= 0
+
+    Returns
+    -------
+    array of shape (bins, units), uint8
 
     Raises
     ------
@@ -148,7 +178,12 @@ def respond(truth: CortexTruth, velocity: ArrayLike, seed: int = 0) -> NDArray[n
 
 
 class RunningCortex:
-    """A run of the population from its first bin on, in pieces of any length: the brain of a closed loop.
+    """A run of the population from its first bin on, in segments of any length, as a closed loop needs it.
+
+    Parameters
+    ----------
+    truth : CortexTruth
+    seed : int >= 0
 
     Raises
     ------
@@ -159,7 +194,8 @@ class RunningCortex:
     def __init__(self, truth: CortexTruth, seed: int = 0) -> None:
         self.truth = truth
         self.bins = 0
-        self._noise, self._spikes = random_stream(seed, LATENTS), random_stream(seed, SPIKES)
+        self._noise = random_stream(seed, Purpose.CORTEX_LATENTS)
+        self._spikes = random_stream(seed, Purpose.CORTEX_SPIKES)
         self._latents = self._noise.standard_normal(len(LATENT_TIME_S))
         self._felt = _rest(truth)
         self._surplus = np.zeros(truth.units)  # spikes beyond the expected in the bin before, over 1 + the expected
@@ -169,9 +205,17 @@ class RunningCortex:
         self._means = _mean_count(self._free_rates, self._room)
 
     def respond(self, velocity: ArrayLike) -> NDArray[np.uint8]:
-        """Counts, (bins, units), of the next bins, which have this velocity, (bins, 2) in cm/s.
+        """Draw the counts of the next bins.
 
-        The k-th spike of a bin comes in time if k exponential intervals and the dead times between them fit the bin.
+        The k-th spike belongs to a bin if k exponential intervals and the dead times between them fit into the bin.
+
+        Parameters
+        ----------
+        velocity : array of shape (bins, 2), cm/s
+
+        Returns
+        -------
+        array of shape (bins, units), uint8
 
         Raises
         ------
@@ -194,8 +238,8 @@ class RunningCortex:
         self.bins += bins
         return counts
 
-    def _shared_noise(self, bins: int) -> Array:
-        """Factors of mean 1 from Ornstein-Uhlenbeck latents, (bins, units)."""
+    def _shared_noise(self, bins: int) -> Floats:
+        """Draw factors of mean 1 from Ornstein-Uhlenbeck latents, (bins, units)."""
         decay = np.exp(-CORTEX_BIN_S / np.array(LATENT_TIME_S))
         kicks = np.sqrt(1 - decay**2) * self._noise.standard_normal((bins, len(decay)))
         log_factor = np.tile(-(self.truth.loadings**2).sum(axis=0) / 2, (bins, 1))
@@ -208,9 +252,17 @@ class RunningCortex:
 
 
 def m1_sim(duration_s: float = 1800.0, seed: int = 0, drift: bool = False, units: int = 96) -> Recording:
-    """A recording of `make_cortex(units, seed, drift)` during random reaches, driven by the cursor's velocity.
+    """Record `make_cortex(units, seed, drift)` during random reaches, driven by the cursor's velocity.
 
     Its counts are `respond(truth, recording.conditions[0], seed)`.
+
+    Parameters
+    ----------
+    duration_s : float from 0.02 to 86400, s
+    seed : int >= 0
+    drift : bool
+        Whether two units drift.
+    units : int >= 1
 
     Raises
     ------
@@ -223,14 +275,14 @@ def m1_sim(duration_s: float = 1800.0, seed: int = 0, drift: bool = False, units
         )
     truth = make_cortex(units, seed, drift)
     reaches = random_reaches(round(duration_s / CORTEX_BIN_S), CORTEX_BIN_S, seed)
-    velocity = reaches.velocity_cm_s.astype(np.float32)  # what the recording tells is what drove it, to the bit
+    velocity = reaches.velocity_cm_s.astype(np.float32)  # exactly the values that the recording states
     origin = f"simulated motor cortex, {units} units, seed {seed}{', two of them drifting' * drift}"
     recording = from_counts(respond(truth, velocity, seed), CORTEX_BIN_S, name="m1-sim", origin=origin)
     return with_conditions(recording, velocity, ("velocity x", "velocity y"), ("cm/s", "cm/s"))
 
 
-def _expected(truth: CortexTruth, felt: Array, first_bin: int) -> Array:
-    """Expected counts, (bins, units), from `first_bin` on; `felt` begins earlier by the longest latency."""
+def _expected(truth: CortexTruth, felt: Floats, first_bin: int) -> Floats:
+    """Compute expected counts, (bins, units), from `first_bin` on; `felt` begins earlier by the longest latency."""
     lead = len(_rest(truth))
     bins = np.arange(len(felt) - lead)[:, np.newaxis]
     x, y = np.moveaxis(felt[lead + bins - truth.latency_bins], -1, 0)  # (bins, units)
@@ -242,18 +294,18 @@ def _expected(truth: CortexTruth, felt: Array, first_bin: int) -> Array:
     return np.exp(np.minimum(log_rate, math.log(CEILING)))
 
 
-def _mean_count(free_rates: Array, room: Array) -> Array:
-    """Expected count in a bin where spikes come at a free rate, per bin, after each dead time."""
+def _mean_count(free_rates: Floats, room: Floats) -> Floats:
+    """Compute the expected count of a bin where spikes come at a free rate, per bin, after each dead time."""
     spikes = np.arange(1, len(room) + 1)
     return gammainc(spikes, np.multiply.outer(free_rates, room)).sum(axis=-1)
 
 
-def _rest(truth: CortexTruth) -> Array:
-    """The velocity before the first bin, as far back as the slowest unit feels it, (bins, 2)."""
+def _rest(truth: CortexTruth) -> Floats:
+    """Return the velocity before the first bin, as far back as the slowest unit responds to it, (bins, 2)."""
     return np.zeros((int(truth.latency_bins.max()), 2))
 
 
-def _checked(velocity: ArrayLike) -> Array:
+def _checked(velocity: ArrayLike) -> Floats:
     array = np.asarray(velocity)
     numeric = array.dtype.kind in "buif"
     if not numeric or array.ndim != 2 or array.shape[1] != 2 or not len(array) or not np.isfinite(array).all():

@@ -5,7 +5,7 @@ from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.errors import BadInputError
-from tests.models.reaching import moving
+from tests.support.reaching import moving
 
 
 def test_it_is_the_decoder_of_summed_counts_and_mean_kinematics_one_run_late(random):

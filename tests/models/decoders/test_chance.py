@@ -2,8 +2,8 @@ import numpy as np
 
 from spikeloop.models.decoders.chance import ChanceDecoder
 from spikeloop.models.decoders.decoder import decode
-from spikeloop.models.measures.decoding import correlation
-from tests.models.reaching import moving, wandering
+from spikeloop.models.measures.decoding_scores import correlation
+from tests.support.reaching import moving, wandering
 
 
 def moments(kinematics):

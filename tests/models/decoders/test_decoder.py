@@ -11,8 +11,8 @@ from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
 from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.decoding import r_squared
-from tests.models.reaching import moving
+from spikeloop.models.measures.decoding_scores import r_squared
+from tests.support.reaching import moving
 
 READERS = {
     "ridge": RidgeDecoder,
@@ -44,11 +44,11 @@ def test_it_reads_tuned_units_and_nothing_from_shuffled_bins(make, random):
 
 
 @of_every_decoder
-def test_pieces_join_to_the_whole_and_no_bin_is_known_before_it_comes(make, random):
+def test_segments_join_to_the_whole_and_no_bin_is_known_before_it_comes(make, random):
     data = moving(random, 500)
     one, other = fit(make, data), fit(make, data)
-    pieces = [decode(other, piece) for piece in np.split(data.counts, [1, 7, 200])]
-    np.testing.assert_array_equal(decode(one, data.counts), np.concatenate(pieces))
+    segments = [decode(other, segment) for segment in np.split(data.counts, [1, 7, 200])]
+    np.testing.assert_array_equal(decode(one, data.counts), np.concatenate(segments))
 
 
 @of_every_reader

@@ -5,7 +5,7 @@ import scipy.linalg
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.errors import BadInputError
-from tests.models.reaching import moving, reaching
+from tests.support.reaching import moving, reaching
 
 
 def fit(data):

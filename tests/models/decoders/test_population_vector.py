@@ -5,8 +5,8 @@ import scipy.stats
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder, fit_tuning
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.decoding import r_squared
-from tests.models.reaching import moving
+from spikeloop.models.measures.decoding_scores import r_squared
+from tests.support.reaching import moving
 
 
 def cosine_tuned(velocity, angles, baselines, modulations):

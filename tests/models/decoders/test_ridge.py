@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import sklearn.linear_model
 
+from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.ridge import PENALTIES, WIENER_PENALTIES, RidgeDecoder, fit_ridge
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.decoding import Decodable, r_squared
-from spikeloop.models.recordings.catalogue import find_recording
-from tests.models.reaching import reaching
+from spikeloop.models.measures.decoding_scores import Decodable, r_squared
+from tests.support.reaching import reaching
 
 
 def histories(counts, history_bins):
@@ -79,7 +79,7 @@ def test_only_a_history_reads_what_came_earlier(random):
 
 
 def test_motor_cortex_tells_the_wrists_force(data_folder):
-    recording = find_recording("m1_jango", folder=data_folder)
+    recording = read_recording("m1_jango", folder=data_folder)
     counts, kinematics = recording.counts[0], recording.conditions[0]
     decoder, _ = fit(Decodable(counts[:14_400], kinematics[:14_400]))
     found = r_squared(kinematics[14_400:], decode(decoder, counts[14_400:]))

@@ -11,7 +11,7 @@ from spikeloop.models.measures.response import (
     psth,
     psth_correlation,
     psth_reliability,
-    response_likeness,
+    response_similarity,
 )
 
 repeats = hnp.arrays(
@@ -92,18 +92,18 @@ def test_real_repeats_agree_with_each_other(retina):
 
 def test_more_of_the_same_is_at_the_floor_and_without_common_noise_at_the_ceiling(random):
     training, held_out, model = responses(random, 90), responses(random, 30), responses(random, 125)
-    same = response_likeness(model, training, held_out, random)
+    same = response_similarity(model, training, held_out, random)
     assert same.repeats == 30
     assert same.psth_correlation == pytest.approx(same.psth_reachable, abs=0.02)
     assert 0.5 < same.noise_correlation.ratio < 1.6
-    alone = response_likeness(responses(random, 60, noise=0), training, held_out, random).noise_correlation
+    alone = response_similarity(responses(random, 60, noise=0), training, held_out, random).noise_correlation
     assert alone.ratio > 5
     assert alone.excess == pytest.approx(1, abs=0.15)
 
 
 def test_a_population_of_one_has_no_noise_correlations_to_compare(random):
     one = responses(random, 8)[:, :, :1]
-    judged = response_likeness(one, one, one, random)
+    judged = response_similarity(one, one, one, random)
     assert judged.psth_correlation == pytest.approx(1)
     assert np.isnan(judged.noise_correlation.error)
 
@@ -116,8 +116,8 @@ def test_repeats_that_do_not_fit_are_refused(random):
     with pytest.raises(BadInputError, match="found \\(140, 4\\)"):
         psth_correlation(counts[:, 10:], counts)
     with pytest.raises(BadInputError, match="two or more repeats"):
-        response_likeness(counts, counts, counts[:1], random)
+        response_similarity(counts, counts, counts[:1], random)
     with pytest.raises(BadInputError, match="of the model, as are held out"):
-        response_likeness(counts[:5], counts, counts, random)
+        response_similarity(counts[:5], counts, counts, random)
     with pytest.raises(BadInputError, match="of training, as are held out"):
-        response_likeness(counts, counts[:, :, 1:], counts, random)
+        response_similarity(counts, counts[:, :, 1:], counts, random)

@@ -11,23 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import STATISTICS
 from spikeloop.models.measures.running import (
     LARGEST_COUNT,
-    MOST_WINDOW_COUNTS,
     RunningStatistics,
     WindowCutter,
-    add_windows,
-    no_windows,
-    statistics_from,
 )
-from spikeloop.models.measures.statistics import pairwise_correlation, pairwise_covariance, synchrony
+from spikeloop.models.measures.sums import MOST_WINDOW_COUNTS, add_windows, no_windows
+from spikeloop.models.measures.table import STATISTICS, statistics_from
 
-BATCH: dict[str, Callable[[np.ndarray], object]] = {
-    **{name: statistic for name, statistic in STATISTICS.items() if name != "triplets"},
-    "variance": lambda windows: pairwise_covariance(windows).diagonal(),
-    "correlation": pairwise_correlation,
-    "synchrony": synchrony,
+BATCH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    key: statistic.function for key, statistic in STATISTICS.items() if statistic.from_sums is not None
 }
 NUMBERS = (np.uint8, np.uint16, np.int64, np.float32, np.float64)
 
@@ -108,9 +101,9 @@ def test_older_windows_count_for_less(random, half_life):
     np.testing.assert_allclose(found["covariance"], expected, rtol=1e-9, atol=1e-12)
     of_counts = np.array([np.average(stream.sum(axis=1) == count, weights=of_bins) for count in range(10)])
     np.testing.assert_allclose(
-        found["population count"], of_counts[: len(found["population count"])], rtol=1e-9, atol=1e-12
+        found["population_count"], of_counts[: len(found["population_count"])], rtol=1e-9, atol=1e-12
     )
-    np.testing.assert_allclose(found["window counts"].sum(axis=1), 1)
+    np.testing.assert_allclose(found["window_counts"].sum(axis=1), 1)
     assert running.effective_windows == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
 
 
@@ -122,7 +115,7 @@ def test_what_is_long_forgotten_leaves_exactly_nothing(random):
     for portion in np.array_split(windows, 100):
         running.add(portion)
     found = running.statistics()
-    assert found["rates"][1] == found["variance"][1] == found["interval CV"][1] == 0
+    assert found["rates"][1] == found["variance"][1] == found["interval_cv"][1] == 0
     np.testing.assert_array_equal(found["correlation"], np.eye(2))
     assert found["rates"][0] > 0
 
@@ -138,7 +131,7 @@ def test_a_stuck_channel_correlates_with_none_whatever_the_weights(random):
         np.testing.assert_array_equal(found["correlation"][1], [0, 1, 0])
         assert not found["covariance"][1].any()
         assert not found["covariance"][:, 1].any()
-        assert found["Fano factor"][1] == pytest.approx(0, abs=1e-12)
+        assert found["fano_factor"][1] == pytest.approx(0, abs=1e-12)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([np.uint16, np.float32]))
@@ -152,7 +145,7 @@ def test_counts_of_hundreds_lose_nothing(seed, number):
     np.testing.assert_allclose(found["covariance"], np.cov(counts.T, bias=True), atol=1e-8)
     np.testing.assert_allclose(found["rates"], counts.mean(axis=0), rtol=1e-14)
     in_window = windows.astype(np.float64).sum(axis=1)
-    np.testing.assert_allclose(found["Fano factor"], in_window.var(axis=0) / in_window.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(found["fano_factor"], in_window.var(axis=0) / in_window.mean(axis=0), rtol=1e-9)
 
 
 def test_a_million_bins_in_chunks_of_any_size_are_the_batch_functions(random):
@@ -259,8 +252,8 @@ def test_a_burst_of_thousands_of_spikes_keeps_histograms_small_and_fano_factors_
     running = RunningStatistics(1000, 3)
     running.add(windows)
     found = running.statistics()
-    assert found["window counts"].shape[1] <= MOST_WINDOW_COUNTS
+    assert found["window_counts"].shape[1] <= MOST_WINDOW_COUNTS
     np.testing.assert_allclose(
-        found["Fano factor"], windows.sum(axis=1).var(axis=0) / windows.sum(axis=1).mean(axis=0), rtol=1e-9
+        found["fano_factor"], windows.sum(axis=1).var(axis=0) / windows.sum(axis=1).mean(axis=0), rtol=1e-9
     )
-    np.testing.assert_allclose(found["window counts"].sum(axis=1), 1.0)
+    np.testing.assert_allclose(found["window_counts"].sum(axis=1), 1.0)

@@ -13,20 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from spikeloop.models.measures.intervals import (
+    interspike_interval_cv,
+    interspike_interval_distribution,
+    interspike_intervals,
+)
+from spikeloop.models.measures.seams import seam_ratio
 from spikeloop.models.measures.statistics import (
     autocorrelation,
     correlation_spectrum,
     expected_counts,
     fano_factor,
-    interspike_interval_cv,
-    interspike_interval_distribution,
-    interspike_intervals,
     lagged_covariance,
     pairwise_correlation,
     pairwise_covariance,
     population_count_distribution,
     population_power_spectrum,
-    seam_ratio,
     synchrony,
     triplet_covariance,
     window_count_distribution,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.measures.likeness import independent_units
+from spikeloop.models.measures.similarity import independent_units
 from spikeloop.models.measures.two_sample import two_sample_auc, window_features
 from spikeloop.models.recordings.simulated import correlated_groups
 

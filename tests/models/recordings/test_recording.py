@@ -1,25 +1,29 @@
+import itertools
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import conditions_from
-from spikeloop.models.recordings.files import load_recording
-from spikeloop.models.recordings.recording import (
-    from_counts,
-    part_of,
-    require_binary,
-    require_spikes,
-    with_conditions,
-    with_lead,
-    with_phase,
-    without_conditions,
+from spikeloop.models.recordings.conditioning import with_conditions, with_lead, with_phase, without_conditions
+from spikeloop.models.recordings.cutting import part_of
+from spikeloop.models.recordings.recording import Recording, from_counts, from_fluorescence
+from spikeloop.models.recordings.requirements import require_binary, require_spikes
+from spikeloop.models.recordings.windows import (
+    BLOCKS,
+    cut_windows,
+    hold_out,
+    random_places,
+    random_window_count,
+    random_windows,
 )
-from spikeloop.models.recordings.windows import BLOCKS, cut_windows, hold_out, random_windows
+from tests.support.bad_values import HUGE, NO_NUMBER, NO_TEXT, Opaque
+from tests.support.shown import shown
+from tests.support.stamped import stamped, stamped_counts
 
 
 @given(repeats=st.integers(1, 5), bins=st.integers(1, 40), window=st.integers(1, 12))
@@ -67,56 +71,27 @@ def test_what_is_no_recording_is_refused(counts, options, message):
         from_counts(counts, **({"bin_size_s": 0.02} | options))
 
 
-def test_npz_round_trips_with_names_and_bin_size(tmp_path, random):
-    counts = random.integers(0, 3, (4, 30, 5)).astype(np.uint8)
-    np.savez(tmp_path / "a.npz", spikes=counts, bin_size_s=0.01, unit_names=np.array(list("abcde")))
-    recording = load_recording(tmp_path / "a.npz")
-    np.testing.assert_array_equal(recording.counts, counts)
-    assert (recording.bin_size_s, recording.unit_names) == (0.01, tuple("abcde"))
+@pytest.mark.parametrize("make", [from_counts, from_fluorescence])
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("bin_size_s", [*NO_NUMBER, None, float("nan")]),
+        ("unit_names", [5, "ab", [1, 2], [None, "a"], ["a"], b"ab", 1.5, Opaque()]),
+        ("name", [*NO_TEXT, None]),
+        ("origin", [*NO_TEXT, None]),
+    ],
+)
+def test_of_a_recording_no_other_error_than_bad_input_leaves(make, option, values):
+    for value in values:
+        with pytest.raises(BadInputError):
+            make(np.zeros((2, 2)), **({"bin_size_s": 0.02} | {option: value}))
 
 
-def test_mat_as_published_is_cut_into_repeats(tmp_path, random):
-    data = random.integers(0, 2, (6 * 11, 5)).astype(float)
-    scipy.io.savemat(tmp_path / "a.mat", {"data": data})
-    recording = load_recording(tmp_path / "a.mat", bin_size_s=0.02, repeat_bins=11)
-    np.testing.assert_array_equal(recording.counts, data.reshape(6, 11, 5))
-    with pytest.raises(BadInputError, match="can't be cut into repeats of 13"):
-        load_recording(tmp_path / "a.mat", bin_size_s=0.02, repeat_bins=13)
-
-
-def test_files_that_hold_no_recording_are_refused(tmp_path):
-    with pytest.raises(BadInputError, match="no such file"):
-        load_recording(tmp_path / "a.npz")
-    with pytest.raises(BadInputError, match=r"expected a \.npz or \.mat"):
-        load_recording(tmp_path / "a.csv")
-    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(BadInputError, match="is it complete"):
-        load_recording(tmp_path / "cut.npz")
-    (tmp_path / "cut.mat").write_bytes(b"\0" * 40)
-    with pytest.raises(BadInputError, match="is it complete"):
-        load_recording(tmp_path / "cut.mat")
-    (tmp_path / "folder.npz").mkdir()
-    with pytest.raises(BadInputError, match="found a folder"):
-        load_recording(tmp_path / "folder.npz")
-    np.savez(tmp_path / "named.npz", spikes=np.zeros((4, 2)), bin_size_s=0.1, unit_names=np.array("ab"))
-    with pytest.raises(BadInputError, match="expected 2 unit names, found 1"):
-        load_recording(tmp_path / "named.npz")
-    np.savez(tmp_path / "other.npz", voltage=np.zeros(3))
-    with pytest.raises(BadInputError, match=r"expected an array named spikes.*found voltage"):
-        load_recording(tmp_path / "other.npz")
-    np.savez(tmp_path / "sizeless.npz", spikes=np.zeros((4, 2)))
-    with pytest.raises(BadInputError, match="--bin-size-ms"):
-        load_recording(tmp_path / "sizeless.npz")
-    for odd in ("twenty", [], [0.1, 0.2]):
-        np.savez(tmp_path / "odd.npz", spikes=np.zeros((4, 2)), bin_size_s=odd)
-        with pytest.raises(BadInputError, match="bin_size_s to be one number"):
-            load_recording(tmp_path / "odd.npz")
-
-
-def test_a_pickled_array_is_not_unpickled(tmp_path):
-    np.savez(tmp_path / "pickled.npz", spikes=np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(BadInputError, match="not a readable"):
-        load_recording(tmp_path / "pickled.npz")
+@pytest.mark.parametrize("counts", [[[1], [1, 2]], None, "counts", Opaque(), [[None, 1]], [[HUGE]], {}])
+def test_what_is_no_array_of_counts_is_refused(counts):
+    for make in (from_counts, from_fluorescence):
+        with pytest.raises(BadInputError):
+            make(counts, 0.02)
 
 
 def test_every_fifth_repeat_is_held_out():
@@ -140,41 +115,74 @@ def test_the_retina_is_what_was_published(retina):
     assert retina.counts.max() == 1
 
 
-def stamped(repeats: int, bins: int):
-    """A recording whose two units tell repeat and bin."""
-    stamp = np.stack(np.broadcast_arrays(np.arange(repeats)[:, None], np.arange(bins)), axis=2)
-    return from_counts(stamp, 0.02)
-
-
 @given(repeats=st.integers(1, 25), bins=st.integers(1, 120), window=st.integers(1, 12), seed=st.integers(0, 99))
 def test_random_windows_lie_inside_their_block(repeats, bins, window, seed):
     random = np.random.Generator(np.random.Philox(seed))
-    recording = stamped(repeats, bins)
+    recording = stamped_counts(repeats, bins)
     if window > bins:
         with pytest.raises(BadInputError, match="expected repeats of at least"):
             random_windows(recording, window, random)
         return
     windows = random_windows(recording, window, random).astype(int)
-    pieces = max(1, min(-(-BLOCKS // repeats), bins // (2 * window)))
-    stretch = bins // pieces  # that a block is long
-    assert windows.shape == (repeats * pieces, stretch // window, window, 2)
+    segments = max(1, min(-(-BLOCKS // repeats), bins // (2 * window)))
+    stretch = bins // segments  # that a block is long
+    assert windows.shape == (repeats * segments, stretch // window, window, 2)
     repeat, place = windows[..., 0], windows[..., 1]
-    block = np.arange(repeats * pieces)[:, None, None]
-    assert np.all(repeat == block // pieces)
+    block = np.arange(repeats * segments)[:, None, None]
+    assert np.all(repeat == block // segments)
     assert np.all(np.diff(place, axis=2) == 1)
-    assert np.all(place // stretch == block % pieces)
+    assert np.all(place // stretch == block % segments)
 
 
-def test_random_windows_lie_at_every_place_alike(random):
-    windows = random_windows(stamped(200, 10), 4, random)
-    first = np.concatenate([random_windows(stamped(200, 10), 4, random)[:, :, 0, 1].ravel() for _ in range(20)])
-    assert windows.shape == (200, 2, 4, 2)
-    np.testing.assert_allclose(np.bincount(first, minlength=7) / len(first), 1 / 7, atol=0.02)
+def coverage(bins: int, window_bins: int) -> np.ndarray:
+    """How often windows cover each bin, (bins,), by all that `random_places` can draw, each as likely as any other."""
+    fitting = bins // window_bins
+    windows = fitting - 1 if fitting >= 4 else fitting
+    left_over = bins - windows * window_bins
+    draws = itertools.product(range(windows), range(left_over + 1), range(windows + 1), range(windows + 1))
+
+    class Listed:
+        """In place of random numbers: every combination once."""
+
+        columns = iter(np.array(list(draws)).T)
+
+        def integers(self, upper, size):
+            if isinstance(size, tuple):
+                return np.stack([next(self.columns), next(self.columns)])
+            return next(self.columns)
+
+    number = windows * (left_over + 1) * (windows + 1) ** 2
+    first = random_places(number, bins, window_bins, Listed())  # type: ignore[arg-type]
+    return np.convolve(np.bincount(first, minlength=bins), np.ones(window_bins))[:bins]
+
+
+@pytest.mark.parametrize(("bins", "window_bins"), [(953, 128), (953, 64), (480, 100), (128, 32), (100, 10)])
+def test_random_places_cover_every_bin_about_alike(bins, window_bins):
+    """Even places would cover the first bin `window_bins` times less often than one in the middle."""
+    covered = coverage(bins, window_bins)
+    assert covered.min() >= (1 - 2 / (bins // window_bins)) * covered.max()
+    assert covered[[0, -1]].min() > 0.7 * covered.mean()
+
+
+@pytest.mark.parametrize(("bins", "window_bins"), [(20, 4), (21, 4), (33, 8)])
+def test_random_places_lie_anywhere_inside(bins, window_bins, random):
+    first = random_places(20_000, bins, window_bins, random)
+    assert set(first) == set(range(bins - window_bins + 1))
+
+
+def test_a_repeat_of_one_window_has_one_place(random):
+    assert set(random_places(100, 16, 16, random)) == {0}
+
+
+def test_random_windows_count_is_how_many_are_drawn(random):
+    for repeats, bins in ((200, 10), (3, 100), (1, 47)):
+        recording = stamped_counts(repeats, bins)
+        assert random_window_count(recording, 4) == np.prod(random_windows(recording, 4, random).shape[:2])
 
 
 def test_random_windows_are_those_of_the_random_numbers():
     one, same, other = (
-        random_windows(stamped(30, 50), 4, np.random.Generator(np.random.Philox(seed))) for seed in (0, 0, 1)
+        random_windows(stamped_counts(30, 50), 4, np.random.Generator(np.random.Philox(seed))) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
@@ -189,14 +197,8 @@ def test_more_than_one_spike_in_a_bin_is_refused_where_a_model_knows_none():
         require_binary(from_counts(2 * np.eye(3), 0.02, name="busy"), "Some-GAN")
 
 
-def driven(repeats: int, bins: int):
-    """A recording whose conditions tell repeat and bin, as its units do."""
-    recording = stamped(repeats, bins)
-    return with_conditions(recording, recording.counts, ("repeat", "bin"), ("", "bin"))
-
-
 def test_conditions_belong_to_a_recording_and_can_be_left_out():
-    recording = driven(3, 7)
+    recording = stamped(3, 7)
     assert recording.conditions.dtype == np.float32
     np.testing.assert_array_equal(recording.conditions, recording.counts)
     assert [(each.name, each.unit, each.low, each.high) for each in recording.channels] == [
@@ -205,7 +207,7 @@ def test_conditions_belong_to_a_recording_and_can_be_left_out():
     ]
     bare = without_conditions(recording)
     assert (bare.channels, bare.driven_by, bare.conditions.shape) == ((), None, (3, 7, 0))
-    one = with_conditions(stamped(1, 7), np.zeros((7, 1)), ("a",))
+    one = with_conditions(stamped_counts(1, 7), np.zeros((7, 1)), ("a",))
     assert (one.conditions.shape, one.channels[0].unit) == ((1, 7, 1), "")
 
 
@@ -229,32 +231,32 @@ def test_conditions_belong_to_a_recording_and_can_be_left_out():
 )
 def test_what_drives_no_such_recording_is_refused(values, names, units, message):
     with pytest.raises(BadInputError, match=message):
-        with_conditions(stamped(3, 7), values, names, units)
+        with_conditions(stamped_counts(3, 7), values, names, units)
 
 
 def test_the_phase_of_repeats_is_their_bin():
-    recording = with_phase(stamped(3, 7))
+    recording = with_phase(stamped_counts(3, 7))
     np.testing.assert_array_equal(recording.conditions[..., 0], recording.counts[..., 1])
     assert (recording.channels[0].cyclic, recording.channels[0].period) == (True, 7)
     with pytest.raises(BadInputError, match="expected repeats of a stimulus, found one; give --repeat-bins"):
-        with_phase(stamped(1, 7))
+        with_phase(stamped_counts(1, 7))
 
 
 def test_with_a_lead_every_bin_has_the_conditions_of_later():
-    recording = with_lead(driven(3, 7), 2)
+    recording = with_lead(stamped(3, 7), 2)
     assert recording.counts.shape == (3, 5, 2)
     np.testing.assert_array_equal(recording.conditions[..., 0], recording.counts[..., 0])
     np.testing.assert_array_equal(recording.conditions[..., 1], recording.counts[..., 1] + 2.0)
     for lead in (-1, 7):
         with pytest.raises(BadInputError, match="expected a lead of 0 to 6 bins"):
-            with_lead(driven(3, 7), lead)
-    assert with_lead(stamped(3, 7), 2).bins == 7  # nothing drives it, so nothing is late
+            with_lead(stamped(3, 7), lead)
+    assert with_lead(stamped_counts(3, 7), 2).bins == 7  # nothing drives it, so nothing is late
 
 
 @pytest.mark.parametrize("repeats", [1, 10])
 def test_parts_keep_their_conditions(repeats):
     """Conditions equal counts, so they must in every part."""
-    recording = driven(repeats, 20)
+    recording = stamped(repeats, 20)
     for part in (*hold_out(recording, 5), part_of(recording, bins=slice(3, 9)), part_of(recording, slice(0, 1))):
         np.testing.assert_array_equal(part.conditions, part.counts)
         assert part.channels == recording.channels
@@ -262,36 +264,30 @@ def test_parts_keep_their_conditions(repeats):
     assert (bare.driven_by, bare.bins) == (None, 6)
 
 
-def test_files_hold_conditions_too(tmp_path):
-    recording = driven(1, 12)
-    arrays = {"spikes": recording.counts[0], "conditions": recording.conditions[0], "bin_size_s": 0.02}
-    np.savez(tmp_path / "a.npz", **arrays, condition_names=["repeat", "bin"], condition_units=["", "bin"])
-    read = load_recording(tmp_path / "a.npz")
-    np.testing.assert_array_equal(read.conditions, recording.conditions)
-    assert read.channels == recording.channels
-    cut = load_recording(tmp_path / "a.npz", repeat_bins=4)
-    assert cut.repeats == 3
-    np.testing.assert_array_equal(cut.conditions, cut.counts)
-    np.savez(tmp_path / "nameless.npz", **arrays)
-    assert [each.name for each in load_recording(tmp_path / "nameless.npz").channels] == ["condition 0", "condition 1"]
-    np.savez(tmp_path / "short.npz", spikes=recording.counts[0], conditions=np.zeros((11, 2)), bin_size_s=0.02)
-    with pytest.raises(BadInputError, match=r"expected conditions of shape \(1, 12, 2\)"):
-        load_recording(tmp_path / "short.npz")
-    for flat, shape in ((np.zeros(12), r"\(12,\)"), (np.array(3.0), r"\(\)")):
-        np.savez(tmp_path / "flat.npz", spikes=recording.counts[0], conditions=flat, bin_size_s=0.02)
-        with pytest.raises(BadInputError, match=rf"flat.npz: expected conditions of shape \(bins, .*, found {shape}"):
-            load_recording(tmp_path / "flat.npz")
-
-
 def test_what_a_recording_takes_as_conditions_a_card_takes_too():
     largest = float(np.finfo(np.float32).max)
     values = np.linspace(-largest, largest, 12)[:, np.newaxis]
-    channels = with_conditions(stamped(1, 12), values, ["a" * 64], ["s" * 64]).channels
+    channels = with_conditions(stamped_counts(1, 12), values, ["a" * 64], ["s" * 64]).channels
     assert conditions_from([asdict(each) for each in channels], "there") == channels
 
 
 def test_fluorescence_is_refused_where_spikes_are_wanted():
-    imaged = replace(stamped(2, 3), counts=np.ones((2, 3, 2), np.float32), signal="fluorescence", name="imaged")
+    imaged = replace(stamped_counts(2, 3), counts=np.ones((2, 3, 2), np.float32), signal="fluorescence", name="imaged")
     for refuse in (require_spikes, require_binary):
         with pytest.raises(BadInputError, match="imaged: Some-GAN needs spike counts, found fluorescence"):
             refuse(imaged, "Some-GAN")
+
+
+def test_a_recording_describes_itself_in_json_and_html():
+    recording = with_conditions(from_counts(np.eye(4, 2), 0.5, name="<b>"), np.ones((4, 1)), ["speed"], ["cm/s"])
+    described = json.loads(json.dumps(recording.to_dict()))
+    assert (described["bins"], described["units"], described["duration_s"]) == (4, 2, 2.0)
+    assert described["mean_rate_hz"] == 0.5
+    assert described["conditions"][0]["name"] == "speed"
+    page = recording._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "speed (cm/s)" in page
+    assert "speed (cm/s)" in shown(recording)
+    imaged = Recording.from_fluorescence(np.ones((3, 2)), 0.25)
+    assert imaged.to_dict()["mean_rate_hz"] is None
+    assert "rate" not in imaged._repr_html_()

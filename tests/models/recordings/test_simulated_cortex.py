@@ -87,7 +87,8 @@ def test_latencies_are_recovered_by_cross_correlation(recording):
         along = velocity @ [np.cos(direction), np.sin(direction)]
         correlation = [np.corrcoef(along[7 - lag : len(along) - lag], counts[7:, u])[0, 1] for lag in range(8)]
         misjudged.append(np.argmax(correlation) - truth.latency_bins[u])
-    assert np.count_nonzero(misjudged) <= 2
+    assert np.abs(misjudged).max() <= 1
+    assert np.count_nonzero(misjudged) <= 0.1 * len(misjudged)
     assert np.abs(misjudged).max() <= 1
 
 
@@ -217,13 +218,13 @@ def test_a_longer_recording_begins_with_the_shorter_one(short, longer, seed):
     np.testing.assert_array_equal(one.conditions, more.conditions[:, :short])
 
 
-@given(pieces=st.lists(st.integers(1, 400), min_size=1, max_size=8))
+@given(segments=st.lists(st.integers(1, 400), min_size=1, max_size=8))
 @settings(max_examples=15, deadline=None)
-def test_a_run_in_pieces_is_the_run_as_a_whole(pieces):
+def test_a_run_in_segments_is_the_run_as_a_whole(segments):
     truth = make_cortex(13, seed=2, drift=True)
-    velocity = random_reaches(sum(pieces), seed=9).velocity_cm_s
+    velocity = random_reaches(sum(segments), seed=9).velocity_cm_s
     running = RunningCortex(truth, seed=4)
-    parts = [running.respond(part) for part in np.split(velocity, np.cumsum(pieces)[:-1])]
+    parts = [running.respond(part) for part in np.split(velocity, np.cumsum(segments)[:-1])]
     np.testing.assert_array_equal(np.concatenate(parts), respond(truth, velocity, seed=4))
     assert running.bins == len(velocity)
 

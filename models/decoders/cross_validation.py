@@ -1,0 +1,213 @@
+"""How well decoders decode a recording, and how well a model's counts train them for recorded ones.
+
+Train on synthetic, test on real (Esteban et al. 2017): a decoder that learned from a model's counts decodes real
+ones as well as one that learned from real counts, if counts and kinematics are related in the model as in the
+recording.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.arrays import Floats
+from spikeloop.models.decoders.decoder import Decoder, decode
+from spikeloop.models.decoders.kalman import KalmanDecoder
+from spikeloop.models.decoders.ridge import RidgeDecoder
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.decoding_scores import Decodable, correlation, r_squared
+
+__all__ = [
+    "CrossValidation",
+    "DecoderComparison",
+    "compare_decoders",
+    "cross_validate",
+    "score_segments",
+]
+
+MakeDecoder = Callable[[], Decoder]
+
+DECODERS: dict[str, MakeDecoder] = {"ridge": RidgeDecoder, "Kalman": KalmanDecoder}
+
+
+@dataclass(frozen=True)
+class DecoderComparison:
+    """R2 on real test data of one decoder and column of the kinematics.
+
+    Attributes
+    ----------
+    decoder : str
+    column : int
+    real, synthetic : float
+        R2 after training on real and on synthetic data.
+    """
+
+    decoder: str
+    column: int
+    real: float
+    synthetic: float
+
+    @property
+    def ratio(self) -> float:
+        """Synthetic / real: 1 where synthetic data teach as much; NaN where real data teach nothing."""
+        return self.synthetic / self.real if self.real > 0 else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """How well a decoder decodes held-out data.
+
+    Attributes
+    ----------
+    r_squared, correlation : arrays of shape (folds, columns)
+        NaN of a column that never varies in a fold.
+    """
+
+    r_squared: Floats
+    correlation: Floats
+
+
+def compare_decoders(
+    real_training: Decodable, synthetic_training: Decodable, real_test: Decodable
+) -> tuple[DecoderComparison, ...]:
+    """R2 on real data of decoders that learned from real and from synthetic data.
+
+    Parameters
+    ----------
+    real_training, synthetic_training : Decodable
+        A model's data cost nothing, so there may be more of them.
+    real_test : Decodable
+        Of the same units and columns, not in either.
+
+    Returns
+    -------
+    tuple of DecoderComparison
+
+    Raises
+    ------
+    BadInputError
+        If shapes don't fit, or there are too few bins.
+    """
+    rows = []
+    for name, make in DECODERS.items():
+        real, synthetic = (
+            r_squared(real_test.kinematics, _decoded(make, training, real_test))
+            for training in (real_training, synthetic_training)
+        )
+        rows += [
+            DecoderComparison(name, column, float(one), float(other))
+            for column, (one, other) in enumerate(zip(real, synthetic, strict=True))
+        ]
+    return tuple(rows)
+
+
+def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5, width: int = 1) -> CrossValidation:
+    """Hold out each of several contiguous segments in turn, and decode it by a new decoder fitted on the others.
+
+    The segments on either side of the one held out are joined for the fit: at that seam a history reaches back across
+    it, and dynamics see one step that was none. One seam among thousands of bins weighs little.
+
+    Parameters
+    ----------
+    make : callable () -> Decoder
+    data : Decodable
+    folds : int >= 2, default 5
+    width : int >= 1, bins, default 1
+        See `score_segments`.
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    BadInputError
+        If bins differ, or are too few for the folds or the decoder.
+    """
+    if not 2 <= folds <= len(data.counts) // width or len(data.counts) != len(data.kinematics):
+        raise BadInputError(
+            f"expected 2 folds or more, and as many bins of counts and kinematics, found {folds} folds,"
+            f" {data.counts.shape} and {data.kinematics.shape}"
+        )
+    used = Decodable(*(values[: len(values) // width * width] for values in (data.counts, data.kinematics)))
+    scores = [_held_out_scores(make, used, segment, width) for segment in _segments(len(used.counts), folds, width)]
+    return CrossValidation(*(np.stack(values) for values in zip(*scores, strict=True)))
+
+
+def score_segments(
+    make: MakeDecoder, training: Decodable, test: Decodable, segments: int = 5, width: int = 1
+) -> CrossValidation:
+    """Fit once, decode the test data from beginning to end, and score each of several contiguous segments of them.
+
+    A decoder of wider bins is fitted on counts summed, and kinematics averaged, over runs of bins; what it decodes
+    from a run is held over that same run, and compared with the kinematics of every bin. So decoders of any width are
+    judged by the same kinematics, without the delay that waiting for a run to be full costs in a closed loop
+    (Cunningham et al. 2011, J. Neurophysiol. 105:1932).
+
+    Parameters
+    ----------
+    make : callable () -> Decoder
+    training : Decodable
+    test : Decodable
+        Of the same units and columns, not in the training data.
+    segments : int >= 2, default 5
+        In place of folds.
+    width : int >= 1, bins, default 1
+        Of a run; bins left over at the end are left out.
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    BadInputError
+        If shapes don't fit, or there are too few bins.
+    """
+    if not 2 <= segments <= len(test.counts) // width:
+        raise BadInputError(
+            f"expected 2 segments or more of {len(test.counts) // width} bins of test data, found {segments}"
+        )
+    decoded = _decoded(make, training, test, width)
+    scores = [
+        (r_squared(test.kinematics[segment], decoded[segment]), correlation(test.kinematics[segment], decoded[segment]))
+        for segment in _segments(len(decoded), segments, width)
+    ]
+    return CrossValidation(*(np.stack(values) for values in zip(*scores, strict=True)))
+
+
+def _segments(bins: int, segments: int, width: int) -> list[NDArray[np.intp]]:
+    """Bins of each of several contiguous segments, of whole runs."""
+    return [runs.ravel() for runs in np.array_split(np.arange(bins).reshape(-1, width), segments)]
+
+
+def _held_out_scores(
+    make: MakeDecoder, data: Decodable, segment: NDArray[np.intp], width: int
+) -> tuple[Floats, Floats]:
+    training = Decodable(np.delete(data.counts, segment, axis=0), np.delete(data.kinematics, segment, axis=0))
+    test = Decodable(data.counts[segment], data.kinematics[segment])
+    decoded = _decoded(make, training, test, width)
+    return r_squared(test.kinematics, decoded), correlation(test.kinematics, decoded)
+
+
+def _decoded(make: MakeDecoder, training: Decodable, test: Decodable, width: int = 1) -> Floats:
+    """Kinematics (bins, columns) of the test data's whole runs, held over the bins of a run."""
+    found, expected = ((data.counts.shape[1:], data.kinematics.shape[1:]) for data in (training, test))
+    if found != expected:
+        raise BadInputError(
+            f"expected units and columns of the test data, {test.counts.shape} and {test.kinematics.shape},"
+            f" found {training.counts.shape} and {training.kinematics.shape}"
+        )
+    decoder = make()
+    decoder.fit(
+        _runs(training.counts, width).sum(axis=1), _runs(training.kinematics, width).mean(axis=1, dtype=np.float64)
+    )
+    return np.repeat(decode(decoder, _runs(test.counts, width).sum(axis=1)), width, axis=0)
+
+
+def _runs(values: NDArray[Any], width: int) -> NDArray[Any]:
+    """(runs, bins of a run, columns)."""
+    used = values[: len(values) // width * width]
+    return used.reshape(-1, width, values.shape[1])

@@ -1,0 +1,1 @@
+"""The drift alarm: when is a stream no longer the population that was recorded? NumPy and SciPy only."""

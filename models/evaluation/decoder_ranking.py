@@ -1,0 +1,257 @@
+"""Offline comparison of decoders: on a recording, and on a model's answers to the movement in that recording.
+
+A model can stand in for the recorded population in the choice of a decoder only if it ranks decoders alike.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.decoders.cross_validation import CrossValidation, cross_validate, score_segments
+from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.evaluation.responses import Parts, Stream, answers_to
+from spikeloop.models.measures.decoding_scores import Decodable
+from spikeloop.models.recordings.conditioning import with_lead
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.repeats import split_repeats
+from spikeloop.models.recordings.requirements import require_spikes
+
+__all__ = [
+    "OfflineComparison",
+    "OfflineScore",
+    "OfflineTask",
+    "Split",
+    "answered",
+    "as_recorded",
+    "compare_offline",
+    "decodable_of",
+    "largest_difference",
+    "rank_correlation",
+]
+
+LEAST_FOLD_BINS = 20  # below which an R2 says little
+LEAST_RANKED = 3  # decoders
+
+
+@dataclass(frozen=True)
+class OfflineTask:
+    """What is decoded, and how that is judged.
+
+    Attributes
+    ----------
+    columns : of the conditions
+    lag_bins : 0 or more, by which the kinematics are later than the counts
+    widths : of the decoders' bins, each a run of so many bins of the recording, 1 or more
+    folds : contiguous segments, 2 or more
+    """
+
+    columns: tuple[int, ...]
+    lag_bins: int = 0
+    widths: tuple[int, ...] = (1,)
+    folds: int = 5
+
+
+@dataclass(frozen=True, eq=False)
+class OfflineScore:
+    """How well one decoder reads bins of one width.
+
+    Attributes
+    ----------
+    bin_size_s : of the decoder's bins
+    recorded : on recorded counts
+    generated : on a model's counts; None where there is no model
+    """
+
+    decoder: str
+    bin_size_s: float
+    recorded: CrossValidation
+    generated: CrossValidation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class OfflineComparison:
+    """Decoders side by side.
+
+    Attributes
+    ----------
+    judged_on : in words
+    scores : every decoder at one width of bins, then at the next
+    bundle : name of what generated counts; None where nothing did
+    """
+
+    recording: Recording
+    task: OfflineTask
+    judged_on: str
+    scores: tuple[OfflineScore, ...]
+    bundle: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what was decoded."""
+        return tuple(self.recording.channels[column].name for column in self.task.columns)
+
+    @property
+    def lag_s(self) -> float:
+        """By which the kinematics are later than the counts."""
+        return self.task.lag_bins * self.recording.bin_size_s
+
+    def by_width(self) -> dict[float, tuple[OfflineScore, ...]]:
+        """Every decoder, by the size of bins in s."""
+        sizes_s = dict.fromkeys(score.bin_size_s for score in self.scores)
+        return {size_s: tuple(score for score in self.scores if score.bin_size_s == size_s) for size_s in sizes_s}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Two parts of a recording, each with its own movement as conditions."""
+
+    training: Recording
+    held_out: Recording
+
+
+def as_recorded(parts: Parts) -> Split:
+    """The part that a model was trained on and the one that it was not, with their movement at the very bins."""
+    return Split(
+        replace(parts.training, driven_by=parts.movement), replace(parts.held_out, driven_by=parts.held_out_movement)
+    )
+
+
+def answered(stream: Stream, parts: Parts) -> Split:
+    """The same with a model's counts, as many, in place of the recorded ones.
+
+    One stream answers to the training part, then to the held-out part; every bin to the conditions of as many bins
+    later as the model leads.
+
+    Parameters
+    ----------
+    stream : given a number of bins and their conditions, (bins, channels), the next bins, (bins, units)
+    """
+    recorded = as_recorded(parts)
+    training, held_out = (
+        replace(own, counts=answers_to(driven, stream))
+        for own, driven in ((recorded.training, parts.training), (recorded.held_out, parts.held_out))
+    )
+    return Split(training, held_out)
+
+
+def compare_offline(
+    make: Callable[[str, float], Decoder],
+    decoders: Sequence[str],
+    task: OfflineTask,
+    recorded: Recording | Split,
+    generated: Split | None = None,
+    on_progress: Callable[[], None] = lambda: None,
+) -> tuple[OfflineScore, ...]:
+    """Scores of every decoder at one width of bins, then at the next.
+
+    A recording is cross-validated. Of a split, decoders are fitted on the training part, and judged on segments of the
+    other; on recorded counts they have been fitted on recorded ones, on generated counts on generated ones.
+
+    Parameters
+    ----------
+    make : makes a decoder, given its name and the size of its bins (s)
+    generated : split as the recorded one
+    on_progress : called after each decoder at each width
+
+    Raises
+    ------
+    BadInputError
+        If the recording is none of spikes, or too short for the task or a decoder.
+    """
+    test = recorded.held_out if isinstance(recorded, Split) else recorded
+    for width in task.widths:
+        found = len(decodable_of(test, task.columns, task.lag_bins, width).counts) // width
+        if found < LEAST_FOLD_BINS * task.folds:
+            raise BadInputError(
+                f"{test.name}: expected at least {LEAST_FOLD_BINS} bins in each of {task.folds} folds, found {found}"
+                " in all; give more data, fewer folds or narrower bins"
+            )
+    scores = []
+    for width in task.widths:
+        for name in decoders:
+            make_one = partial(make, name, width * test.bin_size_s)
+            on_recorded = _judge(make_one, recorded, task, width)
+            on_generated = None if generated is None else _judge(make_one, generated, task, width)
+            scores.append(OfflineScore(name, width * test.bin_size_s, on_recorded, on_generated))
+            on_progress()
+    return tuple(scores)
+
+
+def _judge(make: Callable[[], Decoder], judged: Recording | Split, task: OfflineTask, width: int) -> CrossValidation:
+    prepare = partial(decodable_of, columns=task.columns, lag_bins=task.lag_bins, width=width)
+    if isinstance(judged, Split):
+        return score_segments(make, prepare(judged.training), prepare(judged.held_out), task.folds, width)
+    return cross_validate(make, prepare(judged), task.folds, width)
+
+
+def decodable_of(recording: Recording, columns: Sequence[int], lag_bins: int = 0, width: int = 1) -> Decodable:
+    """Counts and kinematics of one repeat after another, each cut to whole runs of bins.
+
+    Parameters
+    ----------
+    columns : of the conditions
+    lag_bins : 0 or more, by which the kinematics are later than the counts
+    width : bins of a run, 1 or more; those left over at the end of a repeat are left out
+
+    Raises
+    ------
+    BadInputError
+        If these are no spikes, or every repeat is too short for the lag and a run.
+    """
+    require_spikes(recording, "decoding")
+    lagging = with_lead(recording, lag_bins)
+    used = lagging.bins // width * width
+    if not used:
+        raise BadInputError(
+            f"{recording.name}: expected repeats of at least {lag_bins + width} bins, for the lag and one wide bin,"
+            f" found {recording.bins}; give a shorter lag or narrower bins"
+        )
+    if recording.lengths is None:
+        counts = lagging.counts[:, :used].reshape(-1, recording.units)
+        kinematics = lagging.conditions[:, :used, list(columns)].reshape(-1, len(columns))
+    else:
+        counts, kinematics = (
+            np.concatenate([row[: len(row) // width * width] for row in split_repeats(values, lagging.lengths)])
+            for values in (lagging.counts, lagging.conditions[..., list(columns)])
+        )
+    return Decodable(counts, kinematics.astype(np.float64))
+
+
+def rank_correlation(scores: Sequence[OfflineScore]) -> float:
+    """Spearman's correlation of decoders' mean R2 on generated counts with that on recorded ones.
+
+    Raises
+    ------
+    BadInputError
+        If there are fewer than `LEAST_RANKED` decoders, or one wasn't judged on both.
+    """
+    from scipy.stats import spearmanr
+
+    recorded, generated = _both(scores)
+    if len(recorded) < LEAST_RANKED:
+        raise BadInputError(f"expected {LEAST_RANKED} decoders or more to rank, found {len(recorded)}")
+    return float(spearmanr(recorded, generated).statistic)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def largest_difference(scores: Sequence[OfflineScore]) -> float:
+    """Of a decoder's mean R2 on generated counts from that on recorded ones.
+
+    Raises
+    ------
+    BadInputError
+        If a decoder wasn't judged on both.
+    """
+    recorded, generated = _both(scores)
+    return float(np.abs(generated - recorded).max())
+
+
+def _both(scores: Sequence[OfflineScore]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean R2 of every decoder on recorded and on generated counts, (decoders,)."""
+    generated = [score.generated.r_squared.mean() for score in scores if score.generated is not None]
+    if len(generated) < len(scores):
+        raise BadInputError(f"expected {len(scores)} decoders judged on generated counts too, found {len(generated)}")
+    return np.array([score.recorded.r_squared.mean() for score in scores]), np.array(generated)

@@ -1,0 +1,1 @@
+"""The models themselves, one file a family or a part that families share."""

@@ -1,0 +1,264 @@
+"""Causal Spike-GAN, VAE and VAE-GAN: the causal generator, learned by likelihood and then by a critic.
+
+Training has two stages. The first maximises the likelihood of every bin given the recorded bins before it. Without
+slow latents the likelihood is exact, as the modes of a bin are few enough to sum over; with slow latents an encoder
+infers them, and the likelihood is bounded from below (VAE). Such a model drifts when it runs by itself, since it was
+never trained on its own output. The second stage is therefore adversarial, as in Spike-GAN (Molano-Mazon et al.
+2018): a critic scores windows of runs that the generator continues from step to step, each as long as a repeat of the
+recording and with its conditions. The critic's gradient flows back through the spikes (straight-through) and the modes
+(straight-through Gumbel-softmax), and the likelihood stays part of the loss. Likelihood before critic is the order of
+SeqGAN (Yu et al. 2017); an autoencoder with a critic is VAE-GAN (Larsen et al. 2016).
+"""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spikeloop.models.families.causal_generator import Generator, GeneratorConfig, State
+from spikeloop.models.families.critic import (
+    ConditionProjection,
+    ConvolutionalCritic,
+    CountViews,
+    Critic,
+    critic_loss,
+    generator_loss,
+)
+from spikeloop.models.families.gan import Gan, clipped_gradient_step
+from spikeloop.models.families.population import Population
+from spikeloop.models.families.registry import GanFamily
+from spikeloop.models.families.training_data import TrainingData
+from spikeloop.models.families.vae_encoder import Encoder, divergence, slow_latents
+
+__all__ = ["FAMILIES", "PRESETS", "VAE_GAN_PRESETS", "VAE_PRESETS", "CausalGan", "CausalGanConfig"]
+
+
+@dataclass(frozen=True)
+class CausalGanConfig(GeneratorConfig):
+    """What is built, and how it is trained. The defaults are the preset `fast` of `causal_gan`."""
+
+    window_bins: int = 32  # that the critic scores, as the paper's retina windows; a multiple of stride ** 2
+    lead_in_bins: int = (
+        512  # that the generator runs before windows are drawn to judge it, so that its state is settled
+    )
+    crop_bins: int = 128  # of which the likelihood is computed
+    dropout: float = 0.25  # of the recurrent unit's output while it learns by likelihood
+    likelihood_steps: int = 5000  # of the first stage
+    likelihood_batch: int = 16
+    likelihood_rate: float = 3e-3  # falls to 3 % along a quarter of a cosine
+    weight_decay: float = 1e-2
+    encoder_size: int = 64
+    divergence_steps: int = 1000  # in which the divergence of slow latents reaches its full weight
+    adversarial: bool = True  # whether there is a second stage
+    likelihood_weight: float = 1.0  # of the likelihood of a bin beside the critic in the second stage; 0 for none
+    batch: int = 96
+    generator_rate: float = 3e-4  # of the second stage
+    critic_rate: float = 5e-4
+    decay_steps: int = 1500  # of the second stage; both rates fall as 1 / (1 + step / decay_steps)
+    critic_lead: int = 100  # steps of the critic alone, before the generator is trained too
+    betas: tuple[float, float] = (0.0, 0.9)  # as published with Spike-GAN; of the second stage
+    penalty: float = 10.0  # as published
+    features: int = 64  # of the critic's convolution next to the spikes
+    kernel: int = 5  # bins, as published
+    stride: int = 2  # bins, as published
+    critic_views: bool = True  # the critic also sees counts and lagged products
+    average_decay: float = 0.999  # exponential average of the generator's weights
+
+
+FAST = CausalGanConfig()
+COUNTS = replace(FAST, modes=4, likelihood_batch=8)  # with counts, a mode costs more and is needed less
+PRESETS = {
+    "fast": FAST,
+    "counts": COUNTS,
+    "short": replace(
+        COUNTS, dropout=0.5, likelihood_steps=700, divergence_steps=350
+    ),  # learned by heart after some more
+}
+VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
+VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}
+
+
+class CausalGan(Gan):
+    """The model in training.
+
+    Parameters
+    ----------
+    config : CausalGanConfig
+    population : Population
+
+    Attributes
+    ----------
+    first_stage : Generator
+        The average at the end of the first stage.
+    keeps_first_stage : tensor of shape (), bool
+        Whether `first_stage` is sampled from.
+    places : tensor of shape (batch, 2), int64
+        Where in the recording the generator's runs are; running_hidden, running_previous and running_slow are their
+        states.
+    """
+
+    keeps_first_stage: Tensor
+    places: Tensor
+
+    def __init__(self, config: CausalGanConfig, population: Population) -> None:
+        generator = Generator(config, population)
+        super().__init__(generator, _critic(config, generator, population), config.average_decay, population.units)
+        self.config = config
+        self.lead_in_bins = config.lead_in_bins
+        self.encoder = Encoder(population, config.slow_latents, config.encoder_size) if config.slow_latents else None
+        self.first_stage = deepcopy(self.average)
+        self.register_buffer("keeps_first_stage", torch.tensor(False))
+        self.register_buffer("places", torch.zeros(config.batch, 2, dtype=torch.long))
+        for name, size in zip(State._fields, (config.state_size, population.units, config.slow_latents), strict=True):
+            self.register_buffer(f"running_{name}", torch.zeros(config.batch, size))
+
+    def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
+        """Draw windows of the calibrated generator, (windows, bins, units), after the lead-in of the conditions."""
+        generator = self.calibrated()
+        number, length = conditions.shape[:2]
+        noise = generator.noise(number, length, random)
+        values, _ = generator(conditions, noise, generator.first_state(number, random))
+        return values[:, length - bins :]
+
+    def stages(self, steps: int) -> tuple[int, ...]:
+        """Name the stages that may be kept after so many steps."""
+        return (0, 1) if self.config.adversarial and steps > self.config.likelihood_steps else (1,)
+
+    def keep_stage(self, stage: int) -> None:
+        """Sample from the first stage (0) or from the latest average (1)."""
+        self.keeps_first_stage.fill_(stage == 0)
+
+    def _kept(self) -> Generator:
+        return self.first_stage if self.keeps_first_stage else self.average
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Make the optimizers of the first stage, of the generator and of the critic."""
+        config, parameters = self.config, list(self.generator.parameters())
+        encoder = list(self.encoder.parameters()) if self.encoder is not None else []
+        return {
+            "likelihood": torch.optim.AdamW(
+                [*parameters, *encoder], config.likelihood_rate, weight_decay=config.weight_decay
+            ),
+            "generator": torch.optim.Adam([*parameters, *encoder], config.generator_rate, config.betas),
+            "critic": torch.optim.Adam(self.critic.parameters(), config.critic_rate, config.betas),
+        }
+
+    def learn(
+        self,
+        step: int,
+        data: TrainingData,
+        optimizers: dict[str, torch.optim.Optimizer],
+        random: torch.Generator,
+    ) -> float:
+        """Make one step: of likelihood in the first stage, of critic and generator in the second.
+
+        Returns
+        -------
+        float
+            The loss: in the first stage in nats per bin, in the second the critic's.
+        """
+        if step < self.config.likelihood_steps or not self.config.adversarial:
+            return self._learn_likelihood(step, data, optimizers["likelihood"], random)
+        if step == self.config.likelihood_steps:
+            self.generator.load_state_dict(self.average.state_dict())
+            self.first_stage.load_state_dict(self.average.state_dict())
+        return self._learn_adversarially(step - self.config.likelihood_steps, data, optimizers, random)
+
+    def _learn_likelihood(
+        self, step: int, data: TrainingData, optimizer: torch.optim.Optimizer, random: torch.Generator
+    ) -> float:
+        config = self.config
+        share = math.cos(math.pi / 2 * min(1.0, step / config.likelihood_steps))
+        optimizer.param_groups[0]["lr"] = config.likelihood_rate * max(0.03, share)
+        loss = self._negative_log_likelihood(data, min(1.0, (step + 1) / config.divergence_steps), random)
+        clipped_gradient_step(optimizer, loss, 1.0)
+        self._average_generator(step)
+        return loss.item()
+
+    def _learn_adversarially(
+        self,
+        step: int,
+        data: TrainingData,
+        optimizers: dict[str, torch.optim.Optimizer],
+        random: torch.Generator,
+    ) -> float:
+        config = self.config
+        share = 1 / (1 + step / config.decay_steps)
+        optimizers["generator"].param_groups[0]["lr"] = config.generator_rate * share
+        optimizers["critic"].param_groups[0]["lr"] = config.critic_rate * share
+        follows = step >= config.critic_lead
+        if step == 0:
+            self.places.copy_(data.begin(config.batch, config.window_bins, random))
+            self._keep(self.generator.first_state(config.batch, random))
+        real, conditions, places, begins = data.follow(self.places, config.window_bins, random)
+        self.places.copy_(places)
+        with torch.set_grad_enabled(follows):
+            fake = self._continue_runs(conditions, begins, random)
+        conditions = conditions if conditions.shape[2] else None
+        loss = critic_loss(self.critic, real, fake.detach(), config.penalty, random, conditions)
+        clipped_gradient_step(optimizers["critic"], loss)
+        if follows:
+            self.critic.requires_grad_(False)
+            total = generator_loss(self.critic, fake, conditions)  # the windows that the critic just saw: half the work
+            if config.likelihood_weight:
+                total = total + config.likelihood_weight * self._negative_log_likelihood(data, 1.0, random)
+            clipped_gradient_step(optimizers["generator"], total, 5.0)
+            self.critic.requires_grad_(True)
+            self._average_generator(config.likelihood_steps + step)
+        return loss.item()
+
+    def _continue_runs(self, conditions: Tensor, begins: Tensor, random: torch.Generator) -> Tensor:
+        """Draw the next window of every run; a gradient flows through the window, not through what came before it."""
+        running = State(*(getattr(self, f"running_{name}") for name in State._fields))
+        first = self.generator.first_state(len(conditions), random)
+        state = State(*(torch.where(begins, new, old) for new, old in zip(first, running, strict=True)))
+        noise = self.generator.noise(*conditions.shape[:2], random)
+        fake, state = self.generator.draw_softly(conditions, noise, state)
+        self._keep(state)
+        return fake
+
+    @torch.no_grad()
+    def _keep(self, state: State) -> None:
+        for name, tensor in state._asdict().items():
+            getattr(self, f"running_{name}").copy_(tensor)
+
+    def _negative_log_likelihood(self, data: TrainingData, divergence_weight: float, random: torch.Generator) -> Tensor:
+        """Compute the mean negative log-likelihood of a bin (of a VAE, its upper bound), in nats, with dropout."""
+        values, conditions, lengths = data.longest_crops(self.config.likelihood_batch, self.config.crop_bins, random)
+        if self.encoder is None:
+            slow = values.new_zeros(*values.shape[:2], 0)
+            likelihood = self.generator.log_likelihood(values, conditions, slow, self.config.dropout, random)
+            return -_mean_of_recorded(likelihood, lengths)
+        posterior = self.encoder(values, lengths)
+        slow = slow_latents(posterior.sample(random), self.generator.persistence)
+        likelihood = self.generator.log_likelihood(values, conditions, slow, self.config.dropout, random)
+        return _mean_of_recorded(divergence_weight * divergence(posterior) - likelihood, lengths)
+
+
+def _mean_of_recorded(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Mean of (windows, bins) over the first so many bins of each window."""
+    if lengths is None:
+        return values.mean()
+    recorded = torch.arange(values.shape[1], device=values.device) < lengths[:, None]
+    return values[recorded].mean()
+
+
+def _critic(config: CausalGanConfig, generator: Generator, population: Population) -> Critic:
+    units = population.units
+    body = ConvolutionalCritic(config.window_bins, units, config.features, config.kernel, config.stride)
+    most_at_once = population.means.sum() + 5 * math.sqrt(population.means.sum())
+    counts = population.distribution != "fluorescence"
+    views = CountViews(config.window_bins, units, most_at_once) if config.critic_views and counts else None
+    if generator.condition is None:
+        return Critic(body, views, scale=population.deviations)
+    projection = ConditionProjection(deepcopy(generator.condition), config.drive_size, units, config.kernel)
+    return Critic(body, views, projection, scale=population.deviations)
+
+
+FAMILIES = {
+    "causal_gan": GanFamily(CausalGan, CausalGanConfig, PRESETS),
+    "vae": GanFamily(CausalGan, CausalGanConfig, VAE_PRESETS),
+    "vae_gan": GanFamily(CausalGan, CausalGanConfig, VAE_GAN_PRESETS),
+}

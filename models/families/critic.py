@@ -1,0 +1,296 @@
+"""Critics: networks that distinguish real windows from generated ones, and the Wasserstein losses that train them."""
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = [
+    "ConditionProjection",
+    "ConvolutionalCritic",
+    "CountViews",
+    "Critic",
+    "FullyConnectedCritic",
+    "critic_loss",
+    "generator_loss",
+    "straight_through_bernoulli",
+    "weight_of",
+]
+
+LEAK = 0.2  # slope of every LeakyReLU, as published
+
+
+class Critic(nn.Module):
+    """Score windows: (windows, bins, units) to (windows,), larger where a window is more likely to be real.
+
+    Parameters
+    ----------
+    body : Module
+        Windows to scores, (windows, 1).
+    views : CountViews, optional
+    projection : ConditionProjection, optional
+    scale : array of shape (units,)
+        Units are divided by it where it is above 1, so that none outweighs the others.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        views: "CountViews | None" = None,
+        projection: "ConditionProjection | None" = None,
+        scale: ArrayLike = 1.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).clamp(min=1.0))
+        self.scale: Tensor
+        self.body = body
+        self.views = views
+        self.projection = projection
+
+    def forward(self, windows: Tensor, conditions: Tensor | None = None) -> Tensor:
+        scaled = windows / self.scale
+        score = self.body(scaled)
+        if self.views is not None:
+            score = score + self.views(windows)
+        if self.projection is not None and conditions is not None:
+            score = score + self.projection(scaled, conditions)
+        return score.squeeze(1)
+
+
+class ConvolutionalCritic(nn.Module):
+    """Two strided convolutions over time and one dense layer."""
+
+    def __init__(self, bins: int, units: int, features: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        padding = kernel // 2
+        self.first = nn.Conv1d(units, features, kernel, stride, padding)
+        self.second = nn.Conv1d(features, 2 * features, kernel, stride, padding)
+        self.score = nn.Linear(2 * features * (bins // stride**2), 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        hidden = F.leaky_relu(self.first(windows.transpose(1, 2)), LEAK)  # (windows, outer, bins / 2)
+        hidden = F.leaky_relu(self.second(hidden), LEAK)  # (windows, inner, bins / 4)
+        return self.score(hidden.flatten(1))  # (windows, 1)
+
+    def effects(self, windows: Tensor, signs: Tensor, one: Tensor) -> Tensor:
+        """Estimate by how much one count more (sign 1), or the negative of one count less (-1), changes the score.
+
+        Exact through the first convolution, whose units most changes switch on or off, and linear beyond it.
+
+        Parameters
+        ----------
+        windows, signs : tensors of shape (windows, bins, units)
+        one : tensor of shape (units,)
+            By how much one count changes the windows.
+
+        Returns
+        -------
+        tensor of shape (windows, bins, units)
+        """
+        kernel, stride, padding = self.first.kernel_size[0], self.first.stride[0], int(self.first.padding[0])
+        drive = self.first(windows.transpose(1, 2))
+        second = self.second(F.leaky_relu(drive, LEAK))
+        slope = self.score.weight.view(1, *second.shape[1:]) * _leaky_slope(second)
+        slope = _transposed(slope, self.second, drive.shape[2]).transpose(1, 2)  # (windows, positions, features)
+        drive, positions = drive.transpose(1, 2), drive.shape[2]
+        before = (F.leaky_relu(drive, LEAK) * slope).sum(2, keepdim=True)
+        padded = F.pad(signs, (0, 0, padding, kernel))
+        total = torch.zeros_like(padded)
+        for tap in range(kernel):
+            sign = padded[:, tap : tap + stride * positions : stride]  # (windows, positions, units)
+            step = self.first.weight[:, :, tap].T * one[:, None]  # (units, features)
+            after = F.leaky_relu(drive[:, :, None] + sign[..., None] * step, LEAK)
+            effect = ((after @ slope[..., None])[..., 0] - before) * sign
+            spread = torch.stack([effect, *[torch.zeros_like(effect)] * (stride - 1)], 2).flatten(1, 2)
+            total = total + F.pad(spread, (0, 0, tap, padded.shape[1] - tap - spread.shape[1]))
+        return total[:, padding : padding + windows.shape[1]]
+
+
+def _leaky_slope(drive: Tensor) -> Tensor:
+    return torch.where(drive > 0, 1.0, LEAK)
+
+
+def _transposed(slope: Tensor, layer: nn.Conv1d, length: int) -> Tensor:
+    """Propagate slopes from a convolution's output back to its input, of that length."""
+    stride, padding, kernel = layer.stride[0], int(layer.padding[0]), layer.kernel_size[0]
+    missing = length - ((slope.shape[2] - 1) * stride - 2 * padding + kernel)
+    return F.conv_transpose1d(slope, layer.weight, None, stride, padding, missing)
+
+
+class FullyConnectedCritic(nn.Sequential):
+    """Five dense layers on the flattened window."""
+
+    def __init__(self, bins: int, units: int, width: int) -> None:
+        super().__init__(
+            nn.Flatten(),
+            *(nn.Linear(units * bins, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            *(nn.Linear(width, width), nn.LeakyReLU(LEAK)),
+            nn.Linear(width, 1),
+        )
+
+
+class ConditionProjection(nn.Module):
+    """Score how well windows fit their conditions: the inner product of both in each bin (Miyato and Koyama 2018).
+
+    Parameters
+    ----------
+    encoder : Module
+        Conditions, (..., channels), to (..., size).
+    size, units : int
+    kernel : int, bins
+    """
+
+    def __init__(self, encoder: nn.Module, size: int, units: int, kernel: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.features = nn.Conv1d(units, size, kernel, padding=kernel // 2)
+
+    def forward(self, windows: Tensor, conditions: Tensor) -> Tensor:
+        features = self.features(windows.transpose(1, 2)).transpose(1, 2)
+        return (features * self.encoder(conditions)).sum(2).mean(1, keepdim=True)  # (windows, 1)
+
+    def slopes(self, conditions: Tensor) -> Tensor:
+        """Compute the slopes of the score with respect to any windows, (windows, bins, units)."""
+        encoded = self.encoder(conditions).transpose(1, 2) / conditions.shape[1]
+        return _transposed(encoded, self.features, conditions.shape[1]).transpose(1, 2)
+
+
+FEW = 4  # a unit's counts 0 to 3 are distinguished: whether it fires never, once, twice reveals bursts
+LAGS = 4  # bins over which a unit's spikes are multiplied
+HISTOGRAM_BINS = 20  # population counts, or ranges of them, that are distinguished
+
+
+class CountViews(nn.Module):
+    """Score sums over whole windows, which a convolution of a few bins would have to learn.
+
+    They are how often each unit fires, how its spikes follow each other, the time course of the population count, and
+    the histogram of the population count.
+
+    Parameters
+    ----------
+    bins, units : int
+        Of a window.
+    most_at_once : float
+        The largest population count of a bin that is common; sets the histogram's range.
+    width : int
+        Of the hidden layers.
+    """
+
+    def __init__(self, bins: int, units: int, most_at_once: float = HISTOGRAM_BINS, width: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("histogram_step", torch.tensor(max(1.0, most_at_once / HISTOGRAM_BINS)))  # spikes
+        self.histogram_step: Tensor
+        self.lags = range(1, min(LAGS, bins - 1) + 1)
+        features = units * (1 + FEW + len(self.lags))
+        self.units = nn.Sequential(nn.Linear(features, width), nn.LeakyReLU(LEAK), nn.Linear(width, 1))
+        self.units_directly = nn.Linear(features, 1)
+        self.time_course = nn.Sequential(nn.Linear(bins, width // 4), nn.LeakyReLU(LEAK), nn.Linear(width // 4, 1))
+        self.population_histogram = nn.Linear(HISTOGRAM_BINS, 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        population = windows.sum(2)  # (windows, bins)
+        features = self.features(windows)
+        return (
+            self.units(features)
+            + self.units_directly(features)
+            + self.time_course(population)
+            + self.population_histogram(self.population_count_histogram(population))
+        )
+
+    def features(self, windows: Tensor) -> Tensor:
+        """Compute each unit's count, whether that is one of a few, and its lagged products; (windows, features)."""
+        counts = windows.sum(1)  # (windows, units)
+        few = [F.relu(1 - (counts - number).abs()) for number in range(FEW)]  # 1 at that count, 0 from the next on
+        products = [(windows[:, lag:] * windows[:, :-lag]).sum(1) for lag in self.lags]
+        return torch.cat([counts, *few, *products], 1)
+
+    def effects(self, windows: Tensor, signs: Tensor) -> Tensor:
+        """Estimate by how much one count more (sign 1), or the negative of one count less (-1), changes the score.
+
+        Linear but for the population count; what the change of a unit's total does is left out.
+
+        Returns
+        -------
+        tensor of shape (windows, bins, units)
+        """
+        lags, units = len(self.lags), windows.shape[2]
+        drive = self.units[0](self.features(windows))
+        weight = (weight_of(self.units, 2) * _leaky_slope(drive)) @ weight_of(self.units, 0)[:, -lags * units :]
+        weight = (weight + self.units_directly.weight[:, -lags * units :]).unflatten(1, (lags, units))
+        effects = torch.zeros_like(windows)
+        for index, lag in enumerate(self.lags):
+            later = F.pad(windows[:, lag:], (0, 0, 0, lag))
+            earlier = F.pad(windows[:, :-lag], (0, 0, lag, 0))
+            effects = effects + weight[:, index : index + 1] * (later + earlier)
+        population = windows.sum(2)
+        drive = self.time_course[0](population)
+        first, last = (weight_of(self.time_course, index) for index in (0, 2))
+        slope = (last * _leaky_slope(drive)) @ first  # (windows, bins)
+        here, more, fewer = (self.histogram_score(population + change)[:, :, None] for change in (0.0, 1.0, -1.0))
+        return effects + slope[:, :, None] + torch.where(signs > 0, more - here, here - fewer)
+
+    def histogram_score(self, population: Tensor) -> Tensor:
+        """Compute what bins, (windows, bins), of so many spikes each add to the score."""
+        bars = torch.arange(HISTOGRAM_BINS)
+        bars = F.relu(1 - (population[..., None] / self.histogram_step - bars).abs() / (1 + bars // 4))
+        return self.population_histogram(bars)[..., 0]
+
+    def population_count_histogram(self, population: Tensor) -> Tensor:
+        """Count the bins of each window, (windows, bins), that have about so many spikes; (windows, HISTOGRAM_BINS)."""
+        place = population / self.histogram_step
+        bars = [F.relu(1 - (place - bar).abs() / (1 + bar // 4)).sum(1) for bar in range(HISTOGRAM_BINS)]
+        return torch.stack(bars, 1)
+
+
+def weight_of(layers: nn.Sequential, index: int) -> Tensor:
+    """Return the weight of the dense layer at that place."""
+    layer = layers[index]
+    assert isinstance(layer, nn.Linear)
+    return layer.weight
+
+
+def critic_loss(
+    critic: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    penalty: float,
+    random: torch.Generator,
+    conditions: Tensor | None = None,
+) -> Tensor:
+    """Compute the Wasserstein loss with gradient penalty: E[D(fake)] - E[D(real)] + penalty * E[(|grad D| - 1)^2].
+
+    Parameters
+    ----------
+    critic : Module
+    real, fake : tensors of shape (windows, bins, units)
+    penalty : float
+        Weight of the penalty, measured on the straight lines between real and fake (Gulrajani et al. 2017, eq. 3).
+    random : torch.Generator
+    conditions : tensor of shape (windows, bins, channels), optional
+        That drove both.
+
+    Returns
+    -------
+    tensor of shape ()
+    """
+    mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
+    between = torch.lerp(real, fake, mix).requires_grad_()
+    scores = critic(torch.cat([real, fake, between]), None if conditions is None else conditions.repeat(3, 1, 1))
+    score_real, score_fake, score_between = scores.split(len(real))
+    (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
+    slopes = gradient.flatten(1).norm(dim=1)
+    return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
+
+
+def generator_loss(critic: nn.Module, fake: Tensor, conditions: Tensor | None = None) -> Tensor:
+    """Compute the generator's share of the Wasserstein distance, -E[D(fake)]."""
+    return -critic(fake, conditions).mean()
+
+
+def straight_through_bernoulli(probability: Tensor, random: torch.Generator) -> Tensor:
+    """Draw 0/1 samples with the gradient of their probability (Bengio, Leonard, Courville 2013, arXiv:1308.3432)."""
+    uniform = torch.rand(probability.shape, generator=random, device=probability.device)
+    sample = (uniform < probability).to(probability.dtype)
+    return sample + (probability - probability.detach())

@@ -1,0 +1,199 @@
+"""What a unit emits in a bin, given the parameters that the network has computed: a spike or none, a count, or a trace.
+
+Each kind draws with one uniform number for each unit, so that the random numbers decide the spikes completely.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spikeloop.models.families.population import Population
+
+__all__ = ["Bernoulli", "Counts", "Emission", "Fluorescence", "emission_of"]
+
+RAREST = 1e-4  # of a spike in a bin, where a unit starts from
+SMALLEST, NARROWEST = 1e-4, -6.0  # transient, and logarithmic width of quiet noise, in standard deviations
+
+
+class Emission(Protocol):
+    """One kind of output.
+
+    Attributes
+    ----------
+    outputs : int
+        Parameters of each unit that the network computes.
+    """
+
+    outputs: int
+
+    def start(self) -> Tensor:
+        """Compute the parameters to begin with, before anything is learned, (outputs * units,)."""
+        ...
+
+    def seen(self, values: Tensor) -> Tensor:
+        """Scale values for the network, which receives them in the next bin."""
+        ...
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
+        """Compute the log probability of whole populations, (..., modes), nats.
+
+        Parameters
+        ----------
+        values, before : tensors of shape (..., units)
+            Of a bin and of the bin before it.
+        given : tensor of shape (..., modes, outputs * units)
+            The parameters.
+        """
+        ...
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        """Draw values, (n, units), from parameters, (n, outputs * units)."""
+        ...
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        """Draw the same values, with gradients."""
+        ...
+
+
+def emission_of(population: Population) -> "Bernoulli | Counts | Fluorescence":
+    """Choose the kind that a population needs."""
+    return {"bernoulli": Bernoulli, "counts": Counts, "fluorescence": Fluorescence}[population.distribution](population)
+
+
+class Bernoulli(nn.Module):
+    """One spike or none, by its log odds."""
+
+    outputs = 1
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.as_tensor(population.means, dtype=torch.float32))
+        self.means: Tensor
+
+    def start(self) -> Tensor:
+        return torch.logit(self.means.clamp(RAREST, 1 - RAREST))
+
+    def seen(self, values: Tensor) -> Tensor:
+        return values
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:  # noqa: ARG002
+        return torch.einsum("...u,...mu->...m", values, given) - F.softplus(given).sum(-1)
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        return (torch.logit(uniform) < given).to(given.dtype)
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        probability = torch.sigmoid(given)  # straight-through (Bengio, Leonard, Courville 2013, arXiv:1308.3432)
+        return self.draw(given, before, uniform) + (probability - probability.detach())
+
+
+class Counts(nn.Module):
+    """A count n from 0 to the largest seen, with probability proportional to exp(w[n] + n * given).
+
+    Every unit learns its own weights w, and with them its dispersion: -log n! makes it Poisson, others are regular
+    or bursty (an exponential family, as the Conway-Maxwell-Poisson is).
+    """
+
+    outputs = 1
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.as_tensor(population.means, dtype=torch.float32))
+        self.means: Tensor
+        self.register_buffer("number", torch.arange(population.largest + 1, dtype=torch.float32), persistent=False)
+        self.number: Tensor
+        self.weights = nn.Parameter(-torch.lgamma(self.number + 1).repeat(population.units, 1))  # (units, counts)
+
+    def start(self) -> Tensor:
+        return torch.log(self.means.clamp(min=RAREST))
+
+    def seen(self, values: Tensor) -> Tensor:
+        return torch.log1p(values)
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:  # noqa: ARG002
+        of_counts = self.weights.expand(*values.shape, -1).gather(-1, values.long().unsqueeze(-1)).squeeze(-1)
+        normaliser = torch.logsumexp(self._scores(given), dim=-1).sum(-1)
+        return of_counts.sum(-1, keepdim=True) + torch.einsum("...u,...mu->...m", values, given) - normaliser
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        return self._count(torch.softmax(self._scores(given), dim=-1), uniform)
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        probability = torch.softmax(self._scores(given), dim=-1)
+        expected = (probability * self.number).sum(-1)
+        return self._count(probability, uniform).detach() + (expected - expected.detach())
+
+    def _scores(self, given: Tensor) -> Tensor:
+        return self.weights + self.number * given.unsqueeze(-1)
+
+    def _count(self, probability: Tensor, uniform: Tensor) -> Tensor:
+        below = probability.cumsum(-1)[..., :-1]  # the last is 1 but for rounding
+        return (uniform.unsqueeze(-1) > below).to(probability.dtype).sum(-1)
+
+
+class Fluorescence(nn.Module):
+    """A trace that is never negative: what is left of the bin before, and sometimes a transient on top.
+
+    The share that is left is each unit's own, as an indicator decays (first-order autoregressive, Vogelstein et al.
+    2010, J Neurophysiol 104:3691), with a little logistic noise about it; transients are log-logistic in size.
+    """
+
+    outputs = 3  # log odds of a transient; its logarithmic size and the spread of that, sizes in standard deviations
+
+    def __init__(self, population: Population) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.as_tensor(population.deviations, dtype=torch.float32).clamp(min=1e-6))
+        self.scale: Tensor
+        self.left = nn.Parameter(torch.full((population.units,), 2.0))  # log odds of the share
+        self.base = nn.Parameter(torch.zeros(population.units))
+        self.log_width = nn.Parameter(torch.full((population.units,), -3.0))
+
+    def start(self) -> Tensor:
+        return torch.cat([torch.full_like(self.scale, value) for value in (-3.0, -1.0, -1.0)])
+
+    def seen(self, values: Tensor) -> Tensor:
+        return values / self.scale
+
+    def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
+        values, before = (values.unsqueeze(-2) / self.scale, before.unsqueeze(-2) / self.scale)
+        log_odds, log_size, log_spread = self._transient(given)
+        log_width = self.log_width.clamp(min=NARROWEST)
+        distance = (values - self._quiet(before)) * torch.exp(-log_width)
+        inside = F.logsigmoid(distance) + F.logsigmoid(-distance) - log_width
+        quiet = torch.where(values > 0, inside, F.logsigmoid(distance)) + F.logsigmoid(-log_odds)
+        jump = values - self._quiet(before)
+        log_jump = torch.log(jump.clamp(min=SMALLEST))
+        apart = (log_jump - log_size) * torch.exp(-log_spread)
+        inside = F.logsigmoid(apart) + F.logsigmoid(-apart) - log_spread - log_jump
+        transient = torch.where(values > 0, inside, F.logsigmoid(apart)) + F.logsigmoid(log_odds)
+        either = torch.where(jump > SMALLEST, torch.logaddexp(quiet, transient), quiet)
+        return (either - torch.where(values > 0, torch.log(self.scale), 0.0)).sum(-1)
+
+    def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        return self._draw(given, before, uniform)[0]
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:
+        values, probability, jump = self._draw(given, before, uniform)
+        return values + self.scale * jump.detach() * (probability - probability.detach())  # straight-through
+
+    def _draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw values; also return the probability of a transient, and its size if there is one."""
+        log_odds, log_size, log_spread = self._transient(given)
+        probability = torch.sigmoid(log_odds)
+        is_quiet = uniform >= probability
+        share = probability.detach()  # its gradient is that of `draw_softly` alone
+        rest = torch.where(is_quiet, (uniform - share) / (1 - share), uniform / share)
+        noise = torch.logit(rest.clamp(1e-6, 1 - 1e-6))  # what is left of the uniform number is uniform again
+        jump = torch.exp(log_size + torch.exp(log_spread) * noise)
+        little = torch.exp(self.log_width.clamp(min=NARROWEST)) * noise
+        values = self._quiet(before / self.scale) + torch.where(is_quiet, little, jump)
+        return self.scale * F.relu(values), probability, jump
+
+    def _quiet(self, before: Tensor) -> Tensor:
+        return torch.sigmoid(self.left) * before + self.base
+
+    def _transient(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_odds, log_size, log_spread = given.chunk(3, dim=-1)
+        return log_odds.clamp(-12.0, 12.0), log_size.clamp(-8.0, 3.0), log_spread.clamp(-4.0, -0.8)

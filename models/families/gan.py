@@ -1,0 +1,104 @@
+"""What the GANs share: a generator, its critic, and the running average of the generator that is sampled from."""
+
+from abc import ABC, abstractmethod
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikeloop.models.families.critic import Critic
+from spikeloop.models.families.training_data import TrainingData
+
+__all__ = ["Gan", "clipped_gradient_step"]
+
+
+class Gan(nn.Module, ABC):
+    """A generator and a critic in training, and the average of the generator that, once calibrated, is sampled from.
+
+    Attributes
+    ----------
+    average : Module
+        Exponential average of the generator's weights (Yazici et al., ICLR 2019).
+    calibration : tensor of shape (units,)
+        Log odds that are added to those of the average when it is sampled.
+    lead_in_bins : int, bins
+        Bins of conditions that `draw` needs before a window.
+    """
+
+    calibration: Tensor
+    lead_in_bins = 0
+
+    def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.critic = critic
+        self.average = deepcopy(generator).requires_grad_(False).eval()
+        self.register_buffer("calibration", torch.zeros(units))
+        self._average_decay = average_decay
+
+    @abstractmethod
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Make the optimizers, by name."""
+
+    @abstractmethod
+    def learn(
+        self, step: int, data: TrainingData, optimizers: dict[str, torch.optim.Optimizer], random: torch.Generator
+    ) -> float:
+        """Make one step, after `step` others, and return its loss."""
+
+    @abstractmethod
+    def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
+        """Draw windows of the calibrated generator.
+
+        Parameters
+        ----------
+        conditions : tensor of shape (windows, lead_in + bins, channels)
+            What drives each window and a lead-in before it.
+        bins : int
+        random : torch.Generator
+
+        Returns
+        -------
+        tensor of shape (windows, bins, units)
+        """
+
+    def calibrated(self) -> Any:
+        """Copy the generator to sample from: the average, with the log odds of its units corrected."""
+        generator = deepcopy(self._kept())
+        generator.shift_log_odds(self.calibration)
+        return generator
+
+    def stages(self, steps: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Name the stages of training that may be kept after so many steps; most families have one."""
+        return (1,)
+
+    def keep_stage(self, stage: int) -> None:
+        """Sample from that stage's generator from now on."""
+
+    def _kept(self) -> Any:
+        return self.average
+
+    @torch.no_grad()
+    def _average_generator(self, step: int) -> None:
+        decay = min(self._average_decay, (step + 1) / (step + 10))  # forget the untrained start sooner
+        kept, trained = list(self.average.parameters()), list(self.generator.parameters())
+        torch._foreach_lerp_(kept, trained, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+
+
+def clipped_gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, largest_norm: float | None = None) -> None:
+    """Make one step down a loss.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+    loss : tensor of shape ()
+    largest_norm : float > 0, default no bound
+        The gradient is scaled down to this norm where it is longer.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if largest_norm is not None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, largest_norm)
+    optimizer.step()

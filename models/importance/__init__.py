@@ -1,0 +1,1 @@
+"""Importance maps: which spikes matter to a critic. NumPy only."""

@@ -1,0 +1,97 @@
+"""Every random number of the project: one purpose, one stream of numbers."""
+
+from enum import IntEnum, unique
+
+import numpy as np
+
+from spikeloop.models.errors import BadInputError
+
+__all__ = ["Purpose", "random_stream", "torch_seed"]
+
+
+@unique
+class Purpose(IntEnum):
+    """What random numbers are for.
+
+    Numbers that are drawn for one purpose never depend on what is drawn for another. A value must not change, or all
+    that was made with it can't be made again; a new purpose gets a new value.
+    """
+
+    # a simulated motor cortex
+    CORTEX_TRUTH = 0
+    REACHES = 3
+    CORTEX_LATENTS = 5
+    CORTEX_SPIKES = 6
+    # a stream
+    SPIKES = 1
+    EVENT_TIMES = 2
+    LATENTS = 4
+    STIMULATION = 10
+    GAIN = 11
+    TEMPLATES = 20
+    VOLTAGE_NOISE = 21
+    # the simulated populations of the Spike-GAN paper
+    CORRELATED_GROUPS = 30
+    PACKETS = 31
+    # training
+    WEIGHTS = 40
+    TRAINING_STEP = 41
+    TRAINING_SAMPLES = 42
+    CALIBRATION = 43
+    STAGE_CHOICE = 44
+    VALIDATION = 45
+    K_PAIRWISE_FIT = 46
+    BASELINE_SAMPLES = 47
+    DECODER_WEIGHTS = 48
+    DECODER_CROPS = 49
+    SAMPLE_WINDOWS = 50
+    TRAINING_CROPS = 51
+    # evaluation
+    MODEL_WINDOWS = 60
+    HELD_OUT_WINDOWS = 61
+    TRAINING_WINDOWS = 62
+    WINDOW_COMPARISON = 63
+    NEIGHBOURS = 64
+    RESPONSES = 65
+    IMPORTANCE = 66
+    # export
+    EXPORT_CHECK = 80
+    SETTLING = 81
+    PICTURES = 82
+    # a closed loop
+    TARGETS = 100
+    USER = 101
+    CHANCE_DECODER = 103
+    KEPT_UNITS = 104
+    TRIAL_BOOTSTRAP = 105
+    PERTURBATIONS = 200
+    # benchmarks and pictures of the documentation
+    BENCHMARK = 900
+
+
+def random_stream(seed: int, purpose: Purpose, *parts: int) -> np.random.Generator:
+    """Random numbers for one purpose: counter-based, the same however many are drawn at once.
+
+    Parameters
+    ----------
+    seed : int >= 0
+    purpose : what the numbers are for
+    parts : ints >= 0 that tell several streams of one purpose apart, such as the number of a training step
+
+    Raises
+    ------
+    BadInputError
+        If the seed is negative.
+    """
+    return np.random.Generator(np.random.Philox(_sequence(seed, purpose, parts)))
+
+
+def torch_seed(seed: int, purpose: Purpose, *parts: int) -> int:
+    """A seed for torch's own generators, 0 to 2**63 - 1, by the same rules as `random_stream`."""
+    return int(_sequence(seed, purpose, parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _sequence(seed: int, purpose: Purpose, parts: tuple[int, ...]) -> np.random.SeedSequence:
+    if seed < 0:
+        raise BadInputError(f"expected a seed of 0 or more, found {seed}")
+    return np.random.SeedSequence((seed, purpose, *parts))

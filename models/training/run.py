@@ -1,0 +1,209 @@
+"""A model in training: its data, its weights and optimizers, and how far it came.
+
+Every random number of step k comes from (seed, k), so a run that was interrupted and resumed makes the same steps as
+one that was not.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikeloop.models.arrays import join_windows
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.families.gan import Gan
+from spikeloop.models.families.population import population_of
+from spikeloop.models.families.registry import FAMILIES, Settings, load_gan_family
+from spikeloop.models.families.training_data import TrainingData
+from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.measures.statistics import expected_counts
+from spikeloop.models.random_streams import Purpose, random_stream, torch_seed
+from spikeloop.models.recordings.conditioning import with_lead
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.requirements import require_binary
+from spikeloop.models.recordings.windows import BLOCKS, random_windows
+from spikeloop.models.training.validation import prepare_validation
+
+__all__ = ["Training"]
+
+CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 2048
+LONGEST_RUN_BINS = 1024  # that windows are drawn from, after one lead-in; whole repeats where they are no longer
+RUNS_AT_ONCE = 256  # that are drawn, to save memory
+SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
+
+
+class Training:
+    """A model in training on one recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        With the conditions that the model is to answer to.
+    settings : Settings
+    device : "auto", "cpu" or "cuda"
+
+    Attributes
+    ----------
+    model : Gan
+    optimizers : dict of str to torch.optim.Optimizer
+    validation : Validation
+        What is trained on, and what is held out.
+    steps : int
+    trained_s : float, s
+    similarity : tuple of Similarity
+        The latest comparison with held-out data, made after `judged_at_step` steps.
+
+    Raises
+    ------
+    BadInputError
+        If the recording does not suit the family, or there is no such device.
+    """
+
+    def __init__(self, recording: Recording, settings: Settings, device: str = "auto") -> None:
+        self.recording = recording = with_lead(recording, settings.lead_bins)
+        self.settings = settings
+        self.device = _device(device)
+        _check(recording, settings)
+        config = settings.config
+        self.validation = prepare_validation(recording, settings.hold_out, config.window_bins, settings.seed)
+        self.reference = self.validation.reference()
+        self._data = TrainingData(self.validation.training, self.device)
+        torch.manual_seed(torch_seed(settings.seed, Purpose.WEIGHTS))
+        emitted = population_of(recording)  # what is held out may hold more spikes in a bin
+        self.population = replace(
+            population_of(self.validation.training), distribution=emitted.distribution, largest=emitted.largest
+        )
+        self.model: Gan = load_gan_family(settings.family).model(config, self.population).to(self.device)
+        self.optimizers = self.model.optimizers()
+        self.steps = 0
+        self.trained_s = 0.0
+        self.similarity: tuple[Similarity, ...] = ()
+        self.judged_at_step = 0
+        self._random = torch.Generator(self.device)
+
+    def step(self) -> float:
+        """Make one training step.
+
+        Returns
+        -------
+        float
+            The loss.
+
+        Raises
+        ------
+        FailureError
+            If it is not finite.
+        """
+        began = time.perf_counter()
+        self._random.manual_seed(torch_seed(self.settings.seed, Purpose.TRAINING_STEP, self.steps))
+        loss = self.model.learn(self.steps, self._data, self.optimizers, self._random)
+        if not np.isfinite(loss):
+            raise FailureError(
+                f"training diverged at step {self.steps} (loss {loss}); the last checkpoint is sound:"
+                " try another seed or preset"
+            )
+        self.steps += 1
+        self.trained_s += time.perf_counter() - began
+        return loss
+
+    @torch.no_grad()
+    def sample(self, windows: int, seed: int, driven_as: Recording | None = None) -> NDArray:
+        """Draw windows from the averaged generator, as calibrated.
+
+        Parameters
+        ----------
+        windows : int
+        seed : int
+        driven_as : Recording, default the training data
+            Whose conditions drive the windows.
+
+        Returns
+        -------
+        array of shape (windows, bins, units)
+        """
+        random = torch.Generator(self.device).manual_seed(torch_seed(seed, Purpose.TRAINING_SAMPLES))
+        data = self._data if driven_as is None else TrainingData(driven_as, self.device)
+        length = self.settings.config.window_bins
+        lead_in = min(self.model.lead_in_bins, data.bins - length)
+        run_bins = data.longest_run_bins(LONGEST_RUN_BINS, length) if self.model.lead_in_bins else length
+        runs = max(BLOCKS, -(-windows // (run_bins // length)))
+        parts = []
+        for start in range(0, runs, RUNS_AT_ONCE):
+            drives = data.drives(min(RUNS_AT_ONCE, runs - start), run_bins, lead_in, random)
+            parts.append(self.model.draw(drives, run_bins, random).to(data.dtype).cpu().numpy())
+        drawn = replace(
+            self.validation.training, counts=np.concatenate(parts), driven_by=None, lengths=None, starts_s=None
+        )
+        cut = random_windows(drawn, length, random_stream(seed, Purpose.SAMPLE_WINDOWS))
+        return join_windows(cut)[:windows]
+
+    def finish(self) -> None:
+        """Calibrate, and keep the stage nearer to the training data; a critic that was stopped early may do harm."""
+        if not self.settings.calibrate_rates:
+            return
+        stages = self.model.stages(self.steps)
+        errors, last = {}, stages[-1]
+        for stage in stages:
+            self.model.keep_stage(stage)
+            self.calibrate()
+            if len(stages) > 1:
+                errors[stage] = self.validation.distance_to_training(
+                    lambda windows: self.sample(windows, seed=torch_seed(self.settings.seed, Purpose.STAGE_CHOICE))
+                )
+        if errors and min(errors, key=errors.__getitem__) != last:
+            self.model.keep_stage(min(errors, key=errors.__getitem__))
+            self.calibrate()
+
+    def calibrate(self) -> None:
+        """Find the log odds at which every unit of the averaged generator has its rate in the training data.
+
+        Wasserstein distance cares little for a few per cent of a rate. Stochastic approximation: the shift is the log
+        ratio of wanted and found odds, in ever smaller shares. Fluorescence stays as it is: the odds of a transient
+        are not its mean.
+        """
+        if self.population.distribution == "fluorescence":
+            return
+        wanted = self.validation.expected_counts()
+        least = 0.5 / self.validation.training.recorded_bins
+        most = 1 - least if self.population.distribution == "bernoulli" else np.inf
+        silent = torch.as_tensor(wanted == 0, device=self.device)
+        wanted = np.clip(wanted, least, most)
+        self.model.calibration.zero_()
+        for round_ in range(CALIBRATION_ROUNDS):
+            sampled = self.sample(CALIBRATION_WINDOWS, seed=torch_seed(self.settings.seed, Purpose.CALIBRATION, round_))
+            found = np.clip(expected_counts(sampled), least, most)
+            shift = np.log(wanted / found)
+            if self.population.distribution == "bernoulli":
+                shift -= np.log((1 - wanted) / (1 - found))
+            share = 1 / (1 + round_ / 2)
+            self.model.calibration += torch.as_tensor(share * shift, dtype=torch.float32, device=self.device)
+        self.model.calibration[silent] = SILENT_LOG_ODDS
+
+    def judge(self) -> tuple[Similarity, ...]:
+        """Measure the similarity to what was held out (or, where nothing was, to a fifth of the training data)."""
+        self.similarity = self.validation.judge(
+            lambda windows: self.sample(windows, self.settings.seed, self.validation.judged)
+        )
+        self.judged_at_step = self.steps
+        return self.similarity
+
+
+def _check(recording: Recording, settings: Settings) -> None:
+    """Make sure that the family can learn this recording, as it is set."""
+    if FAMILIES[settings.family].binary:
+        require_binary(recording, settings.family)
+    config = settings.config
+    if config.window_bins % config.stride**2:
+        raise BadInputError(f"expected windows of a multiple of {config.stride**2} bins, found {config.window_bins}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise BadInputError(f"--device: expected auto, cpu or cuda, found {name!r:.60}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("no CUDA device that torch can use; choose --device cpu or auto")
+    return torch.device(name)

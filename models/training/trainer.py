@@ -1,0 +1,112 @@
+"""The training loop: steps, comparisons with held-out data, and checkpoints, until the time or the steps are over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.training.checkpoint import sole_writer
+from spikeloop.models.training.progress import Progress
+from spikeloop.models.training.run import Training
+from spikeloop.models.training.saved_run import resume_run, save_run
+
+__all__ = ["train"]
+
+SAVE_EVERY_S = 60.0
+JUDGE_EVERY_S = 60.0
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """When a run is over: after a total time or number of steps, whichever comes first."""
+
+    minutes: float | None
+    steps: int | None
+
+    def share(self, run: Training) -> float:
+        """How much is done, 1 where it is over."""
+        by_time = 0.0 if self.minutes is None else run.trained_s / (60 * self.minutes)
+        by_steps = 0.0 if self.steps is None else run.steps / self.steps
+        return min(1.0, max(by_time, by_steps))
+
+
+def train(
+    run: Training,
+    folder: Path,
+    minutes: float | None,
+    steps: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[Similarity, ...]:
+    """Train up to a total time or number of steps, whichever comes first.
+
+    Continues from the folder's checkpoint where there is one. Saves at once, every minute, at the end, and when
+    interrupted, as the only writer of the folder.
+
+    Parameters
+    ----------
+    run : Training
+    folder : pathlib.Path
+        Of the checkpoint.
+    minutes : float > 0, min, or None
+    steps : int >= 1, or None
+        In total, what was trained before a resume included; one of the two is needed.
+    on_progress : callable (Progress)
+        Called at the beginning, after each step, and before calibration and the last comparison.
+
+    Returns
+    -------
+    tuple of Similarity
+        To what was held out.
+
+    Raises
+    ------
+    BadInputError
+        If another training writes to the folder, or its checkpoint is damaged or of another run.
+    FailureError
+        If training diverges or the disk refuses.
+    """
+    if minutes is None and steps is None:
+        raise BadInputError("expected a time or a number of steps to train for; give --minutes or --steps")
+    with sole_writer(folder):
+        return _train(run, folder, _Limit(minutes, steps), on_progress)
+
+
+def _train(
+    run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Progress], None]
+) -> tuple[Similarity, ...]:
+    resumed = resume_run(run, folder)
+    found_steps = run.steps if resumed else -1
+    run.model.calibration.zero_()  # what is trained on is calibrated anew at the end
+    run.model.keep_stage(1)
+    on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, resumed))
+    if not resumed:
+        save_run(run, folder)  # so that a disk that refuses is known at once
+    try:
+        _steps(run, folder, limit, on_progress)
+        for doing, finish in (("calibrating", run.finish), ("comparing with held-out data", run.judge)):
+            on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing))
+            finish()
+    except FailureError:
+        raise  # what diverged is not worth keeping
+    except BaseException:
+        if run.steps > found_steps:  # else what is there is this, and finished perhaps
+            save_run(run, folder)
+        raise
+    save_run(run, folder)
+    return run.similarity
+
+
+def _steps(run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Progress], None]) -> None:
+    saved = judged = run.trained_s
+    while limit.share(run) < 1:
+        with hold_interrupts():  # or a step would be saved half-done
+            run.step()
+        if run.trained_s - judged >= JUDGE_EVERY_S:
+            judged = run.trained_s
+            run.judge()
+        if run.trained_s - saved >= SAVE_EVERY_S:
+            saved = run.trained_s
+            save_run(run, folder)
+        on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity))

@@ -1,0 +1,52 @@
+"""A file that is there once it is whole, or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from spikeloop.models.errors import BadInputError, FailureError
+
+__all__ = ["file_path", "whole_file"]
+
+
+def file_path(option: str, path: Any, suffix: str) -> Path:
+    """Return the path of a file to write; BadInputError where it is none, or does not end in the suffix."""
+    if not isinstance(path, str | Path) or "\0" in str(path) or Path(path).suffix != suffix:
+        raise BadInputError(f"{option}: expected a file ending in {suffix}, found {path!r:.80}")
+    return Path(path)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes its place when the block ends without an error.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its folder is made where there is none.
+
+    Yields
+    ------
+    binary file, to write to
+
+    Raises
+    ------
+    FailureError
+        If the disk refuses; where there can be no such file, at once.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            yield file
+        os.replace(scratch, path)
+    except OSError as error:
+        raise FailureError(
+            f"could not write {path} ({error}); nothing was left there half-written: free some space, or choose"
+            " another place"
+        ) from error
+    finally:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
