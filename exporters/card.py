@@ -1,4 +1,4 @@
-"""A bundle's card: what the model is, as `card.json`; read with every entry checked."""
+"""A bundle's card, `card.json`: what the model is; read with every entry checked."""
 
 import dataclasses
 import json
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from spikeloop.models.baselines import BASELINES
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.families.registry import BASELINES
+from spikeloop.models.recordings.checks import LONGEST_BIN_S, SHORTEST_BIN_S, is_label
 from spikeloop.models.recordings.condition import Condition, conditions_from
-from spikeloop.models.recordings.recording import LONGEST_BIN_S, SHORTEST_BIN_S, Signal, is_label
+from spikeloop.models.recordings.recording import Signal
 
 __all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
 
@@ -27,17 +28,32 @@ class Card:
 
     Attributes
     ----------
-    kind : "window" (independent windows of `window_bins`) or "stream" (state in, state out)
-    count_distribution : what a unit emits in a bin: "bernoulli" (0 or 1), "counts" or "fluorescence"
-    latency_bins : bins by which spikes come later, relative to what drives them, than they did in the recording
-    window_bins : of the windows that it was judged by; what kind "window" gives at a time
-    latent_size : Gaussian numbers that a "window" generator takes for a window
-    uniform_size, normal_size : random numbers that a "stream" generator takes for a bin
-    conditions : what drives it, as of `Condition`
-    state_tensors : names of the tensors that a "stream" generator hands from bin to bin; `parameters.npz` has the first
-    training : recording, origin, settings, seed and duration of the training
-    realism : measured likeness, one entry a statistic
-    files : SHA-256 of every other file of the bundle, by name
+    name, family : str
+    kind : "window" or "stream"
+        Independent windows of `window_bins`, or bin after bin with a state that is passed on.
+    unit_names : tuple of str
+    bin_size_s : float from 1e-5 to 10, s
+    window_bins : int, bins
+        Of the windows that the model was judged by; of kind "window", those that it generates.
+    latent_size : int
+        Gaussian numbers that a "window" generator needs for a window.
+    uniform_size, normal_size : int
+        Random numbers that a "stream" generator needs for a bin.
+    count_distribution : "bernoulli", "counts" or "fluorescence"
+        What a unit emits in a bin: 0 or 1, a count, or a trace.
+    latency_bins : int, bins
+        By how much later spikes follow what drives them than they did in the recording.
+    conditions : tuple of dict
+        What drives it, with the entries of `Condition`.
+    state_tensors : tuple of str
+        Names of the tensors that a "stream" generator passes from bin to bin; `parameters.npz` has the first ones.
+    training : dict
+        Recording, origin, settings, seed and duration of the training.
+    realism : dict
+        Measured similarity, one entry for each statistic.
+    files : dict of str to str
+        SHA-256 of every other file of the bundle, by name.
+    format_version : int
     """
 
     name: str
@@ -60,31 +76,34 @@ class Card:
 
     @property
     def signal(self) -> Signal:
-        """What it streams."""
+        """What it streams, "spikes" or "fluorescence"."""
         return "fluorescence" if self.count_distribution == "fluorescence" else "spikes"
 
     @property
     def channels(self) -> tuple[Condition, ...]:
-        """The conditions, as data."""
+        """The conditions that drive it."""
         return conditions_from(self.conditions, self.name)
 
 
 def format_card(card: Card) -> bytes:
-    """The card as JSON."""
+    """Write the card as JSON."""
     return (json.dumps(dataclasses.asdict(card), indent=1) + "\n").encode()
 
 
 def parse_card(content: bytes, path: Path) -> Card:
-    """Read a card; entries that this version doesn't know are passed over.
+    """Read a card; entries that this version doesn't know are ignored.
 
     Parameters
     ----------
-    path : of the bundle, for messages
+    content : bytes
+        JSON.
+    path : pathlib.Path
+        Of the bundle, for messages.
 
     Raises
     ------
     BadInputError
-        If it is no JSON, of another format, incomplete, or says what can't be streamed.
+        If it is no JSON, of another format, incomplete, or of a model that can't be streamed.
     """
     try:
         entries = json.loads(content)
@@ -105,11 +124,11 @@ def parse_card(content: bytes, path: Path) -> Card:
 
 
 def _checked(name: str, value: Any, expected: Any, path: Path) -> Any:
-    """The value, if it has the field's type; lists become tuples."""
+    """Return the value, if it has the field's type; lists become tuples."""
     kind = get_origin(expected) or expected
     if kind is tuple:
         member = get_args(expected)[0]
-        if isinstance(value, list) and all(isinstance(each, member) for each in value):
+        if isinstance(value, list) and all(isinstance(entry, member) for entry in value):
             return tuple(value)
     elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         with suppress(OverflowError):

@@ -3,18 +3,20 @@ import math
 import os
 import zipfile
 from dataclasses import asdict, replace
+from hashlib import sha256
 
 import numpy as np
 import onnx
 import pytest
 from onnx import external_data_helper
 
-from spikeloop.exporters import bundle as bundles
-from spikeloop.exporters.bundle import read_bundle, write_bundle
-from spikeloop.models.baselines import BASELINES
+from spikeloop.exporters import bundle_files
+from spikeloop.exporters.bundle import load_bundle, write_bundle
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.families.registry import BASELINES
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from tests.tiny import (
+from tests.support.shown import shown
+from tests.support.tiny import (
     tiny_bundle,
     tiny_card,
     tiny_first_state,
@@ -23,7 +25,7 @@ from tests.tiny import (
     tiny_stream_card,
     tiny_stream_generator,
 )
-from tests.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
+from tests.support.tiny_baseline import tiny_baseline, tiny_baseline_card, tiny_model
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def folder(tmp_path):
 def test_a_bundle_round_trips_as_folder_and_as_zip(tmp_path, name):
     reference = {"rates": np.arange(4.0), "covariance": np.eye(4)}
     written = write_bundle(tmp_path / name, tiny_card(4), tiny_generator(4), b"critic", reference)
-    read = read_bundle(tmp_path / name)
+    read = load_bundle(tmp_path / name)
     assert read.card == written.card
     assert (read.generator, read.critic, read.sha256) == (tiny_generator(4), b"critic", written.sha256)
     assert read.reference.keys() == reference.keys()
@@ -44,16 +46,16 @@ def test_a_bundle_round_trips_as_folder_and_as_zip(tmp_path, name):
 
 
 def test_folder_and_zip_of_one_model_have_one_identity(tmp_path, folder):
-    card = read_bundle(folder)
+    card = load_bundle(folder)
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         for file in folder.iterdir():
             archive.write(file, file.name)
-    assert read_bundle(tmp_path / "packed.zip").sha256 == card.sha256
+    assert load_bundle(tmp_path / "packed.zip").sha256 == card.sha256
 
 
 def test_a_bundle_is_replaced_whole(tmp_path, folder):
     tiny_bundle(folder, units=5)
-    assert len(read_bundle(folder).card.unit_names) == 5
+    assert len(load_bundle(folder).card.unit_names) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
 
 
@@ -81,7 +83,7 @@ def test_what_lies_beside_a_bundle_is_not_lost(tmp_path, folder):
 def test_a_bundle_of_any_name_is_replaced(tmp_path, name):
     for units in (4, 5):
         tiny_bundle(tmp_path / name, units=units)
-    assert len(read_bundle(tmp_path / name).card.unit_names) == 5
+    assert len(load_bundle(tmp_path / name).card.unit_names) == 5
 
 
 def test_a_replacement_that_fails_leaves_the_old_bundle(folder, monkeypatch):
@@ -96,7 +98,7 @@ def test_a_replacement_that_fails_leaves_the_old_bundle(folder, monkeypatch):
     with pytest.raises(FailureError, match="no space left"):
         tiny_bundle(folder, units=5)
     monkeypatch.undo()
-    assert len(read_bundle(folder).card.unit_names) == 4
+    assert len(load_bundle(folder).card.unit_names) == 4
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
@@ -105,7 +107,7 @@ def test_a_card_that_could_not_be_read_back_is_not_written(tmp_path):
     for name in ("good", "new.zip"):
         with pytest.raises(BadInputError, match="can't stream"):
             write_bundle(tmp_path / name, replace(tiny_card(4), name="a\x1b[31m"), tiny_generator(4), b"", {})
-    assert read_bundle(tmp_path / "good").card.name == "tiny"
+    assert load_bundle(tmp_path / "good").card.name == "tiny"
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
 
 
@@ -118,10 +120,10 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
 
 def test_an_unknown_bundle_is_told_what_there_is(tmp_path):
     with pytest.raises(BadInputError, match="no bundle named or at 'retna'; shipped ones are .*retina"):
-        read_bundle("retna")
+        load_bundle("retna")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInputError, match=r"no card\.json"):
-        read_bundle(tmp_path / "empty")
+        load_bundle(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("name", ["generator.onnx", "reference.npz"])
@@ -130,10 +132,10 @@ def test_a_tampered_file_is_named(folder, name):
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(BadInputError, match=f"{name} is corrupt or was altered"):
-        read_bundle(folder)
+        load_bundle(folder)
     (folder / name).unlink()
     with pytest.raises(BadInputError, match=f"{name} is missing"):
-        read_bundle(folder)
+        load_bundle(folder)
 
 
 def rewrite(folder, **entries):
@@ -180,14 +182,14 @@ def rewrite(folder, **entries):
 def test_a_card_that_makes_no_sense_is_told(folder, entries, message):
     rewrite(folder, **entries)
     with pytest.raises(BadInputError, match=message):
-        read_bundle(folder)
+        load_bundle(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_a_card_that_is_no_card_is_told(folder, content):
     (folder / "card.json").write_bytes(content)
     with pytest.raises(BadInputError, match="JSON|bundle format"):
-        read_bundle(folder)
+        load_bundle(folder)
 
 
 def test_a_link_out_of_the_bundle_is_refused(tmp_path, folder):
@@ -195,7 +197,7 @@ def test_a_link_out_of_the_bundle_is_refused(tmp_path, folder):
     (folder / "reference.npz").unlink()
     os.symlink(tmp_path / "secret", folder / "reference.npz")
     with pytest.raises(BadInputError, match="points outside the bundle"):
-        read_bundle(folder)
+        load_bundle(folder)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "C:\\evil", "..\\evil"])
@@ -203,15 +205,15 @@ def test_a_zip_that_reaches_outside_is_refused(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr(name, b"x")
     with pytest.raises(BadInputError, match="points outside the bundle"):
-        read_bundle(tmp_path / "evil.zip")
+        load_bundle(tmp_path / "evil.zip")
 
 
 def test_a_zip_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundles, "LARGEST_CARD", 1000)
+    monkeypatch.setattr(bundle_files, "LARGEST_CARD", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("card.json", b" " * 100_000)
     with pytest.raises(BadInputError, match="expected at most 1000; refused"):
-        read_bundle(tmp_path / "bomb.zip")
+        load_bundle(tmp_path / "bomb.zip")
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
@@ -220,7 +222,7 @@ def test_a_zip_that_was_cut_off_is_told(tmp_path, keep):
     content = (tmp_path / "tiny.zip").read_bytes()
     (tmp_path / "tiny.zip").write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(BadInputError, match="is it complete"):
-        read_bundle(tmp_path / "tiny.zip")
+        load_bundle(tmp_path / "tiny.zip")
 
 
 def test_a_pickle_is_never_loaded(tmp_path):
@@ -229,10 +231,10 @@ def test_a_pickle_is_never_loaded(tmp_path):
     write_bundle(tmp_path / "tiny", tiny_card(4), generator, b"", {"rates": np.zeros(4)})
     content = (tmp_path / "evil.npz").read_bytes()
     (tmp_path / "tiny" / "reference.npz").write_bytes(content)
-    files = read_files(tmp_path / "tiny") | {"reference.npz": bundles.sha256(content).hexdigest()}
+    files = read_files(tmp_path / "tiny") | {"reference.npz": sha256(content).hexdigest()}
     rewrite(tmp_path / "tiny", files=files)
     with pytest.raises(BadInputError, match=r"reference\.npz can't be read"):
-        read_bundle(tmp_path / "tiny")
+        load_bundle(tmp_path / "tiny")
 
 
 def read_files(folder):
@@ -241,9 +243,9 @@ def read_files(folder):
 
 def test_statistics_that_would_fill_the_memory_or_are_no_numbers_are_refused(tmp_path, monkeypatch):
     write_bundle(tmp_path / "huge", tiny_card(4), tiny_generator(4), b"", {"rates": np.zeros(2**20)})
-    monkeypatch.setattr(bundles, "LARGEST_FILE", 2**20)
+    monkeypatch.setattr(bundle_files, "LARGEST_FILE", 2**20)
     with pytest.raises(BadInputError, match=r"reference\.npz, unpacked, is \d+ bytes"):
-        read_bundle(tmp_path / "huge")
+        load_bundle(tmp_path / "huge")
     text = {"rates": np.array(["a"])}
     with pytest.raises(BadInputError, match="other than numbers"):
         write_bundle(tmp_path / "text", tiny_card(4), tiny_generator(4), b"", text)  # type: ignore[arg-type]
@@ -253,13 +255,16 @@ def test_what_is_neither_file_nor_folder_is_told(tmp_path):
     os.symlink(tmp_path / "loop", tmp_path / "loop")
     os.symlink(tmp_path / "absent", tmp_path / "dangling")
     os.mkfifo(tmp_path / "pipe")
-    for path in ("loop", "dangling", "pipe", "n" * 300, "zero\0", os.devnull):
+    for path in ("loop", "dangling", "pipe", "n" * 300, os.devnull):
         with pytest.raises(BadInputError, match="no bundle named or at"):
-            read_bundle(tmp_path / path)
+            load_bundle(tmp_path / path)
+    for path in (None, 3, b"retina", "", "zero\0", ["retina"]):
+        with pytest.raises(BadInputError, match="bundle: expected .*path"):
+            load_bundle(path)  # pyright: ignore[reportArgumentType]
     (tmp_path / "odd").mkdir()
     os.mkfifo(tmp_path / "odd" / "card.json")
     with pytest.raises(BadInputError, match=r"card\.json is no file"):
-        read_bundle(tmp_path / "odd")
+        load_bundle(tmp_path / "odd")
 
 
 def test_weights_in_another_file_are_refused(tmp_path):
@@ -271,14 +276,14 @@ def test_weights_in_another_file_are_refused(tmp_path):
 
 def test_a_newer_cards_further_entries_do_no_harm(folder):
     rewrite(folder, from_the_future=1)
-    assert read_bundle(folder).card == tiny_bundle(folder.parent / "same", units=4).card
+    assert load_bundle(folder).card == tiny_bundle(folder.parent / "same", units=4).card
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
 @pytest.mark.parametrize("family", BASELINES)
 def test_a_baseline_round_trips_as_folder_and_as_zip(tmp_path, family, name):
     written = tiny_baseline(tmp_path / name, family)
-    read = read_bundle(tmp_path / name)
+    read = load_bundle(tmp_path / name)
     assert (read.card, read.sha256, read.generator, read.critic) == (written.card, written.sha256, b"", b"")
     model = tiny_model(family)
     assert read.parameters.keys() == model.arrays().keys()
@@ -301,17 +306,17 @@ def test_a_baseline_without_its_parameters_is_refused(tmp_path):
     tiny_baseline(tmp_path / "tiny", "k_pairwise")
     (tmp_path / "tiny" / "parameters.npz").unlink()
     with pytest.raises(BadInputError, match=r"parameters\.npz is missing"):
-        read_bundle(tmp_path / "tiny")
+        load_bundle(tmp_path / "tiny")
     files = {name: digest for name, digest in read_files(tmp_path / "tiny").items() if name != "parameters.npz"}
     rewrite(tmp_path / "tiny", files=files)
     with pytest.raises(BadInputError, match=r"the card does not list parameters\.npz"):
-        read_bundle(tmp_path / "tiny")
+        load_bundle(tmp_path / "tiny")
 
 
 def put_parameters(folder, content):
     """Other parameters, with a card that vouches for them."""
     (folder / "parameters.npz").write_bytes(content)
-    rewrite(folder, files=read_files(folder) | {"parameters.npz": bundles.sha256(content).hexdigest()})
+    rewrite(folder, files=read_files(folder) | {"parameters.npz": sha256(content).hexdigest()})
 
 
 def test_corrupt_parameters_are_refused(tmp_path):
@@ -322,11 +327,11 @@ def test_corrupt_parameters_are_refused(tmp_path):
     flipped[len(whole) // 2] ^= 1
     (folder / "parameters.npz").write_bytes(flipped)
     with pytest.raises(BadInputError, match=r"parameters\.npz is corrupt or was altered"):
-        read_bundle(folder)
+        load_bundle(folder)
     for content in (b"", b"not a zip", whole[: len(whole) // 2]):
         put_parameters(folder, content)
         with pytest.raises(BadInputError, match=r"parameters\.npz can't be read"):
-            read_bundle(folder)
+            load_bundle(folder)
 
 
 def test_parameters_that_are_pickles_or_no_numbers_are_refused(tmp_path):
@@ -337,7 +342,7 @@ def test_parameters_that_are_pickles_or_no_numbers_are_refused(tmp_path):
     for name, message in (("pickle.npz", "can't be read"), ("text.npz", "other than numbers")):
         put_parameters(folder, (tmp_path / name).read_bytes())
         with pytest.raises(BadInputError, match=rf"parameters\.npz .*{message}"):
-            read_bundle(folder)
+            load_bundle(folder)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +352,7 @@ def test_a_baselines_card_that_makes_no_sense_is_told(tmp_path, entries, message
     tiny_baseline(tmp_path / "tiny", "k_pairwise")
     rewrite(tmp_path / "tiny", **entries)
     with pytest.raises(BadInputError, match=message):
-        read_bundle(tmp_path / "tiny")
+        load_bundle(tmp_path / "tiny")
 
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
@@ -358,7 +363,7 @@ X = asdict(CHANNELS[0])
 @pytest.mark.parametrize("channels", [(), CHANNELS, (phase_condition(100),)])
 def test_a_causal_generator_round_trips_as_folder_and_as_zip(tmp_path, name, channels):
     written = tiny_stream_bundle(tmp_path / name, channels=channels, distribution="counts", slow=2)
-    read = read_bundle(tmp_path / name)
+    read = load_bundle(tmp_path / name)
     assert (read.card, read.sha256, read.generator) == (written.card, written.sha256, written.generator)
     assert read.card.channels == channels
     first = tiny_first_state(4, 2)
@@ -394,7 +399,7 @@ def test_a_card_tells_the_signal(distribution, signal):
 def test_a_causal_generators_card_may_say_so(tmp_path, entries):
     tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)
     rewrite(tmp_path / "tiny", **entries)
-    card = read_bundle(tmp_path / "tiny").card
+    card = load_bundle(tmp_path / "tiny").card
     for name in entries.keys() - {"conditions"}:
         assert getattr(card, name) == entries[name]
 
@@ -441,7 +446,7 @@ def test_a_causal_generators_card_that_makes_no_sense_is_told(tmp_path, entries,
     tiny_stream_bundle(tmp_path / "tiny", channels=CHANNELS)
     rewrite(tmp_path / "tiny", **entries)
     with pytest.raises(BadInputError, match=message):
-        read_bundle(tmp_path / "tiny")
+        load_bundle(tmp_path / "tiny")
 
 
 @pytest.mark.parametrize("entries", [{"conditions": (X,)}, {"uniform_size": 4}, {"state_tensors": ("x",)}])
@@ -456,3 +461,12 @@ def test_a_causal_generator_without_its_first_state_is_refused(tmp_path):
         write_bundle(tmp_path / "none", tiny_stream_card(), tiny_stream_generator(), b"", {"rates": np.zeros(4)})
     with pytest.raises(BadInputError, match=r"the card does not list generator\.onnx"):
         write_bundle(tmp_path / "none", tiny_stream_card(), b"", b"", {"rates": np.zeros(4)}, tiny_first_state())
+
+
+def test_a_bundle_describes_itself_in_json_and_html(folder):
+    bundle = load_bundle(folder)
+    described = json.loads(json.dumps(bundle.to_dict()))
+    assert (described["name"], described["sha256"]) == ("tiny", bundle.sha256)
+    assert described["files"] == bundle.card.files
+    assert bundle.sha256 in bundle._repr_html_()
+    assert bundle.sha256 in shown(bundle)

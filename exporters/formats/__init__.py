@@ -1,0 +1,1 @@
+"""Recordings from and to files: one module for each format, behind one `read_recording`."""

@@ -1,0 +1,1 @@
+"""From what a reader found to the recording that was chosen."""

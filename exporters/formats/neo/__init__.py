@@ -1,0 +1,1 @@
+"""What Neo reads, and NIX."""

@@ -1,0 +1,1 @@
+"""NWB, in HDF5 or Zarr, here or remote."""

@@ -1,0 +1,1 @@
+"""Folders of spike sorters, of SpikeInterface and of suite2p."""

@@ -1,0 +1,1 @@
+"""XDF, what LabRecorder saves."""

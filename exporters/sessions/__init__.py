@@ -1,0 +1,1 @@
+"""Recorded sessions, all streams of an XDF file, as files of other formats."""
