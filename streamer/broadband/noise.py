@@ -1,4 +1,4 @@
-"""An array's noise: each channel's own and what all share, read from pools that loop without a seam."""
+"""Noise of an electrode array: of each channel and of all together, read from pools that repeat without a seam."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,15 +20,21 @@ OWN_PERIOD, SHARED_PERIOD = 2**20, 2**21  # in samples: 35 and 70 s; lengths tha
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """How large each kind of noise is, in uV.
+    """How large each kind of noise is.
 
     Attributes
     ----------
-    own_uv, shared_uv : standard deviation of a channel's own noise, and of what is the same on all channels; both are
-        white plus 1/f from 1 Hz on
-    corner_hz : where the 1/f part is as strong as the white one
-    line_uv, line_hz : amplitude of the hum of the power line, the same on all channels
-    lfp_uv : standard deviation of a local field potential, 1/f^2 from 1 to 300 Hz, the same on all channels
+    own_uv, shared_uv : float >= 0, µV
+        Standard deviation of a channel's own noise, and of the noise that is the same on all channels; both are white
+        plus 1/f from 1 Hz on.
+    corner_hz : float >= 0, Hz
+        Where the 1/f part is as strong as the white part.
+    line_uv : float >= 0, µV
+        Amplitude of the hum of the power line, the same on all channels.
+    line_hz : {50, 60}
+        Its frequency.
+    lfp_uv : float >= 0, µV
+        Standard deviation of a local field potential, 1/f^2 from 1 to 300 Hz, the same on all channels.
     """
 
     own_uv: float = 7.0
@@ -46,12 +52,17 @@ class Noise:
     """Noise of an array; any block of it at any time, always the same for the same random numbers.
 
     A block costs little more than reading and writing memory. In return a channel's own noise repeats after 35 s, and
-    32 channels on another has the same, later by 35 s over the number of such groups (1.1 s of 1,024 channels); what is
-    shared repeats after 70 s. At any one time, and over shorter lags, the channels' own noise is independent.
+    the channel 32 places on has the same noise, later by 35 s over the number of such groups (1.1 s for 1,024
+    channels); shared noise repeats after 70 s. At any one time, and over shorter lags, the channels' own noise is
+    independent.
 
     Parameters
     ----------
-    own_period, shared_period : samples after which it repeats, even
+    channels : int >= 1
+    levels : NoiseLevels
+    random : numpy.random.Generator
+    own_period, shared_period : int, even
+        Samples after which own and shared noise repeat.
     """
 
     def __init__(
@@ -77,7 +88,18 @@ class Noise:
         self._offsets = [group * own_period // groups for group in range(groups)]
 
     def block(self, first_sample: int, samples: int) -> NDArray[np.int32]:
-        """Noise in bits, (samples, channels), from sample `first_sample` on."""
+        """Read a block of noise.
+
+        Parameters
+        ----------
+        first_sample : int >= 0
+        samples : int >= 0
+
+        Returns
+        -------
+        array of shape (samples, channels), int32
+            In units of the amplifier's bits.
+        """
         traces = np.empty((samples, self.channels), np.int32)
         for group, offset in enumerate(self._offsets):
             part = traces[:, group * GROUP : (group + 1) * GROUP]
@@ -90,26 +112,29 @@ class Noise:
 
 
 def pink_density(frequencies_hz: Floats, corner_hz: float) -> Floats:
-    """Power density of white noise plus 1/f, on any scale: 1 + corner/f from 1 Hz on."""
+    """Compute the power density of white noise plus 1/f, on any scale: 1 + corner/f from 1 Hz on."""
     return np.where(frequencies_hz < LOWEST_HZ, 0.0, 1 + corner_hz / np.maximum(frequencies_hz, LOWEST_HZ))
 
 
 def lfp_density(frequencies_hz: Floats) -> Floats:
-    """Power density of a local field potential, on any scale: 1/f^2 from 1 to 300 Hz."""
+    """Compute the power density of a local field potential, on any scale: 1/f^2 from 1 to 300 Hz."""
     inside = (frequencies_hz >= LOWEST_HZ) & (frequencies_hz <= LFP_HIGHEST_HZ)
     return np.where(inside, np.maximum(frequencies_hz, LOWEST_HZ) ** -2.0, 0.0)
 
 
 def periodic_noise(density: Floats, random: np.random.Generator) -> NDArray[np.float32]:
-    """Gaussian noise of unit variance that goes on at its beginning where it ends, as its spectrum is discrete.
+    """Draw Gaussian noise of unit variance whose end continues at its beginning, as its spectrum is discrete.
 
     Parameters
     ----------
-    density : power density, (period // 2 + 1,), from 0 Hz to half the rate, on any scale
+    density : array of shape (period // 2 + 1,)
+        Power density from 0 Hz to half the rate, on any scale.
+    random : numpy.random.Generator
 
     Returns
     -------
-    One period, (period,).
+    array of shape (period,), float32
+        One period.
     """
     period = 2 * (len(density) - 1)
     normal = random.standard_normal((2, len(density)), np.float32)

@@ -1,16 +1,14 @@
-"""A bundle's synthesiser, opened as a user asked for it."""
+"""Open the synthesiser of a bundle's voltage trace with the options of a user."""
 
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise, NoiseLevels
 from spikeloop.streamer.broadband.probe import ProbeName, open_probe
 from spikeloop.streamer.broadband.templates import make_templates
 from spikeloop.streamer.broadband.traces import Synthesiser
-from spikeloop.streamer.source import seeded
 
 __all__ = ["open_broadband"]
-
-TEMPLATES, NOISE = 20, 21  # what random numbers are for, beside those of the spikes
 
 
 def open_broadband(
@@ -24,8 +22,18 @@ def open_broadband(
 
     Parameters
     ----------
-    seed : all of it follows from it
-    channels : of the probe, 1 to 4096; by default 96 of `utah`, 384 of `linear`
+    card : Card
+        Of the bundle.
+    seed : int
+        Of places, waveforms and noise.
+    probe : {"utah", "linear"}
+    channels : int from 1 to 4096, optional
+        Of the probe; by default 96 of `utah`, 384 of `linear`.
+    levels : NoiseLevels
+
+    Returns
+    -------
+    Synthesiser
 
     Raises
     ------
@@ -35,5 +43,5 @@ def open_broadband(
     if card.signal != "spikes":
         raise BadInputError(f"--broadband: expected a bundle of spikes, found one of {card.signal}; leave it out")
     array = open_probe(probe, channels)
-    templates = make_templates(array, len(card.unit_names), seeded(seed, TEMPLATES))
-    return Synthesiser(array, templates, Noise(array.channels, levels, seeded(seed, NOISE)))
+    templates = make_templates(array, len(card.unit_names), random_stream(seed, Purpose.TEMPLATES))
+    return Synthesiser(array, templates, Noise(array.channels, levels, random_stream(seed, Purpose.VOLTAGE_NOISE)))

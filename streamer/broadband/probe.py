@@ -1,24 +1,23 @@
-"""Where an array's channels lie, and units near them."""
+"""Positions of an array's channels, and of units near them."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.arrays import Floats
+from spikeloop.models.scalars import checked_choice, checked_whole
 
 __all__ = ["Probe", "ProbeName", "open_probe", "place_units"]
 
-Floats = NDArray[np.float64]
 ProbeName = Literal["utah", "linear"]
 
 DEFAULT_CHANNELS: dict[ProbeName, int] = {"utah": 96, "linear": 384}
 MOST_CHANNELS = 4096
 PITCH_UM = 400.0  # of a Utah array (Maynard et al. 1997, Electroencephalogr Clin Neurophysiol 102:228)
 ROW_UM, COLUMN_UM = 20.0, 32.0  # of a silicon probe with two columns, about as dense as Neuropixels
-NEAREST_UM, FURTHEST_UM = 20.0, 60.0  # units that can be told apart lie within some 50 um (Henze et al. 2000)
+NEAREST_UM, FURTHEST_UM = 20.0, 60.0  # units that can be separated lie within some 50 um (Henze et al. 2000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,9 @@ class Probe:
 
     Attributes
     ----------
-    positions_um : array of shape (channels, 2), in the plane of the electrodes
+    name : {"utah", "linear"}
+    positions_um : array of shape (channels, 2), float64, µm
+        In the plane of the electrodes.
     """
 
     name: ProbeName
@@ -35,35 +36,44 @@ class Probe:
 
     @property
     def channels(self) -> int:
+        """The number of channels."""
         return len(self.positions_um)
 
 
 def open_probe(name: ProbeName = "utah", channels: int | None = None) -> Probe:
-    """An array of a stated geometry, with any number of channels.
+    """Make an array of a stated geometry, with any number of channels.
 
     Parameters
     ----------
-    name : `utah`, a square grid of 400 um pitch, row by row, without its corners where that makes the number fit (96 of
-        10 x 10); or `linear`, two columns 32 um apart in rows of 20 um, row by row
-    channels : 1 to 4096; by default 96 of `utah`, 384 of `linear`
+    name : {"utah", "linear"}
+        `utah`, a square grid of 400 µm pitch, row by row, without its corners where that makes the number fit (96 of
+        10 x 10); or `linear`, two columns 32 µm apart in rows of 20 µm, row by row.
+    channels : int from 1 to 4096, optional
+        By default 96 of `utah`, 384 of `linear`.
 
     Raises
     ------
     BadInputError
         If there is no such array.
     """
-    if name not in get_args(ProbeName):
-        raise BadInputError(f"expected a probe named {' or '.join(get_args(ProbeName))}, found {name!r:.80}")
-    channels = DEFAULT_CHANNELS[name] if channels is None else channels
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise BadInputError(f"expected a probe of 1 to {MOST_CHANNELS} channels, found {channels}")
+    checked_choice("--probe", name, get_args(ProbeName))
+    channels = DEFAULT_CHANNELS[name] if channels is None else checked_whole("--channels", channels, 1, MOST_CHANNELS)
     return Probe(name, _grid(channels) if name == "utah" else _columns(channels))
 
 
 def place_units(probe: Probe, units: int, random: np.random.Generator) -> Floats:
-    """Positions in um, (units, 3), each 20 to 60 um from a channel's; channels share them out as evenly as they can.
+    """Draw positions of units, each 20 to 60 µm from a channel; channels get equally many as far as possible.
 
-    The third coordinate is the distance from the plane of the electrodes.
+    Parameters
+    ----------
+    probe : Probe
+    units : int >= 1
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    array of shape (units, 3), float64, µm
+        The third coordinate is the distance from the plane of the electrodes.
     """
     rounds = -(-units // probe.channels)
     channels = np.concatenate([random.permutation(probe.channels) for _ in range(rounds)])[:units]

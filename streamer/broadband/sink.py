@@ -1,20 +1,21 @@
-"""NAME-Broadband over LSL: the trace of a stream's steps, made in a thread of its own."""
+"""NAME-Broadband over LSL: the voltage trace of a stream's steps, synthesised in a thread of its own."""
 
 import asyncio
-import platform
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
-from importlib.metadata import version
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Self
 
-from spikeloop.models.errors import FailureError
+from spikeloop.exporters.stream_names import BROADBAND, STREAM_TYPES
+from spikeloop.models.recordings.provenance import Provenance, Replayed
 from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
 from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.broadband.traces import Synthesiser
-from spikeloop.streamer.loop import Step
-from spikeloop.streamer.lsl import BROADBAND, Provenance, import_pylsl
+from spikeloop.streamer.lsl.description import Entries, channel
+from spikeloop.streamer.lsl.library import LINGER_S
+from spikeloop.streamer.lsl.outlet import open_outlet
+from spikeloop.streamer.stream.step import Step
 
 if TYPE_CHECKING:
     import pylsl
@@ -23,8 +24,7 @@ __all__ = ["BroadbandSink"]
 
 QUEUE_S = 1.0  # of steps that wait
 ARTEFACT_UV_PER_UA = 30.0  # of a stimulation pulse, on every channel: strong ones saturate an amplifier, as they do
-BACKLOG_S, BACKLOG_BYTES = 10, 2**28  # of samples for a consumer that stalls: the fewer of these
-LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream closes
+BACKLOG_S = 10  # of samples for a consumer that stalls
 
 
 class BroadbandSink:
@@ -35,16 +35,25 @@ class BroadbandSink:
 
     Parameters
     ----------
-    name : of the stream of counts; this one is called NAME-Broadband
-    synthesiser : only this sink may take blocks from it
-    provenance : of the stream of counts
+    name : str
+        Of the stream of counts; this one is called NAME-Broadband.
+    synthesiser : Synthesiser
+        Used by this sink alone.
+    provenance : Provenance or Replayed
+        Of the stream of counts.
 
     Attributes
     ----------
-    dropped : steps left out as the queue was full; their samples are a gap in the stamps
+    dropped : int
+        Steps left out as the queue was full; their samples are a gap in the stamps.
+
+    Raises
+    ------
+    FailureError
+        On entering, if pylsl or liblsl is missing, or LSL can't open the stream.
     """
 
-    def __init__(self, name: str, synthesiser: Synthesiser, provenance: Provenance) -> None:
+    def __init__(self, name: str, synthesiser: Synthesiser, provenance: Provenance | Replayed) -> None:
         self.name = f"{name}{BROADBAND}"
         self.dropped = 0
         self._synthesiser, self._provenance = synthesiser, provenance
@@ -53,18 +62,11 @@ class BroadbandSink:
         self._outlet: pylsl.StreamOutlet | None = None
 
     async def __aenter__(self) -> Self:
-        lsl = import_pylsl()
-        channels = self._synthesiser.probe.channels
-        source = f"spikeloop-{platform.node()}-{self.name}"
-        info = lsl.StreamInfo(self.name, "Broadband", channels, float(RATE_HZ), "int16", source)
-        self._describe(info)
-        backlog_s = max(1, min(BACKLOG_S, int(BACKLOG_BYTES / (2 * channels * RATE_HZ))))
-        try:
-            self._outlet = lsl.StreamOutlet(info, max_buffered=backlog_s)
-        except RuntimeError as error:
-            raise FailureError(
-                f"LSL could not open {self.name!r} ({error}); stop other programs that use LSL"
-            ) from error
+        self._outlet = open_outlet(
+            self.name, STREAM_TYPES[BROADBAND], self._describe_channels(), float(RATE_HZ), "int16",
+            provenance=self._provenance, backlog=BACKLOG_S, check_name=False,
+            probe=self._synthesiser.probe.name, microvolts_per_bit=MICROVOLTS_PER_BIT,
+        )  # fmt: skip
         self._worker = ThreadPoolExecutor(1, "spikeloop-broadband")
         self._work_done = self._worker.submit(self._work)
         return self
@@ -92,8 +94,12 @@ class BroadbandSink:
 
         Parameters
         ----------
-        at_s : on the clock of the stream; a pulse in a step that went out already is lost, or what is left of it shown
-        amplitude_uv : at its beginning; it decays within 8 ms, and is cut off at the 6.4 mV of int16
+        channel : int or None
+            None for all.
+        at_s : float, s
+            On the clock of the stream; of a pulse in a step that went out already, only what is left is shown.
+        amplitude_uv : float, µV
+            At its beginning; it decays within 8 ms, and is cut off at the 6.4 mV of int16.
         """
         self._synthesiser.artefact(channel, at_s - self._provenance.start_s, amplitude_uv)
 
@@ -116,20 +122,8 @@ class BroadbandSink:
             last = trace.first_sample + len(trace.values) - 1
             self._outlet.push_chunk(trace.values, self._provenance.start_s + last / RATE_HZ)
 
-    def _describe(self, info: "pylsl.StreamInfo") -> None:
-        """After the XDF conventions, with the scale and place of every channel, and the node of all our streams."""
-        description = info.desc()
-        channels = description.append_child("channels")
+    def _describe_channels(self) -> Iterator[Entries]:
+        """Describe each channel with its scale and its place in mm, after the XDF conventions."""
         for number, (x_um, y_um) in enumerate(self._synthesiser.probe.positions_um.tolist()):
-            channel = channels.append_child("channel")
-            channel.append_child_value("label", f"channel {number}").append_child_value("type", "Broadband")
-            channel.append_child_value("unit", "uV").append_child_value("scaling_factor", repr(MICROVOLTS_PER_BIT))
-            place = channel.append_child("location")  # in mm
-            place.append_child_value("X", repr(x_um / 1000)).append_child_value("Y", repr(y_um / 1000))
-        acquisition = description.append_child("acquisition")
-        acquisition.append_child_value("manufacturer", "spikeloop").append_child_value("model", self._provenance.bundle)
-        own = description.append_child("spikeloop")
-        entries = {"version": version("spikeloop"), "probe": self._synthesiser.probe.name, **asdict(self._provenance)}
-        entries["microvolts_per_bit"] = MICROVOLTS_PER_BIT
-        for key, value in entries.items():
-            own.append_child_value(key, value if isinstance(value, str) else repr(value))
+            place = {"X": x_um / 1000, "Y": y_um / 1000}
+            yield channel(f"channel {number}", "uV", "Broadband", scaling_factor=MICROVOLTS_PER_BIT, location=place)

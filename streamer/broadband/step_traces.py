@@ -1,4 +1,4 @@
-"""The trace of a stream, step by step."""
+"""The voltage trace of a stream, step by step."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,19 @@ from numpy.typing import NDArray
 
 from spikeloop.streamer.broadband.templates import BEFORE
 from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
-from spikeloop.streamer.loop import Step
+from spikeloop.streamer.stream.step import Step
 
 __all__ = ["StepTraces", "Trace"]
 
 
 class Trace(NamedTuple):
-    """Samples in a row, (samples, channels); sample i is the voltage at i / 30,000 s since the stream's start."""
+    """Consecutive samples; sample i is the voltage at i / 30,000 s since the stream's start.
+
+    Attributes
+    ----------
+    first_sample : int
+    values : array of shape (samples, channels), int16
+    """
 
     first_sample: int
     values: NDArray[np.int16]
@@ -24,9 +30,12 @@ class StepTraces:
 
     Parameters
     ----------
-    synthesiser : only this object may take blocks from it
-    bin_size_s : of the stream
-    start_s : when bin 0 begins, on the clock of the steps
+    synthesiser : Synthesiser
+        Used by this object alone.
+    bin_size_s : float > 0, s
+        Of the stream.
+    start_s : float, s
+        When bin 0 begins, on the clock of the steps.
     """
 
     def __init__(self, synthesiser: Synthesiser, bin_size_s: float, start_s: float) -> None:
@@ -34,7 +43,7 @@ class StepTraces:
         self._end = 0
 
     def of(self, step: Step) -> Trace:
-        """The trace of a step's bins, BEFORE samples earlier; steps may have been left out, but come in order."""
+        """Make the trace of a step's bins, BEFORE samples earlier; steps may be left out, but come in order."""
         first = max(0, self._edge(step.first_bin) - BEFORE)
         self._end = self._edge(step.first_bin + len(step.counts))
         samples = max(0, self._end - BEFORE - first)
@@ -42,7 +51,7 @@ class StepTraces:
         return Trace(first, self._synthesiser.block(first, samples, step.event_units, times_s))
 
     def rest(self) -> Trace:
-        """The last BEFORE samples of the latest step, where no other follows."""
+        """Make the last BEFORE samples of the latest step, where no other follows."""
         first = max(0, self._end - BEFORE)
         none = np.zeros(0)
         return Trace(first, self._synthesiser.block(first, self._end - first, none.astype(np.int32), none))

@@ -1,15 +1,15 @@
-"""What a spike of each unit looks like on the channels around it."""
+"""The waveform of each unit's spike on the channels around it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Floats
 from spikeloop.streamer.broadband.probe import Probe, place_units
 
 __all__ = ["AFTER", "BEFORE", "MICROVOLTS_PER_BIT", "RATE_HZ", "SPAN", "Template", "decay", "make_templates"]
 
-Floats = NDArray[np.float64]
 
 RATE_HZ = 30_000
 MICROVOLTS_PER_BIT = 0.195  # of Intan's RHD2000 amplifiers, so that int16 reaches to 6.4 mV
@@ -32,11 +32,15 @@ class Template:
 
     Attributes
     ----------
-    first_channel : of a run of channels that holds all within reach
-    waveform : int32 array of shape (SPAN, channels of the run), in bits; its trough is at sample BEFORE
-    peak_channel : the nearest, where it is largest
-    peak_uv : how large, as a positive number
-    position_um : array of shape (3,)
+    first_channel : int
+        Of a run of channels that holds all within reach.
+    waveform : array of shape (SPAN, channels of the run), int32
+        In units of the amplifier's bits; its trough is at sample BEFORE.
+    peak_channel : int
+        The nearest channel, where the waveform is largest.
+    peak_uv : float > 0, µV
+        The size of the trough there.
+    position_um : array of shape (3,), float64, µm
     """
 
     first_channel: int
@@ -47,10 +51,18 @@ class Template:
 
 
 def decay(distance_um: Floats) -> Floats:
-    """Amplitude at distances from the soma, relative to that at 25 um.
+    """Compute the amplitude at distances from the soma, relative to that at 25 µm.
 
-    As 1/r up to 100 um and as 1/r^2 beyond, as of a neuron with dendrites (Pettersen & Einevoll 2008, Biophys J
-    94:784); no larger than at 15 um, and cut off at 200 um (Henze et al. 2000, J Neurophysiol 84:390).
+    As 1/r up to 100 µm and as 1/r^2 beyond, as of a neuron with dendrites (Pettersen & Einevoll 2008, Biophys J
+    94:784); no larger than at 15 µm, and cut off at 200 µm (Henze et al. 2000, J Neurophysiol 84:390).
+
+    Parameters
+    ----------
+    distance_um : array, float64, µm
+
+    Returns
+    -------
+    array of the same shape, float64
     """
     distance_um = np.maximum(distance_um, SOMA_UM)
     near = CLOSE_UM / distance_um
@@ -58,7 +70,18 @@ def decay(distance_um: Floats) -> Floats:
 
 
 def make_templates(probe: Probe, units: int, random: np.random.Generator) -> tuple[Template, ...]:
-    """Templates of so many units placed near a probe's channels; the same for the same random numbers."""
+    """Draw the templates of units near a probe's channels; the same for the same random numbers.
+
+    Parameters
+    ----------
+    probe : Probe
+    units : int >= 1
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of Template, one for each unit
+    """
     positions_um = place_units(probe, units, random)
     shapes = _draw_shapes(units, random)
     strengths_uv = STRENGTH_UV * np.exp(SPREAD * random.standard_normal(units))

@@ -1,4 +1,4 @@
-"""The broadband trace of a bundle in a file that any spike sorter reads, with the spikes that are in it."""
+"""Write the broadband trace of a bundle to a file that any spike sorter reads, with the spikes that are in it."""
 
 import asyncio
 import json
@@ -10,15 +10,17 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.whole_file import whole_file
+from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.broadband.probe_file import PROBE_SUFFIX, probe_document
 from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
 from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ, Template
 from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
-from spikeloop.streamer.clock import SimulatedClock
-from spikeloop.streamer.condition import ConditionFeed
-from spikeloop.streamer.health import Health
-from spikeloop.streamer.loop import Step, stream
-from spikeloop.streamer.source import SpikeSource
+from spikeloop.streamer.conditions.feeds import ConditionFeed
+from spikeloop.streamer.stream.clock import SimulatedClock
+from spikeloop.streamer.stream.health import Health
+from spikeloop.streamer.stream.loop import stream
+from spikeloop.streamer.stream.source import SpikeSource
+from spikeloop.streamer.stream.step import Step
 
 __all__ = ["write_trace"]
 
@@ -37,21 +39,30 @@ def write_trace(
 ) -> int:
     """Write what `stream --broadband` would send, without waiting for it; whole or not at all.
 
-    FILE.raw holds little-endian int16 of shape (samples, channels); FILE.json tells rate, scale, geometry and units;
-    FILE.npz holds the spikes, ascending in time: `samples` (of their troughs), `units` and `times_s`, with `rate_hz`
-    and `unit_names`.
+    FILE.raw holds little-endian int16 of shape (samples, channels); FILE.json holds rate, scale, geometry and units;
+    FILE.probe.json the probe, for probeinterface; FILE.npz holds the spikes, ascending in time: `samples` (of their
+    troughs), `units` and `times_s`, with `rate_hz` and `unit_names`.
 
     Parameters
     ----------
-    path : FILE.raw
-    feed : drives the source
-    seed : of the spikes' times inside their bins
-    about : goes into FILE.json as it is
-    advance : told the bins that were written
+    path : Path
+        FILE.raw.
+    synthesiser : Synthesiser
+    source : SpikeSource
+    feed : ConditionFeed
+        Drives the source.
+    bins : int >= 1
+    seed : int
+        Of the spikes' times inside their bins.
+    about : dict
+        Goes into FILE.json as it is.
+    advance : callable
+        Called with the number of bins after each part that is written.
 
     Returns
     -------
-    The number of spikes.
+    int
+        The number of spikes.
 
     Raises
     ------
@@ -63,6 +74,7 @@ def write_trace(
     with (
         whole_file(path) as raw,
         whole_file(path.with_suffix(".json")) as description,
+        whole_file(path.with_suffix(PROBE_SUFFIX)) as probe,
         whole_file(path.with_suffix(".npz")) as spikes,
     ):
         file = _TraceFile(raw, StepTraces(synthesiser, source.bin_size_s, 0.0), advance)
@@ -81,8 +93,9 @@ def write_trace(
             rate_hz=RATE_HZ,
             unit_names=np.array(source.unit_names),
         )
-        told = about | _described(synthesiser, source.unit_names) | {"samples": file.samples, "spikes": len(units)}
-        description.write(json.dumps(told, indent=1).encode())
+        contents = _contents(synthesiser, source.unit_names) | {"samples": file.samples, "spikes": len(units)}
+        description.write(json.dumps(about | contents, indent=1).encode())
+        probe.write(json.dumps(probe_document(synthesiser.probe), indent=1).encode())
     return len(units)
 
 
@@ -108,7 +121,7 @@ class _TraceFile:
         self.samples += len(trace.values)
 
 
-def _described(synthesiser: Synthesiser, unit_names: tuple[str, ...]) -> dict[str, object]:
+def _contents(synthesiser: Synthesiser, unit_names: tuple[str, ...]) -> dict[str, object]:
     """What a reader of the raw file needs to know, and where the units lie in it."""
     return {
         "rate_hz": RATE_HZ,
@@ -118,7 +131,7 @@ def _described(synthesiser: Synthesiser, unit_names: tuple[str, ...]) -> dict[st
         "microvolts_per_bit": MICROVOLTS_PER_BIT,
         "probe": synthesiser.probe.name,
         "positions_um": synthesiser.probe.positions_um.tolist(),
-        "units": [_unit(name, each) for name, each in zip(unit_names, synthesiser.templates, strict=True)],
+        "units": [_unit(*unit) for unit in zip(unit_names, synthesiser.templates, strict=True)],
     }
 
 

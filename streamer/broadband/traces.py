@@ -1,4 +1,4 @@
-"""30 kHz voltage of an array: noise, the waveforms of spikes at their exact samples, and stimulation artefacts."""
+"""Voltage of an array at 30 kHz: noise, waveforms of spikes at their exact samples, and stimulation artefacts."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MOST_ARTEFACTS = 10_000  # that wait, so that a flood of stimuli can't fill the 
 
 
 class Artefact(NamedTuple):
-    """What one stimulation pulse leaves on some channels."""
+    """What one stimulation pulse leaves on some channels; it begins at `first_sample`."""
 
     channels: slice
     first_sample: int
@@ -27,21 +27,26 @@ class Artefact(NamedTuple):
 
 
 class Synthesiser:
-    """Makes a trace block by block, the very same whatever the size of the blocks.
+    """Makes a trace block by block, the same whatever the size of the blocks.
 
     Everything is added up in whole bits, and only the sum is cut off at the limits of int16.
 
     Parameters
     ----------
-    templates : one per unit
-    noise : of as many channels as the probe has; none where None is given
+    probe : Probe
+    templates : sequence of Template
+        One for each unit.
+    noise : Noise or None
+        Of as many channels as the probe has; None for no noise.
     """
 
     def __init__(self, probe: Probe, templates: Sequence[Template], noise: Noise | None) -> None:
         self.probe, self.templates = probe, tuple(templates)
         self._noise = noise
-        self._waveforms = [each.waveform for each in templates]
-        self._channels = [slice(each.first_channel, each.first_channel + each.waveform.shape[1]) for each in templates]
+        self._waveforms = [template.waveform for template in templates]
+        firsts = [template.first_channel for template in templates]
+        widths = [waveform.shape[1] for waveform in self._waveforms]
+        self._channels = [slice(first, first + width) for first, width in zip(firsts, widths, strict=True)]
         self._units, self._onsets = np.zeros(0, np.int64), np.zeros(0, np.int64)  # of spikes that are not over
         times_s = np.arange(round(ARTEFACT_S * RATE_HZ)) / RATE_HZ
         self._recovery = np.exp(-times_s / ARTEFACT_DECAY_S) / MICROVOLTS_PER_BIT
@@ -52,8 +57,11 @@ class Synthesiser:
 
         Parameters
         ----------
-        channel : None for all
-        at_s : since sample 0; what falls into blocks that were made already is lost
+        channel : int or None
+            None for all.
+        at_s : float, s
+            Since sample 0; what falls into blocks that were made already is lost.
+        amplitude_uv : float, µV
         """
         channels = slice(None) if channel is None else slice(channel, channel + 1)
         self._artefacts.append(Artefact(channels, int(sample_of(at_s)), amplitude_uv))
@@ -65,14 +73,21 @@ class Synthesiser:
         event_units: NDArray[np.int32],
         event_times_s: NDArray[np.float64],
     ) -> NDArray[np.int16]:
-        """The voltage in bits, C-contiguous, (samples, channels).
-
-        Blocks follow each other, or leave samples out.
+        """Make the next block; blocks follow each other, or leave samples out.
 
         Parameters
         ----------
-        event_units, event_times_s : (spikes,), spikes that were not told before, in seconds since sample 0: those of
-            which a waveform, which begins BEFORE samples ahead of the spike, begins in this block, and any later ones
+        first_sample, samples : int >= 0
+        event_units : array of shape (spikes,), int32
+            New spikes: those whose waveform, which begins BEFORE samples ahead of the spike, begins in this block, and
+            any later ones.
+        event_times_s : array of shape (spikes,), float64, s
+            Their times since sample 0.
+
+        Returns
+        -------
+        array of shape (samples, channels), int16, C-contiguous
+            In units of the amplifier's bits.
         """
         if self._noise is None:
             traces = np.zeros((samples, self.probe.channels), np.int32)
@@ -108,5 +123,5 @@ class Synthesiser:
 
 
 def sample_of(time_s: float | NDArray[np.float64]) -> NDArray[np.int64]:
-    """The sample nearest to a time since sample 0."""
+    """Find the sample nearest to a time in s since sample 0."""
     return np.rint(np.asarray(time_s) * RATE_HZ).astype(np.int64)

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from spikeloop.exporters.documents import print_line
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.commands.options import LONGEST_DURATION_S
+from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import SideConsole, print_json
+from spikeloop.streamer.launch.checks import LONGEST_DURATION_S
 
 if TYPE_CHECKING:
     from spikeloop.streamer.devices.device import Device
     from spikeloop.streamer.devices.link import DeviceLink
 
 __all__ = ["ArmOptions", "Connection", "ProbeOptions", "StimulatorOptions", "device"]
+
+ASK_AGAIN_S = 2.0  # to end, after SIGTERM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,83 +31,85 @@ class Connection:
 
     Attributes
     ----------
-    mqtt
-        URL of the broker, mqtt://[USER@]HOST[:PORT] or mqtts://...; the password from SPIKELOOP_MQTT_PASSWORD
-    name
-        of the stream
-    duration
-        seconds; by default until Ctrl-C
-    json
+    mqtt : str
+        broker: mqtt://[USER@]HOST[:PORT] or mqtts://...; the password is read from the environment variable
+        SPIKELOOP_MQTT_PASSWORD
+    name : str
+        name of the stream
+    duration : float > 0, s, optional
+        time to run; by default until Ctrl-C
+    json : bool
         print one JSON document at the end
     """
 
-    mqtt: str
-    name: str = "spikeloop"
-    duration: float | None = None
-    json: bool = False
+    mqtt: Annotated[str, option("URL")]
+    name: Annotated[str, option("NAME")] = "spikeloop"
+    duration: Annotated[float | None, option("S", default="")] = None
+    json: Annotated[bool, option(default="")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StimulatorOptions(Connection):
-    """Answer bursts with pulses, at once.
+    """Stimulate the population when it bursts.
 
-    It fires when so many spikes lie within the window: of the population, or of the units that are watched.
+    The stimulator sends a train of pulses as soon as so many spikes lie within the window: spikes of the whole
+    population, or of the units given by --watch.
 
     Attributes
     ----------
-    spikes
-        that make a burst; instead, a rate can be given
-    rate
-        Hz, summed over the watched units: fires at this mean rate over the window
-    window_ms
-        that slides with the spikes' own times
-    watch
-        indices of units; by default the whole population
-    refractory_ms
-        from one stimulus until the next may come
-    stimulate
-        indices of units; by default all
-    amplitude_ua
-        of each pulse
-    pulses
-        in the train
-    pulse_rate
-        Hz, of the train
-    pulse_width_us
-        of each pulse
+    spikes : int >= 1, optional
+        number of spikes in the window that triggers a stimulus; give this or --rate
+    rate : float > 0, Hz, optional
+        rate over the window that triggers a stimulus, summed over the watched units; give this or --spikes
+    window_ms : float > 0, ms
+        length of the window, which slides with the spikes' own times
+    watch : tuple of int
+        indices of the units to watch; by default all
+    refractory_ms : float >= 0, ms
+        least time from one stimulus to the next
+    stimulate : tuple of int
+        indices of the units to stimulate; by default all
+    amplitude_ua : float, uA
+        amplitude of each pulse
+    pulses : int >= 1
+        number of pulses in the train
+    pulse_rate : float > 0, Hz
+        rate of the pulses in the train
+    pulse_width_us : float > 0, us
+        width of each pulse
     """
 
-    spikes: int | None = None
-    rate: float | None = None
-    window_ms: float = 20.0
-    watch: tuple[int, ...] = ()
-    refractory_ms: float = 500.0
-    stimulate: tuple[int, ...] = ()
-    amplitude_ua: float = 50.0
-    pulses: int = 1
-    pulse_rate: float = 100.0
-    pulse_width_us: float = 200.0
+    spikes: Annotated[int | None, option("N", default="")] = None
+    rate: Annotated[float | None, option("HZ", default="")] = None
+    window_ms: Annotated[float, option("MS")] = 20.0
+    watch: Annotated[tuple[int, ...], option("UNIT ...", default="")] = ()
+    refractory_ms: Annotated[float, option("MS")] = 500.0
+    stimulate: Annotated[tuple[int, ...], option("UNIT ...", default="")] = ()
+    amplitude_ua: Annotated[float, option("UA")] = 50.0
+    pulses: Annotated[int, option("N")] = 1
+    pulse_rate: Annotated[float, option("HZ")] = 100.0
+    pulse_width_us: Annotated[float, option("US")] = 200.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmOptions(Connection):
-    """A two-joint arm that follows the decoded velocity.
+    """Move a two-joint arm with the decoded velocity.
 
     Attributes
     ----------
-    correction
-        share of the distance to the cursor that is made up for a second; 0 follows velocity alone
-    silence
-        seconds without a message after which the arm stands still
+    correction : float >= 0, per second
+        rate at which the arm closes its distance to the cursor; 0 follows the velocity alone
+    silence : float > 0, s
+        time without a message after which the arm stands still
     """
 
-    correction: float = 2.0
-    silence: float = 0.5
+    correction: Annotated[float, option("PER_S")] = 2.0
+    silence: Annotated[float, option("S")] = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeOptions(Connection):
-    """Echo every message, so that the stream can tell the round trip's time."""
+    """Echo each message, so that the stream can measure the round trip."""
 
 
 Options = (
@@ -114,9 +120,15 @@ Options = (
 
 
 def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
-    """Be a device at the far end of MQTT, until Ctrl-C: a stimulator, a robot arm, or a latency probe.
+    """Run a virtual stimulator, robot arm or latency probe over MQTT.
 
-    Start the stream with `spikeloop stream --mqtt URL`. A broker that goes away is sought until it is back.
+    The device runs until Ctrl-C or for --duration, and reconnects if the broker goes away. Start the stream with
+    `spikeloop stream --mqtt URL`.
+
+    Parameters
+    ----------
+    options : StimulatorOptions, ArmOptions or ProbeOptions
+        kind of device, and its options
     """
     from spikeloop.streamer.devices.link import DeviceLink
     from spikeloop.streamer.mqtt.address import parse_address
@@ -127,10 +139,9 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
     console = SideConsole()
 
     def say(line: str) -> None:
-        with suppress(OSError, SystemExit):  # rich exits where a pipe is broken
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
-    made = _made(options)
+    made = _make(options)
     link = DeviceLink(made, address, options.name, lambda state: say(f"stream {options.name}: {state}"))
     say(f"listening to spikeloop/{options.name}/{', '.join(made.topics)} at {address}")
     interrupted = False
@@ -142,21 +153,26 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
     if options.json:
         print_json(report)
     else:
-        say("\n".join(f"{key}: {_told(value)}" for part in ("device", "link") for key, value in report[part].items()))
+        say("\n".join(f"{key}: {_text(value)}" for part in ("device", "link") for key, value in report[part].items()))
     return 130 if interrupted else 0
 
 
 async def _run(link: "DeviceLink", duration_s: float | None) -> None:
-    """Until told to end; a polite kill comes in between callbacks, as Ctrl-C does in asyncio, not inside one."""
-    task = asyncio.current_task()
+    """Run until the end or SIGTERM, which comes in between callbacks, as Ctrl-C does in asyncio, not inside one."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
+
+    def stop() -> None:
+        task.cancel()
+        loop.call_later(ASK_AGAIN_S, stop)  # Python 3.11's wait_for loses a cancellation where its future is just done
+
     with suppress(NotImplementedError):  # Windows
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        loop.add_signal_handler(signal.SIGTERM, stop)
     await link.run(duration_s)
 
 
-def _made(options: Connection) -> "Device":
-    """The device that was asked for."""
+def _make(options: Connection) -> "Device":
+    """Make the device of these options."""
     if isinstance(options, StimulatorOptions):
         return _stimulator(options)
     if isinstance(options, ArmOptions):
@@ -174,7 +190,7 @@ def _stimulator(options: StimulatorOptions) -> "Device":
 
     window_s = options.window_ms / 1000
     if (options.spikes is None) == (options.rate is None):
-        raise BadInputError("expected either --spikes or --rate, which tell when to fire")
+        raise BadInputError("expected either --spikes or --rate, which say when to fire")
     spikes = spikes_for_rate(options.rate, window_s) if options.rate is not None else options.spikes
     assert spikes is not None
     trigger = BurstTrigger(spikes, window_s, options.watch, options.refractory_ms / 1000)
@@ -184,11 +200,11 @@ def _stimulator(options: StimulatorOptions) -> "Device":
     return Stimulator(trigger, pulses, f"stimulator-{os.getpid()}")
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_told(each)}" for key, each in value.items())
+        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_told, value))
+        return ", ".join(map(_text, value))
     return "-" if value is None else str(value)

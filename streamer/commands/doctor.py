@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from spikeloop.exporters.bundle import read_bundle, shipped_bundles
+from spikeloop.exporters.bundle import bundles, load_bundle
 from spikeloop.models.errors import SpikeloopError
-from spikeloop.streamer.clock import Clock, WallClock
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.lsl import import_pylsl
-from spikeloop.streamer.session import import_onnxruntime
-from spikeloop.streamer.source import open_source
+from spikeloop.streamer.inference.runtime import import_onnxruntime
+from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.stream.clock import Clock, WallClock
+from spikeloop.streamer.stream.source import open_source
 
 __all__ = ["Finding", "doctor"]
 
@@ -22,7 +22,17 @@ LATE_S = 0.002
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what was found, and where it is not well, what to do."""
+    """The outcome of one check.
+
+    Attributes
+    ----------
+    check : str
+        What was checked.
+    well : bool
+    found : str
+    remedy : str
+        What to do; empty where all is well.
+    """
 
     check: str
     well: bool
@@ -31,25 +41,26 @@ class Finding:
 
 
 def doctor(*, json: bool = False) -> int:
-    """Check LSL's library and discovery, the inference providers, the clock and the shipped bundles.
+    """Check whether this machine can stream.
 
-    Exits 1 where something that streaming needs is not well.
+    The checks are LSL's library and discovery, the inference providers, the clock and the shipped bundles. The exit
+    code is 1 if something that streaming needs does not work.
 
     Parameters
     ----------
-    json
-        print one JSON document
+    json : bool
+        print the findings as one JSON document
     """
     checks = (_liblsl, _discovery, _inference, _clock, _bundles, _training)
     findings = [_guarded(check) for check in checks]
     if json:
-        print_json({"well": all(each.well for each in findings), "findings": findings})
+        print_json({"well": all(finding.well for finding in findings), "findings": findings})
     else:
-        for each in findings:
-            print(f"{'ok  ' if each.well else 'BAD '} {each.check}: {each.found}")
-            if each.remedy:
-                print(f"     -> {each.remedy}")
-    return 0 if all(each.well for each in findings) else 1
+        for finding in findings:
+            print(f"{'ok  ' if finding.well else 'BAD '} {finding.check}: {finding.found}")
+            if finding.remedy:
+                print(f"     -> {finding.remedy}")
+    return 0 if all(finding.well for finding in findings) else 1
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:
@@ -84,11 +95,11 @@ def _discovery() -> Finding:
 
 def _inference() -> Finding:
     version = import_onnxruntime().__version__
-    shipped = list(shipped_bundles())
+    shipped = list(bundles())
     if not shipped:
         return Finding("inference", False, f"ONNX Runtime {version}, no bundle to try", "install spikeloop again")
-    source = open_source(read_bundle(shipped[0]), seed=0)
-    source.take(1)
+    source = open_source(load_bundle(shipped[0]), seed=0)
+    source.next(1)
     return Finding("inference", True, f"ONNX Runtime {version} runs {shipped[0]} on {source.provider}", source.notice)
 
 
@@ -112,7 +123,7 @@ async def _median_lateness(clock: Clock) -> float:
 
 
 def _bundles() -> Finding:
-    names = [read_bundle(path).card.name for path in shipped_bundles().values()]
+    names = [load_bundle(path).card.name for path in bundles().values()]
     return Finding(
         "bundles", bool(names), f"{', '.join(names) or 'none'} whole", "" if names else "install spikeloop again"
     )

@@ -1,34 +1,29 @@
 """`spikeloop generate`: the spikes of a stream, or its broadband trace, to a file, as fast as the machine allows."""
 
 import math
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.exporters.whole_file import whole_file
+from spikeloop.exporters.formats.registry import formats_in_words
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.broadband.noise import NoiseLevels
 from spikeloop.streamer.broadband.opening import open_broadband
 from spikeloop.streamer.broadband.probe import ProbeName
 from spikeloop.streamer.broadband.trace_file import write_trace
-from spikeloop.streamer.commands.drive import open_offline_drive
-from spikeloop.streamer.commands.options import LONGEST_DURATION_S, bins_of, check_seed
-from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.condition import ConditionFeed
-from spikeloop.streamer.session import Device
-from spikeloop.streamer.source import SpikeSource, open_source
+from spikeloop.streamer.commands.output import SideConsole, print_json
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.launch.checks import LONGEST_DURATION_S, bins_of, check_seed
+from spikeloop.streamer.launch.generate import Generation
+from spikeloop.streamer.launch.generated_file import check_generated_file, write_generated
 
-__all__ = ["generate", "write_spikes"]
-
-CHUNK_COUNTS = 2**20  # at a time: a second or so of work, after which the progress is told
+__all__ = ["generate"]
 
 
 def generate(
@@ -46,84 +41,91 @@ def generate(
     lfp: float = 0.0,
     json: bool = False,
 ) -> int:
-    """Write the spikes that `stream` would send to a file, bit for bit the same for the same seed.
+    """Write the spikes or the voltage of a stream to a file.
 
-    Give either a number of windows or a duration. The file holds `spikes`, uint8, of shape (windows, bins,
-    units) or (bins, units), with `bin_size_s` and `unit_names`; of a model that is driven by anything also `condition`,
-    what drove each bin. Of imaging, it holds `fluorescence`, float32, in place of `spikes`.
+    The spikes are those that `spikeloop stream` sends with the same seed, bit for bit. Give either --windows or
+    --duration. The file holds the counts of each bin, the time of each spike, what drove each bin, and what made them
+    (bundle, hash, seed, version), so that `spikeloop verify` proves them. Its suffix says the format: FORMATS.
 
-    With --broadband FILE.raw, write the 30 kHz voltage of an array among the units, int16 of shape (samples,
-    channels), with its rate, scale and geometry in FILE.json and the spikes' times in FILE.npz.
+    A .npz, which may be of any length, holds `spikes`, uint8, of shape (windows, bins, units) or (bins, units), with
+    `bin_size_s` and `unit_names`; `condition`, of shape (bins, conditions), if the bundle has conditions; and
+    `event_times_s` and `event_units`, the time and the unit of each spike. A bundle of calcium imaging gives
+    `fluorescence`, float32, in place of `spikes`.
+
+    With --broadband FILE.raw, write the voltage of an electrode array among the units: int16 at 30 kHz, of shape
+    (samples, channels), with rate, scale and geometry in FILE.json, the probe in FILE.probe.json (for probeinterface)
+    and the times of the spikes in FILE.npz.
 
     Parameters
     ----------
-    bundle
-        a shipped bundle's name (see `spikeloop models`), or the path of a folder or .zip
-    out
-        the file of spikes, ending in .npz
-    windows
-        number of windows
-    duration
-        seconds
-    seed
-        the same seed gives the same spikes
-    device
-        where the generator runs
-    condition
-        what drives the population: rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz (array condition: bins x
-        conditions; rest after its end) or phase (of a stimulus shown again and again); by default phase where the
-        model has one, else rest
-    broadband
-        the file of the voltage, ending in .raw
-    probe
-        utah (a grid of 400 um pitch) or linear (two columns, in rows of 20 um)
-    channels
-        of the probe, up to 4096; by default 96 of utah, 384 of linear
-    lfp
-        standard deviation of a local field potential on all channels, in uV
-    json
+    bundle : str
+        name of a shipped bundle (see `spikeloop models`), or path of a bundle's folder or .zip
+    out : path, optional
+        file of spikes to write; its suffix says the format
+    windows : int >= 1, optional
+        number of windows to generate
+    duration : float > 0, s, optional
+        length of the spike trains to generate
+    seed : int >= 0
+        seed of the spikes: the same seed gives the same spikes
+    device : str
+        processor that runs the generator
+    condition : str, optional
+        what drives the population: rest; constant:0.5,-1 or constant:NAME=0.5; file:PATH.npz (array `condition` of
+        shape (bins, conditions), rest after its end); phase (a stimulus that repeats). By default phase if the bundle
+        has a phase, else rest
+    broadband : path, optional
+        .raw file of voltage to write
+    probe : str
+        arrangement of the electrodes: utah (a square grid of 400 um) or linear (a shank of two columns, 20 um apart)
+    channels : int, 1 to 4096, optional
+        electrodes of the probe; by default 96 of utah, 384 of linear
+    lfp : float >= 0, uV
+        standard deviation of a local field potential on all channels
+    json : bool
         print one JSON document
     """
     path = _file(out, broadband, windows)
     check_seed(seed)
-    loaded = read_bundle(bundle)
+    loaded = load_bundle(bundle)
     card = loaded.card
     shape = _shape(card, windows, duration)
-    asked, feed = open_offline_drive(condition, card.channels)
-    source = open_source(loaded, seed, device)
-    summary = {
+    if broadband is None:
+        check_generated_file(path, math.prod(shape))
+    generation = Generation.of(loaded, shape[-2], seed, condition, device, windows)
+    summary: dict[str, Any] = {
         "file": str(path),
         "bundle": card.name,
         "sha256": loaded.sha256,
         "seed": seed,
-        "provider": source.provider,
-        "condition": asked,
+        "version": generation.provenance.version,
+        "provider": generation.source.provider,
+        "condition": generation.feed.asked,
         "shape": shape,
     }
-    if broadband is None:
-        spikes = write_spikes(path, source, feed, shape)
-    else:
-        synthesiser = open_broadband(card, seed, probe, channels, NoiseLevels(lfp_uv=lfp))
-        with _progress(shape[0]) as advance:
+    with _progress(generation.all_bins) as advance:
+        if broadband is None:
+            spikes = write_generated(path, generation, advance)
+        else:
+            synthesiser = open_broadband(card, seed, probe, channels, NoiseLevels(lfp_uv=lfp))
+            source, feed = generation.source, generation.feed
             spikes = write_trace(path, synthesiser, source, feed, shape[0], seed, summary, advance)
-        summary |= {"probe": probe, "channels": synthesiser.probe.channels}
+            summary |= {"probe": probe, "channels": synthesiser.probe.channels}
     mean = spikes / math.prod(shape)
     light = card.signal == "fluorescence"
     summary |= {"mean_fluorescence": mean} if light else {"mean_rate_hz": mean / card.bin_size_s}
     if json:
         print_json(summary)
     else:
-        told = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
+        average = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
         trace = f" in the voltage of {summary['channels']} channels" if broadband is not None else ""
-        print(f"{path}: {card.signal} {shape}{trace}, {told}, seed {seed}")
+        print(f"{path}: {card.signal} {shape}{trace}, {average}, seed {seed}")
     return 0
 
 
 def _file(out: Path | None, broadband: Path | None, windows: int | None) -> Path:
-    """The one that was asked for."""
+    """Return the file that was asked for."""
     if out is not None and broadband is None:
-        if out.suffix != ".npz":
-            raise BadInputError(f"--out: expected a file ending in .npz, found {out}")
         return out
     if broadband is not None and out is None:
         if broadband.suffix != ".raw":
@@ -131,11 +133,11 @@ def _file(out: Path | None, broadband: Path | None, windows: int | None) -> Path
         if windows is not None:
             raise BadInputError("--broadband: expected --duration, as a voltage has no windows; leave --windows out")
         return broadband
-    raise BadInputError("expected either --out FILE.npz for spikes or --broadband FILE.raw for the voltage")
+    raise BadInputError("expected either --out FILE.npz (or of another format) for spikes or --broadband FILE.raw")
 
 
 def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int, ...]:
-    """Of the array to write: (windows, bins, units) or (bins, units)."""
+    """Return the shape of the array to write: (windows, bins, units) or (bins, units)."""
     units = len(card.unit_names)
     if windows is not None and duration is None:
         if windows < 1 or windows * card.window_bins * card.bin_size_s > LONGEST_DURATION_S:
@@ -148,52 +150,10 @@ def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int
 
 @contextmanager
 def _progress(bins: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, to be told of the bins that were made."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    """Show a bar on stderr; yields what to call with the number of bins that were generated."""
+    with Progress(console=SideConsole(), transient=True) as progress:
         task = progress.add_task("generating", total=bins)
-        yield lambda made: progress.advance(task, made)
+        yield lambda generated: progress.advance(task, generated)
 
 
-def write_spikes(path: Path, source: SpikeSource, feed: ConditionFeed, shape: tuple[int, ...]) -> float:
-    """Write spikes to a `.npz` piece by piece, whole or not at all.
-
-    Parameters
-    ----------
-    feed : drives it
-    shape : (bins, units) or (windows, bins, units)
-
-    Returns
-    -------
-    The number of spikes; of fluorescence, its sum.
-
-    Raises
-    ------
-    FailureError
-        If the disk refuses.
-    """
-    bins, units = math.prod(shape[:-1]), shape[-1]
-    spikes = 0
-    key = "fluorescence" if source.dtype == np.float32 else "spikes"
-    per_chunk = max(1, CHUNK_COUNTS // units)
-    conditions = []
-    with (
-        whole_file(path) as whole,
-        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        _progress(bins) as advance,
-    ):
-        with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-            header = {"descr": source.dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for first in range(0, bins, per_chunk):
-                conditions.append(feed.take(min(per_chunk, bins - first)))
-                counts = source.take(len(conditions[-1]), conditions[-1])
-                file.write(counts.tobytes())
-                spikes += counts.sum(dtype=np.float64)
-                advance(len(counts))
-        others = {"bin_size_s": source.bin_size_s, "unit_names": np.array(source.unit_names)}
-        if conditions[0].shape[1]:
-            others["condition"] = np.concatenate(conditions)  # as `--condition file:` takes it
-        for name, value in others.items():
-            with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-    return spikes
+generate.__doc__ = (generate.__doc__ or "").replace("FORMATS", formats_in_words(writable=True))

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.exporters.importance_figures import PICTURES, draw_importance
-from spikeloop.exporters.whole_file import whole_file
-from spikeloop.models.conditional_evaluation import split_as_trained
+from spikeloop.exporters.formats.read import read_arrays
+from spikeloop.exporters.pages.importance import PICTURES, draw_importance
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.importance import (
+from spikeloop.models.evaluation.responses import split_as_trained
+from spikeloop.models.importance.maps import (
     MOST_ARRANGEMENTS,
     SHUFFLES,
     SPAN_BINS,
@@ -25,36 +25,36 @@ from spikeloop.models.measures.importance import (
     gradient_importance,
     shuffle_importance,
 )
-from spikeloop.models.measures.importance_summary import (
+from spikeloop.models.importance.summary import (
     Agreement,
     ImportanceSummary,
     agreement,
     importance_sums,
     summarise_importance,
 )
-from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.files import read_arrays
-from spikeloop.models.recordings.recording import (
-    Recording,
-    require_binary,
-    require_spikes,
-    with_conditions,
-    without_conditions,
-)
-from spikeloop.models.recordings.windows import cut_windows
-from spikeloop.streamer.commands.importance_findings import findings_as_json, print_findings
-from spikeloop.streamer.commands.options import check_seed, require_packages
+from spikeloop.models.packages import require_packages
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.models.recordings.conditioning import with_conditions, without_conditions
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.repeats import pad_repeats
+from spikeloop.models.recordings.requirements import require_binary, require_spikes
+from spikeloop.models.recordings.summary import RecordingSummary
+from spikeloop.models.recordings.windows import cut_conditions, cut_windows
+from spikeloop.models.scalars import same_bin_size
+from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.commands.output import print_json
-from spikeloop.streamer.critic import Critic
-from spikeloop.streamer.session import Device
+from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOptions, read_and_tell
+from spikeloop.streamer.commands.results.importance import findings_as_json, print_findings
+from spikeloop.streamer.inference.critic_engine import Critic
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.launch.checks import check_seed
 
 __all__ = ["importance"]
 
 Method = Literal["exact", "shuffle", "gradient"]
 
-AT_ONCE = {"exact": 1, "shuffle": 1, "gradient": 16}  # windows, after which the progress is told
+CHUNK_WINDOWS = {"exact": 1, "shuffle": 1, "gradient": 16}  # after which progress is reported
 COMPARED_WINDOWS = 50  # whose gradient maps are compared with exact ones
-SAME_BIN = 1e-6  # relative difference of bin sizes that are the same
 
 
 def importance(
@@ -69,52 +69,49 @@ def importance(
     most_arrangements: int = MOST_ARRANGEMENTS,
     plot: Path | None = None,
     device: Device = "auto",
-    bin_size_ms: float | None = None,
-    repeat_bins: int | None = None,
+    reading: OmitArgPrefixes[ReadingOptions] = AS_STORED,
     json: bool = False,
 ) -> int:
     """Map which spikes matter to a bundle's critic.
 
-    The spikes of one unit are shuffled within 8 bins; the importance of a spike is the mean absolute change of
-    the critic's score over the shuffles that hold it (Molano-Mazon et al. 2018). The file holds `maps`, float32, and
-    `windows`, uint8, both (windows, bins, units), with `unit_names`, `bin_size_s`, `method`, `bundle` and its `sha256`.
+    The importance of a spike is the mean absolute change of the critic's score when the spikes of its unit are shuffled
+    within 8 bins (Molano-Mazon et al. 2018). The file holds `maps`, float32, and `windows`, uint8, both of shape
+    (windows, bins, units), with `unit_names`, `bin_size_s`, `method`, `bundle` and its `sha256`.
 
     Parameters
     ----------
-    bundle
-        a bundle with a critic: a shipped one's name (see `spikeloop models`), or the path of a folder or .zip
-    data
-        spikes: a recording's name or file, as in `evaluate`, or a .npz that `generate` wrote; cut into windows as long
-        as the critic's
-    out
-        the file, ending in .npz
-    method
-        exact: the mean over all arrangements; shuffle: over a few random ones, as published; gradient: exact, were the
-        effects of single spikes to add up, which is much faster and told with its correlation to exact
-    windows
-        at most so many, evenly spread; by default all
-    seed
-        of what is drawn at random: shuffles, and arrangements where there are too many
-    shuffles
-        of the method shuffle, of each unit in each span
-    most_arrangements
-        of the method exact, of a unit's counts in 8 bins; 0 and 1 have at most 70
-    plot
-        a picture to write, ending in .html, .svg or .png
-    device
-        where the critic runs
-    bin_size_ms
-        of a file that doesn't state it
-    repeat_bins
-        cut a continuous recording into repeats of so many bins
-    json
+    bundle : str
+        bundle with a critic: name of a shipped one (see `spikeloop models`), or path of a folder or .zip
+    data : str
+        spikes to map: a recording's name or file, as in `evaluate`, or an .npz file of `generate`; they are cut into
+        windows of the critic's length
+    out : path
+        .npz file to write
+    method : str
+        exact averages over all arrangements; shuffle averages over some random ones, as published; gradient
+        approximates exact to first order, is much faster, and reports its rank correlation with exact
+    windows : int >= 1, optional
+        most windows to map, spread evenly; by default all
+    seed : int >= 0
+        seed of the shuffles, and of the arrangements if there are more than --most-arrangements
+    shuffles : int >= 1
+        with --method shuffle: shuffles of each unit in each 8 bins
+    most_arrangements : int >= 1
+        with --method exact: most arrangements of one unit's counts in 8 bins; counts of 0 and 1 have at most 70
+    plot : path, optional
+        picture to write, .html, .svg or .png
+    device : str
+        processor that runs the critic
+    reading : ReadingOptions
+        how a recording is read from a file; `spikeloop inspect` shows what these options make of it
+    json : bool
         print one JSON document
     """
     _check_options(out, plot, windows, shuffles, most_arrangements)
     check_seed(seed)
-    loaded = read_bundle(bundle)
+    loaded = load_bundle(bundle)
     card = loaded.card
-    subject = _subject(data, card, bin_size_ms / 1000 if bin_size_ms is not None else None, repeat_bins, windows)
+    subject = _subject(data, card, reading, windows)
     critic = Critic(loaded, device)
     if critic.notice:
         Console(stderr=True).print(critic.notice)
@@ -123,28 +120,11 @@ def importance(
         found = _map(subject, critic, method, seed, {} if method == "gradient" else options)
         _write_maps(file, found, subject, card, method, loaded.sha256)
     if plot is not None:
-        title = f"{card.name}: importance in {subject.name}, {method}"
-        drawn = draw_importance(
-            plot.suffix, title, subject.windows, found.maps, found.summary, card.unit_names, card.bin_size_s
-        )
-        with whole_file(plot) as file:
-            file.write(drawn)
-    document = {
-        "file": str(out),
-        "plot": plot and str(plot),
-        "bundle": card.name,
-        "sha256": loaded.sha256,
-        "data": subject.name,
-        "method": method,
-        "seed": seed,
-        "provider": critic.provider,
-        "shape": found.maps.shape,
-        "maps_a_second": found.maps_a_second,
-        "capped_spans": found.capped,
-        "rank_correlation": found.agreement and found.agreement.rank_correlation,
-        "correlation": found.agreement and found.agreement.correlation,
-        "compared_spikes": found.agreement and found.agreement.spikes,
-    } | findings_as_json(found.summary, card)
+        _draw(plot, f"{card.name}: importance in {subject.name}, {method}", subject, found, card)
+    document = {"file": str(out), "plot": plot and str(plot), "bundle": card.name, "sha256": loaded.sha256}
+    document |= {"data": subject.name, "method": method, "seed": seed, "provider": critic.provider}
+    document |= {"recording_summary": subject.summary.to_dict()}
+    document |= _findings(found) | findings_as_json(found.summary, card)
     if json:
         print_json(document)
     else:
@@ -152,8 +132,28 @@ def importance(
     return 0
 
 
+def _draw(plot: Path, title: str, subject: "_Subject", found: "_Found", card: Card) -> None:
+    drawn = draw_importance(
+        plot.suffix, title, subject.windows, found.maps, found.summary, card.unit_names, card.bin_size_s
+    )
+    with whole_file(plot) as file:
+        file.write(drawn)
+
+
+def _findings(found: "_Found") -> dict[str, Any]:
+    agreed = found.agreement
+    return {
+        "shape": found.maps.shape,
+        "maps_a_second": found.maps_a_second,
+        "capped_spans": found.capped,
+        "rank_correlation": agreed and agreed.rank_correlation,
+        "correlation": agreed and agreed.correlation,
+        "compared_spikes": agreed and agreed.spikes,
+    }
+
+
 def _check_options(out: Path, plot: Path | None, windows: int | None, shuffles: int, most_arrangements: int) -> None:
-    """Before the work, not after it."""
+    """Check what can be checked before the work."""
     if out.suffix != ".npz":
         raise BadInputError(f"--out: expected a file ending in .npz, found {out}")
     if plot is not None and plot.suffix not in PICTURES:
@@ -172,6 +172,7 @@ class _Subject:
     name: str
     windows: NDArray[np.uint8]
     conditions: NDArray[np.float32] | None
+    summary: RecordingSummary
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,26 +186,26 @@ class _Found:
     agreement: Agreement | None
 
 
-def _subject(name: str, card: Card, bin_size_s: float | None, repeat_bins: int | None, windows: int | None) -> _Subject:
+def _subject(name: str, card: Card, reading: ReadingOptions, windows: int | None) -> _Subject:
     if card.signal != "spikes" or card.window_bins < SPAN_BINS:
         raise BadInputError(
             f"{card.name} gives {card.signal} in windows of {card.window_bins} bins; expected spikes, and windows"
             f" of at least {SPAN_BINS} bins, within which they are shuffled"
         )
-    recording = _driven(find_recording(name, bin_size_s, repeat_bins), name, card)
+    read, summary = read_and_tell(name, reading)
+    recording = _driven(read, name, card)
     cut = cut_windows(recording, card.window_bins)
-    per_repeat = recording.bins // card.window_bins * card.window_bins
-    driven_by = recording.conditions[:, :per_repeat].reshape(*cut.shape[:2], len(recording.channels))
+    driven_by = cut_conditions(recording, card.window_bins)
     chosen = np.arange(len(cut))
     if windows is not None and windows < len(cut):
         chosen = np.linspace(0, len(cut) - 1, windows).astype(int)
-    return _Subject(recording.name, cut[chosen], driven_by[chosen] if card.channels else None)
+    return _Subject(recording.name, cut[chosen], driven_by[chosen] if card.channels else None, summary)
 
 
 def _driven(recording: Recording, name: str, card: Card) -> Recording:
     """The recording as the critic takes it: with what drove it, where that matters to the critic."""
     require_spikes(recording, "importance")
-    if recording.units != len(card.unit_names) or abs(recording.bin_size_s / card.bin_size_s - 1) > SAME_BIN:
+    if recording.units != len(card.unit_names) or not same_bin_size(recording.bin_size_s, card.bin_size_s):
         raise BadInputError(
             f"{recording.name} has {recording.units} units in bins of {recording.bin_size_s * 1000:g} ms; expected"
             f" {len(card.unit_names)} in bins of {card.bin_size_s * 1000:g} ms, as {card.name} has them"
@@ -216,35 +217,35 @@ def _driven(recording: Recording, name: str, card: Card) -> Recording:
     generated = read_arrays(Path(name)).get("condition") if Path(name).suffix == ".npz" else None
     if generated is None:
         return split_as_trained(recording, card.name, card.channels, card.latency_bins, every=2).whole
-    expected = (recording.repeats * recording.bins, len(card.channels))
+    expected = (recording.recorded_bins, len(card.channels))
     if generated.shape != expected:
         raise BadInputError(
             f"{name}: expected condition of shape {expected}, as `generate` writes it for {card.name}, found"
             f" {generated.shape}"
         )
-    driven_by = generated.reshape(recording.repeats, recording.bins, len(card.channels))
+    driven_by = pad_repeats(np.split(generated, np.cumsum(recording.bins_of_repeats)[:-1]))
     return with_conditions(recording, driven_by, [channel.name for channel in card.channels])
 
 
 def _map(subject: _Subject, critic: Critic, method: Method, seed: int, options: dict[str, Any]) -> _Found:
     windows = subject.windows
-    random = np.random.Generator(np.random.Philox(seed))
+    random = random_stream(seed, Purpose.IMPORTANCE)
     maps = np.empty(windows.shape, np.float32)
     capped, sums = 0, importance_sums(maps[:0], windows[:0])
     begin_s = time.perf_counter()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("mapping", total=len(windows))
-        for first in range(0, len(windows), AT_ONCE[method]):
-            piece = slice(first, first + AT_ONCE[method])
-            given: dict[str, Any] = {"conditions": None if subject.conditions is None else subject.conditions[piece]}
+        for first in range(0, len(windows), CHUNK_WINDOWS[method]):
+            segment = slice(first, first + CHUNK_WINDOWS[method])
+            given: dict[str, Any] = {"conditions": None if subject.conditions is None else subject.conditions[segment]}
             if method == "exact":
-                found = exact_importance(windows[piece], critic, random, **options, **given)
-                maps[piece], capped = found.maps, capped + found.capped
+                found = exact_importance(windows[segment], critic, random, **options, **given)
+                maps[segment], capped = found.maps, capped + found.capped
             else:
                 of_method = gradient_importance if method == "gradient" else shuffle_importance
-                maps[piece] = of_method(windows[piece], critic, random, **options, **given)
-            sums += importance_sums(maps[piece], windows[piece])
-            progress.advance(task, len(windows[piece]))
+                maps[segment] = of_method(windows[segment], critic, random, **options, **given)
+            sums += importance_sums(maps[segment], windows[segment])
+            progress.advance(task, len(windows[segment]))
         maps_a_second = len(windows) / (time.perf_counter() - begin_s)
         progress.update(task, description="comparing with exact", total=None)
         agreed = _agreement(subject, maps, critic, random) if method == "gradient" else None

@@ -5,8 +5,9 @@ import math
 
 from tyro.conf import Positional
 
-from spikeloop.exporters.bundle import read_bundle, shipped_bundles
-from spikeloop.models.measures.likeness import Likeness
+from spikeloop.exporters.bundle import bundles, load_bundle
+from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.measures.table import title_of
 from spikeloop.streamer.commands.output import print_json
 
 __all__ = ["models"]
@@ -16,29 +17,29 @@ AUCS = ("two_sample_auc", "memorisation_auc")
 
 
 def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> int:
-    """List bundles with their cards: those that ship, and others by path.
+    """List the bundles that ship, and others by path.
 
     Parameters
     ----------
-    paths
-        further bundles, as folders or .zip
-    json
-        print one JSON document
+    paths : tuple of str
+        further bundles, as folders or .zip files
+    json : bool
+        print the bundles' cards as one JSON document
     """
-    bundles = [read_bundle(name_or_path) for name_or_path in (*shipped_bundles(), *paths)]
+    at_hand = [load_bundle(name_or_path) for name_or_path in (*bundles(), *paths)]
     if json:
-        print_json([dataclasses.asdict(bundle.card) | {"sha256": bundle.sha256} for bundle in bundles])
+        print_json([dataclasses.asdict(bundle.card) | {"sha256": bundle.sha256} for bundle in at_hand])
         return 0
-    for bundle in bundles:
+    for bundle in at_hand:
         card = bundle.card
         print(f"{card.name}: {card.family}, {len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins,", end=" ")
         length = "without end" if card.kind == "stream" else f"windows of {card.window_bins} bins"
         print(f"{length}, SHA-256 {bundle.sha256[:12]}...")
         if card.channels:
-            channels = ", ".join(f"{each.name} ({each.unit})" for each in card.channels)
+            channels = ", ".join(f"{channel.name} ({channel.unit})" for channel in card.channels)
             print(f"  driven by {channels}; spikes {card.latency_bins} bins late")
         print(f"  trained on {_origin(card.training)}")
-        print(f"  likeness {_likeness(card.realism)}")
+        print(f"  similarity {_similarity(card.realism)}")
     return 0
 
 
@@ -47,27 +48,21 @@ def _origin(training: dict) -> str:
     return _printable(recording.get("origin") if isinstance(recording, dict) else None)
 
 
-def _likeness(realism: dict) -> str:
+def _similarity(realism: dict) -> str:
     try:
-        verdicts = [Likeness(**each) for each in realism["statistics"].values()]
-        ratios = [each.ratio for each in verdicts if math.isfinite(each.ratio)]
-        worst = max(verdicts, key=lambda each: each.ratio if math.isfinite(each.ratio) else 0)
+        verdicts = [Similarity(**entry) for entry in realism["statistics"].values()]
+        ratios = [one.ratio for one in verdicts if math.isfinite(one.ratio)]
+        worst = max(verdicts, key=lambda one: one.ratio if math.isfinite(one.ratio) else 0)
         aucs = [f", {key.replace('_auc', ' AUC')} {realism[key]:.2f}" for key in AUCS if key in realism]
         return (
-            f"mean E/F {sum(ratios) / len(ratios):.2f}, worst {worst.ratio:.2f} ({_printable(worst.statistic)})"
-            f"{''.join(aucs)};\n    judged on {_printable(realism['judged_on'])}"
+            f"mean E/F {sum(ratios) / len(ratios):.2f}, worst {worst.ratio:.2f}"
+            f" ({_printable(title_of(worst.statistic))}){''.join(aucs)};"
+            f"\n    judged on {_printable(realism['judged_on'])}"
         )
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        OverflowError,
-        ZeroDivisionError,
-    ):  # a card may say what it likes of it
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError):  # a card's entry may be anything
         return "not judged"
 
 
 def _printable(text: object) -> str:
-    """What a card says, without what would steer a terminal."""
+    """Return the text of a card without the characters that would steer a terminal."""
     return "".join(letter for letter in str(text or "(not stated)")[:LONGEST_SHOWN] if letter.isprintable())

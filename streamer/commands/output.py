@@ -1,6 +1,5 @@
 """What every command does with its results: one JSON document on stdout, or words for people."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -9,11 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spikeloop.models.measures.likeness import Likeness, verdict
+from spikeloop.exporters.documents import json_values
+from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.table import title_of
 
 WIDE = 100  # columns of a terminal that has room for everything
 
-__all__ = ["SideConsole", "likeness_rows", "print_json", "print_likeness"]
+__all__ = ["SideConsole", "print_json", "print_similarity"]
 
 
 class SideConsole(Console):
@@ -28,39 +29,21 @@ class SideConsole(Console):
 
 def print_json(document: Any) -> None:
     """Print one document; NaN becomes null, as JSON has none."""
-    print(json.dumps(_plain(document), indent=1), flush=True)
+    print(json.dumps(json_values(document), indent=1, allow_nan=False), flush=True)
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def likeness_rows(likeness: Sequence[Likeness]) -> list[dict[str, Any]]:
-    """Verdicts as JSON: error, floor, ceiling, ratio and its interval, excess."""
-    return [
-        dataclasses.asdict(each) | {"ratio": each.ratio, "excess": each.excess, "verdict": verdict(each)}
-        for each in likeness
-    ]
-
-
-def print_likeness(likeness: Sequence[Likeness], judged_on: str) -> None:
+def print_similarity(similarity: Sequence[Similarity], judged_on: str) -> None:
     """Verdicts as a table, for people."""
     console = Console()
     wide = console.width >= WIDE
     table = Table(
         "statistic", "E", "F", "I", "E/F", "95 %", *(["excess"] if wide else []), "", box=None, pad_edge=False
     )
-    for each in likeness:
-        figures = (f"{figure:.3g}" for figure in (each.error, each.floor, each.ceiling))
-        interval = "" if math.isnan(each.low) else f"{each.low:.2f}-{each.high:.2f}"
-        excess = [_number(each.excess, 3)] if wide else []
-        table.add_row(each.statistic, *figures, _number(each.ratio, 2), interval, *excess, verdict(each))
+    for row in similarity:
+        figures = (f"{figure:.3g}" for figure in (row.error, row.floor, row.ceiling))
+        interval = "" if math.isnan(row.low) else f"{row.low:.2f}-{row.high:.2f}"
+        excess = [_number(row.excess, 3)] if wide else []
+        table.add_row(title_of(row.statistic), *figures, _number(row.ratio, 2), interval, *excess, verdict(row))
     print(f"judged on {judged_on}:")
     console.print(table)
     print("E: distance of the model to the judged data; F, the floor: of other recorded")

@@ -20,10 +20,13 @@ class ArmSettings:
 
     Attributes
     ----------
-    correction_hz : 0 to 20; the share of the distance to the cursor that is made up for a second. Velocity alone, at
-        0, would let the endpoint drift away from a cursor that stops at the workspace's edge or is put back
-    silence_s : float > 0; without a message for so long the arm stands still
-    tick_s : from one movement, and message on `arm`, to the next
+    correction_hz : float from 0 to 20, per second
+        Share of the distance to the cursor that is corrected for in a second. Velocity alone, at 0, would let the
+        endpoint drift away from a cursor that stops at the workspace's edge or is put back.
+    silence_s : float > 0, s
+        Time without a message after which the arm stands still.
+    tick_s : float > 0, s
+        From one movement, and message on `arm`, to the next.
     """
 
     correction_hz: float = 2.0
@@ -42,10 +45,15 @@ class _Cursor:
 
 
 class Arm:
-    """Moves its endpoint as `cursor` says, and tells on `arm` where it is.
+    """Moves its endpoint as `cursor` says, and publishes on `arm` where it is.
 
     Closed-loop inverse kinematics (Siciliano 1990, J Intell Robot Syst 3:201): the endpoint's velocity is the cursor's
     and a correction in proportion to its distance from the cursor.
+
+    Parameters
+    ----------
+    settings : ArmSettings, optional
+    arm : PlanarArm, optional
 
     Raises
     ------
@@ -70,6 +78,7 @@ class Arm:
         self._path_cm = self._squared_error_cm2 = 0.0
 
     def receive(self, topic: str, payload: bytes, now_s: float) -> Sequence[Outgoing]:  # noqa: ARG002
+        """Note where the cursor is and how it moves."""
         document = document_of(payload) or {}
         velocity = number_pair(document.get("velocity_cm_s"))
         if velocity is None:
@@ -86,6 +95,7 @@ class Arm:
         return ()
 
     def tick(self, now_s: float) -> Sequence[Outgoing]:
+        """Move, and publish where the arm is."""
         passed_s = min(now_s - self._ticked_s, 5 * self.tick_s) if self._ticked_s <= now_s else 0.0
         self._ticked_s = now_s
         cursor = self._cursor
@@ -119,7 +129,7 @@ class Arm:
         }
 
     def report(self) -> dict[str, Any]:
-        """Messages taken and refused, stops for silence, the endpoint's path, and its distance from the cursor."""
+        """Messages used and refused, stops for silence, the endpoint's path, and its distance from the cursor."""
         error_cm = math.sqrt(self._squared_error_cm2 / self._moves) if self._moves else math.nan
         return {
             "messages": self._messages,

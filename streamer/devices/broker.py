@@ -1,4 +1,4 @@
-"""A broker of one's own on this machine, for demos and measurements."""
+"""Start an MQTT broker on this machine, for demos and measurements."""
 
 import os
 import shutil
@@ -41,12 +41,19 @@ asyncio.run(serve())
 
 @contextmanager
 def local_broker(kind: BrokerKind = "any", port: int | None = None) -> Iterator[str]:
-    """The URL of a broker on the loopback interface, open to every program of this machine, in a process of its own.
+    """Run a broker on the loopback interface, open to every program of this machine, in a process of its own.
 
     Parameters
     ----------
-    kind : any is mosquitto where that is installed, else amqtt
-    port : by default one that is free
+    kind : {"any", "mosquitto", "amqtt"}
+        "any" is mosquitto where that is installed, else amqtt.
+    port : int, optional
+        By default one that is free.
+
+    Yields
+    ------
+    str
+        The broker's URL.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a virtual device is, apart from its wire: messages come in, messages go out."""
+"""A virtual device apart from its connection: messages come in, messages go out."""
 
 import json
 from collections.abc import Sequence
@@ -16,8 +16,10 @@ class Outgoing:
 
     Attributes
     ----------
-    topic : below spikeloop/NAME/
-    document : goes out as JSON
+    topic : str
+        Below spikeloop/NAME/.
+    document : dict
+        Sent as JSON.
     """
 
     topic: str
@@ -25,12 +27,14 @@ class Outgoing:
 
 
 class Device(Protocol):
-    """What reacts to messages, and may act by itself; without a wire, so that a test can hand it messages.
+    """What reacts to messages, and may act by itself; without a connection, so that a test can hand it messages.
 
     Attributes
     ----------
-    topics : that it listens to, below spikeloop/NAME/
-    tick_s : how often it acts by itself; None for never
+    topics : tuple of str
+        That it listens to, below spikeloop/NAME/.
+    tick_s : float or None, s
+        Interval at which it acts by itself; None for never.
     """
 
     @property
@@ -40,20 +44,20 @@ class Device(Protocol):
     def tick_s(self) -> float | None: ...
 
     def receive(self, topic: str, payload: bytes, now_s: float) -> Sequence[Outgoing]:
-        """What it answers to a message, at once; `now_s` is any monotonic clock's."""
+        """Answer a message at once; `now_s` is the time of any monotonic clock."""
         ...
 
     def tick(self, now_s: float) -> Sequence[Outgoing]:
-        """What it sends by itself."""
+        """Act by itself; returns what to send."""
         ...
 
     def report(self) -> dict[str, Any]:
-        """Its figures so far, fit for JSON."""
+        """Report its figures so far, fit for JSON."""
         ...
 
 
 def document_of(payload: bytes) -> dict[str, Any] | None:
-    """A message's JSON object; None where it is none."""
+    """Parse a message's JSON object; None where it is none."""
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):
@@ -62,7 +66,7 @@ def document_of(payload: bytes) -> dict[str, Any] | None:
 
 
 def number_pair(value: object) -> tuple[float, float] | None:
-    """Two numbers, as JSON has them; None for anything else, and for what is absurdly large or not finite."""
+    """Check that a JSON value is two numbers; None for anything else, and for what is not finite or above 1e6."""
     match value:
         case [int() | float() as x, int() | float() as y] if abs(x) <= LARGEST and abs(y) <= LARGEST:
             return float(x), float(y)

@@ -1,34 +1,24 @@
-"""A device's wire: MQTT, connected anew whenever the broker comes back."""
+"""Connect a virtual device to a broker: messages in, answers out."""
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.devices.device import Device, Outgoing, document_of
-from spikeloop.streamer.health import Durations
 from spikeloop.streamer.mqtt.address import MqttAddress, tls_context
-from spikeloop.streamer.mqtt.connection import (
-    ANSWER_WITHIN_S,
-    AT_ONCE,
-    QUIET,
-    SubscriptionRefusedError,
-    explain,
-    import_aiomqtt,
-    subscribe,
-)
+from spikeloop.streamer.mqtt.connection import import_aiomqtt, topic_prefix
+from spikeloop.streamer.mqtt.reconnecting import ReconnectingClient
+from spikeloop.streamer.stream.health import Durations
 
 if TYPE_CHECKING:
     import aiomqtt
 
 __all__ = ["DeviceLink", "LinkReport"]
 
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0  # from a lost connection to the next attempt
 MOST_WAITING = 1000  # messages, for a device that falls behind
 
 
@@ -38,9 +28,14 @@ class LinkReport:
 
     Attributes
     ----------
-    stream : state of the stream, as `status` told it last; None where it never did
-    received, sent : messages
-    answer_ms : p50, p99 and max from a message's arrival until the answer was handed to the network; None without one
+    stream : str or None
+        State of the stream, as of its latest `status`; None where there was none.
+    received, sent : int
+        Messages.
+    reconnects : int
+        Connections after the first.
+    answer_ms : dict of float or None, ms
+        p50, p99 and max from a message's arrival until the answer was handed to the network; None without one.
     """
 
     stream: str | None
@@ -57,9 +52,14 @@ class DeviceLink:
 
     Parameters
     ----------
-    name : of the stream
-    on_state : is told the stream's state when that changes
-    clock : seconds that pass
+    device : Device
+    address : MqttAddress
+    name : str
+        Of the stream.
+    on_state : callable
+        Gets the stream's state when that changes.
+    clock : callable
+        Returns seconds that pass.
 
     Raises
     ------
@@ -75,49 +75,32 @@ class DeviceLink:
         on_state: Callable[[str], None] = lambda state: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not name or set("/+#\0") & set(name):
-            raise BadInputError(f"expected a stream's name without / + and #, found {name!r:.80}")
-        self._device, self._address, self._prefix = device, address, f"spikeloop/{name}/"
+        self._device, self._address, self._prefix = device, address, topic_prefix(name)
         self._on_state, self._clock = on_state, clock
         self._stream: str | None = None
         self._answers = Durations()
-        self._received = self._sent = self._answered = self._connections = 0
+        self._received = self._sent = self._answered = 0
+        self._client: ReconnectingClient | None = None
 
     async def run(self, duration_s: float | None = None) -> None:
-        """Be the device, until cancelled or for so long.
+        """Run the device, until cancelled or for a duration.
+
+        Parameters
+        ----------
+        duration_s : float > 0, s, optional
+            By default without end.
 
         Raises
         ------
         FailureError, BadInputError
             If the first connection fails, or aiomqtt is missing; later connections are sought until they succeed.
         """
+        topics = [self._prefix + topic for topic in ("status", *self._device.topics)]
+        client = ReconnectingClient(self._address, tls_context(self._address), topics, most_waiting=MOST_WAITING)
+        self._client = client
         with suppress(TimeoutError):
             async with asyncio.timeout(duration_s):
-                await self._stay_connected()
-
-    async def _stay_connected(self) -> None:
-        lost = (import_aiomqtt().MqttError, SubscriptionRefusedError)
-        wait_s = SHORTEST_WAIT_S
-        while True:
-            before = self._connections
-            try:
-                await self._connect_and_work()
-            except lost as error:
-                if not self._connections:
-                    raise explain(error, self._address) from None
-            wait_s = SHORTEST_WAIT_S if self._connections > before else min(2 * wait_s, LONGEST_WAIT_S)
-            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
-
-    async def _connect_and_work(self) -> None:
-        client = self._client()
-        await client.__aenter__()
-        try:
-            await subscribe(client, [self._prefix + topic for topic in ("status", *self._device.topics)])
-            self._connections += 1
-            await self._work(client)
-        finally:
-            with suppress(import_aiomqtt().MqttError):  # of taking leave, which would hide a cancellation
-                await client.__aexit__(None, None, None)
+                await client.run(self._work)
 
     async def _work(self, client: "aiomqtt.Client") -> None:
         tick_s = self._device.tick_s
@@ -127,14 +110,6 @@ class DeviceLink:
         finally:
             if acting is not None:
                 acting.cancel()
-
-    def _client(self) -> "aiomqtt.Client":
-        address = self._address
-        return import_aiomqtt().Client(
-            address.host, address.port, username=address.user or None, password=address.password or None,
-            tls_context=tls_context(address), timeout=ANSWER_WITHIN_S,
-            max_queued_incoming_messages=MOST_WAITING, socket_options=(AT_ONCE,), logger=QUIET,
-        )  # fmt: skip
 
     async def _listen(self, client: "aiomqtt.Client") -> None:
         async for message in client.messages:
@@ -161,8 +136,8 @@ class DeviceLink:
             await asyncio.sleep(due_s - self._clock())
 
     async def _publish(self, client: "aiomqtt.Client", messages: Sequence[Outgoing]) -> None:
-        for each in messages:
-            await client.publish(self._prefix + each.topic, json.dumps(each.document))
+        for message in messages:
+            await client.publish(self._prefix + message.topic, json.dumps(message.document))
             self._sent += 1
 
     def _note_state(self, payload: bytes) -> None:
@@ -179,6 +154,6 @@ class DeviceLink:
             self._stream,
             self._received,
             self._sent,
-            max(0, self._connections - 1),
+            max(0, self._client.connections - 1) if self._client is not None else 0,
             quantiles | {"max": answers.longest_s * 1000} if self._answered else None,
         )

@@ -1,15 +1,13 @@
-"""A planar arm of two joints: where its endpoint is, and which joint velocities move it as asked."""
+"""Kinematics of a planar arm of two joints."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["PlanarArm"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -21,11 +19,13 @@ class PlanarArm:
 
     Attributes
     ----------
-    upper_cm, lower_cm : float > 0
-    shoulder_cm : where the shoulder is, from the workspace's centre
-    low_rad, high_rad : limits of shoulder and elbow; the elbow doesn't straighten fully, where the arm is singular
-    damping_cm : of the inverse; velocities that the arm can reach easily come out up to a share (damping / length)^2
-        too small
+    upper_cm, lower_cm : float > 0, cm
+    shoulder_cm : tuple of 2 floats, cm
+        Position of the shoulder, from the workspace's centre.
+    low_rad, high_rad : tuple of 2 floats, rad
+        Limits of shoulder and elbow; the elbow does not straighten fully, where the arm is singular.
+    damping_cm : float >= 0, cm
+        Of the inverse; velocities that the arm can reach easily come out up to a share (damping / length)^2 too small.
     """
 
     upper_cm: float = 33.0
@@ -36,24 +36,24 @@ class PlanarArm:
     damping_cm: float = 1.0
 
     def elbow_cm(self, joints_rad: Floats) -> Floats:
-        """Where the elbow is, (2,)."""
+        """Compute the elbow's position, cm, of shape (2,), from the joint angles, rad, of shape (2,)."""
         shoulder = float(joints_rad[0])
         return np.array(self.shoulder_cm) + self.upper_cm * np.array([np.cos(shoulder), np.sin(shoulder)])
 
     def endpoint_cm(self, joints_rad: Floats) -> Floats:
-        """Where the endpoint is, (2,)."""
+        """Compute the endpoint's position, cm, of shape (2,), from the joint angles, rad, of shape (2,)."""
         both = float(joints_rad.sum())
         return self.elbow_cm(joints_rad) + self.lower_cm * np.array([np.cos(both), np.sin(both)])
 
     def jacobian_cm(self, joints_rad: Floats) -> Floats:
-        """By how much the endpoint moves a radian of each joint, (2, 2): axis by joint."""
+        """Compute the endpoint's movement, cm/rad, of shape (axes, joints)."""
         to_endpoint = self.endpoint_cm(joints_rad) - np.array(self.shoulder_cm)
         to_elbow = self.elbow_cm(joints_rad) - np.array(self.shoulder_cm)
         levers = np.stack([to_endpoint, to_endpoint - to_elbow], axis=1)
         return np.stack([-levers[1], levers[0]])
 
     def joints_rad(self, endpoint_cm: Floats) -> Floats:
-        """The joint angles, (2,), that put the endpoint there, with the elbow bent to the right of the reach.
+        """Compute the joint angles, rad, of shape (2,), of an endpoint, with the elbow bent to the right of the reach.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class PlanarArm:
         return joints
 
     def joint_velocities(self, joints_rad: Floats, velocity_cm_s: Floats) -> Floats:
-        """Joint velocities, (2,), rad/s, that move the endpoint so, by the damped least-squares inverse.
+        """Compute joint velocities, rad/s, of shape (2,), of an endpoint's velocity by damped least squares.
 
         J^T (J J^T + damping^2 I)^-1 v (Nakamura & Hanafusa 1986, Wampler 1986) stays small where the arm is near a
         singularity, and the plain inverse does not.
@@ -81,6 +81,6 @@ class PlanarArm:
         return jacobian.T @ np.linalg.solve(damped, velocity_cm_s)
 
     def moved(self, joints_rad: Floats, velocity_cm_s: Floats, duration_s: float) -> Floats:
-        """The joint angles, (2,), after moving so for a short time; a joint stops at its limits."""
+        """Compute the joint angles, rad, of shape (2,), after a short movement; a joint stops at its limits."""
         joints = joints_rad + duration_s * self.joint_velocities(joints_rad, velocity_cm_s)
         return np.clip(joints, self.low_rad, self.high_rad)

@@ -1,4 +1,4 @@
-"""A latency probe: it answers every message at once, so that the stream can tell how long the way there and back is."""
+"""A latency probe: it answers every message at once, so that the stream can measure the round trip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["Probe"]
 
 
 class Probe:
-    """Echoes the sequence of each `spikes` message on `echo`; the stream's `health` tells what the round trip took."""
+    """Echoes the sequence of each `spikes` message on `echo`; the stream's `health` reports the round trip."""
 
     topics = ("spikes", "health")
     tick_s = None
@@ -23,9 +23,10 @@ class Probe:
         self._round_trip_ms: dict[str, float] | None = None
 
     def receive(self, topic: str, payload: bytes, now_s: float) -> Sequence[Outgoing]:  # noqa: ARG002
+        """Echo a message of spikes; of the stream's health, keep the round trips."""
         if topic == "health":
-            told = (document_of(payload) or {}).get("round_trip_ms")
-            self._round_trip_ms = told if isinstance(told, dict) else self._round_trip_ms
+            measured = (document_of(payload) or {}).get("round_trip_ms")
+            self._round_trip_ms = measured if isinstance(measured, dict) else self._round_trip_ms
             return ()
         try:
             sequence = decode_spikes(payload).sequence
@@ -36,6 +37,7 @@ class Probe:
         return (Outgoing("echo", {"sequence": sequence}),)
 
     def tick(self, now_s: float) -> Sequence[Outgoing]:  # noqa: ARG002
+        """Send nothing."""
         return ()
 
     def report(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which `spikes` messages never came, by their sequence."""
+"""Count lost `spikes` messages by their sequence."""
 
 __all__ = ["SequenceCheck"]
 
@@ -20,6 +20,7 @@ class SequenceCheck:
         self._expected: int | None = None
 
     def add(self, sequence: int) -> None:
+        """Add the sequence of the next message."""
         gap = 0 if self._expected is None else (sequence - self._expected) % MODULUS
         if gap > self.LONGEST_GAP:
             self.restarts += 1

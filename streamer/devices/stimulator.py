@@ -1,4 +1,4 @@
-"""A closed-loop stimulator: it answers a burst with pulses."""
+"""A closed-loop stimulator, which answers a burst with pulses."""
 
 import dataclasses
 import json
@@ -10,8 +10,8 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.devices.device import Outgoing, document_of
 from spikeloop.streamer.devices.sequence import SequenceCheck
 from spikeloop.streamer.devices.trigger import BurstTrigger
-from spikeloop.streamer.health import Durations
 from spikeloop.streamer.mqtt.payloads import decode_spikes, parse_inbound
+from spikeloop.streamer.stream.health import Durations
 
 __all__ = ["Pulses", "Stimulator"]
 
@@ -20,7 +20,7 @@ FORGOTTEN_AFTER_S = 5.0  # a stimulus that nobody confirmed
 
 @dataclass(frozen=True)
 class Pulses:
-    """What it answers with, in the words of the topic `stimulate`."""
+    """The stimulus, with the fields of the topic `stimulate`."""
 
     units: tuple[int, ...] | Literal["all"] = "all"
     amplitude_ua: float = 50.0
@@ -30,16 +30,19 @@ class Pulses:
 
 
 class Stimulator:
-    """Sends `stimulate` when its trigger fires, at most once a message; `marker` and `error` tell what came of it.
+    """Sends `stimulate` when its trigger fires, at most once a message; `marker` and `error` report what came of it.
 
     Parameters
     ----------
-    identifier : of this device; the stimuli's ids are IDENTIFIER-1, IDENTIFIER-2, ...
+    trigger : BurstTrigger
+    pulses : Pulses
+    identifier : str of 1 to 48 characters
+        Of this device; the stimuli's ids are IDENTIFIER-1, IDENTIFIER-2, ...
 
     Raises
     ------
     BadInputError
-        If no stream would take such a stimulus.
+        If no stream would accept such a stimulus.
     """
 
     topics = ("spikes", "marker", "error")
@@ -57,6 +60,7 @@ class Stimulator:
         self._reason = ""
 
     def receive(self, topic: str, payload: bytes, now_s: float) -> Sequence[Outgoing]:
+        """Watch spikes for a burst; note whether a stimulus was confirmed or refused."""
         if topic == "spikes":
             return self._watch(payload, now_s)
         document = document_of(payload) or {}
@@ -67,6 +71,7 @@ class Stimulator:
         return ()
 
     def tick(self, now_s: float) -> Sequence[Outgoing]:  # noqa: ARG002
+        """Send nothing."""
         return ()
 
     def _watch(self, payload: bytes, now_s: float) -> Sequence[Outgoing]:
@@ -81,7 +86,7 @@ class Stimulator:
             return ()
         self._stimuli += 1
         stimulus = f"{self._identifier}-{self._stimuli}"
-        self._sent_s = {each: at for each, at in self._sent_s.items() if now_s - at < FORGOTTEN_AFTER_S}
+        self._sent_s = {id: sent_s for id, sent_s in self._sent_s.items() if now_s - sent_s < FORGOTTEN_AFTER_S}
         self._sent_s[stimulus] = now_s
         return (Outgoing("stimulate", self._document(stimulus)),)
 

@@ -1,15 +1,15 @@
-"""When to act: so many spikes within a sliding window."""
+"""Detect bursts: a number of spikes within a sliding window."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["BurstTrigger", "spikes_for_rate"]
 
-Floats = NDArray[np.float64]
 
 MOST_SPIKES = 100_000
 LONGEST_S = 60.0
@@ -18,7 +18,7 @@ STEP_BACK_S = 0.001  # less is rounding
 
 
 def spikes_for_rate(rate_hz: float, window_s: float) -> int:
-    """The fewest spikes, at least 1, that are this mean rate or more over a window.
+    """Compute the fewest spikes, at least 1, whose mean rate over a window is at least this.
 
     Raises
     ------
@@ -39,9 +39,12 @@ class BurstTrigger:
     Parameters
     ----------
     spikes : int >= 1
-    window_s : 0 < float <= 60; from the first to the last of the spikes
-    units : indices that are watched; empty for the whole population
-    refractory_s : float > 0; from one firing until the next may come
+    window_s : float above 0 and up to 60, s
+        From the first to the last of the spikes.
+    units : tuple of int
+        Indices of the units to watch; empty for the whole population.
+    refractory_s : float above 0 and up to 60, s
+        From one firing until the next may come.
 
     Raises
     ------
@@ -63,13 +66,17 @@ class BurstTrigger:
         self._recent_s: Floats = np.zeros(0)  # the last spikes - 1, which the next may complete
 
     def feed(self, times_s: Floats, units: NDArray[np.uint32]) -> Floats:
-        """The times at which it fires on the next spikes: those of the spikes that complete a burst.
+        """Find the times at which it fires on the next spikes: those of the spikes that complete a burst.
 
         Parameters
         ----------
-        times_s : array of shape (spikes,), ascending, and after those before; a step back is taken for another run of
-            the stream, and the window begins anew
-        units : array of shape (spikes,)
+        times_s : array of shape (spikes,), float64, s, ascending
+            After those before; a step back counts as another run of the stream, and the window begins anew.
+        units : array of shape (spikes,), uint32
+
+        Returns
+        -------
+        array of shape (firings,), float64, s
         """
         if not len(times_s):
             return np.zeros(0)

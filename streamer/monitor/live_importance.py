@@ -1,4 +1,4 @@
-"""Importance maps beside the stream: windows wait for a thread that maps them, and the oldest give way."""
+"""Importance maps beside the stream: a thread maps windows; where it is too slow, the oldest are skipped."""
 
 import threading
 from collections import deque
@@ -8,17 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.measures.importance import Critic, exact_importance
-from spikeloop.models.measures.importance_summary import (
-    ImportanceSummary,
-    ImportanceSums,
-    importance_sums,
-    summarise_importance,
-)
+from spikeloop.models.importance.maps import Critic, exact_importance
+from spikeloop.models.importance.summary import ImportanceSummary, ImportanceSums, importance_sums, summarise_importance
+from spikeloop.models.random_streams import Purpose, random_stream
 
 __all__ = ["ImportanceReport", "LiveImportance"]
 
-WAITING = 64  # windows at most
+WAITING = 64  # windows in the queue at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +23,18 @@ class ImportanceReport:
 
     Attributes
     ----------
-    units : of the stream
-    maps : number of windows that were mapped
-    skipped : that gave way, as mapping was behind, or whose conditions had not come
-    capped : units and spans of which only some arrangements were drawn
-    sums : of all maps, for summaries by unit, lag and pattern; None before the first
-    window, map : the latest, (bins, units); None before the first
+    units : int
+        Of the stream.
+    maps : int
+        Windows that were mapped.
+    skipped : int
+        Windows that were not, because mapping was too slow, or their conditions had not arrived.
+    capped : int
+        Spans of units of which only some arrangements were drawn.
+    sums : ImportanceSums or None
+        Of all maps; None before the first.
+    window, map : array of shape (bins, units) or None
+        The latest; None before the first.
     """
 
     units: int
@@ -50,28 +52,31 @@ class ImportanceReport:
 
     @property
     def mean(self) -> float:
-        """Of all spikes; NaN before the first."""
+        """Mean importance of all spikes; NaN before the first."""
         if self.sums is None or not self.sums.units.number.sum():
             return float("nan")
         return float(self.sums.units.total.sum() / self.sums.units.number.sum())
 
     @property
     def summary(self) -> ImportanceSummary | None:
-        """By unit, lag and pattern; None before the first map."""
+        """Importance by unit, lag and pattern; None before the first map."""
         return summarise_importance(self.sums) if self.sums is not None else None
 
 
 class LiveImportance:
-    """Maps windows one after the other in a thread of its own, from entering to leaving the context.
+    """A thread that maps windows one after the other, from entering to leaving the context.
 
     Parameters
     ----------
-    seed : of the arrangements that are drawn where there are too many
+    critic : Critic
+    units : int
+    seed : int >= 0
+        Of the arrangements that are drawn where there are too many.
     """
 
     def __init__(self, critic: Critic, units: int, seed: int = 0) -> None:
         self._critic = critic
-        self._random = np.random.Generator(np.random.Philox(seed))
+        self._random = random_stream(seed, Purpose.IMPORTANCE)
         self._waiting: deque[tuple[NDArray[Any], NDArray[np.float32] | None]] = deque(maxlen=WAITING)
         self._arrived, self._closing = threading.Event(), threading.Event()
         self._skipped = 0
@@ -89,7 +94,14 @@ class LiveImportance:
         self._thread.join()
 
     def offer(self, windows: NDArray[Any], conditions: NDArray[np.float32] | None = None) -> None:
-        """Have windows mapped, (windows, bins, units), with what drove them, (windows, bins, channels); at once."""
+        """Queue windows to be mapped, and return at once.
+
+        Parameters
+        ----------
+        windows : array of shape (windows, bins, units)
+        conditions : array of shape (windows, bins, channels), float32, or None
+            What drove them, where the critic needs it.
+        """
         for index, window in enumerate(windows):
             self._skipped += len(self._waiting) == WAITING
             self._waiting.append((window, None if conditions is None else conditions[index]))
@@ -100,7 +112,7 @@ class LiveImportance:
         self._skipped += 1
 
     def report(self) -> ImportanceReport:
-        """The figures so far."""
+        """Report the maps so far."""
         return replace(self._report, skipped=self._skipped)
 
     def _map_all(self) -> None:

@@ -1,166 +1,131 @@
-"""The state of a monitored stream: running statistics, deviations from a reference, and alarms."""
+"""A monitor that follows a stream through its restarts, and reports its state."""
 
+import dataclasses
+import math
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from spikeloop.exporters.bundle import Bundle, load_bundle
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.streamer.lsl.description import StreamDescription
+from spikeloop.streamer.lsl.segments import Segment
+from spikeloop.streamer.lsl.spikes import Reception
+from spikeloop.streamer.monitor.report import MonitorReport, Point
+from spikeloop.streamer.monitor.subject import MonitorSettings, Subject
 
-from spikeloop.models.measures.drift import Alarm, DriftAlarm
-from spikeloop.models.measures.running import RunningStatistics, WindowCutter
-from spikeloop.streamer.monitor.reference import Deviation, Reference, deviations
-from spikeloop.streamer.spike_pieces import Piece
+__all__ = ["MonitorSession", "PulledSpikes"]
 
-__all__ = ["Arrived", "Monitor", "State", "TimedAlarm"]
-
-Floats = NDArray[np.float64]
-
-KEPT_ALARMS = 100
+KEPT_POINTS = 3600  # of the course
 
 
-@dataclass(frozen=True)
-class TimedAlarm:
-    """An alarm in time.
-
-    Attributes
-    ----------
-    unit : its name; empty for the population
-    at_s : end of the bin that raised it, on LSL's clock
-    since_s : about when the drift began
-    """
-
-    kind: str
-    unit: str
-    at_s: float
-    since_s: float
-    persists: bool
-
-    def __str__(self) -> str:
-        return f"{self.kind}{f': {self.unit}' if self.unit else ''}{' (persists)' if self.persists else ''}"
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """What is known of a stream at a time.
-
-    Attributes
-    ----------
-    bins : that were counted, whether in whole windows or not
-    windows : whole windows since the start
-    dropped_bins : of windows that a gap cut short
-    recent, total : statistics by name, of an exponential window and since the start; empty before the first window
-    effective_windows : that the exponential window weighs
-    recent_deviations, total_deviations : from the reference; empty where there is none
-    alarm_scores : by kind, how near each unit's alarm is to being raised, 0 to 1
-    alarms : the latest
-    alarms_raised : number since the start
-    """
-
-    bins: int
-    windows: int
-    dropped_bins: int
-    recent: Mapping[str, Floats]
-    total: Mapping[str, Floats]
-    effective_windows: float
-    recent_deviations: tuple[Deviation, ...]
-    total_deviations: tuple[Deviation, ...]
-    alarm_scores: Mapping[str, Floats]
-    alarms: tuple[TimedAlarm, ...]
-    alarms_raised: int
+class PulledSpikes(Protocol):
+    """Counts that a monitor pulls, as of `LslSpikes`."""
 
     @property
-    def mean_ratio(self) -> float:
-        """Mean E / F of the exponential window; NaN where there is no reference."""
-        ratios = [each.ratio for each in self.recent_deviations if np.isfinite(each.ratio)]
-        return float(np.mean(ratios)) if ratios else float("nan")
+    def description(self) -> StreamDescription | None: ...
+
+    def pull(self) -> tuple[Segment, ...]: ...
+
+    def report(self) -> Reception: ...
 
 
-class Arrived(NamedTuple):
-    """Whole windows, (windows, bins, units), and the ends of their bins, (windows, bins), on LSL's clock."""
+class MonitorSession:
+    """The state of a monitor, from entering to leaving the context.
 
-    windows: NDArray[Any]
-    ends_s: Floats
-
-
-class Monitor:
-    """Takes in what arrives of a stream; no clock, no thread, no wire.
+    Call `step` a few times a second, and `report` at any time.
 
     Parameters
     ----------
-    unit_names, bin_size_s : of the stream
-    window_bins : of the windows that it is cut into, as the reference was
-    half_life_s : of the exponential window
+    spikes : PulledSpikes
+        The stream, open.
+    settings : MonitorSettings
+    clock : callable
+        Time that passes, s.
+    cpu_s : callable
+        Processor time of the process, s.
     """
 
-    def __init__(self, unit_names: tuple[str, ...], bin_size_s: float, window_bins: int, half_life_s: float) -> None:
-        self.unit_names, self.bin_size_s, self.window_bins = unit_names, bin_size_s, window_bins
-        self.half_life_windows = half_life_s / (window_bins * bin_size_s)
-        units = len(unit_names)
-        self._cutter, self._ends = WindowCutter(window_bins, units), WindowCutter(window_bins, 1)
-        self._recent = RunningStatistics(window_bins, units, self.half_life_windows)
-        self._total = RunningStatistics(window_bins, units)
-        self._bins = self._dropped = self._raised = 0
-        self._alarms: deque[TimedAlarm] = deque(maxlen=KEPT_ALARMS)
-        self.reference: Reference | None = None
-        self._drift: DriftAlarm | None = None
-        self._watched = 0  # bins that the alarm saw
+    def __init__(
+        self,
+        spikes: PulledSpikes,
+        settings: MonitorSettings,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_s: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._spikes, self._settings = spikes, settings
+        self._clock, self._cpu_s = clock, cpu_s
+        self._began_s, self._cpu_began_s = clock(), cpu_s()
+        self._course: deque[Point] = deque(maxlen=KEPT_POINTS)
+        self._subject: Subject | None = None
+        self._bundle: Bundle | None = None
+        self._recording: Recording | None = None
 
-    def compare_with(self, reference: Reference) -> None:
-        """From now on, tell deviations from this, and raise alarms."""
-        self.reference = reference
-        self._drift = DriftAlarm(reference.drift) if reference.drift is not None else None
-        self._watched = 0
+    def __enter__(self) -> Self:
+        """Read what was asked for by name, so that a wrong name is reported at once.
 
-    def add(self, pieces: Iterable[Piece]) -> Arrived:
-        """Take in what arrived, and return the windows that it completed."""
-        windows = [np.empty((0, self.window_bins, len(self.unit_names)), np.uint8)]
-        ends_s = [np.empty((0, self.window_bins))]
-        for piece in pieces:
-            if not piece.follows:
-                self._dropped += self._cutter.drop()
-                self._ends.drop()
-            self._bins += len(piece.counts)
-            windows.append(self._cutter.cut(piece.counts))
-            ends_s.append(self._ends.cut(piece.ends_s[:, np.newaxis])[..., 0])
-            self._watch(piece)
-        arrived = Arrived(np.concatenate(windows), np.concatenate(ends_s))
-        self._recent.add(arrived.windows)
-        self._total.add(arrived.windows)
-        return arrived
+        Raises
+        ------
+        BadInputError
+            If the bundle or the recording can't be read.
+        """
+        settings = self._settings
+        if settings.bundle:
+            self._bundle = load_bundle(settings.bundle)
+        if settings.reference not in ("auto", "bundle", "start", "none"):
+            self._recording = read_recording(settings.reference)
+        return self
 
-    def state(self) -> State:
-        """What is known now."""
-        seen = self._total.windows
-        recent, total = (self._recent.statistics(), self._total.statistics()) if seen else ({}, {})
-        effective = self._recent.effective_windows
-        compared = self.reference if seen else None
-        return State(
-            bins=self._bins,
-            windows=seen,
-            dropped_bins=self._dropped,
-            recent=recent,
-            total=total,
-            effective_windows=effective,
-            recent_deviations=deviations(recent, effective, compared) if compared else (),
-            total_deviations=deviations(total, seen, compared) if compared else (),
-            alarm_scores=self._drift.scores if self._drift is not None else {},
-            alarms=tuple(self._alarms),
-            alarms_raised=self._raised,
-        )
+    def __exit__(self, *error: object) -> None:
+        if self._subject is not None:
+            self._subject.close()
 
-    def _watch(self, piece: Piece) -> None:
-        if self._drift is None:
+    def step(self) -> None:
+        """Process what has arrived; returns at once."""
+        segments = self._spikes.pull()
+        description = self._spikes.description
+        if description is None:
             return
-        raised = self._drift.add(piece.counts, contiguous=piece.follows)
-        self._watched += len(piece.counts)
-        for alarm in raised:
-            self._alarms.append(self._timed(alarm, float(piece.ends_s[-1])))
-            self._raised += 1
+        if self._subject is None or not _same_population(description, self._subject.description):
+            if self._subject is not None:
+                self._subject.close()
+            self._subject = Subject(description, self._settings, self._bundle, self._recording)
+        self._subject.turn_to(description)
+        self._subject.consume(self._subject.monitor.add(segments))
 
-    def _timed(self, alarm: Alarm, newest_s: float) -> TimedAlarm:
-        at_s = newest_s - (self._watched - 1 - alarm.bin) * self.bin_size_s
-        since_s = at_s - (alarm.bin - alarm.since_bin) * self.bin_size_s
-        unit = self.unit_names[alarm.unit] if alarm.unit is not None else ""
-        return TimedAlarm(alarm.kind, unit, at_s, since_s, alarm.persists)
+    def report(self) -> MonitorReport | None:
+        """Make a report of everything so far; None before the stream was found."""
+        subject = self._subject
+        if subject is None:
+            return None
+        passed_s, reception = self._clock() - self._began_s, self._spikes.report()
+        reference = subject.monitor.reference
+        report = MonitorReport(
+            stream=subject.description,
+            reception=reception,
+            state=subject.monitor.state(),
+            window_bins=subject.monitor.window_bins,
+            half_life_s=self._settings.half_life_s,
+            reference=reference.source if reference is not None else "",
+            reference_statistics=reference.statistics if reference is not None else {},
+            notices=(*reception.warnings, *subject.notices(reception.no_counts), *_refusal(reception)),
+            importance=subject.importance.report() if subject.importance is not None else None,
+            course=tuple(self._course),
+            watched_s=passed_s,
+            cpu_cores=(self._cpu_s() - self._cpu_began_s) / passed_s if passed_s > 0 else math.nan,
+            not_compared=subject.not_compared(reception.no_counts),
+        )
+        if report.state.windows:
+            self._course.append(Point(passed_s, report.mean_rate_hz, report.state.mean_ratio, report.alarm_score))
+        return dataclasses.replace(report, course=tuple(self._course))
+
+
+def _refusal(reception: Reception) -> tuple[str, ...]:
+    return (f"not followed: {reception.refused}",) if reception.refused else ()
+
+
+def _same_population(now: StreamDescription, before: StreamDescription) -> bool:
+    """Whether statistics may go on, and what they are compared with still holds."""
+    return (now.sha256, now.condition) == (before.sha256, before.condition)

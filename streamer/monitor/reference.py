@@ -1,35 +1,39 @@
-"""What a monitored stream is compared with: statistics, how far chance alone takes them, and when to raise an alarm."""
+"""The reference of a monitored stream: statistics, floors, and the drift alarm's thresholds.
+
+A bundle brings the statistics of the recording that it was trained on. How far a stream's statistics stray from them by
+chance, and when a stream has drifted, is measured on a sample of an unharmed stream, which the monitor generates from
+the bundle before it judges.
+"""
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.drift.alarm import DriftReference, calibrate
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.drift import DriftReference, calibrate
-from spikeloop.models.measures.likeness import distance
 from spikeloop.models.measures.running import RunningStatistics
+from spikeloop.models.measures.similarity import distance
 from spikeloop.models.measures.statistics import correlation_of
-from spikeloop.streamer.condition import RestFeed, is_live, open_feed
-from spikeloop.streamer.session import Device
-from spikeloop.streamer.source import open_source
+from spikeloop.streamer.conditions.feeds import RestFeed
+from spikeloop.streamer.conditions.opening import is_repeatable, open_feed
+from spikeloop.streamer.conditions.steered import by_itself
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.stream.source import open_source
 
-__all__ = ["Deviation", "Reference", "deviations", "refer_to_bundle", "refer_to_sample", "rehearse"]
+__all__ = ["Deviation", "Reference", "deviations", "generate_sample", "refer_to_bundle", "refer_to_sample"]
 
-Counts = NDArray[Any]  # (bins, units)
-Floats = NDArray[np.float64]
 
-REHEARSED_S = 1000.0  # of an unharmed stream, from which an alarm is set,
-REHEARSED_BINS = 2**17  # and at least so many bins,
-REHEARSED_COUNTS = 2**29  # but no more memory than this
-REHEARSAL_SEED = 2**62  # far from those that users take
-AT_ONCE = 2**17  # counts: some 0.1 s of work
-LEAST_STRETCHES = 6  # from which chance is told
+SAMPLE_S = 1000.0  # of the sample of an unharmed stream,
+SAMPLE_BINS = 2**17  # which has at least so many bins,
+SAMPLE_COUNTS = 2**29  # but takes no more memory than this
+SAMPLE_SEED = 2**62  # far from those that users choose
+CHUNK_COUNTS = 2**17  # generated at once: some 0.1 s of work
+LEAST_STRETCHES = 6  # of which the spread of a statistic is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +42,19 @@ class Reference:
 
     Attributes
     ----------
-    source : in words
-    statistics : by name, as of `running.statistics_from`
-    windows : number of windows that they are of
-    spread : by name, the distance that chance puts between the statistics of one window and of endless data; for n
-        windows it is less by sqrt(n)
-    drift : what the alarm is set by; None where there is none
-    notice : why there is none
+    source : str
+        Where it comes from, in words.
+    statistics : dict of str to array
+        By the keys of the table of statistics.
+    windows : int
+        Number of windows that the statistics are of.
+    spread : dict of str to float
+        By key, the distance that chance puts between the statistic of one window and that of endless data. For n
+        windows it is smaller by a factor of sqrt(n).
+    drift : DriftReference or None
+        What the drift alarm compares with; None where no alarm can be set.
+    notice : str
+        Why no alarm can be set.
     """
 
     source: str
@@ -57,12 +67,15 @@ class Reference:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far one statistic of the stream is from the reference.
+    """How far one statistic of a stream is from the reference.
 
     Attributes
     ----------
-    error : E, the distance; of `likeness.distance`
-    floor : F, the distance that chance alone makes of as much data
+    statistic : str, its key
+    error : float
+        E, the distance from the reference, as of `similarity.distance`.
+    floor : float
+        F, the distance that chance alone makes with as much data.
     """
 
     statistic: str
@@ -78,7 +91,20 @@ class Deviation:
 
 
 def deviations(statistics: Mapping[str, Floats], windows: float, reference: Reference) -> tuple[Deviation, ...]:
-    """Every statistic that both have, the stream's being of so many (effective) windows."""
+    """Compare every statistic that both a stream and a reference have.
+
+    Parameters
+    ----------
+    statistics : dict of str to array, of the stream
+    windows : float
+        Number of windows that they are of; of an exponential window, the effective number.
+    reference : Reference
+
+    Returns
+    -------
+    tuple of Deviation
+        F is spread * sqrt(1 / windows + 1 / reference windows).
+    """
     chance = math.sqrt(1 / windows + 1 / reference.windows)
     return tuple(
         Deviation(name, distance(name, statistics[name], reference.statistics[name]), spread * chance)
@@ -90,11 +116,17 @@ def deviations(statistics: Mapping[str, Floats], windows: float, reference: Refe
 def refer_to_bundle(
     bundle: Bundle, sample: Counts | None, half_life_windows: float, false_alarms_per_hour: float
 ) -> Reference:
-    """A bundle's reference, the statistics of its recording; chance, and the alarm, by a sample of its own stream.
+    """Make the reference of a bundle: the statistics of its recording, and what a sample of its stream adds.
 
     Parameters
     ----------
-    sample : of an unharmed stream, (bins, units); None where that is not known, and there can be neither
+    bundle : Bundle
+    sample : array of shape (bins, units) or None
+        Of an unharmed stream; floors and the alarm's thresholds are estimated from it. Without one there are none.
+    half_life_windows : float > 0
+        Of the exponential window.
+    false_alarms_per_hour : float > 0
+        Of all alarms together.
 
     Raises
     ------
@@ -102,7 +134,10 @@ def refer_to_bundle(
         If the bundle's statistics are not of its card's windows and units.
     """
     recording = bundle.card.training.get("recording", {})
-    windows = recording.get("repeats", 1) * (recording.get("bins", 0) // bundle.card.window_bins)
+    if "recorded_bins" in recording:  # in repeats of unequal length
+        windows = recording["recorded_bins"] // bundle.card.window_bins
+    else:
+        windows = recording.get("repeats", 1) * (recording.get("bins", 0) // bundle.card.window_bins)
     source = f"{bundle.card.name}, trained on {recording.get('name', 'a recording')}"
     statistics = dict(bundle.reference)
     if "covariance" in statistics:
@@ -110,7 +145,9 @@ def refer_to_bundle(
     _check_shapes(bundle, statistics)
     reference = Reference(source, statistics, max(1, windows), {})
     if sample is None:
-        return dataclasses.replace(reference, notice="what drives the stream can't be rehearsed")
+        return dataclasses.replace(
+            reference, notice="what drives the stream is not known ahead, so no sample can be generated"
+        )
     spread = _spread(_cut(sample, bundle.card.window_bins), half_life_windows)
     known = {name: spread[name] for name in statistics if name in spread}
     return _with_alarm(
@@ -127,13 +164,21 @@ def refer_to_sample(
     false_alarms_per_hour: float,
     windows: Counts | None = None,
 ) -> Reference:
-    """A reference from a sample alone: a recording, or the beginning of the stream.
+    """Make a reference from a sample alone: a recording, or the beginning of the stream.
 
     Parameters
     ----------
-    source : what it is, in words
-    sample : (bins, units)
-    windows : (windows, bins, units) of it, where they don't lie side by side, as of a recording with repeats
+    source : str
+        What the sample is, in words.
+    sample : array of shape (bins, units)
+    bin_size_s : float > 0, s
+    window_bins : int >= 2
+    half_life_windows : float > 0
+        Of the exponential window.
+    false_alarms_per_hour : float > 0
+        Of all alarms together.
+    windows : array of shape (windows, bins, units), default adjacent windows of the sample
+        Of a recording with repeats, windows that do not cross from one repeat to the next.
 
     Raises
     ------
@@ -150,33 +195,45 @@ def refer_to_sample(
     return _with_alarm(reference, sample, bin_size_s, false_alarms_per_hour)
 
 
-def rehearse(
+def generate_sample(
     bundle: Bundle, condition: str | None, device: Device = "cpu", stopped: Callable[[], bool] = lambda: False
 ) -> Counts | None:
-    """What an unharmed stream of a bundle does, (bins, units); None where what drives it is not known ahead.
+    """Generate a sample of an unharmed stream of a bundle.
+
+    Floors of E/F and the drift alarm's thresholds are estimated from it.
 
     Parameters
     ----------
-    condition : what drives the stream, as its description tells; None where it doesn't
-    stopped : asked now and then whether to go on; the sample then ends
+    bundle : Bundle
+    condition : str or None
+        What drives the stream, as its description states it; None where it does not.
+    device : "auto", "cpu" or "cuda"
+    stopped : callable
+        Asked now and then; where it answers True the sample ends early.
+
+    Returns
+    -------
+    array of shape (bins, units), or None
+        None where what drives the stream is not known before it comes, as of a live condition.
     """
     card = bundle.card
     if condition is None and card.channels:
         return None
-    if condition and (is_live(condition) or condition.startswith("file:")):
+    condition = by_itself(condition) if condition else condition
+    if condition and not is_repeatable(condition):
         return None
     feed = open_feed(condition, card.channels) if condition else RestFeed(card.channels)
-    source = open_source(bundle, REHEARSAL_SEED, device)
+    source = open_source(bundle, SAMPLE_SEED, device)
     units = len(card.unit_names)
-    bins = max(REHEARSED_BINS, math.ceil(REHEARSED_S / card.bin_size_s))
-    bins = max(1, min(bins, REHEARSED_COUNTS // units))
-    piece = max(1, AT_ONCE // units)
+    bins = max(SAMPLE_BINS, math.ceil(SAMPLE_S / card.bin_size_s))
+    bins = max(1, min(bins, SAMPLE_COUNTS // units))
+    segment = max(1, CHUNK_COUNTS // units)
     sample = np.empty((bins, units), source.dtype)
-    for first in range(0, bins, piece):
+    for first in range(0, bins, segment):
         if stopped():
             return sample[:first]
-        number = min(piece, bins - first)
-        sample[first : first + number] = source.take(number, feed.take(number))
+        number = min(segment, bins - first)
+        sample[first : first + number] = source.next(number, feed.next(number))
     return sample
 
 
@@ -189,13 +246,13 @@ def _check_shapes(bundle: Bundle, statistics: Mapping[str, Floats]) -> None:
         except (ValueError, IndexError) as error:
             raise BadInputError(
                 f"{bundle.card.name}: expected reference statistics of {bundle.card.window_bins} bins and"
-                f" {len(bundle.card.unit_names)} units, as its card tells, found {name} of shape"
+                f" {len(bundle.card.unit_names)} units, as its card states, found {name} of shape"
                 f" {statistics[name].shape}; export it anew"
             ) from error
 
 
 def _of_covariance(covariance: Floats) -> dict[str, Floats]:
-    """What bundles don't hold, as it follows from what they do."""
+    """Statistics that bundles do not hold, and that follow from the covariance."""
     variance = covariance.diagonal().copy()
     synchrony = covariance.sum() / (len(variance) * variance.sum()) if variance.sum() > 0 else 0.0
     return {"variance": variance, "correlation": correlation_of(covariance), "synchrony": np.array(synchrony)}
@@ -217,10 +274,10 @@ def _with_alarm(reference: Reference, sample: Counts, bin_size_s: float, false_a
 def _spread(windows: Counts, half_life_windows: float) -> dict[str, float]:
     """Distances between stretches of the windows and all of them, by name, as of one window alone.
 
-    A stretch is about as long as the exponential window weighs, so that what neighbouring windows have in common counts
-    as it will in the stream.
+    A stretch has about as many windows as the exponential window has effective ones, so that the dependence of
+    neighbouring windows counts as it will in the stream.
     """
-    wanted = max(2, round(2 / math.log(2) * half_life_windows))  # equally weighted windows that tell as much
+    wanted = max(2, round(2 / math.log(2) * half_life_windows))  # equally weighted windows with the same information
     stretch = max(1, min(wanted, len(windows) // LEAST_STRETCHES))
     number = len(windows) // stretch
     if number < 2:

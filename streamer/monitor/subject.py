@@ -1,8 +1,6 @@
-"""What is monitored: one stream of one bundle, with all that runs beside it: its reference, its importance maps."""
+"""What a monitor follows: one stream of one bundle, with its reference and its importance maps."""
 
-import math
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -10,28 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.bundle import Bundle, read_bundle, shipped_bundles
+from spikeloop.exporters.bundle import Bundle, bundles, load_bundle
+from spikeloop.models.arrays import join_bins
+from spikeloop.models.drift.alarm import FALSE_ALARMS_PER_HOUR, DriftReference
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
-from spikeloop.models.measures.drift import FALSE_ALARMS_PER_HOUR, DriftReference
 from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.repeats import join_recorded
 from spikeloop.models.recordings.windows import cut_windows
-from spikeloop.streamer.critic import Critic
-from spikeloop.streamer.monitor.condition_tap import ConditionTap
+from spikeloop.models.scalars import same_bin_size
+from spikeloop.streamer.inference.critic_engine import Critic
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.lsl.condition_tap import ConditionTap
+from spikeloop.streamer.lsl.description import StreamDescription
+from spikeloop.streamer.monitor.job import Job
 from spikeloop.streamer.monitor.live_importance import LiveImportance
-from spikeloop.streamer.monitor.monitor import Arrived, Monitor
 from spikeloop.streamer.monitor.reference import (
-    REHEARSED_COUNTS,
+    SAMPLE_COUNTS,
     Reference,
+    generate_sample,
     refer_to_bundle,
     refer_to_sample,
-    rehearse,
 )
-from spikeloop.streamer.session import Device
-from spikeloop.streamer.stream_description import StreamDescription
+from spikeloop.streamer.monitor.state import Arrived, Monitor
 
 __all__ = ["MonitorSettings", "Subject"]
 
-ENDS_WITHIN_S = 1.0  # what is prepared: rehearsal stops at once, and the rest is not worth waiting for
 SOON_S = 60.0  # in which a user expects an alarm
 DEFAULT_WINDOW_S = 1.0  # of a stream that has no bundle
 LONGEST_WINDOW = 1000  # bins of these
@@ -39,18 +40,26 @@ LONGEST_WINDOW = 1000  # bins of these
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """What is asked of a monitor.
+    """The settings of a monitor.
 
     Attributes
     ----------
-    half_life_s : of the exponential window
-    false_alarms_per_hour : of all alarms together
-    reference : "auto" (the bundle's, else the stream's beginning), "bundle", "start", "none", or a recording's name or
-        path
-    baseline_s : how long the stream's beginning is, where it is compared with that
-    bundle : name or path, where the stream doesn't tell or it isn't one that ships; else empty
-    window_bins : of a stream that has no bundle; None for a second's
-    importance : whether windows are mapped, where there is a critic
+    half_life_s : float > 0, s
+        Half-life of the exponential window.
+    false_alarms_per_hour : float > 0
+        Of all alarms together.
+    reference : str
+        "auto" (the bundle's, else the stream's beginning), "bundle", "start", "none", or a recording's name or path.
+    baseline_s : float > 0, s
+        Length of the stream's beginning that is compared with, where it is.
+    bundle : str
+        Name or path of the stream's bundle; empty where the stream names one that ships.
+    window_bins : int >= 2 or None
+        Windows of a stream that has no bundle; None for windows of 1 s.
+    importance : bool
+        Whether windows are mapped, where the bundle has a critic.
+    device : "auto", "cpu" or "cuda"
+        Where the critic, and the generator of the reference, run.
     """
 
     half_life_s: float = 60.0
@@ -64,11 +73,16 @@ class MonitorSettings:
 
 
 class Subject:
-    """One stream of one bundle, driven in one way, under whatever runs.
+    """One population: a stream of one bundle under one condition, through any number of its runs.
 
     Parameters
     ----------
-    given, recording : the bundle and the recording that were asked for
+    description : StreamDescription
+    settings : MonitorSettings
+    given : Bundle or None
+        The bundle that was asked for.
+    recording : Recording or None
+        The recording that was asked for as reference.
     """
 
     def __init__(
@@ -87,7 +101,7 @@ class Subject:
             bins = min(LONGEST_WINDOW, max(2, round(DEFAULT_WINDOW_S / description.bin_size_s)))
         self.monitor = Monitor(description.unit_names, description.bin_size_s, bins, settings.half_life_s)
         self._opened = ExitStack()
-        self._preparing: _Job | None = None
+        self._preparing: Job | None = None
         self._baseline: list[NDArray[Any]] = []
         self._collects = self._closing = False
         self._tap: ConditionTap | None = None
@@ -95,9 +109,7 @@ class Subject:
         self._prepare()
 
     def turn_to(self, description: StreamDescription) -> None:
-        """The stream as it is now: perhaps another run, of the same population."""
-        if self._tap is not None and description.uid != self.description.uid:
-            self._tap.renew()
+        """Go on with another run of the same population."""
         self.description = description
 
     def close(self) -> None:
@@ -106,19 +118,19 @@ class Subject:
             self._preparing.wait()
         self._opened.close()
 
-    def take(self, arrived: Arrived) -> None:
-        """Windows that arrived: to the importance maps, and to the baseline while that is collected."""
+    def consume(self, arrived: Arrived) -> None:
+        """Pass windows that arrived to the importance maps, and to the baseline while it is collected."""
         if self._tap is not None:
-            self._tap.take()
+            self._tap.pull()
         if self.importance is not None and len(arrived.windows):
             self._map(self.importance, arrived)
         if self._collects and len(arrived.windows):
-            self._baseline.append(arrived.windows.reshape(-1, arrived.windows.shape[2]))
-            if self._baseline_s() >= self._settings.baseline_s or self._baseline_counts() >= REHEARSED_COUNTS:
+            self._baseline.append(join_bins(arrived.windows))
+            if self._baseline_s() >= self._settings.baseline_s or self._baseline_counts() >= SAMPLE_COUNTS:
                 self._collects = False
                 sample = np.concatenate(self._baseline)
                 self._baseline.clear()
-                self._preparing = _Job(lambda: self._refer_to_start(sample))
+                self._preparing = Job(lambda: self._refer_to_start(sample))
         if self._preparing is not None and self._preparing.done():
             done, self._preparing = self._preparing, None
             try:
@@ -126,14 +138,31 @@ class Subject:
             except Exception as error:  # of any kind: the statistics go on without
                 self._found.append(f"no reference: {error}")
 
-    def notices(self) -> tuple[str, ...]:
-        """What is not to be had, and why; what is under way."""
+    def not_compared(self, no_counts: bool = False) -> str:
+        """Say in a few words why E/F is not known yet; empty where nothing stands against it.
+
+        Parameters
+        ----------
+        no_counts : bool
+            Whether what comes is no spike counts, so that no beginning is collected.
+        """
+        if self._preparing is not None:
+            return "the reference is being prepared"
+        if self._collects:
+            return "no whole counts" if no_counts else f"its beginning is collected: {self._left_s():.0f} s to go"
+        if self.monitor.reference is None:
+            return next((found for found in self._found if found.startswith("no reference")), "no reference")
+        return ""
+
+    def notices(self, no_counts: bool = False) -> tuple[str, ...]:
+        """Describe what is missing and why, and what is still being prepared; parameters as of `not_compared`."""
         now = []
         if self._preparing is not None:
             now.append("the reference and its alarm are being prepared")
-        if self._collects:
-            left_s = max(0.0, self._settings.baseline_s - self._baseline_s())
-            now.append(f"the stream's beginning is collected to compare with: {left_s:.0f} s to go")
+        if self._collects and no_counts:
+            now.append("nothing to compare with: the stream's beginning is collected once it has whole counts")
+        elif self._collects:
+            now.append(f"the stream's beginning is collected to compare with: {self._left_s():.0f} s to go")
         reference = self.monitor.reference
         if reference is not None and reference.drift is not None:
             now.extend(_blind_spots(reference.drift))
@@ -146,37 +175,31 @@ class Subject:
     def _baseline_s(self) -> float:
         return sum(map(len, self._baseline)) * self.description.bin_size_s
 
+    def _left_s(self) -> float:
+        return max(0.0, self._settings.baseline_s - self._baseline_s())
+
     def _baseline_counts(self) -> int:
-        return sum(piece.size for piece in self._baseline)
+        return sum(segment.size for segment in self._baseline)
 
     def _find_bundle(self, bundle: Bundle | None) -> Bundle | None:
-        """The stream's bundle where it is at hand: given, or one that ships, by its hash."""
-        told = self.description
+        """The stream's bundle where it is at hand, given or one that ships, and fits the stream; else a notice."""
+        stream = self.description
         if bundle is not None:
-            if told.sha256 not in (None, bundle.sha256):
-                self._found.append(f"the stream's bundle {told.bundle!r} is not the one of --bundle")
-        elif told.bundle in shipped_bundles():
-            bundle = read_bundle(told.bundle)
-            if bundle.sha256 != told.sha256:
-                self._found.append(f"the stream's bundle {told.bundle!r} is not the one that ships; give --bundle PATH")
+            if stream.sha256 not in (None, bundle.sha256):
+                self._found.append(f"the stream's bundle {stream.bundle!r} is not the one of --bundle")
+        elif stream.bundle in bundles():
+            bundle = load_bundle(stream.bundle)
+            if bundle.sha256 != stream.sha256:
+                self._found.append(
+                    f"the stream's bundle {stream.bundle!r} is not the one that ships; give --bundle PATH"
+                )
                 return None
-        else:
-            if told.bundle is not None:
-                self._found.append(f"the stream's bundle {told.bundle!r} is not at hand; give --bundle PATH")
-            return None
-        if len(bundle.card.unit_names) != len(told.unit_names):
-            self._found.append(
-                f"{bundle.card.name} has {len(bundle.card.unit_names)} units, the stream {len(told.unit_names)}: not"
-                " compared"
-            )
-            return None
-        if not math.isclose(bundle.card.bin_size_s, told.bin_size_s, rel_tol=1e-6):
-            self._found.append(
-                f"{bundle.card.name} has bins of {bundle.card.bin_size_s * 1000:g} ms, the stream of"
-                f" {told.bin_size_s * 1000:g} ms: not compared"
-            )
-            return None
-        return bundle
+        elif stream.bundle is not None:
+            self._found.append(f"the stream's bundle {stream.bundle!r} is not at hand; give --bundle PATH")
+        misfit = None if bundle is None else _misfit(bundle, stream)
+        if misfit:
+            self._found.append(f"{misfit}: not compared")
+        return None if misfit else bundle
 
     def _open_importance(self) -> LiveImportance | None:
         if self._bundle is None or not self._settings.importance or not self._bundle.critic:
@@ -204,20 +227,20 @@ class Subject:
                 importance.offer(window[np.newaxis], conditions[np.newaxis])
 
     def _prepare(self) -> None:
-        """Begin with the reference: at once where it is at hand, else when the stream's beginning is there."""
+        """Start on the reference: now, or when enough of the stream's beginning has arrived."""
         asked, bundle = self._settings.reference, self._bundle
         if self._recording is not None:
             recording = self._recording
-            self._preparing = _Job(lambda: self._refer_to_recording(recording))
+            self._preparing = Job(lambda: self._refer_to_recording(recording))
         elif asked in ("auto", "bundle") and bundle is not None:
-            self._preparing = _Job(lambda: self._refer_to_own(bundle))
+            self._preparing = Job(lambda: self._refer_to_own(bundle))
         elif asked == "bundle":
             self._found.append("no reference: the stream has no bundle at hand")
         elif asked != "none":
             self._collects = True
 
     def _refer_to_own(self, bundle: Bundle) -> Reference:
-        sample = rehearse(bundle, self.description.condition, self._settings.device, lambda: self._closing)
+        sample = generate_sample(bundle, self.description.condition, self._settings.device, lambda: self._closing)
         if self._closing:
             raise FailureError("the monitor ended")
         if sample is None:  # driven by what only the stream knows: chance and alarm are set by its beginning
@@ -236,51 +259,34 @@ class Subject:
 
     def _refer_to_recording(self, recording: Recording) -> Reference:
         units, bin_size_s = len(self.description.unit_names), self.description.bin_size_s
-        if recording.units != units or not math.isclose(recording.bin_size_s, bin_size_s, rel_tol=1e-6):
+        if recording.units != units or not same_bin_size(recording.bin_size_s, bin_size_s):
             raise BadInputError(
                 f"{recording.name}: expected {units} units and bins of {bin_size_s * 1000:g} ms, as streamed, found"
                 f" {recording.units} and {recording.bin_size_s * 1000:g} ms"
             )
-        sample, windows = recording.counts.reshape(-1, units), cut_windows(recording, self.monitor.window_bins)
+        sample = join_recorded(recording.counts, recording.lengths)
+        windows = cut_windows(recording, self.monitor.window_bins)
         return refer_to_sample(
             recording.name, sample, bin_size_s, self.monitor.window_bins, self.monitor.half_life_windows,
             self._settings.false_alarms_per_hour, windows,
         )  # fmt: skip
 
 
+def _misfit(bundle: Bundle, stream: StreamDescription) -> str:
+    """Why a bundle can't be that of a stream; empty where it can."""
+    card = bundle.card
+    if len(card.unit_names) != len(stream.unit_names):
+        return f"{card.name} has {len(card.unit_names)} units, the stream {len(stream.unit_names)}"
+    if not same_bin_size(card.bin_size_s, stream.bin_size_s):
+        return f"{card.name} has bins of {card.bin_size_s * 1e3:g} ms, the stream of {stream.bin_size_s * 1e3:g} ms"
+    return ""
+
+
 def _blind_spots(drift: DriftReference) -> Iterator[str]:
-    """Units whose drift the alarm won't tell, or not soon, since they fire too rarely."""
+    """Notices of units whose drift raises no alarm, or a late one, since they fire too rarely."""
     if drift.unwatched:
         yield f"{len(drift.unwatched)} units fire too rarely to be watched for drift"
     late = drift.late(SOON_S)
     slow = sorted({unit for units in late.values() for unit in units} - set(drift.unwatched))
     if slow:
         yield f"{len(slow)} units fire so rarely that an alarm may take more than {SOON_S:g} s"
-
-
-class _Job:
-    """What takes seconds, in a thread of its own, for which nobody waits long at the end."""
-
-    def __init__(self, work: Callable[[], Reference]) -> None:
-        self._result: Reference | None = None
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._do, args=(work,), name="spikeloop-reference", daemon=True)
-        self._thread.start()
-
-    def done(self) -> bool:
-        return not self._thread.is_alive()
-
-    def wait(self) -> None:
-        self._thread.join(ENDS_WITHIN_S)
-
-    def result(self) -> Reference:
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        return self._result
-
-    def _do(self, work: Callable[[], Reference]) -> None:
-        try:
-            self._result = work()
-        except Exception as error:  # raised where it is asked for
-            self._error = error

@@ -1,4 +1,4 @@
-"""Where a broker is and how to log in there, from a URL; a password never stands in it."""
+"""Address and login of a broker, from a URL; a password is never part of it."""
 
 import os
 import ssl
@@ -23,10 +23,18 @@ class MqttAddress:
 
     Attributes
     ----------
-    tls : always with the broker's certificate verified, against `ca` or the system's authorities
-    user : empty for an anonymous login
-    password : not part of its text
-    ca, cert, key : PEM files; `cert` and `key` where the broker wants to know us
+    host : str
+    port : int
+    tls : bool
+        Always with the broker's certificate verified, against `ca` or the system's authorities.
+    user : str
+        Empty for an anonymous login.
+    password : str
+        Not part of the address's text.
+    ca, cert, key : Path or None
+        PEM files; `cert` and `key` where the broker asks for a certificate of the client.
+    url : str
+        From which it was parsed, if it was; never with a password.
     """
 
     host: str
@@ -37,6 +45,7 @@ class MqttAddress:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    url: str = field(default="", repr=False, compare=False)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -44,9 +53,15 @@ class MqttAddress:
 
 
 def parse_address(url: str, environment: Mapping[str, str] = os.environ) -> MqttAddress:
-    """Read a URL like mqtts://lab@broker.local?ca=ca.pem.
+    """Parse a URL like mqtts://lab@broker.local?ca=ca.pem.
 
     The password is that of SPIKELOOP_MQTT_PASSWORD, or the first line of the file named by ?password_file=FILE.
+
+    Parameters
+    ----------
+    url : str
+    environment : mapping
+        Of environment variables.
 
     Raises
     ------
@@ -60,8 +75,8 @@ def parse_address(url: str, environment: Mapping[str, str] = os.environ) -> Mqtt
         raise BadInputError(f"--mqtt: expected {FORM}, found another form of host or port") from None
     if parts.password is not None:
         raise BadInputError(
-            f"--mqtt: a URL shows up in process lists and logs, so it takes no password; set {PASSWORD}, or name a file"
-            " with ?password_file=FILE"
+            f"--mqtt: expected a URL without a password, as URLs show up in process lists and logs; set {PASSWORD}, or"
+            " name a file with ?password_file=FILE"
         )
     if parts.scheme not in PORTS or not parts.hostname or parts.path not in ("", "/") or parts.fragment or port == 0:
         found = "another form" if set("@?#") & set(url) else repr(url[:80])  # what may hold a secret is not repeated
@@ -77,11 +92,12 @@ def parse_address(url: str, environment: Mapping[str, str] = os.environ) -> Mqtt
         user=user,
         password=_password(options, environment) if user else "",
         **{key: Path(options[key]) for key in ("ca", "cert", "key") if key in options},
+        url=url,
     )
 
 
 def tls_context(address: MqttAddress) -> ssl.SSLContext | None:
-    """Verify the broker's certificate and its host name; None for mqtt://.
+    """Make the context that verifies the broker's certificate and its host name; None for mqtt://.
 
     Raises
     ------

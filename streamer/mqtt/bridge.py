@@ -1,4 +1,4 @@
-"""Between a stream and a broker: a thread of its own, so that neither the network nor a flood disturbs the stream."""
+"""Connect a stream to a broker, in a thread of its own, so that neither the network nor a flood disturbs the stream."""
 
 import asyncio
 import dataclasses
@@ -6,24 +6,15 @@ import random as standard_random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.health import HealthReport
-from spikeloop.streamer.loop import Step
 from spikeloop.streamer.mqtt.address import MqttAddress, tls_context
-from spikeloop.streamer.mqtt.connection import (
-    ANSWER_WITHIN_S,
-    explain,
-    import_aiomqtt,
-    open_client,
-    subscribe,
-)
+from spikeloop.streamer.mqtt.connection import import_aiomqtt, topic_prefix
 from spikeloop.streamer.mqtt.echoes import Echoes
 from spikeloop.streamer.mqtt.inbox import Handlers, Inbox
 from spikeloop.streamer.mqtt.outbox import Outbox, Outgoing
@@ -35,20 +26,21 @@ from spikeloop.streamer.mqtt.payloads import (
     encode_spikes,
     encode_status,
 )
+from spikeloop.streamer.mqtt.reconnecting import ReconnectingClient
 from spikeloop.streamer.mqtt.throttle import ThrottledLoop
 from spikeloop.streamer.mqtt.validation import validator_of
+from spikeloop.streamer.stream.health import HealthReport
+from spikeloop.streamer.stream.step import Step
 
 if TYPE_CHECKING:
     import aiomqtt
 
-__all__ = ["BridgeReport", "MqttBridge", "backoff"]
+__all__ = ["BridgeReport", "MqttBridge"]
 
-PREFIX = "spikeloop"  # of every topic
 MOST_MESSAGES, MOST_BYTES = 1000, 2**24  # that wait for the broker
 HEALTH_EVERY_S = 1.0
 FLUSH_S = 1.0  # for what still waits at the end
-FAREWELL_S = 0.5  # then, to tell that the stream is offline
-SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
+FAREWELL_S = 0.5  # then, to publish that the stream is offline
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,16 @@ class BridgeReport:
 
     Attributes
     ----------
-    published : messages that were handed to the connection with the broker
-    dropped : that gave way to later ones while they waited
-    reconnects : connections after the first
-    refused : messages to the stream that were not taken; of these, at most 10 a second are answered
-    round_trip_ms : p50 and p99 from a step to its echo; None where nothing was echoed
+    published : int
+        Messages that were handed to the connection with the broker.
+    dropped : int
+        Messages that gave way to later ones while they waited.
+    reconnects : int
+        Connections after the first.
+    refused : int
+        Messages to the stream that were not accepted; of these, at most 10 a second are answered.
+    round_trip_ms : dict of float or None, ms
+        p50 and p99 from a step to its echo; None where nothing was echoed.
     """
 
     published: int
@@ -79,13 +76,21 @@ class MqttBridge:
 
     Parameters
     ----------
-    name : of the stream; topics begin with spikeloop/NAME/
-    status : told on `status`; None for a program beside the stream, which has no state to tell and no steps
-    handlers : of messages to the stream; None where it takes none
-    health : its report goes out once a second, with the bridge's own figures
-    most_messages : that wait for the broker at a time
-    now : for round trips, in seconds
-    random : 0 to 1, for the time between attempts
+    address : MqttAddress
+    name : str
+        Of the stream; topics begin with spikeloop/NAME/.
+    status : StreamStatus, optional
+        Published on `status`; None for a program beside the stream, which has no state and no steps.
+    handlers : Handlers, optional
+        Of messages to the stream; None where it accepts none.
+    health : callable, optional
+        Its report goes out once a second, with the bridge's own figures.
+    most_messages : int >= 1
+        That wait for the broker at a time.
+    now : callable
+        Returns seconds, for round trips.
+    random : callable
+        Returns 0 to 1, for the time between attempts.
 
     Raises
     ------
@@ -109,9 +114,7 @@ class MqttBridge:
         now: Callable[[], float] = time.perf_counter,
         random: Callable[[], float] = standard_random.random,
     ) -> None:
-        if not name or set("/+#\0") & set(name):
-            raise BadInputError(f"expected a stream name without / + and #, found {name!r:.80}; take another")
-        self._address, self._name = address, name
+        self._address, self._prefix = address, topic_prefix(name)
         self._status, self._health = status, health
         self._state: State = "online"
         self._outbox = Outbox(most_messages, MOST_BYTES)
@@ -119,20 +122,33 @@ class MqttBridge:
         answer = partial(self._send, "error")
         self._inbox = Inbox(handlers, self._echoes, answer, now) if handlers is not None else None
         self._random = random
-        self._identifier = f"{PREFIX}-{uuid.uuid4().hex[:12]}"  # MQTT 3.1.1, 3.1.3.1: 23 characters always work
-        self._sequence = self._published = self._connections = 0
-        self._connected = self._state_due = self._told_of_news = False
+        self._client: ReconnectingClient | None = None
+        self._will: aiomqtt.Will | None = None  # what goes out when the stream ends, in whatever manner
+        self._sequence = self._published = 0
+        self._state_due = self._woken = False
         self._entered: Future[None] = Future()
         self._news, self._leaving = asyncio.Event(), asyncio.Event()
         self._loop: ThrottledLoop | None = None
 
     def __enter__(self) -> Self:
-        import_aiomqtt()
-        self._tls = tls_context(self._address)
-        for topic in INBOUND if self._inbox is not None else ():
+        aiomqtt, inbound = import_aiomqtt(), INBOUND if self._inbox is not None else ()
+        for topic in inbound:
             validator_of(topic)
+        if self._status is not None:
+            self._will = aiomqtt.Will(self._prefix + "status", encode_status("offline"), qos=1, retain=True)
+        self._client = ReconnectingClient(
+            self._address,
+            tls_context(self._address),
+            [self._prefix + topic for topic in inbound],
+            identifier=f"spikeloop-{uuid.uuid4().hex[:12]}",  # MQTT 3.1.1, 3.1.3.1: 23 characters always work
+            will=self._will,
+            any_error=True,
+            random=self._random,
+        )
         self._loop = ThrottledLoop()
-        self._thread = threading.Thread(target=self._work, args=[self._loop], name="spikeloop-mqtt", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=[self._loop, self._client], name="spikeloop-mqtt", daemon=True
+        )
         self._thread.start()
         try:
             self._entered.result()
@@ -147,7 +163,7 @@ class MqttBridge:
     @property
     def connected(self) -> bool:
         """Whether there is a connection at present."""
-        return self._connected
+        return self._client is not None and self._client.connected
 
     def push(self, step: Step) -> None:
         """Send a step's spikes; returns at once."""
@@ -166,7 +182,7 @@ class MqttBridge:
         self._send(topic, encode_document(document))
 
     def set_state(self, state: State, start_s: float | None = None) -> None:
-        """Tell the stream's state; with `start_s` also when bin 0 begins, once that is known."""
+        """Publish the stream's state; with `start_s` also when bin 0 begins, once that is known."""
         if self._status is not None and start_s is not None:
             self._status = dataclasses.replace(self._status, start_s=start_s)
         self._state, self._state_due = state, True
@@ -177,7 +193,7 @@ class MqttBridge:
         return BridgeReport(
             published=self._published,
             dropped=self._outbox.dropped,
-            reconnects=max(0, self._connections - 1),
+            reconnects=max(0, self._client.connections - 1) if self._client is not None else 0,
             refused=self._inbox.refused if self._inbox is not None else 0,
             round_trip_ms=self._echoes.quantiles_ms(),
         )
@@ -187,8 +203,8 @@ class MqttBridge:
         self._wake()
 
     def _wake(self) -> None:
-        if self._loop is not None and not self._told_of_news:
-            self._told_of_news = True
+        if self._loop is not None and not self._woken:
+            self._woken = True
             with suppress(RuntimeError):  # closed
                 self._loop.call_soon_threadsafe(self._news.set)
 
@@ -199,52 +215,33 @@ class MqttBridge:
                 self._loop.call_soon_threadsafe(event.set)
         self._thread.join(FLUSH_S + 4 * FAREWELL_S)
 
-    def _work(self, loop: ThrottledLoop) -> None:
+    def _work(self, loop: ThrottledLoop, client: ReconnectingClient) -> None:
         loop.set_exception_handler(lambda *_: None)  # what it would print shows as a lost connection
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(self._stay_connected())
+            runner.run(self._stay_connected(client))
         self._outbox.drop_all()
 
-    async def _stay_connected(self) -> None:
-        """Connect, again and again, until it is time to leave, or the first connection fails."""
-        waits = backoff(self._random)
-        while not self._leaving.is_set():
-            connections = self._connections
-            try:
-                await self._connect()
-            except Exception as error:  # of any kind: a later one is one more reason to connect again
-                if not self._entered.done():
-                    self._entered.set_exception(explain(error, self._address))
-                    return
-            self._connected = False
-            if self._connections > connections:
-                waits = backoff(self._random)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), next(waits))
+    async def _stay_connected(self, client: ReconnectingClient) -> None:
+        """Stay connected until it is time to leave, or the first connection fails."""
+        try:
+            await client.run(self._work_with, self._publish_state, self._leaving)
+        except Exception as error:
+            self._entered.set_exception(error)
 
-    async def _connect(self) -> None:
-        """Be connected until the connection ends, which raises, or it is time to leave."""
-        will = import_aiomqtt().Will(self._topic("status"), encode_status("offline"), qos=1, retain=True)
-        client = open_client(self._address, self._tls, self._identifier, will if self._status is not None else None)
-        async with asyncio.timeout(ANSWER_WITHIN_S) as patience, client:
-            await self._tell_state(client)
-            if self._inbox is not None:
-                await subscribe(client, [self._topic(topic) for topic in INBOUND])
-            patience.reschedule(None)
-            self._connections += 1
-            self._connected = True
-            if not self._entered.done():
-                self._entered.set_result(None)
-            await self._send_and_receive(client)
-            client.timeout = FAREWELL_S
-            if self._status is not None:
-                await client.publish(will.topic, will.payload, will.qos, will.retain)
+    async def _work_with(self, client: "aiomqtt.Client") -> None:
+        """Use a connection until it ends, which raises, or it is time to leave."""
+        if not self._entered.done():
+            self._entered.set_result(None)
+        await self._send_and_receive(client)
+        client.timeout = FAREWELL_S
+        if self._will is not None:
+            await client.publish(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
 
     async def _send_and_receive(self, client: "aiomqtt.Client") -> None:
         """Until it is time to leave, and what waits has gone out as far as there is time."""
         leaving = asyncio.create_task(self._leaving.wait())
         sender = asyncio.create_task(self._empty_outbox(client))
-        work = [sender, *map(asyncio.create_task, (self._receive(client), self._tell_health()))]
+        work = [sender, *map(asyncio.create_task, (self._receive(client), self._publish_health()))]
         try:
             await asyncio.wait([leaving, *work], return_when=asyncio.FIRST_COMPLETED)
             if leaving.done():
@@ -262,12 +259,12 @@ class MqttBridge:
         while True:
             await self._news.wait()
             self._news.clear()
-            self._told_of_news = False
+            self._woken = False
             if self._state_due:
-                await self._tell_state(client)
-            while (message := self._outbox.take()) is not None:
+                await self._publish_state(client)
+            while (message := self._outbox.next()) is not None:
                 try:
-                    await client.publish(self._topic(message.topic), message.payload)
+                    await client.publish(self._prefix + message.topic, message.payload)
                 except BaseException:
                     self._outbox.put_back(message)
                     raise
@@ -280,25 +277,14 @@ class MqttBridge:
             if self._inbox is not None:
                 self._inbox.receive(str(message.topic), bytes(message.payload), message.retain)
 
-    async def _tell_health(self) -> None:
+    async def _publish_health(self) -> None:
         while True:
             await asyncio.sleep(HEALTH_EVERY_S)
             if self._health is not None:
                 self.publish("health", dataclasses.asdict(self._health()) | dataclasses.asdict(self.report()))
 
-    async def _tell_state(self, client: "aiomqtt.Client") -> None:
+    async def _publish_state(self, client: "aiomqtt.Client") -> None:
         self._state_due = False
         if self._status is not None:
-            await client.publish(self._topic("status"), encode_status(self._state, self._status), 1, True)
+            await client.publish(self._prefix + "status", encode_status(self._state, self._status), 1, True)
             self._published += 1
-
-    def _topic(self, last: str) -> str:
-        return f"{PREFIX}/{self._name}/{last}"
-
-
-def backoff(random: Callable[[], float]) -> Iterator[float]:
-    """Seconds to wait before each attempt: doubling, and up to a half less at random, so that not all come at once."""
-    longest_s = SHORTEST_BACKOFF_S
-    while True:
-        yield longest_s * (1 - random() / 2)
-        longest_s = min(LONGEST_BACKOFF_S, 2 * longest_s)

@@ -1,4 +1,4 @@
-"""One connection to a broker, and why it can't be had, in words that help."""
+"""One connection to a broker, and why it fails, in words that help."""
 
 import logging
 import socket
@@ -14,24 +14,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANSWER_WITHIN_S",
-    "AT_ONCE",
     "SubscriptionRefusedError",
     "explain",
     "import_aiomqtt",
     "open_client",
     "subscribe",
+    "topic_prefix",
 ]
 
 ANSWER_WITHIN_S = 5.0
 KEEP_ALIVE_S = 10  # of silence; the broker sends the last will after one and a half of it
-AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a step may wait 40 ms for the receipt of the last
+NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a step may wait 40 ms for the receipt of the last
 BAD_LOGIN, NOT_AUTHORISED = 134, 135  # MQTT 5, 2.4: paho translates those of MQTT 3.1.1
 SUBSCRIPTION_REFUSED = 0x80  # MQTT 3.1.1, 3.9.3
 QUIET = logging.Logger("spikeloop-mqtt", logging.CRITICAL + 1)  # what fails is raised as well
 
 
 class SubscriptionRefusedError(Exception):
-    """The broker lets us in, but not read a topic."""
+    """The broker accepts the connection, but not the subscription to a topic."""
+
+
+def topic_prefix(name: str) -> str:
+    """The beginning of a stream's topics, spikeloop/NAME/.
+
+    Raises
+    ------
+    BadInputError
+        If the name can't be a level of a topic.
+    """
+    if not name or set("/+#\0") & set(name):
+        raise BadInputError(f"expected a stream name without / + and #, found {name!r:.80}; choose another")
+    return f"spikeloop/{name}/"
 
 
 def import_aiomqtt() -> ModuleType:
@@ -50,14 +63,25 @@ def import_aiomqtt() -> ModuleType:
 
 
 def open_client(
-    address: MqttAddress, context: ssl.SSLContext | None, identifier: str, will: "aiomqtt.Will | None"
+    address: MqttAddress,
+    tls: ssl.SSLContext | None,
+    identifier: str | None = None,
+    will: "aiomqtt.Will | None" = None,
+    most_waiting: int | None = None,
 ) -> "aiomqtt.Client":
-    """A client that connects on entering.
+    """Make a client that connects on entering.
 
     Parameters
     ----------
-    identifier : the same for each connection of a program: the broker then ends one that it still believes in, and
-        its last will, before the next begins
+    address : MqttAddress
+    tls : ssl.SSLContext or None
+        As of `tls_context`.
+    identifier : str, optional
+        The same for each connection of a program: the broker then ends one that it still believes in, and its last
+        will, before the next begins. By default one at random.
+    will : aiomqtt.Will, optional
+    most_waiting : int, optional
+        Messages that wait to be read; the rest is discarded. By default all wait.
     """
     return import_aiomqtt().Client(
         address.host,
@@ -66,10 +90,11 @@ def open_client(
         password=address.password or None,
         identifier=identifier,
         will=will,
-        tls_context=context,
+        tls_context=tls,
         timeout=ANSWER_WITHIN_S,
         keepalive=KEEP_ALIVE_S,
-        socket_options=[AT_ONCE],
+        max_queued_incoming_messages=most_waiting,
+        socket_options=[NO_DELAY],
         logger=QUIET,
     )
 
@@ -80,7 +105,7 @@ async def subscribe(client: "aiomqtt.Client", topics: list[str]) -> None:
     Raises
     ------
     SubscriptionRefusedError
-        If the broker grants some of them not.
+        If the broker refuses some of them.
     """
     granted = await client.subscribe([(topic, 1) for topic in topics])
     codes = [code if isinstance(code, int) else code.value for code in granted]
@@ -90,7 +115,7 @@ async def subscribe(client: "aiomqtt.Client", topics: list[str]) -> None:
 
 
 def explain(error: BaseException, address: MqttAddress) -> SpikeloopError:
-    """What went wrong with a first connection, and what to do."""
+    """Explain what went wrong with a first connection, and what to do."""
     if isinstance(error, SpikeloopError):
         return error
     if isinstance(error, SubscriptionRefusedError):

@@ -1,8 +1,8 @@
-"""Round trips: from a step that goes out to a device's echo of it."""
+"""Measure round trips: from a step that goes out to a device's echo of it."""
 
 from collections.abc import Callable
 
-from spikeloop.streamer.health import Durations
+from spikeloop.streamer.stream.health import Durations
 
 __all__ = ["Echoes"]
 
@@ -10,11 +10,12 @@ AWAITED = 4096  # of the latest messages
 
 
 class Echoes:
-    """Measures how long echoes take; told of messages on one thread and of echoes on another.
+    """Measures how long echoes take; messages are noted on one thread, and echoes on another.
 
     Parameters
     ----------
-    now : in seconds
+    now : callable
+        Returns seconds.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -24,12 +25,12 @@ class Echoes:
         self._durations = Durations()
 
     def sent(self, sequence: int) -> None:
-        """The message of this sequence, the next one, goes out."""
+        """Note that the message of this sequence, the next one, goes out."""
         self._sent_s[sequence % AWAITED] = self._now()
         self._sent = sequence + 1
 
     def echoed(self, sequence: int) -> str | None:
-        """A device has answered; why that is no echo, if it is none."""
+        """Note a device's answer; returns why it is no echo, or None."""
         behind = (self._sent - sequence) & 0xFFFFFFFF  # as sequences travel
         if not 1 <= behind <= AWAITED:
             return f"expected the sequence of one of the last {AWAITED} messages, found {sequence}"
@@ -37,7 +38,7 @@ class Echoes:
         return None
 
     def quantiles_ms(self) -> dict[str, float] | None:
-        """p50 and p99 of all so far; None before the first."""
+        """Compute p50 and p99 of all so far; None before the first."""
         if not self._durations.longest_s:
             return None
         return {name: self._durations.quantile_s(q) * 1e3 for name, q in (("p50", 0.5), ("p99", 0.99))}

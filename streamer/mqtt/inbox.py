@@ -1,4 +1,4 @@
-"""Messages to a stream: read, checked and handed on; a bad one is answered and stops nothing."""
+"""Parse, check and dispatch messages to a stream; a bad one is answered and stops nothing."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,18 +22,18 @@ ANSWERS_A_SECOND = 10  # at most; devices that flood don't read them
 
 
 class Handlers(Protocol):
-    """What the stream does with messages to it, at once and on the bridge's thread; a text says why it does not."""
+    """What the stream does with messages to it, at once and on the bridge's thread; returns why not, or None."""
 
     def condition(self, message: ConditionMessage) -> str | None:
-        """Values to be driven by."""
+        """Drive the population with these values."""
         ...
 
     def control(self, message: ControlMessage) -> str | None:
-        """Pause, resume or gain; a seed never comes here."""
+        """Pause, resume, set the gain, or seek; a seed never comes here."""
         ...
 
     def stimulate(self, message: StimulateMessage) -> str | None:
-        """A train of pulses."""
+        """Deliver a train of pulses."""
         ...
 
 
@@ -42,12 +42,17 @@ class Inbox:
 
     Parameters
     ----------
-    answer : sends an `error`
-    now : in seconds
+    handlers : Handlers
+    echoes : Echoes
+    answer : callable
+        Sends the payload of an `error`.
+    now : callable
+        Returns seconds.
 
     Attributes
     ----------
-    refused : messages that were not taken
+    refused : int
+        Messages that were not accepted.
     """
 
     def __init__(
@@ -58,13 +63,16 @@ class Inbox:
         self.refused = 0
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:
-        """A message came; of whatever kind, this raises nothing.
+        """Receive a message; whatever its kind, this raises nothing.
 
         Parameters
         ----------
-        retained : by the broker, since nobody knows when
+        topic : str
+        payload : bytes
+        retained : bool
+            Whether the broker kept it, since nobody knows when.
         """
-        reason = "retained messages are old; publish without retain" if retained else self._take(topic, payload)
+        reason = "retained messages are old; publish without retain" if retained else self._handle(topic, payload)
         if reason is None:
             return
         self.refused += 1
@@ -73,7 +81,7 @@ class Inbox:
             self._answered_s.append(now_s)
             self._answer(encode_error(topic, reason, payload))
 
-    def _take(self, topic: str, payload: bytes) -> str | None:
+    def _handle(self, topic: str, payload: bytes) -> str | None:
         try:
             return self._dispatch(parse_inbound(topic.rpartition("/")[2], payload))
         except SpikeloopError as error:

@@ -1,4 +1,4 @@
-"""What waits for the broker: a bounded queue that drops the oldest and counts it."""
+"""A bounded queue of messages that wait for the broker, which drops the oldest and counts them."""
 
 import threading
 from collections import deque
@@ -8,7 +8,7 @@ __all__ = ["Outbox", "Outgoing"]
 
 
 class Outgoing(NamedTuple):
-    """A message on its way; `topic` is the last level."""
+    """A message to send; `topic` is the last level."""
 
     topic: str
     payload: bytes
@@ -19,11 +19,13 @@ class Outbox:
 
     Parameters
     ----------
-    most_messages, most_bytes : int >= 1; that wait at a time
+    most_messages, most_bytes : int >= 1
+        That wait at a time.
 
     Attributes
     ----------
-    dropped : messages that gave way to later ones
+    dropped : int
+        Messages that gave way to later ones.
     """
 
     def __init__(self, most_messages: int, most_bytes: int) -> None:
@@ -36,14 +38,14 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, message: Outgoing) -> None:
-        """Add the latest."""
+        """Append a message."""
         with self._lock:
             self._waiting.append(message)
             self._bytes += len(message.payload)
-            self._drop_what_is_too_much()
+            self._drop_excess()
 
-    def take(self) -> Outgoing | None:
-        """The oldest, which is no longer in the queue; None where nothing waits."""
+    def next(self) -> Outgoing | None:
+        """Remove and return the oldest message; None where nothing waits."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -52,20 +54,20 @@ class Outbox:
             return message
 
     def put_back(self, message: Outgoing) -> None:
-        """The one taken last could not be sent: it is the oldest again."""
+        """Put back the message that `next` returned last and that could not be sent."""
         with self._lock:
             self._waiting.appendleft(message)
             self._bytes += len(message.payload)
-            self._drop_what_is_too_much()
+            self._drop_excess()
 
     def drop_all(self) -> None:
-        """Nothing more will be sent."""
+        """Drop all that waits, as nothing more will be sent."""
         with self._lock:
             self.dropped += len(self._waiting)
             self._waiting.clear()
             self._bytes = 0
 
-    def _drop_what_is_too_much(self) -> None:
+    def _drop_excess(self) -> None:
         while len(self._waiting) > self._most_messages or self._bytes > self._most_bytes:
             self._bytes -= len(self._waiting.popleft().payload)
             self.dropped += 1

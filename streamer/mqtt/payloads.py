@@ -1,8 +1,7 @@
-"""What travels over MQTT: `spikes` in binary, all else in JSON; docs/mqtt.md has them byte by byte."""
+"""Encode and decode MQTT payloads: `spikes` in binary, all else in JSON; docs/mqtt.md documents every byte."""
 
 import dataclasses
 import json
-import math
 import struct
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.documents import json_values
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.loop import Step
 from spikeloop.streamer.mqtt.validation import check
+from spikeloop.streamer.stream.step import Step
 
 __all__ = [
     "INBOUND",
@@ -35,7 +35,7 @@ __all__ = [
     "parse_inbound",
 ]
 
-PROTOCOL = 1  # of the topics and payloads; told in `status`
+PROTOCOL = 1  # of the topics and payloads; published in `status`
 MAGIC = b"SPK1"
 HEADER = struct.Struct("<4sIQddII")  # magic, sequence, first bin, start, bin size, bins, spikes: 40 bytes
 RECORD = np.dtype([("unit", "<u4"), ("time_us", "<u4")])  # 8 bytes
@@ -51,10 +51,17 @@ class SpikeMessage:
 
     Attributes
     ----------
-    sequence : 0, 1, 2, ... one a message; a gap tells of lost messages
-    start_s : when its first bin begins, on the stream's LSL clock
-    units : uint32 array of shape (spikes,): each spike's unit, by index
-    times_us : uint32 array of shape (spikes,), ascending: since start_s
+    sequence : int
+        0, 1, 2, ... one for each message; a gap means lost messages.
+    first_bin : int
+    start_s : float, s
+        When the first bin begins, on the stream's LSL clock.
+    bin_size_s : float, s
+    bins : int
+    units : array of shape (spikes,), uint32
+        Index of each spike's unit.
+    times_us : array of shape (spikes,), uint32, µs, ascending
+        Time of each spike since `start_s`.
     """
 
     sequence: int
@@ -67,18 +74,25 @@ class SpikeMessage:
 
     @property
     def stamps_s(self) -> NDArray[np.float64]:
-        """Each spike's own time on the stream's LSL clock, (spikes,)."""
+        """Each spike's own time, s, on the stream's LSL clock, of shape (spikes,)."""
         return self.start_s + self.times_us.astype(np.float64) * 1e-6
 
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """What `status` tells of a stream beside its state.
+    """What `status` says about a stream beside its state.
 
     Attributes
     ----------
-    units : how many
-    start_s : when bin 0 begins, on LSL's clock; None as long as it is not known
+    bundle, sha256 : str
+        Name and hash of the bundle.
+    seed : int
+    units : int
+        Number of units.
+    bin_size_s : float, s
+    step_bins : int
+    start_s : float or None, s
+        When bin 0 begins, on LSL's clock; None as long as it is not known.
     """
 
     bundle: str
@@ -92,7 +106,7 @@ class StreamStatus:
 
 @dataclass(frozen=True)
 class ConditionMessage:
-    """What shall drive the population: a value a channel; `stamp_s` on LSL's clock, or None for now."""
+    """Values to drive the population, one for each channel; `stamp_s` on LSL's clock, or None for now."""
 
     values: tuple[float, ...]
     stamp_s: float | None = None
@@ -100,9 +114,9 @@ class ConditionMessage:
 
 @dataclass(frozen=True)
 class ControlMessage:
-    """Something to do to the stream; `value` is the gain, or the seed that was asked for (None where none was)."""
+    """A command to the stream; `value` is the gain, the time to seek in s, the seed that was asked for, or None."""
 
-    command: Literal["pause", "resume", "gain", "seed"]
+    command: Literal["pause", "resume", "gain", "seek", "seed"]
     value: float | None = None
 
 
@@ -130,11 +144,14 @@ INBOUND = ("condition", "control", "stimulate", "echo")  # topics
 
 
 def encode_spikes(step: Step, sequence: int, bin_size_s: float) -> bytes:
-    """A step's spikes; times are rounded down to microseconds, so that each stays in its bin.
+    """Encode a step's spikes; times are rounded down to microseconds, so that each stays in its bin.
 
     Parameters
     ----------
-    sequence : of the message; its lowest 32 bits travel
+    step : Step
+    sequence : int
+        Of the message; its lowest 32 bits are sent.
+    bin_size_s : float, s
     """
     start_s = float(step.stamps_s[0]) - bin_size_s
     records = np.empty(len(step.event_units), RECORD)
@@ -147,7 +164,7 @@ def encode_spikes(step: Step, sequence: int, bin_size_s: float) -> bytes:
 
 
 def decode_spikes(payload: bytes) -> SpikeMessage:
-    """Read what `encode_spikes` wrote.
+    """Decode what `encode_spikes` encoded.
 
     Raises
     ------
@@ -172,30 +189,32 @@ def decode_spikes(payload: bytes) -> SpikeMessage:
 
 
 def encode_document(document: Any) -> bytes:
-    """A mapping or dataclass as JSON; what is not finite becomes null, as JSON has none."""
-    return json.dumps(_plain(document), allow_nan=False, separators=(",", ":")).encode()
+    """Encode a mapping or dataclass as JSON; NaN and infinity become null."""
+    return json.dumps(json_values(document), allow_nan=False, separators=(",", ":")).encode()
 
 
 def encode_status(state: State, status: StreamStatus | None = None) -> bytes:
-    """`status`; offline tells nothing else."""
+    """Encode `status`; offline comes without anything else."""
     if status is None or state == "offline":
         return encode_document({"state": state})
-    told = dataclasses.asdict(status) | {"version": version("spikeloop"), "protocol": PROTOCOL}
-    return encode_document({"state": state} | told)
+    details = dataclasses.asdict(status) | {"version": version("spikeloop"), "protocol": PROTOCOL}
+    return encode_document({"state": state} | details)
 
 
 def encode_error(topic: str, reason: str, payload: bytes) -> bytes:
-    """`error`: the answer to a message that was not taken."""
+    """Encode `error`, the answer to a message that was not accepted."""
     quoted = payload[: 4 * QUOTED].decode(errors="replace")[:QUOTED]
     return encode_document({"topic": topic, "reason": reason, "payload": quoted})
 
 
 def parse_inbound(topic: str, payload: bytes) -> InboundMessage:
-    """Read and check a message to the stream.
+    """Parse and check a message to the stream.
 
     Parameters
     ----------
-    topic : the last level: "condition", "control", "stimulate" or "echo"
+    topic : {"condition", "control", "stimulate", "echo"}
+        The last level.
+    payload : bytes
 
     Raises
     ------
@@ -239,15 +258,3 @@ def _refuse_constant(constant: str) -> None:
 
 def _float_or_none(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

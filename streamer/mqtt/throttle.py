@@ -1,4 +1,4 @@
-"""An event loop that reads no more than so many packets a second, so that a flood stays where it comes from."""
+"""An event loop that limits how many packets a second it reads, so that a flood waits at its sender."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PAUSE_S = 0.01  # in which nothing is read; then the sender's TCP window fills
 class ThrottledLoop(asyncio.SelectorEventLoop):
     """Pauses the readers that are added to it when they read too often; writers and timers go on.
 
-    aiomqtt reads one packet at a time, whenever its socket is ready, and has no way to be told to wait.
+    aiomqtt reads one packet at a time, whenever its socket is ready, and can't be asked to wait.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class ThrottledLoop(asyncio.SelectorEventLoop):
         self._paused: dict[int, asyncio.TimerHandle] = {}
 
     def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
-        """As of any event loop, of an int."""
+        """As of any event loop; `fd` is an int."""
         super().add_reader(fd, self._read, fd, callback, args)
 
     def remove_reader(self, fd: Any) -> bool:
-        """As of any event loop, of an int."""
+        """As of any event loop; `fd` is an int."""
         paused = self._paused.pop(fd, None)
         if paused is not None:
             paused.cancel()

@@ -1,4 +1,4 @@
-"""Check JSON against the schemas in schemas/, with errors in one line."""
+"""Check JSON documents against the schemas in schemas/, with errors in one line."""
 
 import json
 from functools import cache
@@ -31,7 +31,12 @@ EXPECTED = {
 
 
 def check(topic: str, document: Any) -> None:
-    """Make sure that a document is what the schema of a topic asks for.
+    """Check that a document conforms to the schema of a topic.
+
+    Parameters
+    ----------
+    topic : str, one of `SCHEMAS`
+    document : dict, list, str, int, float, bool or None
 
     Raises
     ------
@@ -47,13 +52,13 @@ def check(topic: str, document: Any) -> None:
 
 @cache
 def schema_of(topic: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a topic, one of `SCHEMAS`."""
+    """Read the JSON Schema (draft 2020-12) of a topic, one of `SCHEMAS`."""
     return json.loads((files("spikeloop.streamer.mqtt") / "schemas" / f"{topic}.json").read_text("utf-8"))
 
 
 @cache
 def validator_of(topic: str) -> "Draft202012Validator":
-    """The validator of a topic, made once: that takes a while, so make it before a message is due.
+    """Make the validator of a topic, once: that takes a while, so call it before a message is due.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from spikeloop.streamer.broadband.noise import TYPICAL
 from spikeloop.streamer.broadband.probe import ProbeName
 from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.broadband.traces import Synthesiser
-from tests.streamer.broadband.arrays import synthesiser
+from tests.support.voltage_arrays import synthesiser
 
 SECONDS, UNITS, CHANNELS = 20, 32, 64
 APART = 60  # samples to the nearest other spike on the channel: 2 ms

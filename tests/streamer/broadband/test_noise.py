@@ -5,17 +5,17 @@ from hypothesis import strategies as some
 from scipy.integrate import quad
 from scipy.signal import welch
 
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise, NoiseLevels, lfp_density, periodic_noise, pink_density
 from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
-from spikeloop.streamer.source import seeded
-from tests.streamer.broadband.arrays import PERIOD
+from tests.support.voltage_arrays import PERIOD
 
 SILENT = NoiseLevels(own_uv=0.0, shared_uv=0.0, line_uv=0.0)
 LONG = 2**18
 
 
 def noise(channels: int = 40, levels: NoiseLevels = TYPICAL, period: int = PERIOD, seed: int = 0) -> Noise:
-    return Noise(channels, levels, seeded(seed, 0), period, 2 * period)
+    return Noise(channels, levels, random_stream(seed, Purpose.VOLTAGE_NOISE), period, 2 * period)
 
 
 SHORT = noise()

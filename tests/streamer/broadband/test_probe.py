@@ -39,5 +39,7 @@ def test_units_lie_near_channels_which_share_them_out(random, units):
 
 @pytest.mark.parametrize(("name", "channels"), [("utah", 0), ("linear", 4097), ("patch", 4)])
 def test_other_probes_are_refused(name, channels):
-    with pytest.raises(BadInputError, match="expected a probe"):
+    with pytest.raises(
+        BadInputError, match="--probe: expected utah or linear|--channels: expected a whole number from 1"
+    ):
         open_probe(name, channels)

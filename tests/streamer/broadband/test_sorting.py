@@ -1,14 +1,17 @@
 """SpikeInterface reads what `generate --broadband` writes, and finds the units that were planted."""
 
 import json
+import re
 import warnings
 
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from tests.streamer.commands.test_generate import run
-from tests.tiny import tiny_bundle, tiny_generator
+import spikeloop
+from spikeloop.models.errors import BadInputError
+from tests.support.command_line import run
+from tests.support.tiny import tiny_bundle, tiny_generator
 
 UNITS, SECONDS = 8, 10
 
@@ -53,6 +56,35 @@ def test_the_recording_has_the_length_scale_and_places_that_were_written(written
     for number, unit in enumerate(told["units"]):
         troughs = microvolts[spikes["samples"][spikes["units"] == number], unit["peak_channel"]]
         assert np.median(troughs) == pytest.approx(-unit["peak_uv"], abs=0.2 * unit["peak_uv"])
+
+
+def test_a_recording_is_ready_with_its_probe_and_the_true_spikes(written):
+    path, told, spikes = written
+    recording, truth = spikeloop.read_broadband(path)
+    by_hand = recording_of(path, told)
+    np.testing.assert_array_equal(recording.get_traces(end_frame=3000), by_hand.get_traces(end_frame=3000))
+    np.testing.assert_array_equal(recording.get_channel_locations(), told["positions_um"])
+    assert recording.get_channel_gains().tolist() == [told["microvolts_per_bit"]] * 16
+    probe = recording.get_probe()
+    assert (probe.si_units, probe.get_contact_count()) == ("um", 16)
+    np.testing.assert_array_equal(probe.device_channel_indices, np.arange(16))
+    assert list(truth.get_property("unit_name")) == list(spikes["unit_names"])
+    for unit in range(UNITS):
+        np.testing.assert_array_equal(truth.get_unit_spike_train(unit), spikes["samples"][spikes["units"] == unit])
+
+
+@pytest.mark.parametrize("suffix", [".raw", ".json", ".probe.json", ".npz"])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_what_is_missing_or_damaged_is_named(written, suffix, damage):
+    path, _, _ = written
+    if damage == "missing":
+        path.with_suffix(suffix).unlink()
+    elif suffix == ".raw":
+        return
+    else:
+        path.with_suffix(suffix).write_bytes(path.with_suffix(suffix).read_bytes()[:40])
+    with pytest.raises(BadInputError, match=rf"trace{re.escape(suffix)}: expected"):
+        spikeloop.read_broadband(path)
 
 
 def test_a_simple_sorter_finds_the_planted_units(written):

@@ -4,16 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.spatial.distance import cdist
 
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.broadband.probe import open_probe
 from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, SPAN, decay, make_templates
-from spikeloop.streamer.source import seeded
 
 
 @settings(deadline=None)
 @given(some.integers(0, 10_000), some.sampled_from(["utah", "linear"]))
 def test_every_trough_is_at_its_sample_on_the_nearest_channel(seed, name):
     probe = open_probe(name, 24)
-    for template in make_templates(probe, 10, seeded(seed, 0)):
+    for template in make_templates(probe, 10, random_stream(seed, Purpose.TEMPLATES)):
         bits = template.waveform[:, template.peak_channel - template.first_channel]
         assert bits.shape == (SPAN,)
         assert bits.argmin() == BEFORE
@@ -36,7 +36,7 @@ def test_amplitudes_fall_with_distance_as_1_over_r_then_1_over_r2_and_end():
 
 def test_a_waveform_is_one_shape_scaled_by_distance():
     probe = open_probe("linear", 40)
-    for template in make_templates(probe, 20, seeded(3, 0)):
+    for template in make_templates(probe, 20, random_stream(3, Purpose.TEMPLATES)):
         run = probe.positions_um[template.first_channel :][: template.waveform.shape[1]]
         distances_um = np.hypot(cdist(template.position_um[np.newaxis, :2], run), template.position_um[2])[0]
         expected = decay(distances_um) / decay(distances_um.min(keepdims=True))
@@ -50,6 +50,6 @@ def test_a_waveform_is_one_shape_scaled_by_distance():
 
 def test_the_seed_draws_all():
     probe = open_probe("utah")
-    first, again, other = (make_templates(probe, 5, seeded(seed, 0)) for seed in (1, 1, 2))
+    first, again, other = (make_templates(probe, 5, random_stream(seed, Purpose.TEMPLATES)) for seed in (1, 1, 2))
     assert all(np.array_equal(a.waveform, b.waveform) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a.waveform, b.waveform) for a, b in zip(first, other, strict=True))

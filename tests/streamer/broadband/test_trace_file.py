@@ -7,14 +7,14 @@ import pytest
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.broadband.templates import RATE_HZ
 from spikeloop.streamer.broadband.trace_file import write_trace
-from spikeloop.streamer.clock import SimulatedClock
-from spikeloop.streamer.condition import RestFeed
-from spikeloop.streamer.engine import Engine
-from spikeloop.streamer.health import Health
-from spikeloop.streamer.loop import stream
-from spikeloop.streamer.source import WindowSource
-from tests.streamer.broadband.arrays import sum_of_templates, synthesiser
-from tests.tiny import tiny_bundle
+from spikeloop.streamer.conditions.feeds import RestFeed
+from spikeloop.streamer.inference.window_engine import Engine
+from spikeloop.streamer.stream.clock import SimulatedClock
+from spikeloop.streamer.stream.health import Health
+from spikeloop.streamer.stream.loop import stream
+from spikeloop.streamer.stream.source import WindowSource
+from tests.support.tiny import tiny_bundle
+from tests.support.voltage_arrays import sum_of_templates, synthesiser
 
 UNITS, SEED, BINS = 6, 3, 1234
 
@@ -79,9 +79,9 @@ class Broken:
     def __init__(self):
         self.taken = 0
 
-    def rehearse(self): ...
+    def warm_up(self): ...
 
-    def take(self, bins, conditions=None):
+    def next(self, bins, conditions=None):
         self.taken += bins
         if self.taken > 500:
             raise FailureError("the model broke")

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 from spikeloop.streamer.broadband.noise import NoiseLevels
 from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, RATE_HZ, SPAN
 from spikeloop.streamer.broadband.traces import sample_of
-from tests.streamer.broadband.arrays import in_blocks, sum_of_templates, synthesiser
+from tests.support.voltage_arrays import in_blocks, sum_of_templates, synthesiser
 
 SAMPLES = 2000
 
@@ -64,11 +64,11 @@ def test_spikes_that_overlap_add_up():
 
 def test_what_int16_can_not_hold_is_cut_off_and_no_sum_before():
     made = synthesiser()
-    many = np.full(100, 1, np.int32)
+    many = np.full(300, 1, np.int32)
     waveform = made.templates[1].waveform
     channel = made.templates[1].peak_channel - made.templates[1].first_channel
-    trace = made.block(0, 200, many, np.full(100, 100 / RATE_HZ))
-    expected = (100 * waveform[:, channel]).clip(-32768, 32767)
+    trace = made.block(0, 200, many, np.full(300, 100 / RATE_HZ))
+    expected = (300 * waveform[:, channel]).clip(-32768, 32767)
     assert expected.min() == -32768
     np.testing.assert_array_equal(trace[80:144, made.templates[1].peak_channel], expected)
 

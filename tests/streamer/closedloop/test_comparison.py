@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.closedloop.comparison import FewerUnits, open_real, open_simulated, opener
-from spikeloop.streamer.closedloop.perturbations import parse_perturbation
-from spikeloop.streamer.closedloop.users import ScriptedUser
-from spikeloop.streamer.source import seeded
-from tests.streamer.closedloop.compared import UNITS, Watch, run, setup_of, tiny
-from tests.streamer.closedloop.loop_parts import Tuned
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.comparison import open_loop
+from spikeloop.streamer.closedloop.experiment.brain import SubsampledPopulation
+from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, Perturbation, parse_perturbation
+from spikeloop.streamer.closedloop.experiment.users import ScriptedUser
+from spikeloop.streamer.closedloop.setup import check_setup
+from tests.support.compared import UNITS, Watch, run, setup_of, tiny
+from tests.support.loop_parts import Tuned
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +44,20 @@ def test_nothing_follows_an_interrupted_session(path):
 def test_the_smaller_of_two_choices_of_units_is_part_of_the_larger():
     chosen = {}
     for units in (4, 20):
-        brain = FewerUnits(Tuned(units=32), units, seeded(3, 104))
-        chosen[units] = brain.unit_names
-        assert len(set(brain.unit_names)) == units
+        population = SubsampledPopulation(Tuned(units=32), units, random_stream(3, Purpose.KEPT_UNITS))
+        chosen[units] = population.unit_names
+        assert len(set(population.unit_names)) == units
     assert set(chosen[4]) < set(chosen[20])
-    assert FewerUnits(Tuned(units=32), 4, seeded(4, 104)).unit_names != chosen[4]
+    assert SubsampledPopulation(Tuned(units=32), 4, random_stream(4, Purpose.KEPT_UNITS)).unit_names != chosen[4]
 
 
 def test_the_units_that_are_left_have_the_counts_that_they_had():
-    brain, whole = FewerUnits(Tuned(units=32), 5, seeded(0, 104)), Tuned(units=32)
-    places = [whole.unit_names.index(name) for name in brain.unit_names]
+    population, whole = SubsampledPopulation(Tuned(units=32), 5, random_stream(0, Purpose.KEPT_UNITS)), Tuned(units=32)
+    places = [whole.unit_names.index(name) for name in population.unit_names]
     assert places == sorted(places)
     for velocity in np.random.default_rng(0).normal(0, 10, (20, 2)):
         np.testing.assert_array_equal(
-            brain.respond(velocity, np.zeros(2)), whole.respond(velocity, np.zeros(2))[places]
+            population.respond(velocity, np.zeros(2)), whole.respond(velocity, np.zeros(2))[places]
         )
 
 
@@ -66,15 +70,12 @@ def test_a_scripted_user_intends_what_is_written(path, tmp_path):
     velocity = np.random.default_rng(0).normal(0, 10, (40, 2))
     np.savez(tmp_path / "script.npz", velocity=velocity)
     runs = run(setup_of(path, user=f"scripted:{tmp_path / 'script.npz'}", trials=2))
-    np.testing.assert_array_equal(runs[0].record.blocks[-1].intention[:40], velocity)
-    np.testing.assert_array_equal(runs[1].record.blocks[-1].intention[:40], velocity)  # from its beginning again
-    with open_simulated(setup_of(path, user=f"scripted:{tmp_path / 'script.npz'}"), "chance", 0) as loop:
+    np.testing.assert_array_equal(runs[0].record.blocks[-1].intended_velocity[:40], velocity)
+    np.testing.assert_array_equal(
+        runs[1].record.blocks[-1].intended_velocity[:40], velocity
+    )  # from its beginning again
+    with open_loop(setup_of(path, user=f"scripted:{tmp_path / 'script.npz'}"), "chance", 0) as loop:
         assert isinstance(loop.user, ScriptedUser)
-
-
-def test_each_clock_has_its_opener(path):
-    assert opener(setup_of(path), "simulated") is open_simulated
-    assert opener(setup_of(path, ("lsl:there",), user="lsl:mouse"), "real") is open_real
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_each_clock_has_its_opener(path):
         ({"decoders": ()}, "simulated", "found none"),
         ({"decoders": ("kalman", "kalman")}, "simulated", "different decoders"),
         ({"decoders": ("kalman", "nonsense")}, "simulated", "--decoder: expected"),
-        ({"units": 0}, "simulated", f"--units: expected 1 to {UNITS}, found 0"),
+        ({"units": 0}, "simulated", f"--units: expected a whole number from 1 to {UNITS}, found 0"),
         ({"units": UNITS + 1}, "simulated", "--units: expected"),
         ({"user": "lsl:mouse"}, "simulated", "--user lsl:mouse: lives in real time.*--clock real"),
         ({"decoders": ("oracle", "lsl:mine")}, "simulated", "--decoder lsl:mine: lives in real time"),
@@ -98,12 +99,21 @@ def test_what_cannot_be_is_told_before_anything_runs(path, options, clock, messa
     if "perturbations" in options:
         options = options | {"perturbations": (parse_perturbation(options["perturbations"]),)}
     with pytest.raises(BadInputError, match=message):
-        opener(setup_of(path, **options), clock)
+        check_setup(setup_of(path, clock=clock, **options))
+
+
+def test_a_kind_of_perturbation_that_is_added_says_itself_whether_it_is_of_counts(path, monkeypatch):
+    for kind in ("drop", "rotation"):
+        monkeypatch.setitem(KINDS, f"another {kind}", replace(KINDS[kind], number=len(KINDS)))
+    options = {"decoders": ("lsl:mine",), "calibration_s": 0, "clock": "real"}
+    check_setup(setup_of(path, perturbations=(Perturbation("another rotation", 30),), **options))
+    with pytest.raises(BadInputError, match="--perturb another drop:1: can't reach"):
+        check_setup(setup_of(path, perturbations=(Perturbation("another drop", 1),), **options))
 
 
 def test_a_decoder_over_lsl_may_have_what_happens_behind_it(path):
     perturbations = tuple(map(parse_perturbation, ("rotation:30", "latency:100")))
-    assert opener(setup_of(path, ("lsl:mine",), perturbations=perturbations, calibration_s=0), "real") is open_real
+    check_setup(setup_of(path, ("lsl:mine",), perturbations=perturbations, calibration_s=0, clock="real"))
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,17 @@ import re
 import shlex
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spikeloop.__main__ import main
 from spikeloop.models.errors import FailureError
-from spikeloop.streamer.closedloop.figures import Figures
-from spikeloop.streamer.commands.main import main
-from tests.streamer.closedloop.compared import UNITS, tiny
-from tests.streamer.commands.test_evaluate import printed_by
-from tests.streamer.commands.test_stream import fails
-from tests.streamer.monitor.test_page import outline
+from spikeloop.streamer.closedloop.results.trial_statistics import Figures
+from tests.support.command_line import fails, printed_by
+from tests.support.compared import UNITS, tiny
+from tests.support.html_outline import outline
+from tests.support.places import SUPPORT
 
 BRIEF = ("--trials", 4, "--calibration", 10)
 FAILING = """
@@ -22,6 +21,7 @@ class Decoder:
     left = 600
     def fit(self, counts, kinematics): pass
     def step(self, counts):
+        print("kept out of the document")
         self.left -= 1
         return [0.0, 0.0] if self.left else 1 / 0
 """
@@ -36,7 +36,7 @@ class Decoder:
             pathlib.Path(__file__ + ".reached").touch()
         return [0.0, 0.0]
 """
-EXTERNAL = Path(__file__).parents[1] / "closedloop" / "external_decoder.py"
+EXTERNAL = SUPPORT / "external_decoder.py"
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,9 @@ def test_what_happened_in_every_bin_is_saved(path, compare, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--trials", 0], "--trials: expected 1 to 100000, found 0"),
-        (["--recalibrate", -1], "--recalibrate: expected 0 to"),
-        (["--sessions", 0], "--sessions: expected 1 to"),
+        (["--trials", 0], "--trials: expected a whole number from 1 to 100000, found 0"),
+        (["--recalibrate", -1], "--recalibrate: expected a whole number from 0 to"),
+        (["--sessions", 0], "--sessions: expected a whole number from 1 to"),
         (["--seed", -1], "--seed: expected"),
         (["--seed", 2**63 - 1, "--sessions", 2], "--seed: expected"),
         (["--task", "chess"], "--task: expected center-out, random, grid"),
@@ -145,13 +145,16 @@ def test_what_happened_in_every_bin_is_saved(path, compare, tmp_path):
         (["--calibration", 0], "--calibration: expected at least 10 s"),
         (["--gain", -1], "gain of 0 or more"),
         (["--smoothing", 1], "smoothing from 0 to below 1"),
-        (["--decoder-bin", 30], "--decoder-bin: expected a multiple of 20 ms, found 30"),
+        (["--decoder-bin", 30], "--decoder-bin: expected 1 or more whole bins of 20 ms each, found 30 ms"),
         (["--decoder-bin", 0], "--decoder-bin: expected"),
         (["--decoder-bin", "inf"], "--decoder-bin: expected"),
         (["--decoder-bin", 20000], "--decoder-bin: expected"),
         (["--perturb", "earthquake:3"], "--perturb: expected"),
-        (["--units", UNITS + 1], "--units: expected 1 to"),
-        (["--save", "a.csv"], "--save: expected a file ending in .npz"),
+        (["--units", UNITS + 1], "--units: expected a whole number from 1 to"),
+        (["--save", "a.csv"], "--save: expected a file ending in .npz or .nwb"),
+        (["--save", "a.nwb", "--sessions", 2], "an NWB file holds one session, of one decoder, found 1 decoders and 2"),
+        (["--start-delay", 5], "--start-delay: waits in real time, found a simulated clock; add --clock real"),
+        (["--start-delay", -1], "--start-delay: expected"),
         (["--report", "a.pdf"], "--report: expected a file ending in .html"),
     ],
 )
@@ -189,7 +192,7 @@ def test_the_figures_are_told_though_a_file_cannot_be_written(path, capsys, tmp_
     def refuse(*given: object) -> None:
         raise FailureError("could not write: the disk is full")
 
-    monkeypatch.setattr("spikeloop.streamer.commands.closedloop_findings.save_blocks", refuse)
+    monkeypatch.setattr("spikeloop.streamer.closedloop.results.result.ClosedLoopResult.save", refuse)
     with pytest.raises(SystemExit) as stopped:
         main([*map(str, ("closedloop", "--bundle", path, *BRIEF, "--save", tmp_path / "a.npz", "--json"))])
     printed = capsys.readouterr()
@@ -199,7 +202,7 @@ def test_the_figures_are_told_though_a_file_cannot_be_written(path, capsys, tmp_
 
 
 def test_a_report_needs_matplotlib(path, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("spikeloop.streamer.commands.options.find_spec", lambda name: None)
+    monkeypatch.setattr("spikeloop.models.packages.find_spec", lambda name: None)
     code, said = refused(capsys, path, "--report", tmp_path / "a.html")
     assert code == 1
     assert "pip install 'spikeloop[evaluate]'" in said
@@ -257,7 +260,7 @@ def test_an_interrupted_comparison_still_reports(start, path, tmp_path, polite):
     assert "interrupted" in outline(tmp_path / "a.html").text
 
 
-UP = "from spikeloop.streamer.commands.main import main; print('up', flush=True); main()"
+UP = "from spikeloop.__main__ import main; print('up', flush=True); main()"
 
 
 @pytest.mark.parametrize("after_s", [0.05, 0.3, 0.6, 1.0, 1.5])
@@ -266,7 +269,7 @@ def test_ctrl_c_at_any_moment_ends_it(start, path, after_s):
     assert process.stdout.readline() == "up\n"
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in errors
 
@@ -296,4 +299,4 @@ def test_a_process_over_lsl_is_a_decoder(start, path, stream_name):
     printed, errors = process.communicate(timeout=90)
     assert process.returncode == 0, errors
     assert "100 % (34-100)" in printed
-    assert re.search(r"\d+ steps, .* late, 0 ignored\n$", printed)
+    assert re.search(r"\d+ steps, .* late answers, 0 ignored\n$", printed)

@@ -1,21 +1,25 @@
 """Decoders compared offline from the command line, on recorded counts and on a bundle's."""
 
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.decoders.cross_validation import cross_validate, score_segments
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
-from spikeloop.models.measures.decoder_comparison import cross_validate, fold_mean, score_pieces
-from spikeloop.models.measures.decoding import Decodable
-from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.models.measures.decoding_scores import Decodable, fold_mean
 from spikeloop.models.recordings.condition import Condition
-from spikeloop.streamer.source import open_source
-from tests.models.reaching import moving
-from tests.streamer.commands.test_evaluate import printed_by
-from tests.streamer.commands.test_stream import fails
-from tests.tiny import tiny_stream_bundle
+from spikeloop.streamer.stream.source import open_source
+from tests.support.command_line import fails, printed_by
+from tests.support.reaching import moving
+from tests.support.tiny import tiny_stream_bundle
 
 DATA = "m1-sim:30"
 NAMES = ("velocity x", "velocity y")
@@ -23,7 +27,7 @@ NAMES = ("velocity x", "velocity y")
 
 @pytest.fixture(scope="module")
 def simulated() -> Decodable:
-    recording = find_recording(DATA)
+    recording = read_recording(DATA)
     return Decodable(recording.counts[0].astype(int), recording.conditions[0].astype(np.float64))
 
 
@@ -94,12 +98,12 @@ def test_offline_wide_bins_are_best_but_not_too_wide(capsys):
 def test_decoders_on_a_bundles_counts_stand_beside_those_on_recorded_ones(capsys, tiny, simulated):
     told = printed_by(capsys, "decode", DATA, "--bundle", tiny, "--decoder", "kalman", "wiener:1", "chance")
     assert told["judged_on"].startswith("the last 20%, which may be in the training of")
-    stream, velocity = open_source(read_bundle(str(tiny)), 0, "cpu"), simulated.kinematics
-    counts = stream.take(len(velocity), velocity.astype(np.float32)).astype(int)
+    stream, velocity = open_source(load_bundle(str(tiny)), 0, "cpu"), simulated.kinematics
+    counts = stream.next(len(velocity), velocity.astype(np.float32)).astype(int)
     for place, make in enumerate((KalmanDecoder, lambda: RidgeDecoder(1, WIENER_PENALTIES))):
         for kind, seen in (("recorded", simulated.counts), ("generated", counts)):
             training, test = Decodable(seen[:1200], velocity[:1200]), Decodable(seen[1200:], velocity[1200:])
-            expected = score_pieces(make, training, test).r_squared.mean()
+            expected = score_segments(make, training, test).r_squared.mean()
             assert told["decoders"][place][kind]["r_squared"]["value"] == pytest.approx(expected)
     recorded, generated = (
         [row[kind]["r_squared"]["value"] for row in told["decoders"]] for kind in ("recorded", "generated")
@@ -133,7 +137,7 @@ def test_the_same_seed_gives_the_same_document(capsys):
 
 
 def test_tables_for_people_and_a_page(capsys, tmp_path):
-    from spikeloop.streamer.commands.main import main
+    from spikeloop.__main__ import main
 
     page = tmp_path / "report.html"
     arguments = ["--decoder", "kalman", "wiener:1", "chance", "--bundle", "m1-sim", "--bin-ms", "20", "40"]
@@ -160,7 +164,7 @@ def test_tables_for_people_and_a_page(capsys, tmp_path):
         (["m1-sim:30", "--decoder", "ridge:0"], "a history of 1 to 1000 bins"),
         (["m1-sim:30", "--decoder", "oracle"], "needs a session"),
         (["m1-sim:30", "--decoder", "lsl:mine"], "needs a session"),
-        (["m1-sim:30", "--folds", "1"], "--folds: expected 2 or more"),
+        (["m1-sim:30", "--folds", "1"], "--folds: expected a whole number of 2 or more"),
         (["m1-sim:30", "--folds", "400"], "at least 20 bins in each of 400 folds"),
         (["m1-sim:30", "--lag-ms", "30"], "--lag-ms: expected zero or more whole bins"),
         (["m1-sim:30", "--lag-ms", "-20"], "--lag-ms: expected zero or more whole bins"),
@@ -220,8 +224,21 @@ def test_fluorescence_is_refused(capsys, tmp_path):
     assert (code, "needs spike counts" in told) == (2, True)
 
 
+def test_results_are_printed_though_nobody_reads_the_progress():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "spikeloop", "decode", "m1-sim:10", "--decoder", "chance", "--json"]
+    terminal = os.environ | {"FORCE_COLOR": "1"}  # so that the progress bar is drawn
+    try:
+        outcome = subprocess.run(command, stdout=-1, stderr=write, text=True, env=terminal, check=False)
+    finally:
+        os.close(write)
+    assert outcome.returncode == 0
+    assert json.loads(outcome.stdout)["recording"] == "m1-sim:10"
+
+
 def test_a_report_that_cannot_be_written_is_told_before_the_work(capsys, tmp_path):
     (tmp_path / "file").touch()
-    code, told = fails(capsys, "decode", DATA, "--report", tmp_path / "file" / "page.html")
+    code, told = fails(capsys, "decode", "no such recording", "--report", tmp_path / "file" / "page.html")
     assert code == 1
     assert "could not write" in told

@@ -1,17 +1,21 @@
+import asyncio
 import json
 import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from spikeloop.__main__ import main
 from spikeloop.models.errors import FailureError
-from spikeloop.streamer.commands.main import main
+from spikeloop.streamer.commands import device as command
 from spikeloop.streamer.devices.broker import local_broker
-from tests.streamer.devices.messages import spikes
+from spikeloop.streamer.devices.link import DeviceLink
+from tests.support.messages import spikes
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def test_a_stimulator_answers_bursts_and_reports(start, url, stream_name):
         device = start("device", "stimulator", "--mqtt", url, "--name", stream_name, *trigger, "--json")
         stream.wait_for(5)
         device.send_signal(signal.SIGINT)
-        printed, errors = device.communicate(timeout=20)
+        printed, errors = device.communicate(timeout=120)
     assert device.returncode == 130
     assert "Traceback" not in errors
     assert f"stream {stream_name}: online" in errors
@@ -97,7 +101,7 @@ def test_a_stimulator_answers_bursts_and_reports(start, url, stream_name):
 def test_a_probe_echoes_for_as_long_as_asked(start, url, stream_name):
     with Stream(url, stream_name) as stream:
         device = start("device", "probe", "--mqtt", url, "--name", stream_name, "--duration", 1, "--json")
-        printed, errors = device.communicate(timeout=30)
+        printed, errors = device.communicate(timeout=120)
         assert device.returncode == 0, errors
         echoed = json.loads(printed)["device"]["echoed"]
         stream.wait_for(echoed)
@@ -109,7 +113,7 @@ def test_a_probe_echoes_for_as_long_as_asked(start, url, stream_name):
 def test_an_arm_moves_and_says_so_in_words(start, url, stream_name):
     with Stream(url, stream_name) as stream:
         device = start("device", "arm", "--mqtt", url, "--name", stream_name, "--duration", 1)
-        _, errors = device.communicate(timeout=30)
+        _, errors = device.communicate(timeout=120)
     assert device.returncode == 0, errors
     assert any(each["state"] == "following" for each in stream.heard)
     assert stream.heard[-1]["endpoint_cm"][0] > 0.3
@@ -124,9 +128,26 @@ def test_a_device_waits_for_a_broker_that_went_away(start, stream_name):
     with local_broker(port=int(url.rsplit(":", 1)[1])), Stream(url, stream_name) as stream:
         stream.wait_for(3)
         device.send_signal(signal.SIGTERM)
-        printed, _ = device.communicate(timeout=20)
+        printed, _ = device.communicate(timeout=120)
     assert device.returncode == 130
     assert json.loads(printed)["link"]["reconnects"] == 1
+
+
+def test_a_request_to_end_that_is_lost_is_made_again(monkeypatch, capsys):
+    """As `asyncio.wait_for` of Python 3.11 loses one that comes in the moment in which what it waited for is done."""
+
+    async def deaf(link: DeviceLink, duration_s: float | None = None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(DeviceLink, "run", deaf)
+    monkeypatch.setattr(command, "ASK_AGAIN_S", 0.1)
+    with pytest.raises(SystemExit) as stopped:
+        main(["device", "probe", "--mqtt", "mqtt://127.0.0.1:1", "--json"])
+    assert stopped.value.code == 130
+    assert json.loads(capsys.readouterr().out)["link"]["received"] == 0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +156,7 @@ def test_a_device_waits_for_a_broker_that_went_away(start, stream_name):
         (["probe", "--mqtt", "mqtt://127.0.0.1:1"], 1, "nobody listens there"),
         (["probe", "--mqtt", "http://x"], 2, "expected mqtt://"),
         (["probe", "--mqtt", "mqtt://127.0.0.1:1", "--duration", 0], 2, "--duration: expected more than 0 s"),
-        (["probe", "--mqtt", "mqtt://127.0.0.1:1", "--name", "a/b"], 2, "expected a stream's name without"),
+        (["probe", "--mqtt", "mqtt://127.0.0.1:1", "--name", "a/b"], 2, "expected a stream name without"),
         (["stimulator", "--mqtt", "mqtt://127.0.0.1:1"], 2, "expected either --spikes or --rate"),
         (["stimulator", "--mqtt", "mqtt://127.0.0.1:1", "--spikes", 3, "--rate", 1], 2, "expected either"),
         (["stimulator", "--mqtt", "mqtt://127.0.0.1:1", "--rate", "nan"], 2, "expected a rate above 0 Hz"),

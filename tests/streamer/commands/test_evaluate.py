@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle, write_bundle
-from spikeloop.models import k_pairwise
-from spikeloop.models.measures.likeness import STATISTICS, TRACE_STATISTICS
+from spikeloop.__main__ import main
+from spikeloop.exporters.bundle import load_bundle, write_bundle
+from spikeloop.models.families import k_pairwise
+from spikeloop.models.measures.table import SPIKE_STATISTICS, TRACE_STATISTICS, title_of
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.streamer.commands.main import main
-from spikeloop.streamer.source import open_source
-from tests.streamer.commands.test_stream import fails
-from tests.tiny import tiny_stream_bundle
-from tests.tiny_baseline import tiny_baseline
+from spikeloop.streamer.stream.source import open_source
+from tests.support.command_line import fails, printed_by
+from tests.support.tiny import tiny_stream_bundle
+from tests.support.tiny_baseline import tiny_baseline
+
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
@@ -50,15 +52,6 @@ def baseline(tmp_path_factory) -> Path:
     return path
 
 
-def printed_by(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
-    """The one JSON document of a command that ends well."""
-    with pytest.raises(SystemExit) as stopped:
-        main([*map(str, arguments), "--json"])
-    printed = capsys.readouterr()
-    assert stopped.value.code == 0, printed.err
-    return json.loads(printed.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
-
-
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
     return printed_by(capsys, "evaluate", *arguments)
 
@@ -85,7 +78,7 @@ def test_a_bundle_is_judged_in_one_json_document(judged, baseline, data):
     assert (document["model"], document["data"], document["report"]) == (str(baseline), "recording", None)
     assert (document["judged_on"].split(";")[0], document["window_bins"]) == ("1 of 5 repeats", 32)
     rows = {row["statistic"]: row for row in document["statistics"]}
-    assert tuple(rows) == tuple(STATISTICS)
+    assert tuple(rows) == tuple(SPIKE_STATISTICS)
     for row in rows.values():
         assert set(row) == ROW
         assert row["ratio"] == pytest.approx(row["error"] / row["floor"])
@@ -166,7 +159,7 @@ def test_words_say_what_json_does(capsys, baseline, data):
         main(["evaluate", str(baseline), "--data", str(data)])
     printed = capsys.readouterr().out
     assert f"mean E/F {document['mean_ratio']:.2f}" in printed
-    assert f"({document['worst']})" in printed
+    assert f"({title_of(document['worst'])})" in printed
     assert f"two-sample AUC {document['two_sample_auc']:.3f}" in printed
     assert f"memorisation AUC {document['memorisation_auc']:.3f}" in printed
 
@@ -182,8 +175,8 @@ def test_the_report_is_one_page_that_needs_nothing_else(capsys, baseline, data, 
     assert links
     assert all(link.startswith(("#", "data:")) for link in links)
     assert not re.search(r"<script|<link|<iframe|@import", page)
-    for name in STATISTICS:
-        assert f"<td>{name}</td>" in page
+    for name in SPIKE_STATISTICS:
+        assert f"<td>{title_of(name)}</td>" in page
     assert f"{document['mean_ratio']:.2f}" in page
     assert [path.name for path in report.parent.iterdir()] == ["report.html"]
 
@@ -228,7 +221,7 @@ def odd(tmp_path, spikes) -> Path:
         ("five", "five has 5 units, recording 4"),
         ("bins.npz", "bins of 2 ms, recording of 1 ms; expected the same"),
         ("slow", "bins of 20 ms, recording of 1 ms; expected the same"),
-        ("nan.npz", "found NaN or infinity"),
+        ("nan.npz", "found NaN for some units only"),
         ("short.npz", "expected at least"),
         ("few.npz", "expected at least"),
         ("empty.npz", "expected an array named spikes"),
@@ -248,7 +241,7 @@ def test_models_that_do_not_fit_the_recording_are_told(capsys, data, odd, model,
     [
         ("short.npz", "expected repeats of at least 32 bins (one window), found 8"),
         ("few.npz", "expected repeats of at least 32 bins (one window), found 12"),
-        ("nan.npz", "found NaN or infinity"),
+        ("nan.npz", "found NaN for some units only"),
         ("missing.npz", "no such file"),
         ("stateless.npz", "no bin_size_s in the file"),
         ("retna", "no recording named"),
@@ -265,9 +258,9 @@ def test_recordings_that_can_not_be_judged_by_are_told(capsys, baseline, odd, re
     ("options", "message"),
     [
         (["--report", "report.pdf"], "--report: expected a file ending in .html"),
-        (["--hold-out", 1], "--hold-out: expected 2 or more"),
-        (["--hold-out", 0], "--hold-out: expected 2 or more"),
-        (["--window-bins", 1], "--window-bins: expected windows of at least 2"),
+        (["--hold-out", 1], "--hold-out: expected a whole number from 2"),
+        (["--hold-out", 0], "--hold-out: expected a whole number from 2"),
+        (["--window-bins", 1], "--window-bins: expected a whole number from 2"),
         (["--window-bins", 65], "expected repeats of at least 65 bins"),
         (["--seed", -1], "--seed: expected"),
         (["--hold-out", 30], "expected at least 5 repeats"),
@@ -291,9 +284,9 @@ def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, t
     monkeypatch.setitem(k_pairwise.PRESETS, "default", k_pairwise.KPairwiseConfig(chains=512, steps=100))
     document = printed_by(capsys, "train", "--family", family, "--data", data, "--out", tmp_path / "run")
     assert (document["family"], document["judged_on"]) == (family, "held-out repeats")
-    assert {row["statistic"] for row in document["realism"]} == set(STATISTICS)
+    assert {row["statistic"] for row in document["realism"]} == set(SPIKE_STATISTICS)
     document = printed_by(capsys, "export", tmp_path / "run", "--out", tmp_path / "mine.zip")
-    assert document["sha256"] == read_bundle(tmp_path / "mine.zip").sha256
+    assert document["sha256"] == load_bundle(tmp_path / "mine.zip").sha256
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 1, "--json")
     printed, errors = stream.communicate(timeout=60)
     assert stream.returncode == 0, errors
@@ -315,7 +308,7 @@ def test_what_can_not_be_written_is_told_before_the_work(capsys, data, tmp_path)
 def test_a_verdict_in_the_card_is_what_models_prints(capsys, data, tmp_path):
     before = tiny_baseline(tmp_path / "mine", "k_pairwise")
     document = printed_by(capsys, "evaluate", tmp_path / "mine", "--data", data, "--write-card")
-    after = read_bundle(tmp_path / "mine")
+    after = load_bundle(tmp_path / "mine")
     assert after.card.realism["mean_ratio"] == pytest.approx(document["mean_ratio"], abs=1e-4)
     assert after.card.files == before.card.files
     with pytest.raises(SystemExit):
@@ -350,7 +343,7 @@ def moved(tmp_path_factory) -> tuple[Path, Path]:
     card = replace(bundle.card, latency_bins=LEAD)
     write_bundle(folder / "mine", card, bundle.generator, b"", bundle.reference, bundle.parameters)
     values = movement(8000 + LEAD)
-    spikes = open_source(bundle, 99, "cpu").take(8000, values[LEAD:])
+    spikes = open_source(bundle, 99, "cpu").next(8000, values[LEAD:])
     return folder / "mine", save_driven(folder / "real.npz", spikes, values[:-LEAD], ("position", "velocity"))
 
 
@@ -360,7 +353,7 @@ def stimulated(tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("stimulated")
     bundle = tiny_stream_bundle(folder / "mine", 4, (phase_condition(64),), slow=2, bin_size_s=BIN_S)
     phase = np.tile(np.arange(64, dtype=np.float32), 60)[:, np.newaxis]
-    spikes = open_source(bundle, 99, "cpu").take(64 * 60, phase).reshape(60, 64, 4)
+    spikes = open_source(bundle, 99, "cpu").next(64 * 60, phase).reshape(60, 64, 4)
     return folder / "mine", save(folder / "real.npz", spikes, bin_size_s=BIN_S)
 
 
@@ -375,7 +368,7 @@ def test_a_bundle_that_answers_to_movement_is_judged_by_its_answers(judged, move
         assert row["ratio"] == pytest.approx(row["synthetic"] / row["real"])
     assert [row["ratio"] for row in document["decoding"][:2]] == pytest.approx([1, 1], abs=0.15)  # 0.8, 0.5 unled
     continuous = {row["statistic"]: row for row in document["continuous"]["statistics"]}
-    assert set(continuous["population count KL"]) == ROW
+    assert set(continuous["population_count_divergence"]) == ROW
     assert continuous["correlation"]["ratio"] == pytest.approx(1, abs=0.4)
     assert document["continuous"]["population_variance_ratio"] == pytest.approx(1, abs=0.1)
 
@@ -397,7 +390,7 @@ def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged,
         (stimulated, 2, ("PSTH correlation", "noise correlation")),
     ):
         report, mine = tmp_path / "report.html", tmp_path / f"{data.parent.name}.zip"
-        found = read_bundle(bundle)
+        found = load_bundle(bundle)
         write_bundle(mine, found.card, found.generator, b"", found.reference, found.parameters)
         with pytest.raises(SystemExit) as stopped:
             main(["evaluate", str(mine), "--data", str(data), "--report", str(report), "--write-card"])
@@ -407,7 +400,7 @@ def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged,
         assert page.count("<svg") == pictures
         assert words[0] in page
         document = judged(bundle, data)
-        realism = read_bundle(mine).card.realism
+        realism = load_bundle(mine).card.realism
         assert {key: realism.get(key) for key in ("responses", "continuous", "decoding")} == {
             key: document[key] for key in ("responses", "continuous", "decoding")
         }
@@ -439,12 +432,12 @@ def test_an_unconditional_stream_is_judged_at_any_length_whatever_drove_the_reco
 
 def test_fluorescence_is_judged_by_what_needs_no_spikes(capsys, data, tmp_path):
     bundle = tiny_stream_bundle(tmp_path / "mine", 4, (), "fluorescence", bin_size_s=BIN_S)
-    traces = open_source(bundle, 99, "cpu").take(60 * 64).reshape(60, 64, 4)
+    traces = open_source(bundle, 99, "cpu").next(60 * 64).reshape(60, 64, 4)
     np.savez(tmp_path / "traces.npz", fluorescence=traces, bin_size_s=BIN_S)
     report = tmp_path / "report.html"
     document = evaluated(capsys, tmp_path / "mine", "--data", tmp_path / "traces.npz", "--report", report)
     assert [row["statistic"] for row in document["statistics"]] == list(TRACE_STATISTICS)
-    assert document["mean_ratio"] == pytest.approx(1, abs=0.3)
+    assert 0.5 < document["mean_ratio"] < 2  # a floor of twelve repeats is one draw
     assert document["published_errors"] is None
     assert "statistics that need spikes" in report.read_text(encoding="utf-8")
     code, said = fails(capsys, "evaluate", tmp_path / "mine", "--data", data)

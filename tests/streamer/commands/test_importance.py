@@ -2,18 +2,21 @@
 
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle, write_bundle
-from spikeloop.models.measures.importance import exact_importance, gradient_importance, shuffle_importance
-from spikeloop.streamer.commands.main import main
-from spikeloop.streamer.critic import Critic
-from tests.streamer.commands.test_evaluate import printed_by
-from tests.streamer.commands.test_generate import run
-from tests.streamer.commands.test_stream import fails
-from tests.tiny_baseline import tiny_baseline
+from spikeloop.__main__ import main
+from spikeloop.exporters.bundle import load_bundle, write_bundle
+from spikeloop.exporters.formats.write import write_recording
+from spikeloop.models.importance.maps import exact_importance, gradient_importance, shuffle_importance
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.models.recordings.conditioning import with_conditions
+from spikeloop.streamer.inference.critic_engine import Critic
+from tests.support.command_line import fails, printed_by, run
+from tests.support.tiny_baseline import tiny_baseline
+from tests.support.unequal import unequal
 
 BINS = 32
 
@@ -39,9 +42,9 @@ def generated(tmp_path_factory):
 def test_exact_maps_of_generated_windows(generated, tmp_path, capsys):
     out = tmp_path / "maps.npz"
     told = printed_by(capsys, "importance", "retina", "--data", generated, "--out", out)
-    got, spikes, bundle = written(out), written(generated)["spikes"], read_bundle("retina")
+    got, spikes, bundle = written(out), written(generated)["spikes"], load_bundle("retina")
     np.testing.assert_array_equal(got["windows"], spikes)
-    expected = exact_importance(spikes, Critic(bundle, "cpu"), np.random.Generator(np.random.Philox(0))).maps
+    expected = exact_importance(spikes, Critic(bundle, "cpu"), random_stream(0, Purpose.IMPORTANCE)).maps
     np.testing.assert_allclose(got["maps"], expected, rtol=1e-5)
     assert got["maps"].dtype == np.float32
     assert tuple(got["unit_names"]) == bundle.card.unit_names
@@ -69,16 +72,16 @@ def test_shuffle_is_as_published_and_seeded(generated, tmp_path):
     np.testing.assert_array_equal(one["maps"], same["maps"])
     assert (one["maps"] != other["maps"]).any()
     np.testing.assert_array_equal(one["windows"], written(generated)["spikes"][[0, 5]])
-    random = np.random.Generator(np.random.Philox(3))
-    expected = shuffle_importance(one["windows"], Critic(read_bundle("retina"), "cpu"), random, 2)
+    random = random_stream(3, Purpose.IMPORTANCE)
+    expected = shuffle_importance(one["windows"], Critic(load_bundle("retina"), "cpu"), random, 2)
     np.testing.assert_allclose(one["maps"], expected, rtol=1e-5)
 
 
 def test_gradient_tells_how_near_it_is_to_exact(generated, tmp_path, capsys):
     out = tmp_path / "maps.npz"
     told = printed_by(capsys, "importance", "retina", "--data", generated, "--method", "gradient", "--out", out)
-    spikes, critic = written(generated)["spikes"], Critic(read_bundle("retina"), "cpu")
-    random = np.random.Generator(np.random.Philox(0))
+    spikes, critic = written(generated)["spikes"], Critic(load_bundle("retina"), "cpu")
+    random = random_stream(0, Purpose.IMPORTANCE)
     expected = gradient_importance(spikes, critic, random)
     np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
     exact = exact_importance(spikes, critic, random).maps
@@ -103,21 +106,21 @@ def test_longer_recordings_are_cut_and_thinned_evenly(tmp_path, capsys, random):
 
 
 def test_generated_counts_go_with_what_drove_them(tmp_path, random):
-    bundle = read_bundle("m1_jango")
+    bundle = load_bundle("m1_jango")
     path, out = tmp_path / "g.npz", tmp_path / "m.npz"
     run("generate", "m1_jango", "--windows", 2, "--condition", "constant:2,-3,0.5,1", "--out", path)
     run("importance", "m1_jango", "--data", path, "--method", "gradient", "--out", out)
     spikes, critic = written(path)["spikes"], Critic(bundle, "cpu")
     driven, rest = (np.tile(np.array(each, np.float32), (2, BINS, 1)) for each in ([2, -3, 0.5, 1], [0, 0, 0, 0]))
-    philox = np.random.Generator(np.random.Philox(0))
-    expected = gradient_importance(spikes, critic, philox, driven)
+    numbers = random_stream(0, Purpose.IMPORTANCE)
+    expected = gradient_importance(spikes, critic, numbers, driven)
     np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
-    assert not np.allclose(expected, gradient_importance(spikes, critic, philox, rest), rtol=1e-2)
+    assert not np.allclose(expected, gradient_importance(spikes, critic, numbers, rest), rtol=1e-2)
 
 
 def test_recorded_counts_go_with_what_came_as_much_later_as_in_training(tmp_path, capsys, random):
     """Three bins, of m1_jango; what has no conditions, or others, is told."""
-    bundle, out = read_bundle("m1_jango"), tmp_path / "m.npz"
+    bundle, out = load_bundle("m1_jango"), tmp_path / "m.npz"
     spikes = random.poisson(0.3, (BINS + 3, 96)).astype(np.uint8)
     conditions = random.standard_normal((BINS + 3, 4)).astype(np.float32)
     names = [channel.name for channel in bundle.card.channels]
@@ -127,8 +130,8 @@ def test_recorded_counts_go_with_what_came_as_much_later_as_in_training(tmp_path
     assert told["capped_spans"] > 0
     assert told["shape"] == [1, BINS, 96]
     later = conditions[np.newaxis, 3:]
-    philox = np.random.Generator(np.random.Philox(0))
-    expected = exact_importance(spikes[np.newaxis, :BINS], Critic(bundle, "cpu"), philox, 20, later).maps
+    numbers = random_stream(0, Purpose.IMPORTANCE)
+    expected = exact_importance(spikes[np.newaxis, :BINS], Critic(bundle, "cpu"), numbers, 20, later).maps
     np.testing.assert_allclose(written(out)["maps"], expected, rtol=1e-4, atol=1e-6)
     for others, message in (({"conditions": conditions}, "condition 0"), ({}, "no conditions")):
         path = save(tmp_path / "o.npz", spikes, **({"bin_size_s": 0.05} | others))
@@ -138,6 +141,31 @@ def test_recorded_counts_go_with_what_came_as_much_later_as_in_training(tmp_path
     code, said = fails(capsys, "importance", "m1_jango", "--data", path, "--out", tmp_path / "n.npz")
     assert (code, f"expected condition of shape ({BINS + 3}, 4)" in said) == (2, True)
     assert not (tmp_path / "n.npz").exists()
+
+
+def test_windows_lie_inside_trials_of_unequal_length(tmp_path):
+    recording = unequal([BINS + 8, 20, 2 * BINS + 5], units=50)
+    write_recording(recording, tmp_path / "r.npz")
+    run("importance", "retina", "--data", tmp_path / "r.npz", "--method", "gradient", "--out", tmp_path / "m.npz")
+    expected = [recording.counts[0, :BINS], recording.counts[2, :BINS], recording.counts[2, BINS : 2 * BINS]]
+    np.testing.assert_array_equal(written(tmp_path / "m.npz")["windows"], expected)
+
+
+def test_conditions_come_later_within_each_trial_of_unequal_length(tmp_path, random):
+    """By three bins, of m1_jango."""
+    bundle, lengths = load_bundle("m1_jango"), (BINS + 3, BINS + 2, BINS + 6)
+    recording = unequal(lengths, units=96)
+    channels, conditions = bundle.card.channels, random.standard_normal((3, BINS + 6, 4)).astype(np.float32)
+    names, units = ([getattr(channel, key) for channel in channels] for key in ("name", "unit"))
+    recording = with_conditions(replace(recording, bin_size_s=0.05), conditions, names, units)
+    write_recording(recording, tmp_path / "r.npz")
+    run("importance", "m1_jango", "--data", tmp_path / "r.npz", "--method", "gradient", "--out", tmp_path / "m.npz")
+    got = written(tmp_path / "m.npz")
+    np.testing.assert_array_equal(got["windows"], recording.counts[[0, 2], :BINS])
+    later = conditions[[0, 2], 3 : BINS + 3]
+    numbers = random_stream(0, Purpose.IMPORTANCE)
+    expected = gradient_importance(recording.counts[[0, 2], :BINS], Critic(bundle, "cpu"), numbers, later)
+    np.testing.assert_allclose(got["maps"], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")])
@@ -190,7 +218,7 @@ def test_bundles_without_a_critic_or_its_effects_are_told(generated, tmp_path, c
     tiny_baseline(tmp_path / "tiny", "k_pairwise", 50, 0.02)
     code, said = fails(capsys, "importance", tmp_path / "tiny", "--data", generated, "--out", tmp_path / "m.npz")
     assert (code, "k_pairwise has no critic" in said) == (2, True)
-    whole = read_bundle("retina")
+    whole = load_bundle("retina")
     write_bundle(tmp_path / "old", whole.card, whole.generator, whole.critic, whole.reference, whole.parameters)
     options = ["--data", generated, "--out", tmp_path / "m.npz", "--method", "gradient"]
     code, said = fails(capsys, "importance", tmp_path / "old", *options)

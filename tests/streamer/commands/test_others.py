@@ -5,17 +5,16 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import version
 
 import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle, write_bundle
+from spikeloop.__main__ import main
+from spikeloop.exporters.bundle import load_bundle, write_bundle
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.commands import doctor as doctor_module
-from spikeloop.streamer.commands.main import main
-from tests.streamer.commands.test_stream import fails
-from tests.tiny import tiny_card, tiny_generator
+from tests.support.command_line import fails
+from tests.support.tiny import tiny_card, tiny_generator
 
 
 def test_models_lists_shipped_and_given_bundles(bundle_path, capsys):
@@ -23,7 +22,7 @@ def test_models_lists_shipped_and_given_bundles(bundle_path, capsys):
         main(["models", str(bundle_path), "--json"])
     assert stopped.value.code == 0
     listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert listed["tiny"]["sha256"] == read_bundle(bundle_path).sha256
+    assert listed["tiny"]["sha256"] == load_bundle(bundle_path).sha256
     assert listed["retina"]["training"]["recording"]["name"] == "retina"
     assert len(listed["retina"]["unit_names"]) == 50
 
@@ -80,16 +79,9 @@ def test_the_doctor_says_what_to_do_and_exits_1(monkeypatch, capsys):
     assert "BAD  liblsl: LSL's library could not be loaded; install it" in capsys.readouterr().out
 
 
-def test_the_version_is_told(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["--version"])
-    assert stopped.value.code == 0
-    assert capsys.readouterr().out.strip() == version("spikeloop")
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_an_output_that_can_not_be_written_is_told():
-    program = "from spikeloop.streamer.commands.main import main; main(['models', '--json'])"
+    program = "from spikeloop.__main__ import main; main(['models', '--json'])"
     with open("/dev/full", "w") as full:
         outcome = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=-1, text=True, check=False)
     assert outcome.returncode == 1
@@ -99,7 +91,7 @@ def test_an_output_that_can_not_be_written_is_told():
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_stream_needs_no_terminal(bundle_path, stream_name):
-    program = "from spikeloop.streamer.commands.main import main; main()"
+    program = "from spikeloop.__main__ import main; main()"
     options = ["stream", str(bundle_path), "--name", stream_name, "--duration", "0.5", "--json"]
     with open("/dev/full", "w") as full:
         outcome = subprocess.run([sys.executable, "-c", program, *options], stdout=-1, stderr=full, check=False)

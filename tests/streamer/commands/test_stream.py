@@ -11,9 +11,11 @@ import pylsl
 import pytest
 from onnx import helper, numpy_helper
 
+from spikeloop.__main__ import main
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from spikeloop.streamer.commands.main import main
-from tests.tiny import tiny_bundle, tiny_generator, tiny_stream_bundle
+from tests.support.command_line import fails
+from tests.support.far_end import gone
+from tests.support.tiny import tiny_bundle, tiny_generator, tiny_stream_bundle
 
 FIGURES = {
     "bundle", "sha256", "seed", "provider", "bins", "steps", "ratio", "lateness_ms", "late_steps",
@@ -21,25 +23,9 @@ FIGURES = {
 }  # fmt: skip
 
 
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """The exit code and the message of a command that fails at once."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code, printed.err
-
-
-def gone(name: str) -> bool:
-    """Whether a stream can no longer be found."""
-    return not pylsl.resolve_byprop("name", name, timeout=0.3)
-
-
 def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_name):
     stream = start("stream", bundle_path, "--name", stream_name, "--duration", 1, "--seed", 3, "--json")
-    printed, errors = stream.communicate(timeout=30)
+    printed, errors = stream.communicate(timeout=120)
     assert stream.returncode == 0
     document = json.loads(printed)
     assert set(document) >= FIGURES
@@ -55,18 +41,18 @@ def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_
 @pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_stream_closes_everything_and_still_reports(start, bundle_path, stream_name, polite):
     stream = start("stream", bundle_path, "--name", stream_name, "--json")
-    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=20)[0])
+    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=60)[0])
     assert inlet.pull_sample(timeout=20)[1]
     inlet.close_stream()
     stream.send_signal(polite)
-    printed, errors = stream.communicate(timeout=20)
+    printed, errors = stream.communicate(timeout=120)
     assert stream.returncode == 130
     assert json.loads(printed)["bins"] > 0
     assert "Traceback" not in errors
     assert gone(stream_name)
 
 
-UP = "from spikeloop.streamer.commands.main import main; print('up', flush=True); main()"
+UP = "from spikeloop.__main__ import main; print('up', flush=True); main()"
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.15, 0.3, 0.5, 0.8, 1.1, 1.4])
@@ -76,7 +62,7 @@ def test_ctrl_c_at_any_moment_ends_it(start, bundle_path, stream_name, after_s):
     assert stream.stdout.readline() == "up\n"
     time.sleep(after_s)
     stream.send_signal(signal.SIGINT)
-    _, errors = stream.communicate(timeout=20)
+    _, errors = stream.communicate(timeout=120)
     assert stream.returncode == 130
     assert "Traceback" not in errors
     assert gone(stream_name)
@@ -87,7 +73,7 @@ def test_a_model_that_turns_to_nan_stops_the_stream_with_an_error(start, tmp_pat
     bundle = tmp_path / "overflows"
     tiny_bundle(bundle, units=4, generator=overflowing_generator())
     stream = start("stream", bundle, "--name", stream_name, "--duration", 5, "--json")
-    printed, errors = stream.communicate(timeout=30)
+    printed, errors = stream.communicate(timeout=120)
     assert stream.returncode == 1
     assert "expected spike probabilities from 0 to 1, the generator gave nan" in errors
     assert "Traceback" not in errors
@@ -144,14 +130,14 @@ def test_unknown_options_and_commands_exit_2():
 def test_a_stream_and_its_threads_end_with_a_killed_terminal(start, bundle_path, stream_name):
     """SIGKILL can't be caught; the stream vanishes from the network all the same."""
     stream = start("stream", bundle_path, "--name", stream_name)
-    assert pylsl.resolve_byprop("name", stream_name, timeout=20)
+    assert pylsl.resolve_byprop("name", stream_name, timeout=60)
     stream.kill()
-    assert stream.wait(timeout=10) == -signal.SIGKILL
+    assert stream.wait(timeout=60) == -signal.SIGKILL
     assert gone(stream_name)
 
 
 def test_nothing_but_json_goes_to_stdout_even_through_a_closed_pipe():
-    command = "from spikeloop.streamer.commands.main import main; main(['models', '--json'])"
+    command = "from spikeloop.__main__ import main; main(['models', '--json'])"
     shell = f'"$PYTHON" -c "{command}" | head -c 1'
     outcome = subprocess.run(
         shell, shell=True, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False
@@ -222,11 +208,11 @@ def test_ctrl_c_with_a_live_condition_closes_everything_and_still_reports(start,
     hand = start(f"{stream_name}-hand", program=HAND)
     assert hand.stdout.readline() == "up\n"
     stream = start("stream", driven_path, "--name", stream_name, "--condition", f"lsl:{stream_name}-hand", "--json")
-    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=20)[0])
+    inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", stream_name, timeout=60)[0])
     assert inlet.pull_sample(timeout=20)[1]
     inlet.close_stream()
     stream.send_signal(signal.SIGINT)
-    printed, errors = stream.communicate(timeout=20)
+    printed, errors = stream.communicate(timeout=120)
     assert stream.returncode == 130
     assert "Traceback" not in errors
     document = json.loads(printed)
@@ -241,7 +227,7 @@ def test_ctrl_c_while_a_live_condition_is_looked_for_ends_it(start, driven_path,
     time.sleep(2.0)
     assert stream.poll() is None
     stream.send_signal(signal.SIGINT)
-    _, errors = stream.communicate(timeout=20)
+    _, errors = stream.communicate(timeout=120)
     assert stream.returncode == 130
     assert "Traceback" not in errors
 
@@ -250,7 +236,7 @@ def test_ctrl_c_while_a_live_condition_is_looked_for_ends_it(start, driven_path,
 def test_where_nothing_is_asked_for_it_rests_or_follows_its_stimulus(start, tmp_path, stream_name, channels, asked):
     tiny_stream_bundle(tmp_path / "tiny", channels=channels)
     stream = start("stream", tmp_path / "tiny", "--name", stream_name, "--duration", 0.1, "--json")
-    printed, errors = stream.communicate(timeout=30)
+    printed, errors = stream.communicate(timeout=120)
     assert stream.returncode == 0, errors
     assert json.loads(printed)["condition"] == {"asked": asked}
 
@@ -260,6 +246,6 @@ def test_a_file_that_runs_out_is_told(start, driven_path, tmp_path, stream_name,
     np.savez(tmp_path / "c.npz", condition=np.zeros((bins, 2)))
     drive = f"file:{tmp_path / 'c.npz'}"
     stream = start("stream", driven_path, "--name", stream_name, "--duration", 0.2, "--condition", drive)
-    _, errors = stream.communicate(timeout=30)
+    _, errors = stream.communicate(timeout=120)
     assert stream.returncode == 0, errors
     assert (f"condition {drive} {said}" in errors) if said else ("ran out" not in errors)

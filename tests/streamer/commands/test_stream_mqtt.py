@@ -7,17 +7,18 @@ from itertools import pairwise
 
 import numpy as np
 import pylsl
+import pylsl.util
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.mqtt.payloads import decode_spikes
-from spikeloop.streamer.source import open_source
-from tests.streamer.commands.test_stream import fails, gone
-from tests.streamer.mqtt.broker import BROKERS, Mosquitto, free_port
-from tests.streamer.mqtt.stand_ins import Device, wait_until
-from tests.streamer.test_lsl import CONNECTING_S, CONSUMER, bin_numbers, own_node, received, report
-from tests.tiny import tiny_bundle, tiny_generator, tiny_stream_bundle
+from spikeloop.streamer.stream.source import open_source
+from tests.support.broker import BROKERS, Mosquitto, free_port
+from tests.support.command_line import fails
+from tests.support.far_end import CONNECTING_S, CONSUMER, bin_numbers, gone, own_node, received, report
+from tests.support.mqtt_stand_ins import Device, wait_until
+from tests.support.tiny import tiny_bundle, tiny_generator, tiny_stream_bundle
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
 UNITS, BIN_S, STEP_BINS = 8, 0.001, 5
@@ -57,6 +58,7 @@ def states(device: Device) -> list[str]:
     return [each["state"] for each in documents(device, "status")]
 
 
+@pytest.mark.long
 def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, quiet_path, stream_name, tmp_path):
     names = {end: f"{stream_name}{end}" for end in ("", "-Events", "-Condition")}
     consumers = {end: start(name, 30, tmp_path / f"{name}.npz", script=CONSUMER) for end, name in names.items()}
@@ -65,10 +67,10 @@ def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, qu
             "stream", quiet_path, "--name", stream_name, "--mqtt", broker.url, "--step-bins", STEP_BINS,
             "--duration", 4, "--start-delay", CONNECTING_S, "--json",
         )  # fmt: skip
-        found = pylsl.resolve_byprop("name", f"{stream_name}-Markers", timeout=20)
+        found = pylsl.resolve_byprop("name", f"{stream_name}-Markers", timeout=60)
         markers = pylsl.StreamInlet(found[0], recover=False)
         markers.open_stream(timeout=10)
-        assert wait_until(lambda: device.payloads("spikes"), 20)
+        assert wait_until(lambda: device.payloads("spikes"), 60)
         for number in range(10):
             device.send("stimulate", json.dumps({"units": [1, 6], "amplitude_ua": 200, "id": str(number)}))
             time.sleep(0.15)
@@ -93,8 +95,9 @@ def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, qu
     np.add.at(binned, (np.floor((events_s - start_s) / BIN_S + 1e-6).astype(int), units.astype(int)), 1)
     np.testing.assert_array_equal(binned, counts)
     for unit in (1, 6):
-        delays_s = [events_s[(units == unit) & (events_s > at_s)][0] - at_s for at_s in stamps_s]
-        assert 1e-3 <= min(delays_s) <= max(delays_s) <= 4e-3  # of the first after each stimulus
+        delays_s = events_s[units == unit] - stamps_s[:, np.newaxis]
+        assert ((delays_s >= 1e-3) & (delays_s <= 4e-3)).any(axis=1).all()  # after each stimulus
+        assert ((delays_s > 0) & (delays_s < 1e-3)).any(axis=1).sum() <= 3  # before it only by chance
     amplitudes = got["-Condition"]["samples"][:, 0]
     np.testing.assert_array_equal(amplitudes.nonzero()[0], np.floor((stamps_s - start_s) / BIN_S + 1e-6))
     assert set(amplitudes) == {0, 200}
@@ -111,6 +114,7 @@ def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, qu
     assert (ended["bins"], ended["mqtt"]["refused"], ended["mqtt"]["dropped"]) == (4000, 2, 0)
 
 
+@pytest.mark.long
 def test_a_paused_stream_leaves_a_gap_and_goes_on_with_the_same_spikes(
     start, broker, bundle_path, stream_name, tmp_path
 ):
@@ -120,7 +124,7 @@ def test_a_paused_stream_leaves_a_gap_and_goes_on_with_the_same_spikes(
             "stream", bundle_path, "--name", stream_name, "--mqtt", broker.url, "--seed", 3,
             "--duration", 3, "--start-delay", CONNECTING_S, "--json",
         )  # fmt: skip
-        assert wait_until(lambda: len(device.payloads("spikes")) > 20, 20)
+        assert wait_until(lambda: len(device.payloads("spikes")) > 20, 60)
         for command, state in (("pause", "paused"), ("resume", "online")):
             device.send("control", json.dumps({"command": command}))
             assert wait_until(lambda state=state: states(device)[-1] == state)
@@ -132,7 +136,7 @@ def test_a_paused_stream_leaves_a_gap_and_goes_on_with_the_same_spikes(
     assert resume - pause > 250
     numbers = bin_numbers(got, BIN_S)
     np.testing.assert_array_equal(numbers, np.r_[0:pause, resume:3000])
-    np.testing.assert_array_equal(got["samples"], open_source(read_bundle(bundle_path), 3).take(3000)[numbers])
+    np.testing.assert_array_equal(got["samples"], open_source(load_bundle(bundle_path), 3).next(3000)[numbers])
     messages = [decode_spikes(payload) for payload in device.payloads("spikes")]
     assert [each.sequence for each in messages] == list(range(len(messages)))
     assert [each.first_bin for each in messages] == numbers[::20].tolist()
@@ -148,7 +152,7 @@ def test_conditions_over_mqtt_drive_a_stream_and_are_told_with_the_stimulus(
             "stream", driven_path, "--name", stream_name, "--mqtt", mosquitto.url, "--condition", "mqtt",
             "--duration", 3, "--start-delay", CONNECTING_S, "--json",
         )  # fmt: skip
-        assert wait_until(lambda: len(device.payloads("spikes")) > 5, 20)
+        assert wait_until(lambda: len(device.payloads("spikes")) > 5, 60)
         for turn in np.linspace(0, 6, 100):
             device.send("condition", json.dumps({"values": [np.cos(turn), np.sin(turn)]}))
             time.sleep(0.01)
@@ -159,9 +163,9 @@ def test_conditions_over_mqtt_drive_a_stream_and_are_told_with_the_stimulus(
     assert drove.shape[1] == 3
     assert not drove[:, 2].any()
     assert len(np.unique(drove[:, 0])) > 20
-    numbers = bin_numbers(got[condition], read_bundle(driven_path).card.bin_size_s)
+    numbers = bin_numbers(got[condition], load_bundle(driven_path).card.bin_size_s)
     np.testing.assert_array_equal(numbers, np.arange(len(drove)))
-    expected = open_source(read_bundle(driven_path), 0).take(len(drove), drove[:, :2].astype(np.float32))
+    expected = open_source(load_bundle(driven_path), 0).next(len(drove), drove[:, :2].astype(np.float32))
     np.testing.assert_array_equal(got[stream_name]["samples"], expected)
     assert (ended["condition"]["asked"], ended["condition"]["samples"]) == ("mqtt", 100)
     assert ended["mqtt"]["refused"] == 1
@@ -170,14 +174,14 @@ def test_conditions_over_mqtt_drive_a_stream_and_are_told_with_the_stimulus(
 def test_the_monitor_beside_tells_its_figures_over_mqtt(start, mosquitto, bundle_path, stream_name):
     with Device(mosquitto.port, stream=stream_name) as device:
         stream = start("stream", bundle_path, "--name", stream_name, "--mqtt", mosquitto.url, "--monitor", "--json")
-        assert wait_until(lambda: len(device.payloads("monitor")) > 2, 30)
+        assert wait_until(lambda: len(device.payloads("monitor")) > 2, 60)
         stream.send_signal(signal.SIGINT)
-        printed, errors = stream.communicate(timeout=30)
+        printed, errors = stream.communicate(timeout=120)
         assert stream.returncode == 130, errors
         assert wait_until(lambda: states(device)[-1:] == ["offline"])
     told = documents(device, "monitor")[-1]
     assert told["bins"] > 500
-    assert told["mean rate"] > 0
+    assert told["mean_rate_hz"] > 0
     assert told["stamp_s"] == pytest.approx(pylsl.local_clock(), abs=30)
     assert json.loads(printed)["mqtt"]["published"] > 0
     assert json.loads(printed)["monitor"]["figures"]["bins"] >= told["bins"]
@@ -197,7 +201,7 @@ def test_a_broker_that_is_down_is_told_at_the_start(bundle_path, stream_name, ca
     ("options", "message"),
     [
         (["--mqtt", "http://127.0.0.1"], "--mqtt: expected mqtt://"),
-        (["--mqtt", "mqtt://lab:secret@127.0.0.1"], "it takes no password"),
+        (["--mqtt", "mqtt://lab:secret@127.0.0.1"], "a URL without a password"),
         (["--condition", "mqtt"], "--condition mqtt: expected a broker that brings it, found none; add --mqtt URL"),
     ],
 )
@@ -210,7 +214,7 @@ def test_options_that_make_no_sense_are_told(driven_path, capsys, options, messa
 
 def test_without_mqtt_there_are_neither_markers_nor_a_channel_of_the_stimulus(start, driven_path, stream_name):
     start("stream", driven_path, "--name", stream_name)
-    found = pylsl.resolve_byprop("name", f"{stream_name}-Condition", timeout=20)
+    found = pylsl.resolve_byprop("name", f"{stream_name}-Condition", timeout=60)
     assert found[0].channel_count() == 2
     assert gone(f"{stream_name}-Markers")
 
@@ -219,16 +223,24 @@ def test_a_stimulus_leaves_its_artefact_on_the_voltage_of_the_spikes(start, mosq
     with Device(mosquitto.port, stream=stream_name) as device:
         stream = start(
             "stream", quiet_path, "--name", stream_name, "--mqtt", mosquitto.url, "--step-bins", STEP_BINS,
-            "--broadband", "--channels", 4, "--start-delay", CONNECTING_S, "--duration", 3, "--json",
+            "--broadband", "--channels", 4, "--start-delay", CONNECTING_S, "--json",
         )  # fmt: skip
-        found = pylsl.resolve_byprop("name", f"{stream_name}-Broadband", timeout=20)
+        found = pylsl.resolve_byprop("name", f"{stream_name}-Broadband", timeout=60)
         inlet = pylsl.StreamInlet(found[0], recover=False)
         inlet.open_stream(timeout=10)
-        assert wait_until(lambda: device.payloads("spikes"), 20)
+        assert wait_until(lambda: device.payloads("spikes"), 60)
         device.send("stimulate", '{"units": [0], "amplitude_ua": 100}')
-        pulled = [inlet.pull_chunk(timeout=0.5, max_samples=30_000, as_numpy=True) for _ in range(4)]
-        assert report(stream)["mqtt"]["refused"] == 0
+        assert wait_until(lambda: documents(device, "marker"), 60)
         (told,) = documents(device, "marker")
+        pulled = []
+        while not pulled or pulled[-1][1][-1] < told["stamp_s"] + 0.1:
+            values, stamps = inlet.pull_chunk(timeout=0.5, max_samples=30_000, as_numpy=True)
+            if len(stamps):
+                pulled.append((values, stamps))
+        stream.send_signal(signal.SIGINT)
+        printed, errors = stream.communicate(timeout=60)
+        assert stream.returncode == 130, errors
+        assert json.loads(printed)["mqtt"]["refused"] == 0
     trace = np.concatenate([np.asarray(values, float) for values, _ in pulled])
     stamps_s = np.concatenate([np.asarray(stamps) for _, stamps in pulled])
     np.testing.assert_allclose(np.diff(stamps_s), 1 / 30_000, atol=1e-6)

@@ -3,7 +3,7 @@ import pytest
 from spikeloop.streamer.devices.device import Outgoing
 from spikeloop.streamer.devices.probe import Probe
 from spikeloop.streamer.devices.sequence import SequenceCheck
-from tests.streamer.devices.messages import spikes
+from tests.support.messages import spikes
 
 
 def test_every_spikes_message_is_echoed_by_its_sequence():

@@ -6,7 +6,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.devices.stimulator import Pulses, Stimulator
 from spikeloop.streamer.devices.trigger import BurstTrigger
 from spikeloop.streamer.mqtt.payloads import StimulateMessage, parse_inbound
-from tests.streamer.devices.messages import spikes
+from tests.support.messages import spikes
 
 
 def stimulator(pulses: Pulses | None = None) -> Stimulator:

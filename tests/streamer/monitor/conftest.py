@@ -1,44 +1,27 @@
 """Reports of a monitor that watched simulated counts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from spikeloop.streamer.lsl_spikes import Reception
-from spikeloop.streamer.monitor.live_importance import ImportanceReport, LiveImportance
-from spikeloop.streamer.monitor.monitor import Monitor
+from spikeloop.streamer.lsl.description import StreamDescription
+from spikeloop.streamer.lsl.segments import Segment
+from spikeloop.streamer.lsl.spikes import Reception
 from spikeloop.streamer.monitor.reference import Reference, refer_to_sample
 from spikeloop.streamer.monitor.report import MonitorReport, Point
-from spikeloop.streamer.spike_pieces import Piece
-from spikeloop.streamer.stream_description import StreamDescription
-
-BIN_SIZE_S, WINDOW_BINS, HALF_LIFE_S = 0.02, 32, 20.0
-STEP_BINS = 50
-START_S = 1000.0
-
-MakeReport = Callable[..., MonitorReport]
-
-
-def simulate(units: int, bins: int, seed: int) -> np.ndarray:
-    """Poisson units of different rates that share a common drive, (bins, units)."""
-    random = np.random.Generator(np.random.Philox(seed))
-    expected = np.linspace(0.05, 0.4, units) * random.gamma(4.0, 0.25, size=(bins, 1))
-    return random.poisson(expected).astype(np.uint8)
-
-
-class SumOfSquares:
-    """A critic: the squared population count, summed over bins."""
-
-    def score(self, windows, conditions=None):
-        return (windows.sum(axis=2) ** 2).sum(axis=1)
-
-    def changes(self, window, unit, first, change, conditions=None):
-        population = window.sum(axis=1)
-        return ((population + change) ** 2 - population**2).sum(axis=1)
-
-    def effects(self, windows, conditions=None):
-        raise NotImplementedError
+from spikeloop.streamer.monitor.state import Monitor
+from tests.support.monitored import (
+    BIN_SIZE_S,
+    HALF_LIFE_S,
+    START_S,
+    STEP_BINS,
+    WINDOW_BINS,
+    MakeReport,
+    map_windows,
+    simulate,
+)
 
 
 @pytest.fixture(scope="session")
@@ -54,14 +37,6 @@ def reference_to() -> Callable[[int], Reference]:
         return known[units]
 
     return refer
-
-
-def map_windows(windows: np.ndarray) -> ImportanceReport:
-    with LiveImportance(SumOfSquares(), windows.shape[2]) as live:
-        live.offer(windows)
-        while live.report().maps < len(windows):
-            assert live.failure is None
-    return live.report()
 
 
 @pytest.fixture(scope="session")
@@ -92,19 +67,20 @@ def make_report(reference_to: Callable[[int], Reference]) -> MakeReport:
         ends_s = START_S + BIN_SIZE_S * np.arange(1, bins + 1, dtype=np.float64)
         course, mapped = [], [np.empty((0, WINDOW_BINS, units))]
         for first in range(0, bins, STEP_BINS):
-            piece = slice(first, first + STEP_BINS)
-            mapped.append(monitor.add([Piece(counts[piece], ends_s[piece], follows=first > 0)]).windows[:1])
+            segment = slice(first, first + STEP_BINS)
+            mapped.append(monitor.add([Segment(counts[segment], ends_s[segment], follows=first > 0)]).windows[:1])
             if first % (10 * STEP_BINS) == 0 and monitor.state().windows:
                 state = monitor.state()
                 scores = [scores.max() for scores in state.alarm_scores.values()]
                 rate_hz = state.recent["rates"].mean() / BIN_SIZE_S
                 course.append(
-                    Point(ends_s[piece][-1] - START_S, rate_hz, state.mean_ratio, max(scores, default=np.nan))
+                    Point(ends_s[segment][-1] - START_S, rate_hz, state.mean_ratio, max(scores, default=np.nan))
                 )
         stream = StreamDescription(name, "Spikes", names, BIN_SIZE_S, "host", "uid", bundle="retina", sha256="ab" * 32)
+        reception = Reception("live", bins, gaps=2, lost_bins=34, invalid_bins=5, delay_ms=21.4, longest_delay_ms=99)
         return MonitorReport(
             stream=stream,
-            reception=Reception("live", bins, gaps=2, lost_bins=34, invalid_bins=5, delay_ms=21.4, longest_delay_ms=99),
+            reception=replace(reception, true_rate_hz=50.0, true_rate_interval_hz=(49.9, 50.1)),
             state=monitor.state(),
             window_bins=WINDOW_BINS,
             half_life_s=HALF_LIFE_S,

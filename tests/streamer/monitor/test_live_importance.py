@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.measures.importance import exact_importance
-from spikeloop.models.measures.importance_summary import importance_sums
-from spikeloop.streamer.critic import Critic
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.models.importance.maps import exact_importance
+from spikeloop.models.importance.summary import importance_sums
+from spikeloop.streamer.inference.critic_engine import Critic
 from spikeloop.streamer.monitor.live_importance import WAITING, ImportanceReport, LiveImportance
-from tests.streamer.monitor.conftest import WINDOW_BINS, SumOfSquares, simulate
+from tests.support.monitored import WINDOW_BINS, SumOfSquares, simulate
 
 UNITS = 5
 WITHIN_S = 20.0
@@ -77,7 +77,7 @@ def test_maps_are_those_of_exact_importance():
 
 
 def test_maps_of_a_bundles_critic_are_those_of_exact_importance():
-    critic, windows = Critic(read_bundle("retina"), "cpu"), windows_of(2, 50)
+    critic, windows = Critic(load_bundle("retina"), "cpu"), windows_of(2, 50)
     expected = exact_importance(windows, critic, philox())
     with LiveImportance(critic, 50) as live:
         live.offer(windows)

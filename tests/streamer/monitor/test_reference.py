@@ -5,23 +5,23 @@ import pytest
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.likeness import distance
 from spikeloop.models.measures.running import RunningStatistics
+from spikeloop.models.measures.similarity import distance
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from spikeloop.streamer.condition import open_feed
+from spikeloop.streamer.conditions.opening import open_feed
 from spikeloop.streamer.monitor import reference as subject
 from spikeloop.streamer.monitor.reference import (
-    REHEARSAL_SEED,
+    SAMPLE_SEED,
     Deviation,
     Reference,
     deviations,
+    generate_sample,
     refer_to_bundle,
     refer_to_sample,
-    rehearse,
 )
-from spikeloop.streamer.source import open_source
-from tests.streamer.monitor.conftest import BIN_SIZE_S, WINDOW_BINS, simulate
-from tests.tiny import tiny_bundle, tiny_stream_bundle
+from spikeloop.streamer.stream.source import open_source
+from tests.support.monitored import BIN_SIZE_S, WINDOW_BINS, simulate
+from tests.support.tiny import tiny_bundle, tiny_stream_bundle
 
 HALF_LIFE_WINDOWS = 30.0
 UNITS = WINDOW_BINS  # as tiny bundles' references are of as many bins as units
@@ -45,9 +45,9 @@ def shipped_like(tmp_path_factory) -> Bundle:
 
 
 @pytest.fixture
-def short_rehearsals(monkeypatch):
-    monkeypatch.setattr(subject, "REHEARSED_S", 0.0)
-    monkeypatch.setattr(subject, "REHEARSED_BINS", 1000)
+def short_samples(monkeypatch):
+    monkeypatch.setattr(subject, "SAMPLE_S", 0.0)
+    monkeypatch.setattr(subject, "SAMPLE_BINS", 1000)
 
 
 def assert_holds(reference: Reference, bundle: Bundle) -> None:
@@ -123,8 +123,8 @@ def test_a_population_that_is_silent_gives_no_alarm_and_no_infinite_floor():
         assert each.error == 0
 
 
-def test_a_bundles_reference_is_of_its_recording_and_chance_of_its_stream(shipped_like, short_rehearsals):
-    sample = rehearse(shipped_like, None)
+def test_a_bundles_reference_is_of_its_recording_and_chance_of_its_stream(shipped_like, short_samples):
+    sample = generate_sample(shipped_like, None)
     assert sample is not None
     assert sample.shape == (1000, UNITS)
     reference = refer_to_bundle(shipped_like, sample, HALF_LIFE_WINDOWS, 0.1)
@@ -138,36 +138,36 @@ def test_without_a_sample_a_bundles_reference_has_neither_chance_nor_alarm(shipp
     reference = refer_to_bundle(shipped_like, None, HALF_LIFE_WINDOWS, 0.1)
     assert_holds(reference, shipped_like)
     assert (reference.spread, reference.drift) == ({}, None)
-    assert "can't be rehearsed" in reference.notice
+    assert "no sample can be generated" in reference.notice
 
 
-def test_what_is_rehearsed_is_what_the_source_makes_under_the_same_condition(tmp_path, short_rehearsals, monkeypatch):
-    monkeypatch.setattr(subject, "AT_ONCE", 4 * 77)  # in uneven pieces
+def test_the_sample_is_what_the_source_makes_under_the_same_condition(tmp_path, short_samples, monkeypatch):
+    monkeypatch.setattr(subject, "CHUNK_COUNTS", 4 * 77)  # in uneven segments
     bundle = tiny_stream_bundle(tmp_path / "driven", channels=CHANNELS)
     for condition in ("rest", "constant:1,-1"):
         feed = open_feed(condition, bundle.card.channels)
-        expected = open_source(bundle, REHEARSAL_SEED, "cpu").take(1000, feed.take(1000))
-        np.testing.assert_array_equal(rehearse(bundle, condition), expected)
+        expected = open_source(bundle, SAMPLE_SEED, "cpu").next(1000, feed.next(1000))
+        np.testing.assert_array_equal(generate_sample(bundle, condition), expected)
     phased = tiny_stream_bundle(tmp_path / "phased", channels=(phase_condition(50),))
-    assert rehearse(phased, "phase") is not None
+    assert generate_sample(phased, "phase") is not None
 
 
 @pytest.mark.parametrize("condition", ["lsl:hand", "file:somewhere.npz", None])
-def test_what_is_not_known_ahead_is_not_rehearsed(tmp_path, condition):
-    assert rehearse(tiny_stream_bundle(tmp_path / "driven", channels=CHANNELS), condition) is None
+def test_what_is_not_known_ahead_gives_no_sample(tmp_path, condition):
+    assert generate_sample(tiny_stream_bundle(tmp_path / "driven", channels=CHANNELS), condition) is None
 
 
-def test_a_rehearsal_takes_no_more_memory_than_it_may(shipped_like, monkeypatch):
-    monkeypatch.setattr(subject, "REHEARSED_COUNTS", 100 * UNITS)
-    sample = rehearse(shipped_like, None)
+def test_a_sample_needs_no_more_memory_than_it_may(shipped_like, monkeypatch):
+    monkeypatch.setattr(subject, "SAMPLE_COUNTS", 100 * UNITS)
+    sample = generate_sample(shipped_like, None)
     assert sample is not None
     assert sample.size == 100 * UNITS
 
 
-def test_a_rehearsal_stops_when_it_is_told_to(shipped_like, monkeypatch):
-    monkeypatch.setattr(subject, "AT_ONCE", 100 * UNITS)
+def test_a_sample_ends_early_on_request(shipped_like, monkeypatch):
+    monkeypatch.setattr(subject, "CHUNK_COUNTS", 100 * UNITS)
     asked = iter([False, False, True])
-    sample = rehearse(shipped_like, None, stopped=lambda: next(asked))
+    sample = generate_sample(shipped_like, None, stopped=lambda: next(asked))
     assert sample is not None
     assert len(sample) == 200
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.mqtt.address import MqttAddress, parse_address, tls_context
-from tests.streamer.mqtt.broker import Authority
+from tests.support.broker import Authority
 
 SECRET = "swordfish"
 PASSWORD = {"SPIKELOOP_MQTT_PASSWORD": SECRET}

@@ -11,8 +11,8 @@ from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.mqtt.bridge import MqttBridge
 from spikeloop.streamer.mqtt.payloads import INBOUND, encode_spikes, parse_inbound
 from spikeloop.streamer.mqtt.validation import SCHEMAS
-from tests.streamer.mqtt.broker import Mosquitto, require
-from tests.streamer.mqtt.stand_ins import BIN_S, STATUS, Recorder, fake_step, wait_until
+from tests.support.broker import Mosquitto, require
+from tests.support.mqtt_stand_ins import BIN_S, STATUS, Recorder, fake_step, wait_until
 
 PAGE = Path(__file__).parents[3] / "docs" / "mqtt.md"
 MAIN = """

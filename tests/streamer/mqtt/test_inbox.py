@@ -6,7 +6,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.mqtt.echoes import Echoes
 from spikeloop.streamer.mqtt.inbox import Inbox
 from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage
-from tests.streamer.mqtt.stand_ins import Recorder
+from tests.support.mqtt_stand_ins import Recorder
 
 
 class Table:

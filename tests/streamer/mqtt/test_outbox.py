@@ -19,7 +19,7 @@ def test_what_is_taken_ascends_and_nothing_is_lost_uncounted(actions, most):
             outbox.put(message(put))
             put += 1
         elif action == "take":
-            held = outbox.take()
+            held = outbox.next()
             taken += [held] if held else []
         elif held is not None:
             outbox.put_back(taken.pop())
@@ -34,7 +34,7 @@ def test_the_oldest_gives_way_also_to_bytes():
     outbox = Outbox(100, 10)
     for number in range(5):
         outbox.put(message(number, size=4))
-    assert [outbox.take(), outbox.take(), outbox.take()] == [message(3, 4), message(4, 4), None]
+    assert [outbox.next(), outbox.next(), outbox.next()] == [message(3, 4), message(4, 4), None]
     assert outbox.dropped == 3
 
 
@@ -43,7 +43,7 @@ def test_what_will_never_go_out_counts_as_dropped():
     outbox.put(message(0))
     outbox.put(message(1))
     outbox.drop_all()
-    assert outbox.take() is None
+    assert outbox.next() is None
     assert outbox.dropped == 2
 
 
@@ -54,5 +54,5 @@ def test_many_threads_put_and_one_takes():
         thread.start()
     taken = 0
     while any(thread.is_alive() for thread in threads) or len(outbox):
-        taken += outbox.take() is not None
+        taken += outbox.next() is not None
     assert taken + outbox.dropped == 20_000

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.loop import Step
 from spikeloop.streamer.mqtt.payloads import (
     INBOUND,
     LARGEST_BYTES,
@@ -24,7 +23,8 @@ from spikeloop.streamer.mqtt.payloads import (
     parse_inbound,
 )
 from spikeloop.streamer.mqtt.validation import SCHEMAS, schema_of, validator_of
-from tests.streamer.mqtt.stand_ins import BIN_S, STATUS, fake_step
+from spikeloop.streamer.stream.step import Step
+from tests.support.mqtt_stand_ins import BIN_S, STATUS, fake_step
 
 
 @st.composite
@@ -141,6 +141,14 @@ def test_good_messages():
         ("control", '{"command": "gain"}', "control: expected value, found"),
         ("control", '{"command": "gain", "value": 10.5}', "control.value: expected at most 10, found 10.5"),
         ("control", '{"command": "gain", "value": -1}', "control.value: expected at least 0, found -1"),
+        (
+            "control",
+            '{"command": "seek", "value": 1e999}',
+            "control.value: expected at most 1000000000000.0, found inf",
+        ),
+        ("control", f'{{"command": "seek", "value": 1{"0" * 400}}}', "control.value: expected at most 1000000000000.0"),
+        ("control", f'{{"command": "gain", "value": 1{"0" * 400}}}', "control.value: expected at most 10, found 1000"),
+        ("control", f'{{"command": "seed", "value": 1{"0" * 400}}}', "expected at most 9223372036854775808"),
         ("control", '{"command": "pause", "value": 1}', "control: expected nothing, found 1"),
         ("control", '{"command": "stop"}', "control.command: expected one of ['pause', "),
         ("stimulate", '{"units": "some", "amplitude_ua": 1}', "stimulate.units: expected 'all', found 'some'"),
@@ -151,6 +159,12 @@ def test_good_messages():
         ("stimulate", '{"units": "all", "amplitude_ua": 201}', "expected at most 200, found 201"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulses": 1001}', "expected at most 1000"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulses": 1.5}', "expected integer"),
+        ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulses": true}', "expected integer, found True"),
+        ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulses": NaN}', "NaN is no JSON"),
+        ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulses": null}', "expected integer, found None"),
+        ("stimulate", '{"units": [true], "amplitude_ua": 1}', "stimulate.units[0]: expected integer, found True"),
+        ("stimulate", '{"units": [NaN], "amplitude_ua": 1}', "NaN is no JSON"),
+        ("stimulate", '{"units": "all", "amplitude_ua": true}', "expected number, found True"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "rate_hz": 0}', "expected at least 1"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "pulse_width_us": 10}', "expected at least 50"),
         ("stimulate", f'{{"units": "all", "amplitude_ua": 1, "id": "{"x" * 65}"}}', "expected at most 64 characters"),

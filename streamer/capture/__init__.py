@@ -1,0 +1,1 @@
+"""Recording LSL streams, replaying recordings, and verifying them."""

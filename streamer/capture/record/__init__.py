@@ -1,0 +1,1 @@
+"""LSL streams to a file."""

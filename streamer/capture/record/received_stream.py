@@ -1,0 +1,193 @@
+"""One stream of a recording: its inlet, and what was recorded of it."""
+
+import platform
+from typing import TYPE_CHECKING, Any, Protocol
+from xml.etree import ElementTree
+
+from spikeloop.models.arrays import Floats
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
+from spikeloop.streamer.capture.record.report import State, StreamRecord
+from spikeloop.streamer.capture.record.stamp_check import StampCheck
+from spikeloop.streamer.capture.record.threads import Threads
+
+if TYPE_CHECKING:
+    import pylsl
+
+__all__ = ["ReceivedStream", "Writer"]
+
+STALE_S = 10.0  # of silence, after which a regular stream is connected anew: it may be cut without LSL noticing
+RETRY_S = 2.0
+SAME_CLOCK_S = 0.001  # two machines of one name, whose clocks begin when they are switched on, differ by more
+
+
+class Writer(Protocol):
+    """Where a recording is written to, such as `XdfWriter`."""
+
+    def add_stream(self, info: ElementTree.Element) -> int: ...
+    def add_samples(self, stream: int, values: Any, stamps_s: Floats) -> None: ...
+    def add_clock_offset(self, stream: int, at_s: float, offset_s: float) -> None: ...
+    def add_boundary(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+class ReceivedStream:
+    """A stream that was found: one run of an outlet.
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        As LSL found it.
+    writer : Writer
+    threads : Threads
+        For closing inlets.
+
+    Attributes
+    ----------
+    info, name, state, samples
+        As of `StreamRecord`.
+    number : int
+        In the file; 0 before it has one.
+    """
+
+    def __init__(self, info: "pylsl.StreamInfo", writer: Writer, threads: Threads) -> None:
+        self.info, self.name = info, info.name()
+        self.number = self.samples = 0
+        self.state: State = "connecting"
+        self._writer, self._threads = writer, threads
+        self._opened: OpenInlet | None = None
+        self._gathering: Gathering | None = None
+        self._stamps = StampCheck(info.nominal_srate(), False)
+        self._format, self._offset_s = "", None
+        self._connections = 0
+        self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
+        self._heard_s = self._retry_s = -float("inf")
+
+    def see(self, on_network: bool, now: float) -> None:
+        """Note whether it is on the network.
+
+        One that is silent and was out of sight, or is regular and silent for long, is to be connected anew.
+        """
+        self._visible = on_network
+        if self.state == "recording":
+            stale = self.info.nominal_srate() > 0 and now - self._heard_s >= self._stale_s
+            if on_network and (self._vanished or stale):
+                self._stale_s *= 2
+                self.write(now)
+                self.close()
+            self._vanished = not on_network
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.state == "refused" or (self.state != "recording" and not self._visible)
+
+    def try_now(self, now: float) -> bool:
+        """Whether a connection should be tried now; the next is due later."""
+        if self.state not in ("connecting", "ended") or not self._visible or now < self._retry_s:
+            return False
+        self._retry_s = now + RETRY_S
+        return True
+
+    def begin(self, opened: OpenInlet, now: float) -> None:
+        """Go on with an inlet that was opened.
+
+        Raises
+        ------
+        BadInputError
+            If the file can't hold what it sends.
+        """
+        if not self.number:
+            try:
+                self.number = self._writer.add_stream(opened.info)
+            except BadInputError:
+                self.state = "refused"
+                raise
+            exact = opened.info.find("desc/spikeloop") is not None
+            self._stamps = StampCheck(self.info.nominal_srate(), exact)
+            self._format = opened.info.findtext("channel_format") or ""
+        self._opened = opened
+        self._gathering = Gathering(opened.inlet, self.info.nominal_srate())
+        self.state, self._heard_s, self._vanished = "recording", now, False
+        self._connections += 1
+
+    @property
+    def inlet(self) -> "pylsl.StreamInlet | None":
+        """Its inlet, where it is connected."""
+        return None if self._opened is None else self._opened.inlet
+
+    def pull(self, now: float) -> bool:
+        """Gather what has arrived; return False where the connection is lost."""
+        if self._gathering is None:
+            return True
+        try:
+            arrived = self._gathering.pull(lambda values, stamps_s: self._add(values, stamps_s, now))
+        except RuntimeError:
+            self.write(now)
+            self.close()
+            return False
+        if arrived:
+            self._heard_s, self._vanished, self._stale_s = now, False, STALE_S
+        return True
+
+    def write(self, now: float) -> None:
+        """Write what was gathered."""
+        if self._gathering is not None:
+            self._gathering.hand_on(lambda values, stamps_s: self._add(values, stamps_s, now))
+        self._stamps.wait(now)
+
+    def finish(self) -> None:
+        """Decide what is missing, as no more will come."""
+        self._stamps.flush()
+
+    def news(self) -> list[str]:
+        """Say what the stamps have shown since the last time, such as gaps."""
+        return self._stamps.news()
+
+    def _add(self, values: Any, stamps_s: Floats, now: float) -> None:
+        self._writer.add_samples(self.number, values, stamps_s)
+        self._stamps.add(stamps_s, now)
+        self.samples += len(stamps_s)
+
+    def add_offset(self, offset_s: float, now: float) -> None:
+        """Write a comparison of clocks, with its time on the stream's clock, as pyxdf reads it.
+
+        Programs of one machine have the same clock: what is measured between them is only noise.
+        """
+        here = self.info.hostname() == platform.node() and abs(offset_s) < SAME_CLOCK_S
+        self._offset_s = offset_s = 0.0 if here else offset_s
+        self._writer.add_clock_offset(self.number, now - offset_s, offset_s)
+
+    def close(self) -> None:
+        """Close the inlet, in a thread, as that may take a while."""
+        self.state = "ended" if self.state == "recording" else self.state
+        self._gathering = None
+        held = [self._opened]
+        self._opened = None
+        self._threads.start(held.clear)
+
+    def record(self) -> StreamRecord:
+        """Return what was recorded so far."""
+        info, stamps = self.info, self._stamps
+        return StreamRecord(
+            self.name,
+            info.type(),
+            info.hostname(),
+            info.source_id(),
+            info.uid(),
+            self.number,
+            info.channel_count(),
+            self._format,
+            info.nominal_srate(),
+            self.state,
+            self.samples,
+            stamps.measured_rate_hz(),
+            stamps.gaps,
+            stamps.lost,
+            stamps.resets,
+            stamps.unusable,
+            max(0, self._connections - 1),
+            stamps.first_s,
+            stamps.last_s,
+            self._offset_s,
+        )

@@ -1,0 +1,1 @@
+"""Recorded streams and spikes, sent out again."""

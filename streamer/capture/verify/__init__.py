@@ -1,0 +1,1 @@
+"""The spikes of a file made again, and compared bit by bit."""

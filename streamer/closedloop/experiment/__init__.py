@@ -1,0 +1,1 @@
+"""One session: tasks, trials, users, perturbations, the simulated population, and the record of it."""

@@ -1,0 +1,253 @@
+"""A session: the user watches a cursor move, the decoder learns from it, and then the user moves the cursor through it.
+
+Time passes with the population's bins. A population in this process answers as fast as the machine allows; one over LSL
+answers when its bin is over, and so brings real time with it.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.binned import Binned
+from spikeloop.models.decoders.decoder import Decoder, decode, status_of
+from spikeloop.models.decoders.recalibration import intended_velocity
+from spikeloop.models.decoders.shaping import Shaped
+from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
+from spikeloop.models.measures.decoding_scores import correlation, r_squared
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.models.recordings.reaches import random_reaches
+from spikeloop.streamer.closedloop.experiment.brain import SimulatedPopulation
+from spikeloop.streamer.closedloop.experiment.cursor_loop import BinStart, CursorLoop
+from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation
+from spikeloop.streamer.closedloop.experiment.record import (
+    NO_AIM,
+    Block,
+    BlockName,
+    BlockRecorder,
+    Moment,
+    Offline,
+    SessionRecord,
+    Watcher,
+)
+from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Target, Task
+from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
+from spikeloop.streamer.closedloop.experiment.users import User
+
+__all__ = ["Plan", "run_session"]
+
+
+HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
+LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS = 10.0, 20  # of the decoder's
+LONGEST_CALIBRATION_S = 36000.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session does.
+
+    Attributes
+    ----------
+    task : Task
+    trials : int >= 1
+        Of the closed loop.
+    calibration_s : float, s
+        Length of the observation block before it; 0 for none, where the decoder has learned already.
+    recalibrate_after : int
+        Trials of a first closed loop, from which the decoder then learns anew; 0 for none.
+    gain, smoothing : float
+        Of the decoded velocity; see `Shaped`.
+    decoder_bins : int >= 1
+        Bins of the population that the decoder receives as one.
+    perturbations : tuple of Perturbation
+    seed : int
+        Of targets, user and perturbations; the population has its own.
+    """
+
+    task: Task = field(default_factory=CenterOut)
+    trials: int = 64
+    calibration_s: float = 180.0
+    recalibrate_after: int = 0
+    gain: float = 1.0
+    smoothing: float = 0.0
+    decoder_bins: int = 1
+    perturbations: tuple[Perturbation, ...] = ()
+    seed: int = 0
+
+
+def run_session(
+    plan: Plan, population: SimulatedPopulation, user: User, decoder: Decoder, watchers: Sequence[Watcher] = ()
+) -> SessionRecord:
+    """Run a session to its end.
+
+    A failure of population, user or decoder, or Ctrl-C, fails the trial under way ("lost") and ends the session; the
+    record holds what was done until then.
+
+    Parameters
+    ----------
+    plan : Plan
+    population : SimulatedPopulation
+    user : User
+    decoder : Decoder
+        Not yet fitted; gain, smoothing and bins of the plan are put around it.
+    watchers : sequence of Watcher
+        Shown each bin.
+
+    Raises
+    ------
+    BadInputError
+        If the plan can't be carried out.
+    """
+    _check(plan, population)
+    return _Session(plan, population, user, decoder, watchers).run()
+
+
+def _check(plan: Plan, population: SimulatedPopulation) -> None:
+    if plan.trials < 1 or plan.recalibrate_after < 0 or plan.seed < 0:
+        raise BadInputError(
+            f"expected 1 trial or more, 0 or more before recalibration and a seed of 0 or more, found {plan.trials},"
+            f" {plan.recalibrate_after} and {plan.seed}"
+        )
+    if plan.recalibrate_after and not plan.gain > 0:
+        raise BadInputError(f"--gain: expected more than 0 with --recalibrate, found {plan.gain:g}")
+    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * population.bin_size_s
+    if not 1 <= plan.decoder_bins <= longest / population.bin_size_s:
+        raise BadInputError(
+            f"--decoder-bin: expected {1000 * population.bin_size_s:g} to {1000 * longest:g} ms, found"
+            f" {1000 * decoder_bin_s:g}"
+        )
+    least = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * decoder_bin_s)
+    if plan.calibration_s and not least <= plan.calibration_s <= LONGEST_CALIBRATION_S:
+        raise BadInputError(
+            f"--calibration: expected 0 or {least:g} to {LONGEST_CALIBRATION_S:g} s, found {plan.calibration_s:g}"
+        )
+
+
+class _Session:
+    """One run of a plan; the methods are its blocks in their order."""
+
+    def __init__(
+        self, plan: Plan, population: SimulatedPopulation, user: User, decoder: Decoder, watchers: Sequence[Watcher]
+    ) -> None:
+        self._plan, self._watchers, self._inner = plan, watchers, decoder
+        self._units, self._bin_size_s = len(population.unit_names), population.bin_size_s
+        binned = Binned(decoder, plan.decoder_bins) if plan.decoder_bins > 1 else decoder
+        self._decoder, self._decoded = Shaped(binned, plan.gain, plan.smoothing), np.zeros(2)
+        self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed)
+        self._blocks: list[BlockRecorder] = []
+        self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
+        self._offline: Offline | None = None
+
+    def run(self) -> SessionRecord:
+        plan, failure, interrupted = self._plan, "", False
+        targets = plan.task.targets(plan.recalibrate_after + plan.trials, random_stream(plan.seed, Purpose.TARGETS))
+        try:
+            self._run_blocks(targets)
+        except SpikeloopError as error:
+            failure = str(error)
+        except KeyboardInterrupt:
+            failure, interrupted = "interrupted", True
+        self._give_up()
+        return SessionRecord(
+            bin_size_s=self._bin_size_s,
+            blocks=tuple(block.block() for block in self._blocks),
+            trials=tuple(block.trial(trial) for block, trial in self._trials),
+            events=tuple((block.name, event) for block, trial in self._trials for event in trial.events),
+            offline=self._offline,
+            failure=failure,
+            interrupted=interrupted,
+        )
+
+    def _run_blocks(self, targets: Sequence[Target]) -> None:
+        first = self._plan.recalibrate_after
+        if self._plan.calibration_s:
+            self._calibrate()
+        if first:
+            self._close_loop("before recalibration", targets[:first])
+            self._recalibrate()
+        self._close_loop("closed loop", targets[first:])
+
+    def _calibrate(self) -> None:
+        """The cursor moves by itself, and the user imagines moving it; then the decoder learns."""
+        bins = round(self._plan.calibration_s / self._bin_size_s)
+        reaches = random_reaches(bins, self._bin_size_s, self._plan.seed)
+        block = self._begin("calibration")
+        for velocity, position in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True):
+            counts, intended = self._loop.follow(velocity, position)
+            self._record(block, BinStart(NO_AIM, intended, counts, ()))
+        self._learn(block.block())
+
+    def _learn(self, block: Block) -> None:
+        """Fit the decoder to all but the end of a calibration block, and judge it there."""
+        fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
+        self._fit("calibration", block.counts[:fitted], block.velocity[:fitted])
+        if status_of(self._decoder).live:
+            return
+        bins = self._plan.decoder_bins
+        held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
+        counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
+        decoded = decode(self._inner, counts).repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
+        truth = block.velocity[held]
+        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
+
+    def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
+        """The user moves the cursor through population and decoder, target after target."""
+        block = self._begin(name)
+        self._loop.centre()
+        for index, target in enumerate(targets, len(self._trials)):
+            trial = TrialMachine(self._plan.task, target, self._bin_size_s, index)
+            self._trials.append((block, trial))
+            while trial.outcome is None:
+                self._step(block, trial)
+
+    def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
+        """One bin of the closed loop; where no counts arrive, the velocity stays as last decoded."""
+        start = self._loop.begin_bin(trial)
+        if start.counts is not None:
+            self._decoded = self._decoder.step(start.counts)
+        events = self._loop.end_bin(start, trial, self._decoded, len(block))
+        self._record(block, start, trial.shown, events)
+
+    def _recalibrate(self) -> None:
+        """The decoder learns anew from the closed loop, by what its user must have intended (Gilja et al. 2012)."""
+        block = self._blocks[-1].block()
+        known = block.arrived & np.isfinite(block.target).all(axis=1)
+        decoded = block.velocity[known] / self._plan.gain  # which comes on top of what is learned
+        intended = intended_velocity(decoded, block.start[known], block.target[known], block.on_target[known])
+        self._fit("recalibration", block.counts[known], intended)
+
+    def _fit(self, occasion: str, counts: Counts, velocity: Floats) -> None:
+        try:
+            self._decoder.fit(counts, velocity)
+        except BadInputError as error:
+            raise FailureError(f"{occasion}: {error}") from error
+
+    def _give_up(self) -> None:
+        """The session is over, and with it the trial under way; watchers are shown that it is lost."""
+        if self._trials and self._trials[-1][1].outcome is None:
+            block, trial = self._trials[-1]
+            trial.give_up(len(block))
+            lost, view = trial.events[-1:], self._loop.view(None)
+            with suppress(KeyboardInterrupt, SpikeloopError):  # nothing of the record is lost to a second one
+                for watcher in self._watchers:
+                    watcher.show(Moment(block.name, len(block), view, np.zeros(2), lost, passed=False))
+
+    def _begin(self, name: BlockName) -> BlockRecorder:
+        self._blocks.append(BlockRecorder(name, self._units))
+        return self._blocks[-1]
+
+    def _record(
+        self, block: BlockRecorder, start: BinStart, shown: Target | None = None, events: Sequence[Event] = ()
+    ) -> None:
+        """Record a bin, and show it, with the target that is shown from now on."""
+        moment = Moment(block.name, len(block), self._loop.view(shown), start.intended_velocity, events, start.begun)
+        block.add(moment, start.counts, start.aim)
+        for watcher in self._watchers:
+            watcher.show(moment)
+
+
+def _pair(values: Floats) -> tuple[float, float]:
+    return float(values[0]), float(values[1])

@@ -1,0 +1,1 @@
+"""What sessions showed: statistics of trials, the report, plots and the page."""

@@ -1,0 +1,311 @@
+"""The report of a comparison: what was run, and what each decoder came to. On a simulated clock, of the seed alone."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spikeloop.models.html import Table, text_columns
+from spikeloop.models.measures.decoding_scores import fold_mean
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.comparison import Run
+from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
+from spikeloop.streamer.closedloop.experiment.record import BlockName, Trial
+from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, Paired, figures_of, paired_figures
+from spikeloop.streamer.closedloop.setup import Setup
+from spikeloop.streamer.conditions.loop_channels import describe_scaling
+
+__all__ = [
+    "ClosedLoopReport",
+    "DecoderReport",
+    "PairedReport",
+    "SessionReport",
+    "as_document",
+    "format_estimate",
+    "judged",
+    "paired_report",
+    "report_of",
+]
+
+CLOSED_LOOP: BlockName = "closed loop"
+BEFORE: BlockName = "before recalibration"
+
+
+@dataclass(frozen=True)
+class SessionReport:
+    """A session of one decoder.
+
+    Attributes
+    ----------
+    seed : int
+    trials, successes : int
+        Of the closed loop.
+    r_squared, correlation : tuple of two floats, or None
+        Offline, of both axes of the velocity; None where there is nothing to judge.
+    failure : str
+        Why it ended before its end; empty where it didn't.
+    """
+
+    seed: int
+    trials: int
+    successes: int
+    r_squared: tuple[float, float] | None
+    correlation: tuple[float, float] | None
+    failure: str
+
+
+@dataclass(frozen=True)
+class DecoderReport:
+    """A decoder over all its sessions.
+
+    Attributes
+    ----------
+    decoder : str
+    closed_loop : Figures
+    before_recalibration : Figures or None
+        None where there is no recalibration.
+    r_squared, correlation : Estimate
+        Offline, of both axes together; the mean of sessions, with Student's t interval where there are several; NaN
+        where there is nothing to judge.
+    sessions : tuple of SessionReport
+    """
+
+    decoder: str
+    closed_loop: Figures
+    before_recalibration: Figures | None
+    r_squared: Estimate
+    correlation: Estimate
+    sessions: tuple[SessionReport, ...]
+
+
+@dataclass(frozen=True)
+class PairedReport:
+    """A decoder's closed loop less that of the first decoder, trial by trial."""
+
+    decoder: str
+    baseline: str
+    figures: Paired
+
+
+@dataclass(frozen=True)
+class ClosedLoopReport:
+    """A comparison of decoders.
+
+    Attributes
+    ----------
+    command : that gives it again
+    units : of the population; `used_units` reach the decoder
+    user_model : parameters of the simulated user; empty of another
+    designed_latency_bins : what is late by design, in bins
+    scaling : how the loop scales conditions of the bundle that are not in cm and cm/s; empty where all are
+    real_time : timing of each session on a real clock, by decoder and seed; empty on a simulated one
+    """
+
+    command: str
+    bundle: str
+    sha256: str
+    units: int
+    used_units: int
+    bin_size_s: float
+    clock: str
+    task: dict[str, Any]
+    user: str
+    user_model: dict[str, float]
+    plan: dict[str, Any]
+    perturbations: tuple[dict[str, Any], ...]
+    seeds: tuple[int, ...]
+    designed_latency_bins: dict[str, int]
+    decoders: tuple[DecoderReport, ...]
+    paired: tuple[PairedReport, ...]
+    interrupted: bool
+    scaling: str = ""
+    real_time: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Of sessions, each in a line."""
+        return tuple(
+            f"{decoder.decoder}, seed {session.seed}: {session.failure}"
+            for decoder in self.decoders
+            for session in decoder.sessions
+            if session.failure
+        )
+
+    @property
+    def interruption(self) -> str:
+        """After how many trials it was interrupted, in words; empty where it wasn't."""
+        blocks = [block for decoder in self.decoders for block in (decoder.before_recalibration, decoder.closed_loop)]
+        trials = sum(block.trials for block in blocks if block is not None)
+        return f"interrupted after {trials} trial{'' if trials == 1 else 's'}" if self.interrupted else ""
+
+    def table(self) -> Table:
+        """The figures of each decoder, in words."""
+        about = f"{self.bundle}, {self.plan['trials']} trials of {self.task['name']}, seeds {list(self.seeds)}; 95 %"
+        title = ", ".join(filter(None, (f"{about} intervals", self.interruption)))
+        return (
+            title,
+            ("decoder", "success", "time to target (s)", "bit/s", "R2"),
+            [_cells(decoder) for decoder in self.decoders],
+        )
+
+    def __str__(self) -> str:
+        return text_columns(*self.table())
+
+
+def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: bool = False) -> ClosedLoopReport:
+    """Make the report of the sessions that were run, whether or not these are all.
+
+    Parameters
+    ----------
+    setup : Setup
+    runs : sequence of Run
+    command : str
+        That repeats the comparison.
+    interrupted : bool, default False
+        Whether Ctrl-C ended it between sessions.
+    """
+    plan, card = setup.plan, setup.loaded.card
+    done = [decoder for decoder in setup.decoders if any(run.decoder == decoder for run in runs)]
+    return ClosedLoopReport(
+        command=command,
+        bundle=card.name,
+        sha256=setup.loaded.sha256,
+        units=len(card.unit_names),
+        used_units=setup.units or len(card.unit_names),
+        bin_size_s=card.bin_size_s,
+        clock=setup.clock,
+        task={"name": plan.task.name} | vars(plan.task),
+        user=setup.user.name,
+        user_model=vars(setup.user_model) if setup.user.kind == "simulated" else {},
+        plan={
+            name: getattr(plan, name)
+            for name in ("trials", "calibration_s", "recalibrate_after", "gain", "smoothing", "decoder_bins")
+        },
+        perturbations=tuple(
+            vars(perturbation) | {"does": KINDS[perturbation.kind].does} for perturbation in plan.perturbations
+        ),
+        seeds=tuple(dict.fromkeys(run.seed for run in runs)),
+        designed_latency_bins=_designed_latency_bins(setup),
+        decoders=tuple(_decoder(setup, decoder, [run for run in runs if run.decoder == decoder]) for decoder in done),
+        paired=tuple(paired_report(setup, decoder, done[0], runs) for decoder in done[1:]),
+        interrupted=interrupted or any(run.record.interrupted for run in runs),
+        scaling=describe_scaling(card.channels, plan.task.extent_cm),
+        real_time=tuple(
+            {"decoder": run.decoder, "seed": run.seed} | dataclasses.asdict(run.real_time)
+            for run in runs
+            if run.real_time is not None
+        ),
+    )
+
+
+def judged(run: Run, block: BlockName = CLOSED_LOOP) -> list[Trial]:
+    """The trials of a block, but for the one that Ctrl-C cut off."""
+    return [
+        trial
+        for trial in run.record.trials
+        if trial.block == block and not (run.record.interrupted and trial.outcome == "lost")
+    ]
+
+
+def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
+    sessions = tuple(_session(run) for run in runs)
+    return DecoderReport(
+        decoder=decoder,
+        closed_loop=_figures(setup, runs, CLOSED_LOOP),
+        before_recalibration=_figures(setup, runs, BEFORE) if setup.plan.recalibrate_after else None,
+        r_squared=_mean([session.r_squared for session in sessions]),
+        correlation=_mean([session.correlation for session in sessions]),
+        sessions=sessions,
+    )
+
+
+def _session(run: Run) -> SessionReport:
+    trials, offline = judged(run), run.record.offline
+    return SessionReport(
+        seed=run.seed,
+        trials=len(trials),
+        successes=sum(session.outcome == "success" for session in trials),
+        r_squared=offline and offline.r_squared,
+        correlation=offline and offline.correlation,
+        failure=run.record.failure,
+    )
+
+
+def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
+    trials = [judged(run, block) for run in runs]
+    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
+
+
+def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
+    """Compare two decoders over the trials that both had."""
+    by_place = {
+        name: {(run.seed, trial.index): trial for run in runs if run.decoder == name for trial in judged(run)}
+        for name in (decoder, baseline)
+    }
+    both = sorted(by_place[decoder].keys() & by_place[baseline].keys())
+    sessions = [[place for place in both if place[0] == seed] for seed in dict.fromkeys(seed for seed, _ in both)]
+    one, other = (
+        [[by_place[name][session] for session in places] for places in sessions] for name in (decoder, baseline)
+    )
+    bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
+    return PairedReport(decoder, baseline, paired_figures(one, other, bin_size_s, timeout_s, _random(setup)))
+
+
+def _random(setup: Setup) -> np.random.Generator:
+    """Anew for each figure, so that none depends on which others there are."""
+    return random_stream(setup.seeds[0], Purpose.TRIAL_BOOTSTRAP)
+
+
+def _designed_latency_bins(setup: Setup) -> dict[str, int]:
+    plan, bin_size_s, model = setup.plan, setup.loaded.card.bin_size_s, setup.user_model
+    user = (
+        {"visual feedback": model.visual_delay_s, "reaction": model.reaction_s}
+        if setup.user.kind == "simulated"
+        else {}
+    )
+    return {name: round(session / bin_size_s) for name, session in user.items()} | {
+        "perturbation": bins_late(plan.perturbations, bin_size_s),
+        "population": setup.loaded.card.latency_bins,
+        "decoder": plan.decoder_bins - 1,  # at most: the bins that it waits for
+    }
+
+
+def _cells(decoder: DecoderReport) -> list[str]:
+    figures = decoder.closed_loop
+    return [
+        decoder.decoder,
+        format_estimate(figures.success_rate, percent=True),
+        format_estimate(figures.time_to_target_s),
+        format_estimate(figures.fitts_bits_per_s),
+        format_estimate(decoder.r_squared),
+    ]
+
+
+def _mean(offline: Sequence[tuple[float, float] | None]) -> Estimate:
+    """Over sessions, of the mean over axes."""
+    means = np.array([np.mean(session) for session in offline if session is not None], np.float64)
+    if len(means) < 2:
+        return Estimate(float(means[0]) if len(means) else math.nan, math.nan, math.nan)
+    mean = fold_mean(means)
+    return Estimate(mean.value, mean.low, mean.high)
+
+
+def as_document(report: ClosedLoopReport) -> dict[str, Any]:
+    """The report as JSON has it: without a clock's figures where there was no clock."""
+    document = dataclasses.asdict(report)
+    if not report.real_time:
+        del document["real_time"]
+    return document
+
+
+def format_estimate(estimate: Estimate, percent: bool = False, sign: bool = False) -> str:
+    """Such as 1.42 (1.30-1.55), or with signs +0.10 (-0.02 to +0.21); a share in %."""
+    if math.isnan(estimate.value):
+        return "-"
+    scale, form = (100, "+z.0f" if sign else ".0f") if percent else (1, "+z.2f" if sign else ".2f")
+    value, low, high = (f"{scale * session:{form}}" for session in dataclasses.astuple(estimate))
+    interval = "" if math.isnan(estimate.low) else f" ({low}{' to ' if sign else '-'}{high})"
+    return f"{value}{' %' if percent else ''}{interval}"

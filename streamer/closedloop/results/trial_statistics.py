@@ -1,0 +1,262 @@
+"""What trials come to: success, times, path efficiency and bit rates, each with its 95 % interval."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from spikeloop.models.arrays import Floats
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.experiment.record import Trial
+
+__all__ = ["Estimate", "Figures", "Paired", "figures_of", "paired_figures", "seconds_to_target"]
+
+Draws = NDArray[np.int64]
+
+DRAWS = 2000
+LEVEL = 0.95  # of intervals
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval; NaN where no trial has it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of the trials of one decoder.
+
+    Attributes
+    ----------
+    success_rate : with Wilson's interval; of several sessions, with that of the bootstrap where it is wider. All other
+        intervals are by bootstrap, over sessions and the trials of each, as trials of a session share a decoder and
+        its calibration
+    time_to_target_s : of successes, from the target's appearance to the entry from which it was held
+    first_touch_s, dial_in_s : its two parts, before and after the first entry (Gilja et al. 2012)
+    path_efficiency : of successes, the straight line over the path to the acquisition
+    fitts_bits_per_s : log2(D / W + 1) of every success (MacKenzie 1992, Hum Comput Interact 7:91), by the time of all
+        trials, without holds, so that failures cost what they took; D to the target's centre, W its width
+    achieved_bits_per_s : log2(N - 1) max(right - wrong, 0) by the time of all trials, with holds (Nuyujukian et al.
+        2015, IEEE Trans Biomed Eng 62:21); NaN where no wrong target can be selected
+    """
+
+    trials: int
+    successes: int
+    success_rate: Estimate
+    time_to_target_s: Estimate
+    first_touch_s: Estimate
+    dial_in_s: Estimate
+    path_efficiency: Estimate
+    fitts_bits_per_s: Estimate
+    achieved_bits_per_s: Estimate
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A decoder less another, over the same trials.
+
+    Attributes
+    ----------
+    success_difference : of the rates, with Newcombe's interval for paired shares (1998, Stat Med 17:2635, method 10);
+        of several sessions, with that of the bootstrap where it is wider
+    time_difference_s : of the mean times to the target; failures count as the timeout
+    """
+
+    trials: int
+    success_difference: Estimate
+    time_difference_s: Estimate
+
+
+def figures_of(
+    sessions: Sequence[Sequence[Trial]],
+    bin_size_s: float,
+    random: np.random.Generator,
+    choices: int | None = None,
+) -> Figures:
+    """Compute the figures of the trials of one session or several.
+
+    Parameters
+    ----------
+    sessions : sequence of sequences of Trial
+    bin_size_s : float > 0, s
+    random : numpy.random.Generator
+        Of the bootstrap.
+    choices : int, default None
+        Targets of which any might have been selected instead, the right one included; None where none might.
+
+    Returns
+    -------
+    Figures
+    """
+    trials = [trial for session in sessions for trial in session]
+    succeeded = np.array([trial.outcome == "success" for trial in trials], bool)
+    wrong = np.array([trial.outcome == "wrong" for trial in trials], bool)
+    to_target = np.array([seconds_to_target(trial, bin_size_s) for trial in trials])
+    whole = np.array([(trial.ended_bin - trial.appeared_bin) * bin_size_s for trial in trials])
+    touched = np.array([_first_touch_s(trial, bin_size_s) for trial in trials])
+    difficulty = np.array([_difficulty(trial) for trial in trials])
+    efficiency = np.array([_path_efficiency(trial) for trial in trials])
+    tried = np.where(succeeded, to_target, whole)
+    draws = _draws([len(session) for session in sessions], random)
+    bits = math.nan if choices is None else math.log2(choices - 1)
+    return Figures(
+        trials=len(trials),
+        successes=int(succeeded.sum()),
+        success_rate=_of_sessions(_wilson(int(succeeded.sum()), len(trials)), succeeded * 1.0, sessions, draws),
+        time_to_target_s=_mean(to_target, succeeded, draws),
+        first_touch_s=_mean(touched, succeeded, draws),
+        dial_in_s=_mean(to_target - touched, succeeded, draws),
+        path_efficiency=_mean(efficiency, succeeded & np.isfinite(efficiency), draws),
+        fitts_bits_per_s=_ratio(np.where(succeeded, difficulty, 0.0), tried, draws),
+        achieved_bits_per_s=_ratio(bits * (succeeded * 1.0 - wrong), whole, draws, least=0.0),
+    )
+
+
+def paired_figures(
+    sessions: Sequence[Sequence[Trial]],
+    baseline: Sequence[Sequence[Trial]],
+    bin_size_s: float,
+    timeout_s: float,
+    random: np.random.Generator,
+) -> Paired:
+    """Compare two decoders, trial by trial.
+
+    Parameters
+    ----------
+    sessions, baseline : sequences of sequences of Trial
+        Of as many trials, with the same targets one by one.
+    bin_size_s : float > 0, s
+    timeout_s : float, s
+        That a failure counts as.
+    random : numpy.random.Generator
+        Of the bootstrap.
+
+    Returns
+    -------
+    Paired
+
+    Raises
+    ------
+    BadInputError
+        If they are not.
+    """
+    if [[trial.target for trial in one] for one in sessions] != [[trial.target for trial in one] for one in baseline]:
+        raise BadInputError(
+            "expected trials with the same targets, found some that differ; compare sessions of the same seed"
+        )
+    trials, others = ([trial for session in side for trial in session] for side in (sessions, baseline))
+    one, other = (np.array([trial.outcome == "success" for trial in side], bool) for side in (trials, others))
+    times, others_times = (
+        np.array([_time_or(timeout_s, trial, bin_size_s) for trial in side]) for side in (trials, others)
+    )
+    draws, every = _draws([len(session) for session in sessions], random), np.ones(len(trials))
+    success = _of_sessions(_newcombe(one, other), 1.0 * one - other, sessions, draws)
+    return Paired(len(trials), success, _ratio(times - others_times, every, draws))
+
+
+def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; NaN of a failure."""
+    return math.nan if trial.acquired_bin is None else (trial.acquired_bin - trial.appeared_bin) * bin_size_s
+
+
+def _time_or(timeout_s: float, trial: Trial, bin_size_s: float) -> float:
+    return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
+
+
+def _first_touch_s(trial: Trial, bin_size_s: float) -> float:
+    return math.nan if trial.touched_bin is None else (trial.touched_bin - trial.appeared_bin) * bin_size_s
+
+
+def _difficulty(trial: Trial) -> float:
+    """Fitts's index of difficulty in Shannon's formulation, bits."""
+    distance_cm = math.dist(trial.from_cm, trial.target.place_cm)
+    return math.log2(distance_cm / trial.target.width_cm + 1)
+
+
+def _path_efficiency(trial: Trial) -> float:
+    """NaN of a failure, and where the cursor did not move."""
+    return trial.advanced_cm / trial.travelled_cm if trial.travelled_cm > 0 else math.nan
+
+
+def _wilson(successes: int, trials: int) -> Estimate:
+    """A share with Wilson's score interval (1927, J Am Stat Assoc 22:209)."""
+    if not trials:
+        return Estimate(math.nan, math.nan, math.nan)
+    z, share = float(ndtri((1 + LEVEL) / 2)), successes / trials
+    centre = share + z**2 / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    low, high = ((centre + side * half) / (1 + z**2 / trials) for side in (-1, 1))
+    return Estimate(share, low if successes else 0.0, high if successes < trials else 1.0)
+
+
+def _newcombe(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Estimate:
+    """Difference of two paired shares."""
+    trials = len(one)
+    if not trials:
+        return Estimate(math.nan, math.nan, math.nan)
+    first, second = _wilson(int(one.sum()), trials), _wilson(int(other.sum()), trials)
+    both, neither = int((one & other).sum()), int((~one & ~other).sum())
+    only_one, only_other = int((one & ~other).sum()), int((~one & other).sum())
+    product = both * neither - only_one * only_other
+    margins = (both + only_one) * (only_other + neither) * (both + only_other) * (only_one + neither)
+    corrected = max(product - trials / 2, 0.0) if product > 0 else float(product)
+    phi = corrected / math.sqrt(margins) if margins else 0.0
+
+    def reach(mine: float, others: float) -> float:
+        return math.sqrt(max(mine**2 - 2 * phi * mine * others + others**2, 0.0))
+
+    difference = first.value - second.value
+    down = reach(first.value - first.low, second.high - second.value)
+    up = reach(first.high - first.value, second.value - second.low)
+    return Estimate(difference, difference - down, difference + up)
+
+
+def _of_sessions(of_trials: Estimate, values: Floats, sessions: Sequence[Sequence[Trial]], draws: Draws) -> Estimate:
+    """A mean of trials; of several sessions its interval is at least that by which sessions differ."""
+    if len(sessions) < 2:
+        return of_trials
+    drawn = _ratio(values, np.ones(len(values)), draws)
+    low, high = np.fmin(of_trials.low, drawn.low), np.fmax(of_trials.high, drawn.high)
+    return Estimate(of_trials.value, float(low), float(high))
+
+
+def _draws(trials: Sequence[int], random: np.random.Generator) -> Draws:
+    """Places of resampled trials, (draws, trials): sessions with so many trials are drawn, then trials of each."""
+    trials = [count for count in trials if count]
+    firsts, sizes = np.cumsum([0, *trials])[:-1], np.array(trials, np.int64)
+    drawn = [np.zeros((DRAWS, 0), np.int64)]
+    for size in trials:
+        session = random.integers(len(trials), size=(DRAWS, 1))
+        within = np.floor(random.random((DRAWS, size)) * sizes[session]).astype(np.int64)
+        drawn.append(firsts[session] + within)
+    return np.concatenate(drawn, axis=1)
+
+
+def _mean(values: Floats, of: NDArray[np.bool_], draws: Draws) -> Estimate:
+    """Mean over some of the trials."""
+    return _ratio(np.where(of, values, 0.0), of, draws)
+
+
+def _ratio(over: Floats, under: ArrayLike, draws: Draws, least: float = -math.inf) -> Estimate:
+    """Sum over trials by sum over trials; the interval is that of resampled trials, and needs two that count."""
+    under = np.asarray(under, np.float64)
+    value = float(np.maximum(_divide(over.sum(), under.sum()), least))
+    drawn = np.maximum(_divide(over[draws].sum(axis=1), under[draws].sum(axis=1)), least)
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn) or np.count_nonzero(under) < 2:
+        return Estimate(value, math.nan, math.nan)
+    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Estimate(value, float(low), float(high))
+
+
+def _divide(over: ArrayLike, under: ArrayLike) -> Floats:
+    """NaN where there is nothing to divide by."""
+    under = np.asarray(under, np.float64)
+    return np.where(under > 0, over / np.where(under > 0, under, 1.0), np.nan)

@@ -1,0 +1,126 @@
+"""What is compared in a closed loop, and whether that can be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.decoders.spec import DecoderSpec
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.scalars import checked_whole
+from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
+from spikeloop.streamer.closedloop.experiment.session import Plan
+from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
+from spikeloop.streamer.closedloop.experiment.users import UserModel, adapted
+from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.mqtt.address import MqttAddress
+
+__all__ = ["Clock", "Setup", "check_setup"]
+
+Clock = Literal["simulated", "real"]
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """Decoders, and the sessions that each of them has.
+
+    Attributes
+    ----------
+    bundle : str
+        Name or path, for a population in a process of its own.
+    loaded : Bundle
+    decoders : dict of DecoderSpec by name
+        The others are compared with the first.
+    plan : Plan
+        Of every session; each session replaces its seed.
+    seeds : tuple of int
+        One a session.
+    user : UserSpec
+    clock : {"simulated", "real"}
+    units : int, optional
+        Units of the population that reach the decoder; None for all.
+    device : {"auto", "cpu", "cuda"}
+    name : str
+        Of LSL streams and MQTT topics, on a real clock.
+    mqtt : MqttAddress, optional
+        Broker to which a session on a real clock publishes its cursor and events.
+    start_delay_s : float from 0 to 3600, s
+        On a real clock, from when a session's streams are there to its first bin.
+    """
+
+    bundle: str
+    loaded: Bundle
+    decoders: Mapping[str, DecoderSpec]
+    plan: Plan
+    seeds: tuple[int, ...] = (0,)
+    user: UserSpec = field(default_factory=lambda: UserSpec("simulated", "simulated"))
+    clock: Clock = "simulated"
+    units: int | None = None
+    device: Device = "auto"
+    name: str = "spikeloop"
+    mqtt: MqttAddress | None = None
+    start_delay_s: float = 0.0
+
+    @property
+    def user_model(self) -> UserModel:
+        """Parameters of the simulated user, who is adapted to the plan's gain and smoothing."""
+        return adapted(UserModel(), self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
+
+
+def check_setup(setup: Setup) -> None:
+    """Check, before any session runs, that all can.
+
+    Raises
+    ------
+    BadInputError
+        If a decoder has nothing to learn from, or something doesn't suit the clock or the bundle.
+    FailureError
+        If a decoder of the user's own fails, or a package that one needs is not installed.
+    """
+    every = len(setup.loaded.card.unit_names)
+    if setup.units is not None:
+        checked_whole("--units", setup.units, 1, every)
+    if setup.clock == "simulated":
+        _refuse_real_time(setup)
+    for spec in setup.decoders.values():
+        _check_calibration(setup.plan, spec)
+        if spec.runs_in == "real time":
+            _check_own_counts(setup, spec)
+        elif spec.runs_in == "any":
+            card, units = setup.loaded.card, setup.units or every
+            open_decoder(spec, units=units, bin_size_s=card.bin_size_s, seed=setup.seeds[0])
+
+
+def _refuse_real_time(setup: Setup) -> None:
+    asked = [f"--user {setup.user.name}"] if setup.user.kind == "lsl" else []
+    asked += [f"--decoder {name}" for name, spec in setup.decoders.items() if spec.runs_in == "real time"]
+    if asked:
+        raise BadInputError(f"{asked[0]}: lives in real time, found a simulated clock; add --clock real")
+    if setup.start_delay_s:
+        raise BadInputError("--start-delay: waits in real time, found a simulated clock; add --clock real")
+    if setup.mqtt is not None:
+        raise BadInputError("--mqtt: devices live in real time, found a simulated clock; add --clock real")
+
+
+def _check_calibration(plan: Plan, spec: DecoderSpec) -> None:
+    if not plan.calibration_s and (spec.needs_calibration or plan.decoder_bins > 1):
+        raise BadInputError(
+            "--calibration: expected at least 10 s"
+            + (f", as {spec.name} learns from it" if spec.needs_calibration else " with --decoder-bin")
+            + ", found 0; or choose a decoder that has learned already, such as onnx:FILE"
+        )
+
+
+def _check_own_counts(setup: Setup, spec: DecoderSpec) -> None:
+    """A decoder over LSL reads the counts from the stream itself; nothing can come between."""
+    plan = setup.plan
+    of_counts = [perturbation for perturbation in plan.perturbations if KINDS[perturbation.kind].of_counts]
+    kept_from = [f"--perturb {perturbation}" for perturbation in of_counts]
+    kept_from += ["--units"] if setup.units is not None else []
+    kept_from += ["--decoder-bin"] if plan.decoder_bins > 1 else []
+    if kept_from:
+        raise BadInputError(
+            f"{kept_from[0]}: can't reach --decoder {spec.name}, which reads the counts from the stream itself; leave"
+            " it out, or choose a decoder in this process"
+        )

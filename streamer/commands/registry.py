@@ -1,0 +1,28 @@
+"""The commands, in the order of the top help.
+
+A command NAME is the function NAME in the module `streamer/commands/NAME.py`; its line here is the summary of its
+docstring.
+"""
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = {
+    "stream": "Stream a population's spikes over Lab Streaming Layer.",
+    "monitor": "Watch a stream: running statistics, drift alarms, importance maps.",
+    "record": "Record LSL streams to a file.",
+    "replay": "Send a recorded file out again over Lab Streaming Layer.",
+    "web": "Open a page in which a stream is watched and steered.",
+    "models": "List the bundles that ship, and others by path.",
+    "generate": "Write the spikes or the voltage of a stream to a file.",
+    "verify": "Check, bit by bit, that a file holds what its header says.",
+    "inspect": "Show what is in a recording's file, and what is read from it.",
+    "convert": "Write a recording to a file of another format.",
+    "train": "Train a model on a recording, or continue its training.",
+    "export": "Export a trained model to a bundle that streams.",
+    "evaluate": "Compare a bundle, or samples of any model, with a recording.",
+    "importance": "Map which spikes matter to a bundle's critic.",
+    "decode": "Compare decoders offline, on a recording.",
+    "closedloop": "Compare decoders in a closed loop.",
+    "device": "Run a virtual stimulator, robot arm or latency probe over MQTT.",
+    "doctor": "Check whether this machine can stream.",
+}

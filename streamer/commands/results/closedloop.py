@@ -1,0 +1,71 @@
+"""What `spikeloop closedloop` prints for people."""
+
+import dataclasses
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, format_estimate
+from spikeloop.streamer.closedloop.results.trial_statistics import Figures
+from spikeloop.streamer.commands.output import WIDE
+
+__all__ = ["print_findings"]
+
+NARROW = ["success", "time (s)", "bit/s"]
+
+
+def print_findings(report: ClosedLoopReport) -> None:
+    """The figures as a table, for people."""
+    console = Console()
+    wide = console.width >= WIDE
+    seeds = "-".join(dict.fromkeys(str(seed) for seed in (*report.seeds[:1], *report.seeds[-1:])))
+    about = (report.bundle, f"user {report.user}", f"{report.plan['trials']} trials of {report.task['name']}")
+    print(f"{', '.join(about)}, seed {seeds}:")
+    headings = ["acquired", "success", "time (s)", "first touch", "dial-in", "path", "bit/s"] if wide else NARROW
+    table = Table(Column("decoder", overflow="fold"), *headings, "R2", box=None, pad_edge=False)
+    for decoder in report.decoders:
+        offline = format_estimate(decoder.r_squared if wide else dataclasses.replace(decoder.r_squared, low=math.nan))
+        if decoder.before_recalibration is not None:
+            table.add_row(Text(f"{decoder.decoder}, at first"), *_row(decoder.before_recalibration, wide), "")
+        table.add_row(Text(decoder.decoder), *_row(decoder.closed_loop, wide), offline)
+    console.print(table)
+    for row in report.paired:
+        success = format_estimate(row.figures.success_difference, percent=True, sign=True)
+        time_s = format_estimate(row.figures.time_difference_s, sign=True)
+        print(f"{row.decoder} less {row.baseline}: success {success}, mean time {time_s} s")
+    if report.scaling:
+        print(f"{report.bundle} is {report.scaling}")
+    if report.interruption:
+        print(report.interruption)
+    print("95 % intervals; bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
+    for row in report.real_time:
+        if row["latency"] is not None:
+            print(_latency_line(row))
+
+
+def _latency_line(timed: dict[str, Any]) -> str:
+    """Where the time of a session on a real clock went."""
+    latency = timed["latency"]
+    stages = ", ".join(
+        f"{stage} {latency[key]['p50']:.1f}/{latency[key]['p99']:.1f}"
+        for stage, key in (("spikes", "spikes_ms"), ("decoder", "decoder_ms"), ("cursor", "cursor_ms"))
+    )
+    return (
+        f"{timed['decoder']}, seed {timed['seed']}: loop p50 {latency['loop_ms']['p50']:.1f}, p99"
+        f" {latency['loop_ms']['p99']:.1f} ms after the bin's end ({stages}); {latency['steps']} steps,"
+        f" {latency['missed_steps']} missed, {latency['late_steps']} late, {latency['dropped_steps']} dropped;"
+        f" {latency['late_answers']} late answers, {latency['invalid_answers']} ignored"
+    )
+
+
+def _row(figures: Figures, wide: bool) -> list[str]:
+    success, bits = format_estimate(figures.success_rate, percent=True), format_estimate(figures.fitts_bits_per_s)
+    time_s = format_estimate(figures.time_to_target_s)
+    if not wide:
+        return [success, time_s, bits]
+    parts = (figures.first_touch_s, figures.dial_in_s, figures.path_efficiency)
+    values = (format_estimate(dataclasses.replace(estimate, low=math.nan)) for estimate in parts)
+    return [f"{figures.successes}/{figures.trials}", success, time_s, *values, bits]

@@ -1,0 +1,1 @@
+"""A page in the browser beside a stream: watch it, and steer it."""

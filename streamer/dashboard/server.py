@@ -1,0 +1,100 @@
+"""The web server, in a thread with an event loop of its own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.dashboard.hub import Hub
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["WebServer", "bind", "import_web"]
+
+BACKLOG = 256
+REQUEST_BYTES = 2**16
+ENDS_WITHIN_S = 5.0
+
+
+def import_web() -> None:
+    """Raise FailureError where what the page needs is not installed."""
+    try:
+        import starlette as starlette
+        import uvicorn as uvicorn
+        import websockets as websockets
+    except ImportError as error:
+        raise FailureError(
+            f"{error.name} is not installed, which the page needs; pip install 'spikeloop[web]'"
+        ) from error
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Open the socket to listen on.
+
+    Raises
+    ------
+    BadInputError
+        If the port is taken, or the host is none of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise BadInputError(
+            f"--port: {host}:{port} can't be had ({error.strerror or error}); choose another one, or 0 for any that is"
+            " free"
+        ) from error
+    except UnicodeError as error:
+        raise BadInputError(f"--host: expected the name or address of this machine, found {host!r:.80}") from error
+
+
+class WebServer:
+    """Serves an application on a socket, from entering to leaving the context.
+
+    Parameters
+    ----------
+    listening : socket.socket
+        Closed at the end.
+    hub : Hub
+        Whose frames go out in this server's event loop.
+    make_app : callable
+        Makes the application.
+    """
+
+    def __init__(self, listening: socket.socket, hub: Hub, make_app: "Callable[[], ASGIApp]") -> None:
+        self._socket, self._hub, self._make_app = listening, hub, make_app
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="spikeloop-web", daemon=True)
+
+    def __enter__(self) -> Self:
+        import uvicorn
+
+        config = uvicorn.Config(
+            self._make_app(), log_config=None, access_log=False, lifespan="off", http="h11", ws="websockets-sansio",
+            loop="asyncio", ws_max_size=REQUEST_BYTES, ws_max_queue=8, ws_per_message_deflate=False,
+            ws_ping_interval=10.0, ws_ping_timeout=20.0, timeout_graceful_shutdown=1, server_header=False,
+            date_header=False, timeout_keep_alive=30, h11_max_incomplete_event_size=REQUEST_BYTES, proxy_headers=False,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(ENDS_WITHIN_S)
+        self._socket.close()
+
+    def _work(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # connections that break off are no news
+        self._hub.open(loop)
+        self._started.set()
+        await self._server.serve(sockets=[self._socket])

@@ -1,0 +1,1 @@
+"""Models on ONNX Runtime: generators, critics and decoders. Nothing here knows of time or of wires."""

@@ -1,0 +1,127 @@
+"""Run a causal generator on ONNX Runtime, any number of bins at a time, and never let invalid counts out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.inference.runtime import Device, check_signature, first_line, open_generator
+
+__all__ = ["BinEngine"]
+
+CONDITION, UNIFORM, NORMAL, COUNTS = "condition", "uniform", "normal", "counts"
+LARGEST = {"bernoulli": 1.0, "counts": 255.0, "fluorescence": float(np.finfo(np.float32).max)}  # counts are bytes
+
+Floats = NDArray[np.float32]
+
+
+class BinEngine:
+    """A generator that keeps its state from bin to bin.
+
+    Attributes
+    ----------
+    provider : str
+        The ONNX Runtime provider really in use.
+    notice : str
+        One line for the user where that is not the one asked for; else empty.
+    """
+
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+        """Load the generator and run it once.
+
+        Parameters
+        ----------
+        bundle : Bundle
+        device : {"auto", "cpu", "cuda"}
+
+        Raises
+        ------
+        BadInputError
+            If the ONNX file is no such generator, or `cuda` was asked for and is not to be had.
+        FailureError
+            If ONNX Runtime is not installed, or the generator gives anything but counts.
+        """
+        self.card = card = bundle.card
+        self._session, self.provider, self.notice = open_generator(bundle, device)
+        self._first = {name: _first_state(bundle, name) for name in card.state_tensors}
+        states = [(name, ("batch", self._first[name].shape[1])) for name in card.state_tensors]
+        sizes = ((CONDITION, len(card.conditions)), (UNIFORM, card.uniform_size), (NORMAL, card.normal_size))
+        self._inputs = [name for name, size in sizes if size]
+        check_signature(
+            card.name,
+            self._session,
+            [*((name, ("bins", "batch", size)) for name, size in sizes if size), *states],
+            [(COUNTS, ("bins", "batch", len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
+        )
+        self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
+        self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
+        self._nothing = [np.zeros((1, size), np.float32) for _, size in sizes]
+        self._state = self._first
+        self.warm_up()
+
+    def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
+        """Return the next bins, the same however they are cut into calls.
+
+        Parameters
+        ----------
+        conditions, uniform, normal : arrays of shape (bins, channels), (bins, uniform) and (bins, normal), float32
+            What drives the bins, and the random numbers that they are made of.
+
+        Returns
+        -------
+        array of shape (bins, units), float32
+
+        Raises
+        ------
+        BadInputError
+            If it gives another shape.
+        FailureError
+            If the model fails, or gives NaN or what is no count.
+        """
+        expected = (len(uniform), len(self.card.unit_names))
+        if not len(uniform):
+            return np.empty(expected, np.float32)
+        given = {CONDITION: conditions, UNIFORM: uniform, NORMAL: normal}
+        series = {name: np.ascontiguousarray(given[name][:, np.newaxis]) for name in self._inputs}
+        try:
+            emitted, *after = self._session.run(self._outputs, series | self._state)
+        except Exception as error:  # ONNX Runtime's own exceptions share no base
+            raise FailureError(f"{self.card.name}: the generator failed ({first_line(error)})") from error
+        if emitted.shape != (expected[0], 1, expected[1]):
+            raise BadInputError(
+                f"{self.card.name}: expected an output of shape {(expected[0], 1, expected[1])} (bins, 1, units), the"
+                f" generator gives {emitted.shape}; its card and its ONNX file don't belong together"
+            )
+        counts, state = emitted[:, 0], dict(zip(self.card.state_tensors, after, strict=True))
+        self._check(counts, state)
+        self._state = state
+        return counts
+
+    def warm_up(self) -> None:
+        """Run a bin without effect, which brings weights and code back into the caches of a core that slept."""
+        before = self._state
+        self.run(*self._nothing)
+        self._state = before
+
+    def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
+        sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._largest
+        sound = sound and not (self._whole and (counts != np.rint(counts)).any())
+        bad = [name for name, tensor in state.items() if not np.isfinite(tensor.sum())]
+        if sound and not bad:
+            return
+        found = f"NaN or infinity in its state {bad[0]!r}" if sound else f"{counts.min()} to {counts.max()}"
+        raise FailureError(
+            f"{self.card.name}: expected {'whole counts' if self._whole else 'values'} from 0 to {self._largest:g}, the"
+            f" generator gave {found}; nothing of it was emitted: train or export it anew"
+        )
+
+
+def _first_state(bundle: Bundle, name: str) -> Floats:
+    tensor = bundle.parameters.get(name)
+    if tensor is None or tensor.ndim != 2 or len(tensor) != 1 or not np.isfinite(tensor).all():
+        found = "none" if tensor is None else f"one of shape {tensor.shape}"
+        raise BadInputError(
+            f"{bundle.card.name}: expected the first state {name!r}, finite, of shape (1, size), found {found};"
+            " get the bundle again"
+        )
+    return np.ascontiguousarray(tensor, np.float32)

@@ -1,0 +1,188 @@
+"""A bundle's critic on ONNX Runtime: the score of windows, and how it changes with rearranged spikes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.importance.maps import SPAN_BINS
+from spikeloop.streamer.inference.runtime import Device, Opened, Wanted, check_signature, first_line, open_graph
+
+__all__ = ["Critic"]
+
+SEGMENT_WINDOWS = 256  # whole windows scored together; what fits a core's cache
+
+
+class Critic:
+    """A critic ready to run; a `Critic` of `models.importance.maps`.
+
+    Attributes
+    ----------
+    window_bins, units, channels : int
+        Size of windows, and number of the conditions that the critic needs beside them.
+    provider : str
+        The ONNX Runtime provider really in use.
+    notice : str
+        One line for the user where that is not the one asked for; else empty.
+    local : bool
+        Whether changes are scored by the bins that they reach alone; else by whole windows, which is slower.
+    """
+
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+        """Load what the bundle has of a critic.
+
+        Parameters
+        ----------
+        bundle : Bundle
+        device : {"auto", "cpu", "cuda"}
+
+        Raises
+        ------
+        BadInputError
+            If it has none, its files are no critic's, or `cuda` was asked for and is not to be had.
+        FailureError
+            If ONNX Runtime is not installed.
+        """
+        card = bundle.card
+        if not bundle.critic:
+            raise BadInputError(f"{card.name}: {card.family} has no critic; importance needs a family with one (a GAN)")
+        self.name, self.window_bins, self.units = card.name, card.window_bins, len(card.unit_names)
+        self.channels = len(card.conditions)
+        bins, window = self.window_bins, (self.window_bins, self.units)
+        given: Wanted = [("windows", ("windows", *window))]
+        one: Wanted = [("window", window), *((name, ("changes",)) for name in ("unit", "first"))]
+        one = [*one, ("change", ("changes", bins))]
+        if self.channels:
+            given = [*given, ("conditions", ("windows", bins, self.channels))]
+            one = [*one, ("conditions", (bins, self.channels))]
+        score = self._open("critic.onnx", bundle.critic, device, given, [("score", ("windows",))])
+        assert score is not None
+        self._score, self.provider, self.notice = score
+        changes = self._open("critic_changes.onnx", bundle.critic_changes, device, one, [("changes", ("changes",))])
+        effects = self._open(
+            "critic_effects.onnx", bundle.critic_effects, device, given, [("effects", ("windows", *window))]
+        )
+        self._changes = None if changes is None else changes.session
+        self._effects = None if effects is None else effects.session
+        self.local = changes is not None
+
+    def _open(self, file: str, content: bytes, device: Device, inputs: Wanted, outputs: Wanted) -> Opened | None:
+        if not content:
+            return None
+        opened = open_graph(self.name, file, content, device)
+        check_signature(self.name, opened.session, inputs, outputs, file, ("unit", "first"))
+        return opened
+
+    def score(self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return the scores of windows, larger for windows that are more likely recorded.
+
+        Parameters
+        ----------
+        windows : array of shape (windows, bins, units), float32
+        conditions : array of shape (windows, bins, channels), float32, or None
+
+        Returns
+        -------
+        array of shape (windows,), float32
+
+        Raises
+        ------
+        BadInputError
+            If shapes are not the critic's, or the critic fails on them.
+        """
+        scores = [
+            self._run(self._score, self._given(windows[segment], _segment(conditions, segment)))
+            for segment in _segments(len(windows))
+        ]
+        return np.concatenate(scores) if scores else np.zeros(0, np.float32)
+
+    def changes(
+        self,
+        window: NDArray[np.float32],
+        unit: NDArray[np.int64],
+        first: NDArray[np.int64],
+        change: NDArray[np.float32],
+        conditions: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the scores of a window after each of many changes, less the score before.
+
+        Parameters
+        ----------
+        window : array of shape (bins, units), float32
+        unit, first : arrays of shape (changes,), int64
+            The unit, and the first bin of a span of `SPAN_BINS` that holds the change.
+        change : array of shape (changes, bins), float32
+            Added to the unit's counts; sums to 0.
+        conditions : array of shape (bins, channels), float32, or None
+
+        Returns
+        -------
+        array of shape (changes,), float32
+        """
+        if self._changes is not None:
+            given = {"window": window, "unit": unit, "first": first, "change": change}
+            return self._run(self._changes, given | self._conditions(conditions, window.shape[:1]))
+        whole = np.repeat(window[np.newaxis], len(unit) + 1, axis=0)
+        whole[np.arange(len(unit)), :, unit] += change
+        repeated = None if conditions is None else np.repeat(conditions[np.newaxis], len(whole), axis=0)
+        scores = self.score(whole, repeated)
+        return scores[:-1] - scores[-1]
+
+    def effects(
+        self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return what one more spike in each bin adds to the score; where there is a spike, what that one adds.
+
+        Parameters
+        ----------
+        windows : array of shape (windows, bins, units), float32
+        conditions : array of shape (windows, bins, channels), float32, or None
+
+        Returns
+        -------
+        array of shape (windows, bins, units), float32
+
+        Raises
+        ------
+        BadInputError
+            If the bundle has no graph for it, or shapes are not the critic's.
+        """
+        if self._effects is None:
+            raise BadInputError(
+                f"{self.name}: has no critic_effects.onnx, which the method gradient needs; export it anew"
+                f" (convolutional critics of at least {SPAN_BINS} bins have it), or use the method exact"
+            )
+        return self._run(self._effects, self._given(windows, conditions))
+
+    def _given(self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None) -> dict[str, NDArray[Any]]:
+        return {"windows": windows} | self._conditions(conditions, windows.shape[:2])
+
+    def _conditions(
+        self, conditions: NDArray[np.float32] | None, shape: tuple[int, ...]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the conditions as an input of the graphs; none are never replaced by zeros, which need not be rest."""
+        if not self.channels:
+            return {}
+        if conditions is None or conditions.shape != (*shape, self.channels):
+            found = "none" if conditions is None else f"{conditions.shape}"
+            raise BadInputError(
+                f"{self.name}: its critic judges spikes by what drove them; expected conditions"
+                f" {(*shape, self.channels)}, found {found}"
+            )
+        return {"conditions": conditions}
+
+    def _run(self, session: Any, given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        try:
+            return session.run(None, given)[0]
+        except Exception as error:  # ONNX Runtime raises a dozen kinds
+            raise BadInputError(f"{self.name}: its critic can't score these windows ({first_line(error)})") from error
+
+
+def _segments(number: int) -> list[slice]:
+    return [slice(begin, begin + SEGMENT_WINDOWS) for begin in range(0, number, SEGMENT_WINDOWS)]
+
+
+def _segment(conditions: NDArray[np.float32] | None, segment: slice) -> NDArray[np.float32] | None:
+    return None if conditions is None else conditions[segment]

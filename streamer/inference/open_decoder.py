@@ -1,0 +1,83 @@
+"""A fresh decoder of the kind that a user asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.spec import GROUP, KINDS, DecoderSpec
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.inference.onnx_decoder import OnnxDecoder, RecurrentDecoder
+from spikeloop.streamer.inference.own_code import (
+    CheckedDecoder,
+    decoder_from_factory,
+    decoder_from_python,
+    foreign_code,
+)
+from spikeloop.streamer.inference.regressor_decoder import open_regressor
+
+__all__ = ["open_decoder"]
+
+
+@dataclass(frozen=True)
+class _Stream:
+    units: int
+    bin_size_s: float
+    seed: int
+
+
+def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int) -> Decoder:
+    """Make a decoder, not yet fitted, for a stream.
+
+    Parameters
+    ----------
+    spec : DecoderSpec
+        Of a kind that runs anywhere; the session itself opens `lsl:STREAM` and `oracle`.
+    units : int
+        Of the stream.
+    bin_size_s : float > 0, s
+        Of the stream.
+    seed : int
+        Of what is drawn by chance.
+
+    Returns
+    -------
+    Decoder
+
+    Raises
+    ------
+    BadInputError
+        If it needs a session, or doesn't suit the stream.
+    FailureError
+        If the user's own code fails, or a package that it needs is not installed.
+    """
+    if spec.runs_in != "any":
+        raise BadInputError(f"--decoder: {spec.name} needs a session; try it with `spikeloop closedloop`")
+    kind = KINDS.get(spec.kind)
+    if kind is not None and kind.make is not None:
+        return kind.make(spec, seed)
+    return _OPENERS[spec.kind](spec, _Stream(units, bin_size_s, seed))
+
+
+def _installed(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
+    (entry,) = [entry for entry in entry_points(group=GROUP) if entry.name == spec.text][:1]
+    with foreign_code(spec.name):
+        factory = entry.load()
+    return decoder_from_factory(spec.name, factory)
+
+
+def _of_object(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
+    assert spec.factory is not None
+    return decoder_from_factory(spec.name, spec.factory)
+
+
+# Kinds that need a runtime or the user's own code, by `DecoderSpec.kind`.
+_OPENERS: dict[str, Callable[[DecoderSpec, _Stream], Decoder]] = {
+    "recurrent": lambda spec, stream: RecurrentDecoder(stream.bin_size_s, stream.seed),
+    "onnx": lambda spec, stream: OnnxDecoder(Path(spec.argument), stream.units, stream.bin_size_s),
+    "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument),
+    "sklearn": lambda spec, stream: CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, stream.seed)),
+    "installed": _installed,
+    "object": _of_object,
+}

@@ -1,0 +1,204 @@
+"""Code of the caller's own: what it raises becomes one line, and what it gives is checked. Decoders that run it."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
+from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
+from spikeloop.models.scalars import is_number
+
+__all__ = ["CheckedDecoder", "decoder_from_factory", "decoder_from_python", "foreign_code", "velocity_from"]
+
+STREAMER = Path(__file__).parents[1]
+
+
+class CheckedDecoder(DecoderWrapper):
+    """A decoder of the user's own, whose errors become one line and whose output is checked.
+
+    It receives copies, as float64, because differences of bytes would wrap around.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    decoder : object with `fit` and `step`
+    """
+
+    def __init__(self, name: str, decoder: Decoder) -> None:
+        super().__init__(decoder)
+        self.name = name
+        self._columns = 2  # of a velocity, should it need no fit
+
+    def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
+        """Fit the decoder inside.
+
+        Raises
+        ------
+        FailureError
+            If it fails.
+        """
+        self._columns = kinematics.shape[1]
+        with foreign_code(self.name):
+            self.decoder.fit(counts.astype(np.float64), kinematics.astype(np.float64))
+
+    def step(self, counts: Counts) -> Floats:
+        """Decode the velocity (columns,) of the next bin.
+
+        Raises
+        ------
+        FailureError
+            If it fails, or gives anything but finite, real numbers of that shape.
+        """
+        return velocity_from(
+            "--decoder", self.name, "step", self._columns, self.decoder.step, counts.astype(np.float64)
+        )
+
+
+def velocity_from(option: str, name: str, method: str, columns: int, call: Callable[[Any], Any], given: Any) -> Floats:
+    """Call a method of the caller's own, and check the velocity that it gives.
+
+    Parameters
+    ----------
+    option, name, method : str
+        For messages: what is run, such as "--decoder", its name, and that of the method.
+    columns : int
+        Of the velocity.
+    call : callable
+    given : object
+        Its argument.
+
+    Returns
+    -------
+    array of shape (columns,)
+        A copy.
+
+    Raises
+    ------
+    FailureError
+        If it fails, or gives anything but finite, real numbers of that shape.
+    """
+    with foreign_code(name, option):
+        found = call(given)
+        velocity = np.array(found)
+        real = velocity.dtype.kind in "buif" or (velocity.dtype.kind == "O" and all(map(is_number, velocity.flat)))
+        real = real and not np.ma.is_masked(found)
+        velocity = velocity.astype(np.float64) if real else velocity
+        if real and velocity.shape == (columns,) and np.isfinite(velocity).all():
+            return velocity
+        found = f"{(found if np.ma.is_masked(found) else velocity.tolist())!r:.80} of shape {velocity.shape}"
+    raise FailureError(
+        f"{option} {name}: expected {method} to give finite numbers of shape ({columns},), found {found}"
+    )
+
+
+def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
+    """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file, module or name, or it makes no decoder.
+    FailureError
+        If the code fails.
+    """
+    place, _, attribute = argument.rpartition(":")
+    if not place or not attribute:
+        raise BadInputError(f"--decoder: expected python:FILE.py:NAME or python:MODULE:NAME, found {name!r:.80}")
+    module = _module_of_file(name, Path(place)) if place.endswith(".py") else _module(name, place)
+    if not hasattr(module, attribute):
+        raise BadInputError(f"--decoder {name}: {place} has no {attribute}; check its spelling")
+    return decoder_from_factory(name, getattr(module, attribute))
+
+
+def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecoder:
+    """Make a decoder by a class or a function that takes no arguments.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    factory : callable
+
+    Raises
+    ------
+    BadInputError
+        If it can't be called, or gives an object without `fit` or `step`.
+    FailureError
+        If it fails.
+    """
+    if not callable(factory):
+        raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
+    with foreign_code(name):
+        decoder: Any = factory()
+    missing = [method for method in ("fit", "step") if not callable(getattr(decoder, method, None))]
+    if missing:
+        raise BadInputError(
+            f"--decoder {name}: expected an object with fit(counts, kinematics) and step(counts), found"
+            f" {type(decoder).__name__} without {' and '.join(missing)}"
+        )
+    return CheckedDecoder(name, decoder)
+
+
+def _module_of_file(label: str, path: Path) -> ModuleType:
+    if not path.is_file():
+        raise BadInputError(f"--decoder {label}: expected a file {path}, found none; check the path")
+    name = f"spikeloop_decoder_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their module
+    with foreign_code(label):
+        spec.loader.exec_module(module)
+    return module
+
+
+def _module(label: str, name: str) -> ModuleType:
+    with foreign_code(label):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):  # what is missing is something that it imports
+                raise
+            raise BadInputError(
+                f"--decoder {label}: no module {name} is installed; for a file, give python:FILE.py:NAME"
+            ) from error
+
+
+@contextmanager
+def foreign_code(name: str, option: str = "--decoder") -> Iterator[None]:
+    """Turn what the caller's own code raises into one line that names the place.
+
+    Raises
+    ------
+    FailureError
+        If it raises anything but this package's own errors and Ctrl-C.
+    """
+    try:
+        yield
+    except (SpikeloopError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # such as asyncio's CancelledError
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise FailureError(f"{option} {name} failed: {message:.200}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    """The last line reached in the file that was called, if any."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__)
+        if not Path(frame.filename).is_relative_to(STREAMER) and "importlib" not in frame.filename
+    ]  # fmt: skip
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f", in {own[-1].name} ({own[-1].filename}, line {own[-1].lineno})" if own else ""

@@ -1,0 +1,65 @@
+"""Whether a recording can judge a model, and which part of the recording the model's training left out."""
+
+from spikeloop.exporters.card import Card
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import Recording, Signal
+from spikeloop.models.recordings.windows import holds_out_repeats
+from spikeloop.models.scalars import same_bin_size
+from spikeloop.models.training.validation import describe_recording
+
+__all__ = ["check_alike", "held_out_of", "held_out_part"]
+
+
+def held_out_of(card: Card, recording: Recording) -> int | None:
+    """Look up in a card whether the model's training left out a part of this very recording.
+
+    Parameters
+    ----------
+    card : Card
+    recording : Recording
+
+    Returns
+    -------
+    int or None
+        n where every n-th repeat was left out, 0 where none was; None where the model was trained on another recording,
+        or the card does not state it.
+    """
+    trained, settings = (card.training.get(key) for key in ("recording", "settings"))
+    if not isinstance(trained, dict) or not isinstance(settings, dict):
+        return None
+    described = describe_recording(recording)
+    same = all(trained.get(key) == described[key] for key in ("sha256", "repeats", "bins"))
+    return settings.get("hold_out") if same else None
+
+
+def held_out_part(recording: Recording, every: int) -> str:
+    """Describe the part that judges where every n-th repeat does, or the end of a recording of fewer repeats."""
+    return f"1 of {every} repeats" if holds_out_repeats(recording, every) else f"the last {1 / every:.0%}"
+
+
+def check_alike(name: str, units: int, bin_size_s: float, signal: Signal, recording: Recording) -> None:
+    """Check that a recording has the units, bins and signal of what it is to judge.
+
+    Parameters
+    ----------
+    name : str
+        What is judged, for the message.
+    units : int
+    bin_size_s : float > 0, s
+    signal : "spikes" or "fluorescence"
+    recording : Recording
+
+    Raises
+    ------
+    BadInputError
+        If it has others.
+    """
+    if signal != recording.signal:
+        raise BadInputError(f"{name} gives {signal}, {recording.name} is {recording.signal}; expected the same")
+    if units != recording.units:
+        raise BadInputError(f"{name} has {units} units, {recording.name} {recording.units}; expected as many")
+    if not same_bin_size(bin_size_s, recording.bin_size_s):
+        raise BadInputError(
+            f"{name} has bins of {bin_size_s * 1000:g} ms, {recording.name} of {recording.bin_size_s * 1000:g} ms;"
+            " expected the same: bin one of them anew"
+        )

@@ -1,0 +1,309 @@
+"""Training from Python: a recording goes in, a model comes out that exports to a bundle."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.exporters.documents import json_values
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset
+from spikeloop.models.families.registry import preset as named_preset
+from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.table import title_of
+from spikeloop.models.packages import require_packages, require_torch
+from spikeloop.models.recordings.conditioning import with_phase, without_conditions
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.windows import count_short
+from spikeloop.models.scalars import (
+    checked_callable,
+    checked_choice,
+    checked_number,
+    checked_path,
+    checked_text,
+    checked_whole,
+    is_number,
+    is_whole,
+    shown,
+)
+from spikeloop.models.training.progress import Progress
+from spikeloop.streamer.conditions.loop_channels import loop_warning
+from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.launch.checks import check_seed
+from spikeloop.streamer.launch.training_progress import shown_progress
+
+__all__ = ["TrainedModel", "train"]
+
+logger = logging.getLogger(__name__)
+
+MINUTES = 10.0  # of training, where neither time nor steps are given
+CONDITIONS = ("none", "phase", "recorded")
+LARGEST = 2**31 - 1  # number of steps or parts
+
+
+@dataclass(frozen=True, repr=False)
+class TrainedModel(ShownAsTable):
+    """A trained model, as its checkpoint holds it.
+
+    Attributes
+    ----------
+    checkpoint : pathlib.Path
+        The folder of the checkpoint.
+    family, preset : str
+    steps : int
+        Steps of training in all; 0 of a baseline, which is fitted in one go.
+    trained_s : float, s
+        Time of training in all.
+    device : str
+        That it was trained on.
+    judged_on : str
+        What the similarity was measured with: "held-out repeats" or "training data".
+    similarity : tuple of Similarity
+        Distance of each statistic from the held-out data, beside that of the training recording itself.
+    """
+
+    checkpoint: Path
+    family: str
+    preset: str
+    steps: int
+    trained_s: float
+    device: str
+    judged_on: str
+    similarity: tuple[Similarity, ...]
+
+    def export(self, out: str | Path, name: str | None = None, rename: Mapping[str, str] | None = None) -> Bundle:
+        """Export the model to a bundle that streams: ONNX, compared with torch before it is written.
+
+        Parameters
+        ----------
+        out : str or pathlib.Path
+            A folder, or a file that ends in `.zip`.
+        name : str, default that of `out`
+            The bundle's name.
+        rename : mapping of str to str, optional
+            New names of conditions, such as {"vx": "velocity x [cm/s]"}; values stay as they are.
+
+        Raises
+        ------
+        BadInputError
+            If the checkpoint is gone or damaged, or `out` is no place for a bundle.
+        FailureError
+            If ONNX Runtime and torch disagree, or the disk refuses.
+        """
+        out, name = checked_path("out", out), None if name is None else checked_text("name", name)
+        require_torch()
+        from spikeloop.exporters.export import export_bundle
+
+        return export_bundle(self.checkpoint, out, name, rename)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the model in types that JSON has."""
+        described = {key: value for key, value in asdict(self).items() if key != "similarity"}
+        return described | {
+            "checkpoint": str(self.checkpoint),
+            "realism": [json_values(row.to_dict()) for row in self.similarity],
+        }
+
+    def _table(self) -> Table:
+        rows = {"preset": self.preset, "steps": self.steps, "trained": f"{self.trained_s / 60:.1f} min"}
+        ratios = {f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {verdict(row)}" for row in self.similarity}
+        title = f"{self.family} at {self.checkpoint}, compared with {self.judged_on}"
+        return title, (), (rows | ratios).items()
+
+
+def train(
+    recording: Recording | str | Path,
+    minutes: float | None = None,
+    out: str | Path = "runs/mine",
+    family: str = "causal_gan",
+    preset: str | None = None,
+    seed: int = 0,
+    hold_out: int = 5,
+    condition: str | None = None,
+    lead_ms: float = 0.0,
+    device: Device = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    steps: int | None = None,
+) -> TrainedModel:
+    """Train a model on a recording, or continue its training.
+
+    Interrupt the training at any time: the same call continues it from the checkpoint in `out`.
+
+    Parameters
+    ----------
+    recording : Recording, str or pathlib.Path
+        Or what `read_recording` reads.
+    minutes : float > 0, min, default 10 where no steps are given
+        Time of training in all. A baseline is fitted in one go: leave it out.
+    out : str or pathlib.Path
+        Folder of the checkpoint.
+    family : str
+        "causal_gan", "vae" or "vae_gan", which stream without end; "spike_gan", which generates windows; or a
+        baseline, "dichotomized_gaussian" or "k_pairwise".
+    preset : str, default what suits the recording
+        Settings of the family.
+    seed : int >= 0
+        The same seed makes the same steps.
+    hold_out : int >= 0
+        Every n-th repeat is held out, to compare with; 0 trains on all.
+    condition : "none", "phase" or "recorded", default "none"
+        What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions.
+    lead_ms : float >= 0, ms
+        Time by which spikes precede the recorded conditions; the model's spikes are delayed by as much.
+    device : "auto", "cpu" or "cuda"
+    on_progress : callable (Progress), default a bar in a terminal or notebook
+    steps : int >= 1, optional
+        Steps of training in all.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    BadInputError
+        If an option is out of range, the recording does not suit the family, or `out` holds another run.
+    FailureError
+        If torch is not installed, training diverges, or the disk refuses.
+
+    Examples
+    --------
+    >>> import spikeloop
+    >>> recording = spikeloop.read_recording("m1-sim:60")
+    >>> model = spikeloop.train(recording, out="runs/example", steps=2)  # doctest: +SKIP
+    >>> bundle = model.export("example.zip")  # doctest: +SKIP
+    """
+    minutes, steps = _checked_length(minutes, steps)
+    seed, out, lead_ms = check_seed(seed), checked_path("--out", out), checked_number("--lead-ms", lead_ms)
+    hold_out = checked_whole("--hold-out", hold_out, 0, LARGEST)
+    condition = "none" if condition is None else checked_choice("--condition", condition, CONDITIONS)
+    checked_choice("--device", device, get_args(Device))
+    if on_progress is not None:
+        checked_callable("on_progress", on_progress)
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
+    recording = recording if isinstance(recording, Recording) else read_recording(recording)
+    recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
+    if family in BASELINES:
+        if minutes is not None or steps is not None:
+            raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
+        require_packages("safetensors", "filelock")
+    else:
+        require_torch()
+    preset = suited_preset(family, recording) if preset is None else checked_text("--preset", preset)
+    console = Console(stderr=True)
+    shows = on_progress is None and (console.is_terminal or console.is_jupyter)
+    with shown_progress("fitting" if family in BASELINES else "training", console) if shows else nullcontext() as bar:
+        show = on_progress or bar or (lambda progress: None)
+        if family in BASELINES:
+            return _fit(recording, family, preset, out, hold_out, seed, show)
+        settings = named_preset(family, preset, hold_out, seed, lead_bins)
+        window_bins = settings.config.window_bins
+        if short := count_short(recording, window_bins):
+            console.print(
+                f"{short} of {recording.repeats} repeats, shorter than a window of {window_bins} bins, are left out"
+            )
+        minutes = MINUTES if minutes is None and steps is None else minutes
+        return _train(recording, settings, out, device, minutes, steps, show)
+
+
+def _checked_length(minutes: float | None, steps: int | None) -> tuple[float | None, int | None]:
+    """Return the length of a training, in whichever of the two it is given."""
+    if minutes is not None and not (is_number(minutes) and minutes > 0):
+        raise BadInputError(f"--minutes, --steps: expected more than 0, found {shown(minutes)} minutes")
+    if steps is not None and not (is_whole(steps) and 0 < steps <= LARGEST):
+        raise BadInputError(f"--minutes, --steps: expected more than 0, found {shown(steps)} steps")
+    return None if minutes is None else float(minutes), None if steps is None else int(steps)
+
+
+def _train(
+    recording: Recording,
+    settings: Settings,
+    out: Path,
+    device: Device,
+    minutes: float | None,
+    steps: int | None,
+    on_progress: Callable[[Progress], None],
+) -> TrainedModel:
+    from spikeloop.models.training.run import Training
+    from spikeloop.models.training.trainer import train as train_run
+
+    run = Training(recording, settings, device)
+    similarity = train_run(run, out, minutes, steps, on_progress)
+    return TrainedModel(
+        checkpoint=out,
+        family=settings.family,
+        preset=settings.preset,
+        steps=run.steps,
+        trained_s=run.trained_s,
+        device=str(run.device),
+        judged_on=run.validation.judged_on,
+        similarity=similarity,
+    )
+
+
+def _fit(
+    recording: Recording,
+    family: str,
+    preset: str,
+    out: Path,
+    hold_out: int,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+) -> TrainedModel:
+    from spikeloop.models.training.fit_baseline import fit
+
+    began = time.perf_counter()
+
+    def elapsed_s() -> float:
+        return time.perf_counter() - began
+
+    def report(share: float) -> None:
+        on_progress(Progress(0, elapsed_s(), share))
+
+    similarity = fit(recording, family, out, preset, hold_out, seed, report)
+    on_progress(Progress(0, elapsed_s(), 1.0, similarity))
+    judged_on = "held-out repeats" if hold_out else "training data"
+    return TrainedModel(out, family, preset, 0, elapsed_s(), "cpu", judged_on, similarity)
+
+
+def _conditioned(
+    recording: Recording, family: str, condition: str, lead_ms: float, hold_out: int
+) -> tuple[Recording, int]:
+    """Give the recording what the model is to answer to, and return the lead in bins with it."""
+    if condition == "none":
+        if lead_ms:
+            raise BadInputError("--lead-ms: expected --condition recorded beside it, found no condition")
+        return without_conditions(recording), 0
+    if family not in CONDITIONAL:
+        raise BadInputError(f"--condition: {family} answers to nothing; choose {', '.join(CONDITIONAL)}")
+    if condition == "phase":
+        if lead_ms:
+            raise BadInputError("--lead-ms: a phase is known ahead; leave it out")
+        if recording.repeats < hold_out:
+            raise BadInputError(
+                f"--condition phase: expected at least {hold_out} repeats, as one in {hold_out} is held out, found"
+                f" {recording.repeats}; lower --hold-out (0 trains on all)"
+            )
+        return with_phase(recording), 0
+    if not recording.channels:
+        raise BadInputError(
+            f"--condition: {recording.name} has none recorded; expected an array `conditions` (..., channels) beside"
+            " the spikes, or --condition NAME=PATH to say where they are"
+        )
+    if warning := loop_warning(recording.channels):
+        logger.warning("%s: %s", recording.name, warning)
+    lead_bins = lead_ms / 1000 / recording.bin_size_s
+    if not 0 <= lead_bins <= recording.bins - 1:
+        longest_ms = (recording.bins - 1) * recording.bin_size_s * 1000
+        raise BadInputError(f"--lead-ms: expected 0 to {longest_ms:g} (less than a repeat), found {lead_ms:g}")
+    return recording, round(lead_bins)

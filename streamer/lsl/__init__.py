@@ -1,0 +1,1 @@
+"""The Lab Streaming Layer wire: outlets that send, followers that read."""

@@ -1,0 +1,1 @@
+"""Where the monitor's figures go: terminal, page, plots, Prometheus, LSL."""

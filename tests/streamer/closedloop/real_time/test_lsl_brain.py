@@ -1,0 +1,247 @@
+"""A population in a process of its own, over real LSL: the shipped one, and programs in its place that misbehave."""
+
+import math
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+
+from spikeloop.exporters.bundle import Bundle, load_bundle
+from spikeloop.exporters.formats.write import write_recording
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.capture.verify.verify import verify
+from spikeloop.streamer.closedloop.real_time import lsl_brain
+from spikeloop.streamer.closedloop.real_time.lsl_brain import LslPopulation
+from spikeloop.streamer.closedloop.real_time.lsl_log import LslLog
+from spikeloop.streamer.launch import child
+
+BIN_S, UNITS = 0.02, 96
+STILL = np.zeros(2)
+
+# Obeys, instead of `spikeloop stream`, "--name NAME"; does to each bin what ODD says of its number.
+PROGRAM = """
+import json, sys, threading, time, numpy as np, pylsl
+name = sys.argv[1 + sys.argv.index("--name")]
+info = pylsl.StreamInfo(name, "Spikes", 96, 50.0, pylsl.cf_float32, name)
+own = info.desc().append_child("spikeloop")
+facts = {"version": "0", "bundle": "m1-sim", "sha256": "0" * 64, "seed": "0", "bin_size_s": "0.02", "step_bins": "1"}
+for key, value in (facts | {"start_s": "0.0", "condition": "", "latency_bins": "0", "signal": "spikes"}).items():
+    own.append_child_value(key, value)
+outlet = pylsl.StreamOutlet(info)
+ends = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ends.set()), daemon=True).start()
+outlet.wait_for_consumers(20)
+start_s, odd = pylsl.local_clock(), ODD
+for k in range(10_000):
+    if ends.wait(max(0.0, start_s + (k + 1) * 0.02 - pylsl.local_clock())):
+        break
+    what = odd.get(k, "")
+    if what == "dies":
+        sys.exit("a last word")
+    if what == "falls silent":
+        ends.wait()
+        break
+    if what != "is lost":
+        outlet.push_sample(np.full(96, np.nan if what == "is nothing" else k % 200), start_s + (k + 1) * 0.02)
+print(json.dumps({"bins": k}))
+"""
+
+
+@pytest.fixture(scope="module")
+def m1() -> Bundle:
+    return load_bundle("m1-sim")
+
+
+def odd(**what_of_bin: str) -> str:
+    """A program whose bins of these numbers (`_10`) are odd."""
+    return PROGRAM.replace("ODD", repr({int(bin_[1:]): what for bin_, what in what_of_bin.items()}))
+
+
+def respond_for(population: LslPopulation, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (bins, units) and ends (bins,)."""
+    seen = [(population.respond(STILL, STILL), population.end_s) for _ in range(bins)]
+    return np.array([counts for counts, _ in seen], int), np.array([end_s for _, end_s in seen])
+
+
+def gone(name: str) -> bool:
+    return not pylsl.resolve_byprop("name", name, timeout=0.3)
+
+
+def wait_for_end(pid: int, within_s: float = 60.0) -> None:
+    end_s = time.monotonic() + within_s
+    while Path(f"/proc/{pid}").exists() and ") Z" not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+
+
+def test_each_bin_is_driven_by_its_intention_and_comes_when_it_is_over(m1, stream_name):
+    random = np.random.Generator(np.random.Philox(0))
+    velocities = random.uniform(-40, 40, (60, 2))
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=3) as population:
+        assert (population.unit_names, population.bin_size_s) == (m1.card.unit_names, BIN_S)
+        conditions = pylsl.StreamInlet(pylsl.resolve_byprop("name", f"{stream_name}-Condition", timeout=60)[0])
+        conditions.open_stream(5)
+        population.respond(STILL, STILL)
+        began_s, ends_s, driven_by, before = population.end_s, [], {}, population.late_inputs
+        for velocity in velocities:
+            counts = population.respond(velocity, STILL)
+            assert counts.shape == (UNITS,)
+            assert population.arrived_s > population.end_s
+            if population.sent_s < population.end_s - lsl_brain.LATE_INPUT_S:
+                driven_by[population.end_s] = velocity
+            ends_s.append(population.end_s)
+        values, stamps_s = conditions.pull_chunk(timeout=1.0, max_samples=200)
+        assert population.missed_steps == population.dropped_steps == 0
+        assert population.late_inputs - before == len(velocities) - len(driven_by)
+    np.testing.assert_allclose(ends_s, began_s + BIN_S * np.arange(1, 61), atol=2e-4)
+    assert len(driven_by) > 20  # of 60; on a busy machine some come too late
+    bins = [np.argmin(np.abs(np.asarray(stamps_s) - end_s)) for end_s in driven_by]
+    sent = np.array([STILL, *velocities])
+    own = [int(np.flatnonzero((sent == velocity).all(axis=1))[0]) for velocity in driven_by.values()]
+    by = [np.flatnonzero(np.isclose(value, sent, rtol=1e-6).all(axis=1)) for value in np.asarray(values)[bins]]
+    late = np.array(own) - np.array([int(places[0]) for places in by])  # an earlier one holds until the next comes
+    assert late.min() == 0
+    assert np.median(late) == 0  # all, but where the machine is so busy that what was sent in time comes late
+    assert population.report is not None
+    assert population.report["bins"] >= 60
+    assert (population.report["seed"], population.report["condition"]["samples"]) == (3, 61)
+    assert gone(stream_name)
+    assert gone(f"{stream_name}-Intention")
+
+
+def test_bins_that_wait_are_handed_out_in_turn_and_after_a_long_pause_skipped(m1, stream_name, monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", odd())
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        time.sleep(0.3)
+        first, _ = respond_for(population, 5)
+        assert first[0, 0] >= 10  # what was before the session is no part of it
+        assert population.dropped_steps == 0
+        before = population.late_steps  # few, but where the machine is busy
+        time.sleep(0.21)
+        began_s = time.monotonic()
+        second, _ = respond_for(population, 10)
+        assert time.monotonic() - began_s < 0.15  # they last 0.2 s
+        np.testing.assert_array_equal(np.diff(np.concatenate([first, second])[:, 0]), 1)
+        assert 7 <= population.late_steps - before <= 10
+        behind = population.late_steps
+        time.sleep(0.7)
+        third, ends_s = respond_for(population, 10)
+        assert pylsl.local_clock() - ends_s[-1] < 2 * BIN_S
+        assert population.dropped_steps == third[0, 0] - second[-1, 0] - 1 >= 30
+        assert population.late_steps <= behind + 3  # none, but where the machine is busy
+        assert population.missed_steps == 0
+
+
+def test_bins_that_are_lost_or_no_counts_are_missed_and_the_loop_goes_on(m1, stream_name, monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", odd(_100="is lost", _110="is nothing", _111="is lost"))
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        counts, _ = respond_for(population, 1)
+        while counts[-1, 0] < 120:
+            counts = np.concatenate([counts, respond_for(population, 1)[0]])
+        assert population.missed_steps == 3
+    steps = dict(zip(counts[1:, 0].tolist(), np.diff(counts[:, 0]).tolist(), strict=True))
+    assert {bin_: step for bin_, step in steps.items() if step != 1} == {101: 2, 112: 3}
+    assert population.report == {"bins": pytest.approx(120, abs=20)}
+
+
+def test_a_process_that_ends_is_told_with_its_last_word(m1, stream_name, monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", odd(_100="dies"))
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        with pytest.raises(FailureError, match=r"population lost: its process ended \(a last word\)"):
+            respond_for(population, 200)
+        assert population.end_s + 1 > pylsl.local_clock()
+    assert population.report is None
+
+
+def test_a_silent_one_is_told_and_ended(m1, stream_name, monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", odd(_100="falls silent"))
+    monkeypatch.setattr(lsl_brain, "SILENT_AFTER_S", 0.5)
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        with pytest.raises(FailureError, match="expected a bin of .* every 20 ms, found none for 0.5 s"):
+            respond_for(population, 200)
+        assert 0.4 < pylsl.local_clock() - population.end_s < 1.5
+    assert population.report == {"bins": 100}
+
+
+def test_a_process_that_is_killed_is_told_with_the_signal(m1, stream_name):
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        respond_for(population, 2)
+        os.kill(population._process._process.pid, signal.SIGKILL)
+        with pytest.raises(FailureError, match=r"population lost: its process ended \(killed by signal 9\)"):
+            respond_for(population, 200)
+
+
+def test_one_that_does_not_even_end_is_killed(m1, stream_name, monkeypatch):
+    monkeypatch.setattr(child, "PROGRAM", odd())
+    monkeypatch.setattr(child, "ENDS_WITHIN_S", 0.5)
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+        respond_for(population, 2)
+        pid = population._process._process.pid
+        os.kill(pid, signal.SIGSTOP)
+        left_s = time.monotonic()
+    assert time.monotonic() - left_s < 30  # else it waited for ever
+    assert population.report is None
+    wait_for_end(pid)
+
+
+def test_one_that_does_not_come_up_is_told_with_its_last_word(m1, stream_name):
+    with (
+        pytest.raises(FailureError, match="did not come up .*no bundle named"),
+        LslPopulation("nowhere", m1, stream_name, 24.0, seed=0),
+    ):
+        pass
+    assert gone(f"{stream_name}-Intention")
+
+
+@pytest.mark.parametrize("suffix", ["", "-Intention"])
+def test_a_name_that_is_taken_is_told(m1, stream_name, suffix):
+    taken = pylsl.StreamOutlet(pylsl.StreamInfo(f"{stream_name}{suffix}", "EEG", 1, 0.0, pylsl.cf_float32, stream_name))
+    with (
+        pytest.raises(BadInputError, match=f"'{stream_name}{suffix}' is already on the network"),
+        LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0),
+    ):
+        pass
+    del taken
+
+
+def test_it_does_not_outlive_a_session_that_is_killed(start, stream_name):
+    program = f"""
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.streamer.closedloop.real_time import lsl_brain
+from spikeloop.streamer.launch import child
+child.PROGRAM = {odd()!r}
+population = lsl_brain.LslPopulation("m1-sim", load_bundle("m1-sim"), {stream_name!r}, 24.0, 0)
+population.__enter__()
+print(population._process._process.pid, flush=True)
+input()
+"""
+    session = start(program=program, stdin=subprocess.PIPE)
+    pid = int(session.stdout.readline())
+    session.kill()
+    wait_for_end(pid)
+
+
+def test_before_its_first_bin_it_knows_no_time(m1, stream_name):
+    population = LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0)
+    assert all(map(math.isnan, (population.end_s, population.arrived_s, population.sent_s)))
+
+
+def test_with_a_delay_the_session_begins_with_bin_0_and_all_that_came_can_be_made_again(m1, stream_name, tmp_path):
+    log = LslLog(stream_name, m1.card)
+    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=3, start_delay_s=4.0, log=log) as population:
+        for number in range(40):
+            population.respond(np.array([10.0, number]), STILL)
+    generated = log.generated()
+    assert generated is not None
+    assert generated.session_bins[0] == generated.bins[0] == 0
+    assert generated.provenance.condition == f"lsl:{stream_name}-Intention"
+    assert (generated.conditions[-1] != 0).any()
+    write_recording(generated.recording(), tmp_path / "session.npz")
+    (stream,) = verify(tmp_path / "session.npz", device="cpu").streams
+    assert stream.agrees, stream.problems
+    assert stream.bins >= 40

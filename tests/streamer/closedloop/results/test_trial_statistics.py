@@ -1,0 +1,232 @@
+import math
+from dataclasses import astuple, fields
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.experiment.tasks import Target
+from spikeloop.streamer.closedloop.experiment.trials import Outcome
+from spikeloop.streamer.closedloop.results.trial_statistics import (
+    Estimate,
+    figures_of,
+    paired_figures,
+    seconds_to_target,
+)
+
+BIN_S = 0.02
+
+
+def success(time_s=1.0, touched_s=None, hold_s=0.5, place=(8.0, 0.0), width=3.0, path_cm=(10.0, 8.0), start=50):
+    """From the centre; the target appears at bin `start`."""
+    acquired = start + round(time_s / BIN_S)
+    touched = acquired if touched_s is None else start + round(touched_s / BIN_S)
+    bins = (start, acquired + round(hold_s / BIN_S), touched, acquired)
+    return Trial("closed loop", 0, Target(place, width), "success", (0.0, 0.0), *bins, *path_cm)
+
+
+def failure(time_s=6.0, outcome: Outcome = "timeout", touched_s=None, place=(8.0, 0.0), start=50):
+    touched = None if touched_s is None else start + round(touched_s / BIN_S)
+    ended = start + round(time_s / BIN_S)
+    return Trial("closed loop", 0, Target(place, 3.0), outcome, (0.0, 0.0), start, ended, touched)
+
+
+def figures(trials, choices=None, seed=0):
+    return figures_of([trials], BIN_S, np.random.default_rng(seed), choices)
+
+
+def paired(trials, baseline, timeout_s=6.0):
+    return paired_figures([trials], [baseline], BIN_S, timeout_s, np.random.default_rng(0))
+
+
+def mixed(random, trials=60):
+    """Times and paths drawn at random; one in four fails."""
+    return [
+        failure(random.uniform(3, 6))
+        if random.random() < 0.25
+        else success(each[0], each[1] * each[0], path_cm=(each[2], 8.0), start=place)
+        for place, each in enumerate(random.uniform((0.5, 0.3, 8), (3, 1, 20), (trials, 3)))
+    ]
+
+
+@given(st.integers(1, 500), st.data())
+def test_success_has_wilsons_interval(trials, data):
+    successes = data.draw(st.integers(0, trials))
+    found = figures([success()] * successes + [failure()] * (trials - successes)).success_rate
+    expected = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, "wilson")
+    assert found.value == successes / trials
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_times_are_those_of_successes():
+    found = figures([success(1.0, 0.6), success(2.0, 2.0), failure(6.0, touched_s=0.2)])
+    assert (found.trials, found.successes) == (3, 2)
+    assert found.time_to_target_s.value == pytest.approx(1.5)
+    assert found.first_touch_s.value == pytest.approx(1.3)
+    assert found.dial_in_s.value == pytest.approx(0.2)
+
+
+def test_touch_and_dial_in_make_up_the_time():
+    found = figures(mixed(np.random.default_rng(1)))
+    assert found.first_touch_s.value + found.dial_in_s.value == pytest.approx(found.time_to_target_s.value)
+
+
+def test_efficiency_is_the_mean_of_the_trials_and_leaves_out_those_without_a_way():
+    found = figures([success(path_cm=each) for each in ((8.0, 8.0), (16.0, 8.0), (0.0, 0.0))] + [failure()])
+    assert found.path_efficiency.value == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_fitts_bits_of_successes_by_the_time_of_all():
+    bits = math.log2(8 / 3 + 1)
+    assert figures([success(0.5)] * 3).fitts_bits_per_s.value == pytest.approx(bits / 0.5)
+    assert figures([success(0.5, hold_s=2.0)] * 3).fitts_bits_per_s.value == pytest.approx(bits / 0.5)
+    assert figures([success(0.5), failure(5.5)]).fitts_bits_per_s.value == pytest.approx(bits / 6)
+    far = [success(1.0, place=(0.0, -9.0)), success(3.0, width=1.0)]
+    assert figures(far).fitts_bits_per_s.value == pytest.approx((2 + math.log2(9)) / 4)
+
+
+def test_achieved_bits_count_wrong_selections_against_right_ones_and_holds_as_time():
+    trials = [success(1.0, hold_s=0.5)] * 8 + [failure(2.0, "wrong")] * 2 + [failure(4.0)]
+    found = figures(trials, choices=36).achieved_bits_per_s
+    assert found.value == pytest.approx(math.log2(35) * (8 - 2) / (8 * 1.5 + 2 * 2.0 + 4.0))
+    assert found.low < found.value < found.high
+
+
+def test_achieved_bits_are_never_negative():
+    found = figures([success()] + [failure(1.0, "wrong")] * 9, choices=36).achieved_bits_per_s
+    assert (found.value, found.low) == (0.0, 0.0)
+
+
+def test_nothing_is_achieved_where_nothing_wrong_can_be_selected():
+    assert all(map(math.isnan, astuple(figures([success()] * 4).achieved_bits_per_s)))
+
+
+def test_intervals_are_those_of_another_bootstrap():
+    trials = mixed(np.random.default_rng(2), 80)
+    found = figures(trials)
+    right = np.array([each.outcome == "success" for each in trials])
+    times = np.array([(each.acquired_bin or each.ended_bin) - each.appeared_bin for each in trials]) * BIN_S
+    bits = right * math.log2(8 / 3 + 1)
+    for estimate, over, under in (
+        (found.time_to_target_s, times * right, right),
+        (found.fitts_bits_per_s, bits, times),
+    ):
+        other = scipy.stats.bootstrap(
+            (over, under * 1.0), lambda over, under, axis: over.sum(axis) / under.sum(axis), paired=True,
+            n_resamples=4000, method="percentile", rng=np.random.default_rng(5),
+        )  # fmt: skip
+        low, high = other.confidence_interval
+        assert estimate.value == pytest.approx(over.sum() / under.sum())
+        assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.15 * (high - low))
+
+
+def test_more_trials_narrow_every_interval():
+    random = np.random.default_rng(3)
+    few, many = (figures(mixed(random, trials), choices=36) for trials in (40, 1000))
+    for each in fields(few):
+        if isinstance(getattr(few, each.name), Estimate):
+            widths = [getattr(one, each.name).high - getattr(one, each.name).low for one in (few, many)]
+            assert 0 < widths[1] < 0.5 * widths[0]
+
+
+def test_the_same_random_numbers_give_the_same_intervals():
+    trials = mixed(np.random.default_rng(4))
+    assert figures(trials, 36) == figures(trials, 36)
+    assert figures(trials, 36, seed=1) != figures(trials, 36)
+
+
+def test_without_trials_there_are_no_figures():
+    found = figures([])
+    assert found.trials == 0
+    assert all(math.isnan(each) for field in astuple(found)[2:] for each in field)
+
+
+def test_failures_alone_have_no_times_and_give_no_bits():
+    found = figures([failure()] * 5)
+    assert all(map(math.isnan, astuple(found.time_to_target_s)))
+    assert all(map(math.isnan, astuple(found.path_efficiency)))
+    assert found.fitts_bits_per_s.value == 0
+
+
+def test_one_success_has_a_time_but_no_interval():
+    found = figures([success(1.0), failure()]).time_to_target_s
+    assert found.value == pytest.approx(1.0)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_seconds_to_target_are_counted_from_its_appearance():
+    assert seconds_to_target(success(0.5, start=7), BIN_S) == pytest.approx(0.5)
+    assert math.isnan(seconds_to_target(failure(), BIN_S))
+
+
+def test_a_decoder_does_not_differ_from_itself():
+    trials = mixed(np.random.default_rng(5))
+    found = paired(trials, trials)
+    assert found.trials == len(trials)
+    assert astuple(found.time_difference_s) == (0, 0, 0)
+    assert found.success_difference.value == 0
+
+
+def test_a_constant_difference_has_no_width():
+    times = np.arange(1, 40) * 0.1
+    found = paired([success(each + 0.3) for each in times], [success(each) for each in times])
+    assert astuple(found.time_difference_s) == pytest.approx((0.3, 0.3, 0.3))
+    assert found.success_difference.value == 0
+
+
+def test_failures_count_as_the_timeout():
+    found = paired([success(1.0), failure(2.0, "wrong")], [failure(4.0, "lost"), success(1.0)], timeout_s=8.0)
+    assert found.success_difference.value == 0
+    assert found.time_difference_s.value == pytest.approx((1 - 8 + 8 - 1) / 2)
+    assert paired([failure()] * 3, [success(1.0)] * 3).time_difference_s.value == pytest.approx(5.0)
+
+
+def test_paired_intervals_are_narrower_where_trials_go_together():
+    random = np.random.default_rng(6)
+    times = random.uniform(0.5, 5, 100)
+    one, other = [success(each + random.uniform(0, 0.4)) for each in times], [success(each) for each in times]
+    shuffled = [other[each] for each in random.permutation(len(other))]
+    together, apart = (paired(one, each).time_difference_s for each in (other, shuffled))
+    assert together.high - together.low < 0.3 * (apart.high - apart.low)
+    assert together.low < 0.2 < together.high
+
+
+@pytest.mark.parametrize("baseline", [[success()], [success(), success(place=(0.0, 8.0))]], ids=["fewer", "elsewhere"])
+def test_trials_that_are_no_pairs_are_refused(baseline):
+    with pytest.raises(BadInputError, match="same targets"):
+        paired([success(), success()], baseline)
+
+
+def test_sessions_that_differ_widen_every_interval_of_several():
+    slow, fast = ([success(time_s=time_s) for _ in range(20)] for time_s in (2.0, 0.4))
+    alike = figures_of([[*slow[:10], *fast[:10]], [*slow[10:], *fast[10:]]], BIN_S, np.random.default_rng(0))
+    apart = figures_of([slow, fast], BIN_S, np.random.default_rng(0))
+    assert alike.time_to_target_s.value == pytest.approx(apart.time_to_target_s.value)
+    width = [each.time_to_target_s.high - each.time_to_target_s.low for each in (alike, apart)]
+    assert width[1] > 2 * width[0]
+    failed = figures_of([slow, [failure()] * 20], BIN_S, np.random.default_rng(0)).success_rate
+    assert failed.high - failed.low > 2 * (figures([*slow, *[failure()] * 20]).success_rate.high - 0.5)
+
+
+def test_the_paired_interval_is_certain_of_nothing_where_all_succeed():
+    found = paired([success()] * 16, [success()] * 16).success_difference
+    assert found.value == 0
+    assert found.low < -0.1 < 0.1 < found.high
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.6])
+def test_the_paired_interval_covers_the_true_difference(shared):
+    random, covered = np.random.default_rng(1), []
+    for _ in range(300):
+        luck = random.random((3, 40))
+        same = random.random(40) < shared
+        one, other = np.where(same, luck[0], luck[1]) < 0.9, np.where(same, luck[0], luck[2]) < 0.7
+        ours, theirs = ([success() if each else failure() for each in side] for side in (one, other))
+        found = paired(ours, theirs).success_difference
+        covered.append(found.low <= 0.2 <= found.high)
+    assert 0.92 <= np.mean(covered) <= 0.99

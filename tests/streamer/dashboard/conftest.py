@@ -1,0 +1,48 @@
+"""What tests of the page share: a browser, driven from here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NEVER_MS = 120_000  # a busy machine takes long
+
+
+@pytest.fixture(scope="module")
+def browser(system_chromium: str) -> "Iterator[Browser]":
+    playwright: Any = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=system_chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def shared_tab(browser: "Browser") -> "Iterator[Page]":
+    with new_tab(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def tab(browser: "Browser") -> "Iterator[Page]":
+    with new_tab(browser) as page:
+        yield page
+
+
+@contextmanager
+def new_tab(browser: "Browser") -> "Iterator[Page]":
+    """An empty page; what it throws, or logs as an error, fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(NEVER_MS)
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    unexpected = [text for text in said if "WebSocket connection" not in text]  # as where the server is gone
+    assert not unexpected

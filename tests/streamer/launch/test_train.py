@@ -1,0 +1,148 @@
+"""Training from Python: the same function as the command line's."""
+
+import json
+
+import numpy as np
+import pytest
+
+import spikeloop
+from spikeloop.exporters.formats.write import write_recording
+from spikeloop.models.families.registry import BASELINES
+from spikeloop.models.recordings.simulated import correlated_groups
+from spikeloop.models.training import run
+from spikeloop.models.training.checkpoint import read_checkpoint
+from tests.support.bad_values import NO_NUMBER, NO_TEXT, NO_WHOLE_NUMBER
+from tests.support.shown import shown
+from tests.support.training import export_no_importance
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return correlated_groups(windows=60, window_bins=64, units=6, spike_probability=0.1, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(run, "CALIBRATION_WINDOWS", 64)
+    export_no_importance(monkeypatch)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_recording_becomes_a_model_and_a_bundle(recording, tmp_path):
+    model = spikeloop.train(recording, out=tmp_path / "run", family="spike_gan", steps=2, device="cpu")
+    assert (model.steps, model.family, model.preset, model.judged_on) == (2, "spike_gan", "fast", "held-out repeats")
+    assert {row.statistic for row in model.similarity} >= {"covariance", "population_count"}
+    described = json.loads(json.dumps(model.to_dict()))
+    assert described["checkpoint"] == str(tmp_path / "run")
+    assert described["realism"][0]["ratio"] == pytest.approx(model.similarity[0].ratio)
+    assert "covariance, E/F" in model._repr_html_()
+    for path in (None, 3, "", "a\0b"):
+        with pytest.raises(spikeloop.BadInputError, match="out: expected"):
+            model.export(path)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(spikeloop.BadInputError, match="name: expected text"):
+        model.export(tmp_path / "mine.zip", 3)  # pyright: ignore[reportArgumentType]
+    assert "covariance, E/F" in shown(model)
+    bundle = model.export(tmp_path / "mine.zip")
+    assert bundle.card.name == "mine"
+    assert spikeloop.load_bundle(tmp_path / "mine.zip").sha256 == bundle.sha256
+
+
+def test_the_same_call_continues_the_run_and_reports_how_far_it_is(recording, tmp_path):
+    reports = []
+    options = {"out": tmp_path / "run", "family": "spike_gan", "device": "cpu", "on_progress": reports.append}
+    spikeloop.train(recording, steps=2, **options)
+    first, reports[:] = list(reports), []
+    model = spikeloop.train(recording, steps=4, **options)
+    assert [progress.share for progress in first if not progress.finishing] == [0.0, 0.5, 1.0]
+    assert [progress.share for progress in reports if not progress.finishing] == [0.5, 0.75, 1.0]
+    assert [progress.resumed for progress in reports] == [True, False, False, False, False]
+    assert [progress.finishing for progress in reports[3:]] == ["calibrating", "comparing with held-out data"]
+    assert reports[0].similarity
+    assert model.steps == reports[-1].steps == 4
+
+
+@pytest.mark.parametrize("family", BASELINES)
+def test_a_baseline_is_fitted_in_one_go(family, tmp_path, random):
+    small = spikeloop.Recording.from_counts(random.random((100, 40, 3)) < 0.2, 0.02)
+    reports = []
+    model = spikeloop.train(small, out=tmp_path / "run", family=family, on_progress=reports.append)
+    assert (model.steps, model.preset, model.trained_s > 0) == (0, "default", True)
+    assert reports[-1].share == 1.0
+    assert all(0 <= progress.share <= 1 for progress in reports)
+    assert model.export(tmp_path / "bundle").card.family == family
+
+
+def test_a_name_is_read_and_phases_are_learned(recording, tmp_path):
+    write_recording(recording, tmp_path / "recording.npz")
+    options = {"out": tmp_path / "run", "condition": "phase", "steps": 1, "device": "cpu", "seed": 3}
+    spikeloop.train(tmp_path / "recording.npz", **options)
+    _, description = read_checkpoint(tmp_path / "run")
+    assert description["recording"]["channels"][0]["cyclic"]
+    assert (description["settings"]["family"], description["settings"]["seed"]) == ("causal_gan", 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minutes": 0}, "--minutes, --steps: expected more than 0"),
+        ({"steps": 0}, "expected more than 0"),
+        ({"family": "gan"}, "no family named 'gan'; there are causal_gan"),
+        ({"preset": "slow"}, "no preset named 'slow'; causal_gan has fast"),
+        ({"seed": -1}, "--seed: expected a whole number"),
+        ({"device": "tpu"}, "--device: expected auto, cpu or cuda, found 'tpu'"),
+        ({"condition": "recorded"}, "has none recorded"),
+        ({"condition": "sound"}, "--condition: expected none, phase or recorded, found 'sound'"),
+        ({"condition": "phase", "family": "spike_gan"}, "spike_gan answers to nothing; choose causal_gan"),
+        ({"lead_ms": 5}, "expected --condition recorded beside it"),
+        ({"family": "k_pairwise", "minutes": 1}, "k_pairwise is fitted in one go"),
+        ({"hold_out": 1}, "expected to hold out one part in 2 or more"),
+    ],
+)
+def test_bad_input_is_the_command_lines_error(recording, tmp_path, options, message):
+    with pytest.raises(spikeloop.BadInputError, match=message):
+        spikeloop.train(recording, out=tmp_path / "out", **({"device": "cpu"} | options))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("family", ["causal_gan", "k_pairwise"])
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("recording", [*NO_TEXT, None, "", "a\0b"]),
+        ("minutes", [*NO_NUMBER, float("nan"), -1]),
+        ("steps", [*NO_WHOLE_NUMBER, 0]),
+        ("out", [*NO_TEXT, None, "", "a\0b"]),
+        ("family", [*NO_TEXT, None]),
+        ("preset", [*NO_TEXT, ""]),
+        ("seed", [*NO_NUMBER, None, -1, 2**64]),
+        ("hold_out", [*NO_WHOLE_NUMBER, None]),
+        ("condition", [*NO_TEXT, ""]),
+        ("lead_ms", [*NO_NUMBER, None, float("nan")]),
+        ("device", [*NO_TEXT, None, "x"]),
+        ("on_progress", [5, "x"]),
+    ],
+)
+def test_of_training_no_other_error_than_bad_input_leaves(recording, tmp_path, family, option, values):
+    for value in values:
+        options = {"recording": recording, "out": tmp_path / "out", "family": family, option: value}
+        with pytest.raises(spikeloop.BadInputError):
+            spikeloop.train(**options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_that_is_none_is_named(tmp_path):
+    with pytest.raises(spikeloop.BadInputError, match="no recording named 'retna'"):
+        spikeloop.train("retna", out=tmp_path / "out")
+
+
+def test_nothing_is_printed_where_there_is_no_terminal(recording, tmp_path, capsys):
+    spikeloop.train(recording, out=tmp_path / "run", family="spike_gan", steps=1, device="cpu")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_trained_model_is_of_the_recording_that_was_given(recording, tmp_path):
+    spikeloop.train(recording, out=tmp_path / "run", family="spike_gan", steps=1, device="cpu", hold_out=0)
+    tensors, description = read_checkpoint(tmp_path / "run")
+    assert description["settings"]["hold_out"] == 0
+    np.testing.assert_allclose(tensors["reference.rates"], recording.counts.mean(axis=(0, 1)))

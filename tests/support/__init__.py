@@ -1,0 +1,1 @@
+"""What tests share: small bundles, stand-ins, brokers, and programs that run beside a test."""
