@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -27,7 +28,7 @@ from spikeloop.models.errors import FailureError, SpikeloopError
 from spikeloop.streamer.devices.broker import local_broker
 from spikeloop.streamer.mqtt.payloads import decode_spikes
 
-SPIKELOOP = ("-c", "from spikeloop.streamer.commands.main import main; main()")
+SPIKELOOP = ("-c", "from spikeloop.__main__ import main; main()")
 DECODER = Path(__file__).parent / "arm" / "decoder.py"
 BURST = ("--spikes", "40", "--window-ms", "20", "--refractory-ms", "500")
 EVOKED_S, BEFORE_S = 0.005, 0.1  # after a pulse, and before it for comparison
@@ -43,13 +44,13 @@ class Watch:
         self._latest: dict[str, dict[str, Any]] = {}
         self._spikes_s, self._asked_s = 0.0, 0.0  # when the latest messages came
         self._answers_ms: deque[float] = deque(maxlen=10_000)
-        self._taken_ms: deque[float] = deque(maxlen=10_000)
+        self._accepted_ms: deque[float] = deque(maxlen=10_000)
         self._stamps_s: deque[np.ndarray] = deque(maxlen=50)  # of the latest steps' spikes
-        self._pulses_s: list[float] = []  # that the spikes after have not come for
+        self._pulses_s: list[float] = []  # whose evoked spikes have not come yet
         self._evoked: list[tuple[int, float]] = []  # after each pulse, and expected from before
 
     def __enter__(self) -> "Watch":
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = self._subscribe
         self._client.on_message = self._note
         self._client.connect("127.0.0.1", self._port)
@@ -75,7 +76,7 @@ class Watch:
                 self._asked_s = now_s
                 self._answers_ms.append((now_s - self._spikes_s) * 1000)
             elif topic == "marker" and self._latest[topic]["event"] == "stimulate":
-                self._taken_ms.append((now_s - self._asked_s) * 1000)
+                self._accepted_ms.append((now_s - self._asked_s) * 1000)
                 self._pulses_s.append(self._latest[topic]["stamp_s"])
 
     def _note_spikes(self, payload: bytes) -> None:
@@ -83,24 +84,24 @@ class Watch:
         message = decode_spikes(payload)
         self._stamps_s.append(message.stamps_s)
         end_s = message.start_s + message.bins * message.bin_size_s
-        for pulse_s in [each for each in self._pulses_s if each + EVOKED_S <= end_s]:
+        for pulse_s in [pulse_s for pulse_s in self._pulses_s if pulse_s + EVOKED_S <= end_s]:
             self._pulses_s.remove(pulse_s)
             after_s = np.concatenate(self._stamps_s) - pulse_s
             evoked, before = (after_s >= 0) & (after_s < EVOKED_S), (after_s < 0) & (after_s >= -BEFORE_S)
             self._evoked.append((int(evoked.sum()), float(before.sum()) * EVOKED_S / BEFORE_S))
 
     def table(self) -> Table:
-        """Where everything stands."""
+        """Show the latest figures."""
         with self._lock:
             latest, evoked = self._latest, np.array(self._evoked or [[np.nan, np.nan]]).mean(axis=0)
             health = latest.get("health") or {}
             table = Table.grid(padding=(0, 2))
             table.add_row("stream", latest.get("status", {}).get("state", "starting"))
-            table.add_row("its lateness", _told(health.get("lateness_ms")))
-            table.add_row("stream to probe and back", _told(health.get("round_trip_ms")))
-            table.add_row("burst to stimulus, at the broker", _told(_quantiles(self._answers_ms)))
-            table.add_row("stimulus to marker, at the broker", _told(_quantiles(self._taken_ms)))
-            table.add_row("stimuli", str(len(self._taken_ms)))
+            table.add_row("its lateness", _text(health.get("lateness_ms")))
+            table.add_row("stream to probe and back", _text(health.get("round_trip_ms")))
+            table.add_row("burst to stimulus, at the broker", _text(_quantiles(self._answers_ms)))
+            table.add_row("stimulus to marker, at the broker", _text(_quantiles(self._accepted_ms)))
+            table.add_row("stimuli", str(len(self._accepted_ms)))
             words = f"{evoked[0]:.1f} a stimulus, {evoked[1]:.1f} expected without" if self._evoked else "-"
             table.add_row(f"spikes in the {EVOKED_S * 1000:g} ms after", words)
             table.add_row("decoded cursor", _place(latest.get("cursor"), "position_cm"))
@@ -115,7 +116,7 @@ def _quantiles(durations_ms: deque[float]) -> dict[str, float] | None:
     return {"p50": float(p50), "p99": float(p99)}
 
 
-def _told(quantiles: dict[str, float] | None) -> str:
+def _text(quantiles: dict[str, float] | None) -> str:
     return f"p50 {quantiles['p50']:.2f} ms, p99 {quantiles['p99']:.2f} ms" if quantiles else "-"
 
 
@@ -125,16 +126,16 @@ def _place(document: dict[str, Any] | None, key: str) -> str:
 
 @contextmanager
 def started(what: str, *command: object) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """A Python process that ends with the context, as by Ctrl-C; the file holds what it told."""
+    """Run a Python process that ends with the context, as by Ctrl-C; the file holds what it printed on stderr."""
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "told.txt"
-        with told.open("wb") as file:
+        printed = Path(folder) / "stderr.txt"
+        with printed.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, *map(str, command)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True,
             )  # fmt: skip
         try:
-            yield what, process, told
+            yield what, process, printed
         finally:
             process.terminate()
             try:
@@ -164,9 +165,9 @@ def run(name: str, duration_s: float | None, console: Console) -> None:
         with Live(console=console, get_renderable=watch.table, refresh_per_second=4):
             while time.monotonic() < end_s:
                 time.sleep(0.1)
-                for what, process, told in processes:
+                for what, process, printed in processes:
                     if process.poll() is not None:
-                        raise FailureError(f"the {what} ended: {told.read_text().strip() or process.returncode}")
+                        raise FailureError(f"the {what} ended: {printed.read_text().strip() or process.returncode}")
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
-"""What tests share: the real recording where it is at hand, and small bundles with random weights."""
+"""What all tests share: markers by what they need, the recordings at hand, and small bundles with random weights."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -10,21 +11,73 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from spikeloop.exporters.bundle import Bundle
-from spikeloop.models.recordings.catalogue import CATALOGUE, find_recording
+from spikeloop.exporters.formats.catalogue import CATALOGUE
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.measures import two_sample
 from spikeloop.models.recordings.recording import Recording
-from tests.tiny import tiny_bundle
+from tests.support.fast import forbid_heavy_imports, forbid_sockets_and_programs
+from tests.support.lsl_session import own_lsl_session
+from tests.support.needs import MARKERS, needs_of
+from tests.support.order import longest_first
+from tests.support.places import REPOSITORY
+from tests.support.tiny import tiny_bundle
 
-REPOSITORY = Path(__file__).parents[1]
-PURE = ("models", "exporters")  # folders of tests that only compute
+own_lsl_session()
+
+# the same examples in every run, and no limit on the time of one, which a busy machine would exceed
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fixed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: what lives in real time goes one by one, and what only computes beside it."""
-    for item in items:
-        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in PURE:
-            item.add_marker(pytest.mark.xdist_group("real time"))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only tests without torch, sockets and other programs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", "long: takes longest; begins first where several workers share the tests")
+    if config.getoption("--fast"):
+        forbid_heavy_imports()
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """From here on, after pytest and its workers have started."""
+    if session.config.getoption("--fast"):
+        forbid_sockets_and_programs()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In fast mode, a module that needs anything is not even imported."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if config.getoption("--fast") and is_test and needs_of(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, where this is asked for; in fast mode, leave out all that need anything."""
+    unstable = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if unstable:
+        raise pytest.UsageError(f"workers would not agree on the names of these tests: {', '.join(unstable[:3])}")
+    for item in items if config.getoption("--fast") or config.getoption("-m") else ():  # reading imports takes a while
+        for name in needs_of(item.path, getattr(item, "fixturenames", ())):
+            item.add_marker(name)
+    if config.getoption("--fast"):
+        left_out = [item for item in items if any(mark.name in MARKERS for mark in item.iter_markers())]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        items[:] = longest_first(items, int(workers))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def old_objects_frozen() -> None:
+    """Let the garbage collector look only at what a module's own tests make, not at millions of objects before them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +92,7 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def retina(data_folder: Path) -> Recording:
-    return find_recording("retina", folder=data_folder)
+    return read_recording("retina", folder=data_folder)
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +108,14 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    """Most time of a verdict goes into the trees of the two-sample test; few will do where its figure is no matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two_sample, "TREES", 5)
+        yield
+
+
 @pytest.fixture
 def stream_name() -> str:
     """A name that no other stream on the network has."""
@@ -66,7 +127,7 @@ def random() -> np.random.Generator:
     return np.random.Generator(np.random.Philox(0))
 
 
-SPIKELOOP = "from spikeloop.streamer.commands.main import main; main()"
+SPIKELOOP = "from spikeloop.__main__ import main; main()"
 Start = Callable[..., subprocess.Popen[str]]
 
 

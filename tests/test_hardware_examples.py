@@ -22,10 +22,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.devices.broker import local_broker
-from tests.streamer.devices.messages import spikes
+from tests.support.messages import spikes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SPIKELOOP = f"{shlex.quote(sys.executable)} -c 'from spikeloop.streamer.commands.main import main; main()'"
+SPIKELOOP = f"{shlex.quote(sys.executable)} -c 'from spikeloop.__main__ import main; main()'"
 
 
 def skip(reason: str) -> NoReturn:
@@ -116,7 +116,7 @@ def beside(command: str, folder: Path):
         yield process
     finally:
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 130, -signal.SIGTERM), errors
     assert "Traceback" not in errors
 
@@ -124,7 +124,7 @@ def beside(command: str, folder: Path):
 def run(command: str, folder: Path) -> str:
     """A command that a README's reader waits for; what it printed."""
     outcome = subprocess.run(
-        command, shell=True, cwd=folder, capture_output=True, text=True, timeout=100, check=False
+        command, shell=True, cwd=folder, capture_output=True, text=True, timeout=280, check=False
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout
@@ -158,7 +158,7 @@ def test_the_subscriber_in_c_counts_what_was_sent_and_lost(compiled, heard, url,
     sent = [spikes(sequence, [0.02 * sequence + 0.001] * 3, [2, 7, 7]) for sequence in (5, 6, 9)]
     for payload in (*sent, sent[0][:-1], b"?"):
         heard.client.publish(f"{heard.prefix}spikes", payload)
-    printed, errors = program.communicate(timeout=30)
+    printed, errors = program.communicate(timeout=60)
     assert program.returncode == 0
     assert printed.splitlines()[-1] == "3 messages, 2 lost, 9 spikes, most of unit 7 (6)"
     assert errors.splitlines() == ["not a message of spikes: 63 bytes", "not a message of spikes: 1 bytes"]
@@ -198,18 +198,19 @@ def test_stimulators_answer_the_stream(heard, url, stream_name):
     stream, own, ready = commands("stimulator", url, stream_name, **shorter)
     with beside(stream, folder):
         heard.wait_for("spikes")
-        taken_ms = [float(each) for each in re.findall(r"own-\d+ taken after ([\d.]+) ms", run(own, folder))]
+        accepted_ms = [float(each) for each in re.findall(r"own-\d+ accepted after ([\d.]+) ms", run(own, folder))]
         report = json.loads(run(ready, folder))
-    assert taken_ms
-    assert np.median(taken_ms) < 20
+    assert accepted_ms
+    assert np.median(accepted_ms) < 20
     assert report["device"]["confirmed"] >= 1
     assert report["device"]["refused"] == 0
     marked = [each for each in heard.documents("marker") if each["event"] == "stimulate"]
-    assert len(marked) == len(heard.by_topic["stimulate"]) >= len(taken_ms) + report["device"]["confirmed"]
+    assert len(marked) == len(heard.by_topic["stimulate"]) >= len(accepted_ms) + report["device"]["confirmed"]
     assert not heard.by_topic["error"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_the_arm_follows_what_is_decoded(heard, url, stream_name):
     folder = EXAMPLES / "arm"
     shorter = {"1883 20 &": "1883 8 &", "1883 60": "1883 9"}
@@ -238,7 +239,7 @@ def test_the_demo_shows_a_whole_loop_and_leaves_nothing_behind(start, stream_nam
     duration = ("--duration", 10) if ended_by == "duration" else ()
     demo = start("--name", stream_name, *duration, script=EXAMPLES / "demo_hardware.py")
     if ended_by == "interrupt":
-        assert pylsl.resolve_byprop("name", stream_name, timeout=30)
+        assert pylsl.resolve_byprop("name", stream_name, timeout=60)
         demo.send_signal(signal.SIGINT)
     printed, errors = demo.communicate(timeout=60)
     assert demo.returncode == (0 if ended_by == "duration" else 130), errors

@@ -8,15 +8,16 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 import spikeloop.exporters
 import spikeloop.models
 import spikeloop.streamer
-from tests.tiny import tiny_bundle, tiny_stream_bundle
+from tests.support.places import REPOSITORY
+from tests.support.tiny import tiny_bundle, tiny_stream_bundle
 
-REPOSITORY = Path(__file__).parents[1]
 ROOMS = (spikeloop.models, spikeloop.exporters, spikeloop.streamer)
 MODULES = [
     name
@@ -44,17 +45,17 @@ def test_what_is_public_is_listed_and_documented(name):
     assert all(inspect.getdoc(getattr(module, key)) for key in undeclared), undeclared
 
 
-def python(program: str, **environment: str) -> str:
-    outcome = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | environment, check=False
-    )
+def python(program: str, folder: Path | None = None, **environment: str) -> str:
+    """What a program prints that runs in a folder, by default in this one."""
+    command, variables = [sys.executable, "-c", program], os.environ | environment
+    outcome = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=folder, check=False)
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout
 
 
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed():
     loaded = python(
-        "import sys, spikeloop.streamer.commands.main as m\n"
+        "import sys, spikeloop.__main__ as m\n"
         "try: m.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print('LOADED', *sys.modules)"
@@ -67,15 +68,28 @@ def test_the_command_line_loads_nothing_heavy_before_it_is_needed():
 def test_streaming_never_imports_torch(tmp_path, stream_name, make):
     bundle_path = tmp_path / "tiny"
     make(bundle_path, units=4)
-    loaded = python(
-        "import sys, spikeloop.streamer.commands.main as m\n"
-        f"try: m.main(['stream', {str(bundle_path)!r}, '--name', {stream_name!r}, '--duration', '0.2'])\n"
-        "except SystemExit as stopped: assert stopped.code == 0\n"
-        "print('LOADED', *sys.modules)"
-    ).split("LOADED")[1]
-    assert " onnxruntime " in loaded
-    for heavy in ("torch", "onnx", "safetensors", "scipy"):
-        assert f" {heavy} " not in loaded
+    loaded = (
+        python(
+            "import sys, spikeloop.__main__ as m\n"
+            f"try: m.main(['stream', {str(bundle_path)!r}, '--name', {stream_name!r}, '--duration', '0.2'])\n"
+            "except SystemExit as stopped: assert stopped.code == 0\n"
+            "print('LOADED', *sys.modules)"
+        )
+        .split("LOADED")[1]
+        .split()
+    )
+    assert "onnxruntime" in loaded
+    assert not {"torch", "onnx", "safetensors", "scipy"}.intersection(loaded)
+
+
+def test_only_the_front_door_names_the_entry_of_the_command_line():
+    """What starts `spikeloop` in a process of its own starts the front door, so that no room points upwards."""
+    entry = "spikeloop.streamer.commands.main"
+    tracked = [REPOSITORY / "spikeloop" / "__main__.py", *REPOSITORY.glob("*.toml")]
+    for room in ("models", "exporters", "streamer", "benchmarks", "examples", "docs", "tests"):
+        tracked += (REPOSITORY / room).rglob("*.py")
+    named = [path for path in tracked if entry in path.read_text(encoding="utf-8") and path != Path(__file__).resolve()]
+    assert named == [REPOSITORY / "spikeloop" / "__main__.py"]
 
 
 def test_the_editable_install_is_this_checkout():
@@ -84,22 +98,40 @@ def test_the_editable_install_is_this_checkout():
         assert Path(room.__file__).resolve() == REPOSITORY / room.__name__.split(".")[1] / "__init__.py"
 
 
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    subprocess.run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, source], check=True)
+    (wheel,) = folder.glob("spikeloop-*.whl")
+    return wheel
+
+
+def test_a_wheel_made_from_the_source_archive_is_the_wheel_of_the_checkout(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
+    subprocess.run(build, check=True, cwd=REPOSITORY, capture_output=True)
+    (archive,) = tmp_path.glob("spikeloop-*.tar.gz")
+    whole, again = (
+        {(entry.filename, entry.CRC) for entry in ZipFile(wheel).infolist() if "dist-info/" not in entry.filename}
+        for wheel in (wheel_of(REPOSITORY, tmp_path / "checkout"), wheel_of(archive, tmp_path / "archive"))
+    )
+    assert again == whole
+
+
 def test_the_wheel_holds_the_three_rooms_and_streams_by_itself(tmp_path):
     """Built, installed elsewhere, and asked for the shipped bundle; the checkout's modules come after it."""
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "dist", REPOSITORY], check=True
-    )
-    (wheel,) = (tmp_path / "dist").glob("spikeloop-*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", tmp_path / "site", wheel], check=True)
-    assert sorted(path.name for path in (tmp_path / "site" / "spikeloop").iterdir()) == [
-        "exporters", "models", "streamer",
-    ]  # fmt: skip
+    wheel = wheel_of(REPOSITORY, tmp_path / "dist")
+    subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", tmp_path / "site", wheel], check=True)
+    folder = tmp_path / "site" / "spikeloop"
+    front_door = {path.name for path in (REPOSITORY / "spikeloop").iterdir()} - {"__pycache__"}
+    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == front_door
+    assert {"models", "exporters", "streamer", "py.typed"} <= front_door
     printed = python(
         "import sys, spikeloop.models, spikeloop.exporters.bundle as b\n"
-        "from spikeloop.streamer.source import open_source\n"
+        "from spikeloop.streamer.stream.source import open_source\n"
         "print([m.__file__ for n, m in sys.modules.items() if n.startswith('spikeloop.')])\n"
-        "print(open_source(b.read_bundle('retina'), 0).take(100).shape)",
+        "print(open_source(b.load_bundle('retina'), 0).next(100).shape)",
+        folder=tmp_path,
         PYTHONPATH=str(tmp_path / "site"),
     ).splitlines()
     assert all(path.startswith(str(tmp_path / "site")) for path in ast.literal_eval(printed[0]))

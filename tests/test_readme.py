@@ -1,72 +1,170 @@
-"""Every command and program of the README, run."""
+"""Every command and program of the README and of the pages in docs/, run."""
 
+import contextlib
+import dataclasses
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.streamer.mqtt.broker import Mosquitto
+from spikeloop.streamer.capture.record.report import StreamRecord
+from spikeloop.streamer.closedloop.real_time.latency import LoopLatency
+from spikeloop.streamer.commands.registry import COMMANDS
+from spikeloop.streamer.conditions.hold import ConditionReport
+from spikeloop.streamer.devices.link import LinkReport
+from spikeloop.streamer.launch.background import stream
+from spikeloop.streamer.lsl.spikes import Reception
+from spikeloop.streamer.mqtt.bridge import BridgeReport
+from spikeloop.streamer.stream.health import HealthReport
+from tests.support.broker import Mosquitto
+from tests.support.command_line import typed
+from tests.support.mqtt_stand_ins import wait_until
+from tests.support.nwb_sessions import session_of_reaches
+from tests.support.places import REPOSITORY
+from tests.support.replayed import written
+from tests.support.training import train_small_models
 
-REPOSITORY = Path(__file__).parents[1]
-README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
-SHELL = [line.split("#")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
-PROGRAMS = [block for kind, block in BLOCKS if kind == "python"]
-SHORTENED = {"--minutes 10": "--steps 3", "--trials 64": "--trials 8", "--trials 32": "--trials 4"}  # for a test
+NAMES = (
+    "install",
+    "subscribe",
+    "steer",
+    "monitor",
+    "closed_loop",
+    "hardware",
+    "recordings",
+    "record",
+    "training",
+    "evaluation",
+    "commands",
+    "python",
+    "replay",
+    "verify",
+    "web",
+)
+PAGES = {name: (REPOSITORY / "docs" / f"{name}.md").read_text() for name in NAMES}
+PAGES["README"] = (REPOSITORY / "README.md").read_text()
+SHORTENED = {
+    "--minutes 10": "--steps 3",
+    "--recalibrate 32": "--recalibrate 4",
+    "--trials 16": "--trials 4 --calibration 30",
+    "--trials 64": "--trials 8 --calibration 30",
+    "--trials 32": "--trials 4 --calibration 30",
+    "--duration 5": "--duration 1",
+    "m1-sim:120": "m1-sim:60 --folds 2",
+}  # for a test
+
+pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 
-def run(command: str, folder: Path, timeout: float = 110) -> subprocess.CompletedProcess[str]:
-    """A `spikeloop ...` line as a shell in that folder would run it."""
-    for long, short in SHORTENED.items():
-        command = command.replace(long, short)
-    shell = f"{sys.executable} -c 'from spikeloop.streamer.commands.main import main; main()' "
-    outcome = subprocess.run(
-        shell + command.removeprefix("spikeloop "),
-        shell=True,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    return outcome
+def blocks(page: str, kind: str) -> list[str]:
+    """The blocks of code of that kind in a page."""
+    return re.findall(rf"```{kind}\n(.*?)```", PAGES[page], re.DOTALL)
 
 
-def test_there_is_a_test_for_every_command_of_the_readme():
+def commands(page: str) -> list[str]:
+    """The lines for a shell in a page, without comments."""
+    return [line.split("  #")[0].split(" # ")[0].strip() for block in blocks(page, "sh") for line in block.splitlines()]
+
+
+def program(page: str) -> str:
+    """The only program in Python of a page."""
+    (found,) = blocks(page, "python")
+    return found
+
+
+CLONE, *MAKE = [line for line in commands("README") if "make" in line or "clone" in line]
+OURS = [line for line in commands("README") if line.startswith("spikeloop")]
+NWB, CAPTURED = OURS[:4], OURS[4:]
+LIVE = [line for line in commands("steer") if "lsl:" in line]
+STEERED = [line for line in commands("steer") if "lsl:" not in line]
+MAPPED = [line for line in commands("monitor") if line.startswith("spikeloop importance")]
+WATCHED = [line for line in commands("monitor") if line not in MAPPED]
+HARDWARE = [line for line in commands("hardware") if "mqtt" in line]
+VOLTAGE = [line for line in commands("hardware") if "broadband" in line]
+
+
+SMALLER = {"(20000, 30)": "(4000, 6)", "minutes=10": "steps=3"}  # in the programs, likewise
+
+
+def run(command: str, folder: Path) -> str:
+    """What a `spikeloop ...` line prints, shortened, in that folder."""
+    return typed(_replaced(command, SHORTENED), folder)
+
+
+def _replaced(text: str, others: dict[str, str]) -> str:
+    for long, short in others.items():
+        text = text.replace(long, short)
+    return text
+
+
+@pytest.fixture
+def quick(monkeypatch, few_trees):
+    train_small_models(monkeypatch)
+
+
+def test_every_command_of_the_pages_is_run_by_a_test():
     """`make test` is what runs this; the others are run below."""
-    tested = {
-        "make stream",
-        "make test",
-        "make demo-hardware",
-        *PIP,
-        *(line for line in SHELL if line.startswith("spikeloop ")),
-    }
-    assert set(SHELL) == tested
-    assert OWN
-    assert STEERED
+    assert MAKE == ["make stream", "make test"]
+    assert [len(each) for each in (LIVE, STEERED, MAPPED, WATCHED, HARDWARE, VOLTAGE)] == [1, 4, 1, 2, 2, 2]
+    assert set(commands("hardware")) == {"make demo-hardware", *HARDWARE, *VOLTAGE}
+    assert [line.split()[1] for line in commands("training")] == ["train", "export", "stream", "evaluate"]
+    assert [line.split()[1] for line in NWB] == ["inspect", "train", "export", "closedloop"]
+    assert [line.split()[1] for line in CAPTURED] == ["record", "verify", "replay"]
+    reading = [line.split()[1] for line in commands("recordings")]
+    assert reading == ["inspect", "inspect", "convert", "train", "export", "closedloop"]
+    assert [line.split()[1] for line in commands("record")] == ["record", "record"]
+    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode"}
+    assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
+    assert all(line.startswith("pip install") for line in commands("install"))
+    assert [line.split()[1] for line in commands("replay")] == ["replay"] * 4
+    assert commands("web") == ["pip install 'spikeloop[cpu,web]'", "spikeloop web --open"]
+    assert not [name for name in ("subscribe", "evaluation", "commands", "python") if commands(name)]
 
 
-SPIKELOOP = [line for line in SHELL if line.startswith("spikeloop ")]
-OWN = [line for line in SPIKELOOP if "mine" in line]
-LIVE = [line for line in SPIKELOOP if "lsl:" in line]
-WATCHED = [line for line in SPIKELOOP if "monitor" in line]
-MAPPED = [line for line in SPIKELOOP if line.startswith("spikeloop importance")]
-HARDWARE = [line for line in SPIKELOOP if "mqtt" in line]
-LOOPED = [line for line in SPIKELOOP if line.split()[1] in ("closedloop", "decode")]
-STEERED = [
-    line for line in SPIKELOOP if "mine" not in line and line not in (*LIVE, *WATCHED, *MAPPED, *LOOPED, *HARDWARE)
-]
-PIP = [line for line in SHELL if line.startswith("pip install")]
+def test_the_clone_line_names_the_home_of_the_project():
+    urls = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["urls"]
+    assert f"git clone {urls['Repository']} && cd spikeloop" == CLONE
 
 
-@pytest.mark.parametrize("command", PIP)
+@pytest.mark.parametrize("path", [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")], ids=lambda path: path.stem)
+def test_links_lead_to_files_of_the_repository(path):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_the_files_that_a_page_names_exist(page):
+    text = re.sub(r"NAME(/reader)?\.py", "", (REPOSITORY / page).read_text())
+    named = re.findall(r"`((?:models|exporters|streamer|spikeloop|tests|docs|benchmarks)/[\w/.]*)`", text)
+    assert len(named) > 15
+    assert not [path for path in named if not (REPOSITORY / path).exists()]
+
+
+def test_the_program_of_the_readme_runs(tmp_path):
+    assert len(program("README").splitlines()) <= 13
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 280, "check": False}
+    outcome = subprocess.run([sys.executable, "-c", program("README")], **options)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_program_of_the_python_page_runs(tmp_path, quick):
+    assert len(program("python").splitlines()) <= 12
+    with contextlib.chdir(tmp_path):
+        exec(_replaced(program("python"), SMALLER), {})
+    assert {"mine.zip", "generated.npz", "runs"} <= {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("command", commands("install"))
 def test_what_is_to_be_installed_resolves(command):
     """By pip itself, without installing; needs no network where all is there already."""
     pip = f"{sys.executable} -m pip --disable-pip-version-check "
@@ -76,11 +174,13 @@ def test_what_is_to_be_installed_resolves(command):
     assert "Would install spikeloop-" in outcome.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_one_command_streams_on_a_fresh_clone(tmp_path, stream_name):
     """With nothing but Python, pip and make: `make stream` sets itself up, without torch."""
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, tmp_path / "clone"], check=True)
     environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    environment["PIP_NO_COMPILE"] = "1"  # what is imported is compiled then; most never is
     outcome = subprocess.run(
         ["make", "stream", f"ARGS=--duration 1 --name {stream_name} --json"],
         cwd=tmp_path / "clone", env=environment, capture_output=True, text=True, timeout=500, check=False,
@@ -92,12 +192,34 @@ def test_one_command_streams_on_a_fresh_clone(tmp_path, stream_name):
     assert not list((tmp_path / "clone" / ".venv").glob("lib/python*/site-packages/torch"))
 
 
-def test_a_recording_of_ones_own_becomes_a_stream(tmp_path):
-    (program,) = (each for each in PROGRAMS if "savez" in each)
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
-    assert [command.split()[1] for command in OWN] == ["train", "export", "stream", "evaluate"]
-    for command in OWN:
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_recording_of_ones_own_becomes_a_stream(tmp_path, quick):
+    with contextlib.chdir(tmp_path):
+        exec(_replaced(program("training"), SMALLER), {})
+    for command in commands("training"):
         run(command, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_file_of_any_layout_becomes_a_bundle_that_closes_the_loop(tmp_path, quick):
+    with contextlib.chdir(tmp_path):
+        exec(program("recordings"), {})
+    as_it_stands, chosen, *others = [run(command, tmp_path) for command in commands("recordings")]
+    assert "not a recording as it stands" in as_it_stands
+    assert "session: 1 trial x 6000 bins x 30 units, 20 ms bins, 2 min" in chosen
+    assert "kalman" in others[-1]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_session_of_nwb_becomes_a_bundle_that_closes_the_loop(tmp_path, quick):
+    pytest.importorskip("pynwb")
+    session_of_reaches(tmp_path / "session.nwb")
+    inspected, *_, closed = [run(command, tmp_path) for command in NWB]
+    assert "session: 1 trial x 6000 bins x 12 units, 20 ms bins, 2 min" in inspected
+    assert "kalman" in closed
 
 
 def test_the_shipped_bundles_are_steered_one_command_after_the_other(tmp_path):
@@ -108,15 +230,17 @@ def test_the_shipped_bundles_are_steered_one_command_after_the_other(tmp_path):
     assert (first["condition"] == [0, -15]).all()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_stream_is_watched_from_two_terminals(tmp_path, start):
-    stream, monitor = (each.split()[1:] for each in WATCHED)
-    streaming = start(*stream, cwd=tmp_path)
-    watching = start(*monitor, "--wait", cwd=tmp_path)
-    streaming.communicate(timeout=90)
-    assert streaming.returncode == 0
-    watching.send_signal(signal.SIGINT)
-    _, told = watching.communicate(timeout=30)
-    assert watching.returncode == 130, told
+    stream, monitor = (line.split()[1:] for line in WATCHED)
+    streaming = start(*stream, "--duration", 600, cwd=tmp_path)
+    watching = start(*monitor, "--snapshot-every", 1, "--wait", cwd=tmp_path)
+    assert wait_until((tmp_path / "now.html").exists, 240)
+    for program in (watching, streaming):
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=120)
+        assert program.returncode == 130, errors
     assert "spikeloop" in (tmp_path / "now.html").read_text()
 
 
@@ -128,9 +252,9 @@ def test_the_recorded_retina_is_mapped(tmp_path, data_folder):
     assert (tmp_path / "maps.svg").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("command", LOOPED)
+@pytest.mark.parametrize("command", commands("closed_loop"))
 def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_folder):
-    shown = run(command, tmp_path).stdout
+    shown = run(command, tmp_path)
     decoders = re.search(r"--decoder ((?:[\w:]+ ?)+)", command)
     assert all(decoder in shown for decoder in (decoders[1].split() if decoders else ["kalman"]))
     if report := re.search(r"--report (\S+)", command):
@@ -141,22 +265,59 @@ def test_a_device_stimulates_a_stream_over_a_broker(tmp_path, start):
     stream, device = HARDWARE
     with Mosquitto(tmp_path) as broker:
         streaming, stimulating = (
-            start(*each.replace("mqtt://localhost", broker.url).split()[1:], "--duration", 8, "--json")
-            for each in (stream, device)
+            start(*line.replace("mqtt://localhost", broker.url).split()[1:], "--duration", 8, "--json")
+            for line in (stream, device)
         )
-        told, errors = streaming.communicate(timeout=60)
+        printed, errors = streaming.communicate(timeout=60)
         assert streaming.returncode == 0, errors
-        assert json.loads(told)["mqtt"]["published"] > 400
-        told, errors = stimulating.communicate(timeout=60)
+        assert json.loads(printed)["mqtt"]["published"] > 400
+        _, errors = stimulating.communicate(timeout=60)
         assert stimulating.returncode == 0, errors
 
 
+def test_a_stream_is_recorded_and_read(tmp_path, bundle_path, capsys):
+    to_xdf, finish = commands("record")
+    read, follow, *others = blocks("record", "python")
+    with stream(bundle_path, name="lab"):
+        run(to_xdf.replace("--duration 60", "--duration 1"), tmp_path)
+        exec(follow, {})
+    (tmp_path / "session.xdf").rename(tmp_path / "session.nwb.xdf")
+    run(finish, tmp_path)
+    with contextlib.chdir(tmp_path):
+        exec(read.replace("session.xdf", "session.nwb.xdf"), {})
+    printed = capsys.readouterr().out
+    assert all(re.search(rf"^{name}: \d\d+ samples$", printed, re.MULTILINE) for name in ("lab", "lab-Events"))
+    assert re.search(r"^seed \d+, bins of 0.001 s, first unit ", printed, re.MULTILINE)
+    assert re.search(r"^unit \d+ in bin \d+$", printed, re.MULTILINE)
+    assert {path.name for path in tmp_path.iterdir()} == {"session.nwb", "session.nwb.xdf"}
+    assert [compile(other, "record.md", "exec") is not None for other in others] == [True, True]  # not installed here
+
+
+def test_a_stream_is_recorded_verified_and_sent_out_again(tmp_path):
+    record, verify, replay = CAPTURED
+    with stream("m1-sim", name="lab"):
+        run(record.replace("--duration 60", "--duration 1"), tmp_path)
+    assert "lab: all agrees" in run(verify, tmp_path)
+    assert json.loads(run(f"{replay} --json", tmp_path))["samples"] > 50
+
+
+def test_what_is_written_is_verified(tmp_path):
+    pytest.importorskip("pynwb")
+    _, generated, _, loop = [run(command, tmp_path) for command in commands("verify")]
+    assert "m1-sim: all agrees" in generated
+    assert json.loads(loop)["agrees"] is True
+
+
+@pytest.mark.parametrize("command", VOLTAGE)
+def test_the_voltage_is_streamed_and_written(command, tmp_path):
+    run(command, tmp_path)
+
+
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):
-    (program,) = (each for each in PROGRAMS if "StreamOutlet" in each)
     (command,) = LIVE
-    sender = subprocess.Popen([sys.executable, "-c", program])
+    sender = subprocess.Popen([sys.executable, "-c", program("steer")])
     try:
-        shown = run(f"{command} --json", tmp_path).stdout
+        shown = typed(f"{command} --json", tmp_path)
     finally:
         sender.kill()
         sender.wait()
@@ -166,10 +327,9 @@ def test_a_program_of_ones_own_steers_a_stream(tmp_path):
 
 
 def test_the_subscriber_prints_every_bin(start, bundle_path):
-    (program,) = (each for each in PROGRAMS if "StreamInlet" in each)
-    assert len(program.splitlines()) <= 10
-    subscriber = subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)
-    stream = start("stream", bundle_path)  # under its default name, as in the README
+    assert len(program("subscribe").splitlines()) <= 10
+    subscriber = subprocess.Popen([sys.executable, "-uc", program("subscribe")], stdout=subprocess.PIPE, text=True)
+    stream = start("stream", bundle_path)  # under its default name, as in the page
     try:
         assert subscriber.stdout is not None
         lines = [subscriber.stdout.readline() for _ in range(20)]
@@ -184,21 +344,43 @@ def test_the_subscriber_prints_every_bin(start, bundle_path):
     np.testing.assert_allclose(np.diff(stamps), 0.001, atol=0.0011)  # printed to a millisecond
 
 
-@pytest.mark.parametrize("command", re.findall(r"^\| `(spikeloop .*?)`", README, re.MULTILINE))
-def test_every_command_of_the_table_has_help(command):
-    shown = run(f"spikeloop {command.split()[1]} --help", REPOSITORY).stdout
-    for option in re.findall(r"--[a-z-]+", command):
-        assert option in shown
+def test_the_replays_of_the_page_run(tmp_path):
+    stamps_s = 100 + np.arange(200) / 50
+    streams = [("lab", "Spikes", 50.0, "int16", np.zeros((200, 4), int), stamps_s)]
+    written(tmp_path / "session.xdf", [*streams, ("lab-Markers", "Markers", 0.0, "string", [["go"]], [101.5])])
+    for line in commands("replay"):
+        run(line, tmp_path)
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(program("replay"), "docs/replay.md", "exec"), {})
+    assert "session.xdf: " in printed.getvalue()
 
 
-def test_every_option_of_the_table_exists():
-    for row in re.findall(r"^\| `(spikeloop \w+).*?\| (.*?) \|$", README, re.MULTILINE):
-        shown = run(f"{row[0]} --help", REPOSITORY).stdout
-        for option in re.findall(r"`(--[a-z-]+)", row[1]):
-            assert option in shown, (row[0], option)
+ROWS = re.findall(r"^\| (`spikeloop (\w+).*?) \| .*? \| (.*?) ?\|$", PAGES["commands"], re.MULTILINE)
 
 
-@pytest.mark.parametrize("target", ["stream", "demo-hardware", "test", "bench", "realism", "check", "picture"])
+@pytest.mark.parametrize(("command", "name", "options"), ROWS)
+def test_every_option_of_the_table_exists(command, name, options):
+    words = [name, "stimulator"] if name == "device" else [name]
+    shown = run(f"spikeloop {' '.join(words)} --help", REPOSITORY)
+    for option in re.findall(r"--[a-z-]+", command + options):
+        assert f"{option} " in shown
+
+
+def test_the_table_has_every_command():
+    assert [name for _, name, _ in ROWS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "target", ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "picture"]
+)
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "report", [HealthReport, ConditionReport, BridgeReport, Reception, LoopLatency, LinkReport, StreamRecord]
+)
+def test_every_counter_of_a_report_is_defined_on_its_page(report):
+    page = (REPOSITORY / "docs" / "counters.md").read_text()
+    assert not [field.name for field in dataclasses.fields(report) if f"`{field.name}`" not in page]

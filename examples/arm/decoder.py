@@ -1,7 +1,7 @@
-"""A hand, and a decoder that learns to follow it: `decoder.py NAME HOST PORT [SECONDS]`, of which it learns so many.
+"""A hand, and a decoder that learns to follow it: `decoder.py NAME HOST PORT [SECONDS]`, the time it learns.
 
-The hand's velocity drives the population over MQTT. Spikes and what drove them come back over LSL; once it has learned,
-velocity is decoded from spikes alone, and goes out on `cursor`, 50 times a second.
+The hand's velocity drives the population over MQTT. Spikes and the velocity that drove them come back over LSL; once
+the decoder has learned, it decodes velocity from spikes alone and publishes it on `cursor`, 50 times a second.
 """
 
 import json
@@ -21,10 +21,10 @@ def follow(name: str) -> pylsl.StreamInlet:
 
 
 def hand(now_s: float) -> list[float]:
-    """Round and round, and the other way round every other time."""
+    """Compute the velocity at a time: circles, every other one in the opposite direction."""
     turn, phase = divmod(now_s / TURN_S, 1.0)
-    speed, way = 2 * math.pi * RADIUS_CM / TURN_S, 1 - 2 * (turn % 2)
-    return [-speed * math.sin(2 * math.pi * phase), way * speed * math.cos(2 * math.pi * phase)]
+    speed, direction = 2 * math.pi * RADIUS_CM / TURN_S, 1 - 2 * (turn % 2)
+    return [-speed * math.sin(2 * math.pi * phase), direction * speed * math.cos(2 * math.pi * phase)]
 
 
 def run(name: str, host: str, port: str, learns_s: str = "20") -> None:
@@ -46,17 +46,22 @@ def run(name: str, host: str, port: str, learns_s: str = "20") -> None:
         if weights is None:
             seen[round(stamp, 4)] = rates
             drove, stamps = conditions.pull_chunk()
-            moved |= {round(at, 4): each[:2] for each, at in zip(drove, stamps, strict=True)}
+            moved |= {round(at, 4): driving[:2] for driving, at in zip(drove, stamps, strict=True)}
             if time.monotonic() > learned_s:  # ridge regression of velocity on rates
                 both = sorted(seen.keys() & moved.keys())
-                x, y = np.array([seen[each] for each in both]), np.array([moved[each] for each in both])
+                x, y = np.array([seen[at] for at in both]), np.array([moved[at] for at in both])
                 weights = np.linalg.solve(x.T @ x + 0.05 * len(x) * np.eye(x.shape[1]), x.T @ y)
                 print(f"decoding after {len(both)} bins", flush=True)
             continue
         velocity = rates @ weights
         position = np.clip(0.99 * position + 0.02 * velocity, -EDGE_CM, EDGE_CM)  # it forgets, and doesn't drift
-        told = {"stamp_s": stamp, "position_cm": position.tolist(), "velocity_cm_s": velocity.tolist(), "target": None}
-        client.publish(f"{prefix}cursor", json.dumps(told))
+        cursor = {
+            "stamp_s": stamp,
+            "position_cm": position.tolist(),
+            "velocity_cm_s": velocity.tolist(),
+            "target": None,
+        }
+        client.publish(f"{prefix}cursor", json.dumps(cursor))
 
 
 if __name__ == "__main__":

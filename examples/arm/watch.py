@@ -1,4 +1,4 @@
-"""Draws the arm in the terminal, and tells how well it follows: `watch.py NAME HOST PORT [SECONDS]`."""
+"""Draw the arm in the terminal, and print how well it follows: `watch.py NAME HOST PORT [SECONDS]`."""
 
 import json
 import sys
@@ -37,7 +37,9 @@ def note(_client: mqtt.Client, _user: None, message: mqtt.MQTTMessage) -> None:
 
 
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-client.on_connect = lambda client, *_: client.subscribe([(f"spikeloop/{name}/{each}", 0) for each in ("arm", "cursor")])
+client.on_connect = lambda client, *_: client.subscribe(
+    [(f"spikeloop/{name}/{topic}", 0) for topic in ("arm", "cursor")]
+)
 client.on_message = note
 client.connect(host, int(port))
 client.loop_start()
@@ -48,4 +50,4 @@ while time.monotonic() < end:
         off_cm = np.subtract(latest["arm"]["endpoint_cm"], latest["cursor"]["position_cm"])
         distances.append(float(np.hypot(*off_cm)))
         print(f"\033[H\033[J{draw()}\n{distances[-1]:.1f} cm from the cursor", flush=True)
-print(f"mean distance {np.mean(distances):.2f} cm" if distances else "no arm, or no cursor, was heard of")
+print(f"mean distance {np.mean(distances):.2f} cm" if distances else "no arm, or no cursor, was published")

@@ -42,7 +42,7 @@ static void on_connect(struct mosquitto *client, void *topic, int code) {
         mosquitto_subscribe(client, NULL, topic, 0); /* here, so that it holds after a reconnect as well */
 }
 
-static void tell(void) {
+static void print_counts(void) {
     uint32_t busiest = 0;
     for (uint32_t unit = 1; unit < UNITS; unit++)
         if (of_unit[unit] > of_unit[busiest])
@@ -69,15 +69,15 @@ int main(int count, char **arguments) {
         fprintf(stderr, "no broker at %s:%s: %s\n", arguments[1], arguments[2], mosquitto_strerror(code));
         return 1;
     }
-    for (time_t told = time(NULL); end == 0 || time(NULL) < end;) {
+    for (time_t printed = time(NULL); end == 0 || time(NULL) < end;) {
         if (mosquitto_loop(client, 100, 1) != MOSQ_ERR_SUCCESS)
             mosquitto_reconnect(client);
-        if (time(NULL) > told) {
-            tell();
-            told = time(NULL);
+        if (time(NULL) > printed) {
+            print_counts();
+            printed = time(NULL);
         }
     }
-    tell();
+    print_counts();
     mosquitto_destroy(client);
     mosquitto_lib_cleanup();
     return 0;

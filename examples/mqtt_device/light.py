@@ -13,7 +13,7 @@ state = {"brightness": 0.0, "brightest": 1.0}
 
 
 def shine(client: mqtt.Client, _user: None, message: mqtt.MQTTMessage) -> None:
-    """A step's spikes: smoothed over some ten steps, relative to the most there was."""
+    """Smooth a step's spikes over about ten steps, relative to the highest rate so far."""
     _magic, _sequence, _first_bin, start_s, bin_size_s, bins, spikes = struct.unpack_from("<4sIQddII", message.payload)
     rate_hz = spikes / (bins * bin_size_s)
     state["brightest"] = max(state["brightest"], rate_hz)

@@ -14,12 +14,14 @@ spiked_s = ready_s = 0.0
 
 
 def answer(client: mqtt.Client, _user: None, message: mqtt.MQTTMessage) -> None:
-    """Two spikes of the unit within 30 ms: a pulse of 60 uA for all, twice a second at most."""
+    """Answer two spikes of the unit within 30 ms with a pulse of 60 uA for all, at most twice a second."""
     global spiked_s, ready_s
     if message.topic.endswith("marker"):
         marker = json.loads(message.payload)
         if marker.get("id") in sent_s:
-            print(f"{marker['id']} taken after {1000 * (time.monotonic() - sent_s[marker['id']]):.1f} ms", flush=True)
+            print(
+                f"{marker['id']} accepted after {1000 * (time.monotonic() - sent_s[marker['id']]):.1f} ms", flush=True
+            )
         return
     start_s = struct.unpack_from("<d", message.payload, 16)[0]
     for spike, time_us in struct.iter_unpack("<II", message.payload[40:]):

@@ -1,0 +1,96 @@
+"""Stream realistic population spikes, learned from recordings, over Lab Streaming Layer.
+
+Every public name is imported when it is first used, so that `import spikeloop` stays quick. To add one, write a line
+in `PLACES` and the same import under `TYPE_CHECKING`, for editors and type checkers; a test compares the two.
+"""
+
+import logging
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikeloop.exporters.bundle import Bundle as Bundle
+    from spikeloop.exporters.bundle import bundles as bundles
+    from spikeloop.exporters.bundle import load_bundle as load_bundle
+    from spikeloop.exporters.formats.read import read_recording as read_recording
+    from spikeloop.exporters.formats.write import write_recording as write_recording
+    from spikeloop.models.errors import BadInputError as BadInputError
+    from spikeloop.models.errors import FailureError as FailureError
+    from spikeloop.models.errors import SpikeloopError as SpikeloopError
+    from spikeloop.models.recordings.recording import Recording as Recording
+    from spikeloop.streamer.broadband.read_broadband import read_broadband as read_broadband
+    from spikeloop.streamer.capture.record.outputs import finish_recording as finish_recording
+    from spikeloop.streamer.capture.record.record import record as record
+    from spikeloop.streamer.capture.record.report import RecordReport as RecordReport
+    from spikeloop.streamer.capture.replay.report import ReplayReport as ReplayReport
+    from spikeloop.streamer.capture.verify.verification import Verification as Verification
+    from spikeloop.streamer.capture.verify.verify import verify as verify
+    from spikeloop.streamer.closedloop.background import start_closed_loop as start_closed_loop
+    from spikeloop.streamer.closedloop.closed_loop import closed_loop as closed_loop
+    from spikeloop.streamer.dashboard.web import web as web
+    from spikeloop.streamer.launch.async_stream import open_stream as open_stream
+    from spikeloop.streamer.launch.background import stream as stream
+    from spikeloop.streamer.launch.compare_decoders import compare_decoders as compare_decoders
+    from spikeloop.streamer.launch.evaluate import EvaluationReport as EvaluationReport
+    from spikeloop.streamer.launch.evaluate import evaluate as evaluate
+    from spikeloop.streamer.launch.generate import generate as generate
+    from spikeloop.streamer.launch.population import Population as Population
+    from spikeloop.streamer.launch.replay import replay as replay
+    from spikeloop.streamer.launch.report import StreamReport as StreamReport
+    from spikeloop.streamer.launch.train import TrainedModel as TrainedModel
+    from spikeloop.streamer.launch.train import train as train
+
+PLACES = {  # public name -> the module that defines it
+    "BadInputError": "spikeloop.models.errors",
+    "Bundle": "spikeloop.exporters.bundle",
+    "bundles": "spikeloop.exporters.bundle",
+    "evaluate": "spikeloop.streamer.launch.evaluate",
+    "EvaluationReport": "spikeloop.streamer.launch.evaluate",
+    "FailureError": "spikeloop.models.errors",
+    "finish_recording": "spikeloop.streamer.capture.record.outputs",
+    "generate": "spikeloop.streamer.launch.generate",
+    "load_bundle": "spikeloop.exporters.bundle",
+    "open_stream": "spikeloop.streamer.launch.async_stream",
+    "Population": "spikeloop.streamer.launch.population",
+    "read_broadband": "spikeloop.streamer.broadband.read_broadband",
+    "read_recording": "spikeloop.exporters.formats.read",
+    "record": "spikeloop.streamer.capture.record.record",
+    "RecordReport": "spikeloop.streamer.capture.record.report",
+    "Recording": "spikeloop.models.recordings.recording",
+    "replay": "spikeloop.streamer.launch.replay",
+    "ReplayReport": "spikeloop.streamer.capture.replay.report",
+    "SpikeloopError": "spikeloop.models.errors",
+    "stream": "spikeloop.streamer.launch.background",
+    "StreamReport": "spikeloop.streamer.launch.report",
+    "train": "spikeloop.streamer.launch.train",
+    "TrainedModel": "spikeloop.streamer.launch.train",
+    "Verification": "spikeloop.streamer.capture.verify.verification",
+    "verify": "spikeloop.streamer.capture.verify.verify",
+    "web": "spikeloop.streamer.dashboard.web",
+    "write_recording": "spikeloop.exporters.formats.write",
+    "closed_loop": "spikeloop.streamer.closedloop.closed_loop",
+    "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
+    "start_closed_loop": "spikeloop.streamer.closedloop.background",
+}
+
+__all__ = ["__version__", *PLACES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+try:
+    __version__ = version("spikeloop")
+except PackageNotFoundError:  # a checkout that was never installed
+    __version__ = "0+unknown"
+
+logging.getLogger("spikeloop").addHandler(logging.NullHandler())  # a library prints nothing on its own
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in PLACES:
+        raise AttributeError(f"module 'spikeloop' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(PLACES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
