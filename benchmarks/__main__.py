@@ -17,7 +17,7 @@ FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 Benchmark = Literal[
     "stream", "scale", "endless", "latency", "loop_latency", "augmentation",
     "batch_statistics", "importance", "packets", "drift", "monitor",
-    "closed_loop", "decoder_ranking", "broadband", "hardware_round_trip",
+    "closed_loop", "decoder_ranking", "broadband", "hardware_round_trip", "binning", "recorder", "replay",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
 
@@ -54,13 +54,14 @@ def _cell(value: object) -> str:
 
 
 def _write_figures() -> None:
+    """Write what was measured here; figures of other benchmarks stay as they are in the file."""
     title = "# What was measured\n\nWritten by `python -m benchmarks ... --write`; never by hand.\n"
-    parts = (
-        f"## {path.stem}\n\n{_table(json.loads(path.read_text()))}\n"
-        for path in (RESULTS / f"{name}.json" for name in ALL)
-        if path.exists()
-    )
-    FIGURES.write_text("\n".join([title, *parts]))
+    before = FIGURES.read_text().split("\n## ")[1:] if FIGURES.exists() else []
+    sections = {section.split("\n", 1)[0]: f"## {section.rstrip()}\n" for section in before}
+    for name in ALL:
+        if (path := RESULTS / f"{name}.json").exists():
+            sections[name] = f"## {name}\n\n{_table(json.loads(path.read_text()))}\n"
+    FIGURES.write_text("\n".join([title, *(sections[name] for name in ALL if name in sections)]))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikeloop.models.causal_gan import PRESETS
+from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.ridge import RidgeDecoder
-from spikeloop.models.families import preset
-from spikeloop.models.measures.decoding import r_squared
-from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.recording import Recording, part_of, with_lead
+from spikeloop.models.families.causal_gan import PRESETS
+from spikeloop.models.families.registry import preset
+from spikeloop.models.measures.decoding_scores import r_squared
+from spikeloop.models.random_streams import Purpose, torch_seed
+from spikeloop.models.recordings.conditioning import with_lead
+from spikeloop.models.recordings.cutting import part_of
+from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.windows import hold_out
-from spikeloop.models.training import Training
+from spikeloop.models.training.run import Training
 
 PICTURE = Path(__file__).parents[1] / "docs" / "augmentation.png"
 MINUTES, PIECES, LEAD_BINS = (1, 2, 5), 2, 3
@@ -30,13 +33,13 @@ COLUMNS = ("position x", "position y", "velocity x", "velocity y")
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
     """For every number of minutes: R2 without and with synthetic data of a model that saw those minutes only."""
-    recording = with_lead(find_recording("m1_jango"), LEAD_BINS)
+    recording = with_lead(read_recording("m1_jango"), LEAD_BINS)
     training, test = hold_out(recording, 5)
     rows = []
     for minutes in MINUTES:
         bins = round(60 * minutes / recording.bin_size_s)
         places = np.linspace(0, training.bins - bins, PIECES).astype(int)
-        found = [_piece(part_of(training, bins=slice(at, at + bins)), training, test, minutes) for at in places]
+        found = [_segment(part_of(training, bins=slice(at, at + bins)), training, test, minutes) for at in places]
         for kind, values in zip(KINDS, zip(*found, strict=True), strict=True):
             rows.append(_row(minutes, kind, np.mean(values, axis=0)))
             print(rows[-1], flush=True)
@@ -44,7 +47,7 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     _draw(rows)
     return {
         "about": "m1_jango: R2 of a ridge decoder (10 bins of history) on the last fifth of the recording; mean of"
-        f" {PIECES} pieces of the rest. The model was trained on the very minutes alone (preset `short`, fewer steps);"
+        f" {PIECES} segments of the rest. The model was trained on those minutes alone (preset `short`, fewer steps);"
         " the synthetic data are its responses to the kinematics of all 12 minutes, whose spikes it never saw.",
         "rows": rows,
     }
@@ -69,22 +72,24 @@ def _row(minutes: int, kind: str, r_squared: NDArray[np.float64]) -> dict:
     return {"minutes": minutes, "trained on": kind} | dict(zip(COLUMNS, r_squared.round(3).tolist(), strict=True))
 
 
-def _piece(piece: Recording, whole: Recording, test: Recording, minutes: int) -> list[NDArray[np.float64]]:
+def _segment(segment: Recording, whole: Recording, test: Recording, minutes: int) -> list[NDArray[np.float64]]:
     likelihood_steps, more = STEPS[minutes]
     settings = preset("causal_gan", "short", hold_out=0)
     config = dataclasses.replace(PRESETS["short"], likelihood_steps=likelihood_steps)
-    run = Training(piece, dataclasses.replace(settings, config=config))
+    run = Training(segment, dataclasses.replace(settings, config=config))
     for _ in range(likelihood_steps + more):
         run.step()
     run.calibrate()
     synthetic = dataclasses.replace(whole, counts=_responses(run, whole))
-    return [_r_squared(parts, test) for parts in ([piece], [piece, synthetic], [synthetic])]
+    return [_r_squared(parts, test) for parts in ([segment], [segment, synthetic], [synthetic])]
 
 
 def _responses(run: Training, recording: Recording) -> NDArray[np.uint8]:
     conditions = torch.from_numpy(np.ascontiguousarray(recording.conditions))
     with torch.no_grad():
-        counts = run.model.draw(conditions, recording.bins, torch.Generator().manual_seed(1))
+        counts = run.model.draw(
+            conditions, recording.bins, torch.Generator().manual_seed(torch_seed(1, Purpose.BENCHMARK))
+        )
     return counts.to(torch.uint8).numpy()
 
 

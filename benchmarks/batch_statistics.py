@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +15,20 @@ import quantities
 from elephant.conversion import BinnedSpikeTrain
 from numpy.typing import NDArray
 
-from spikeloop.models.measures.likeness import STATISTICS
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.measures.intervals import interspike_interval_cv
 from spikeloop.models.measures.running import RunningStatistics, WindowCutter
 from spikeloop.models.measures.statistics import (
     autocorrelation,
     expected_counts,
     fano_factor,
-    interspike_interval_cv,
     lagged_covariance,
     pairwise_correlation,
     pairwise_covariance,
     population_count_distribution,
 )
-from spikeloop.models.recordings.catalogue import find_recording
-from spikeloop.models.recordings.random_streams import random_stream
+from spikeloop.models.measures.table import SPIKE_STATISTICS
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.windows import cut_windows
 
@@ -43,7 +43,7 @@ Counts = NDArray[Any]
 
 def measure(seconds: float) -> dict:
     """Elephant on the retina recording; the running statistics on simulated streams."""
-    recording = find_recording("retina")
+    recording = read_recording("retina")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Elephant and neo warn about themselves
         rows, made_s = _beside_elephant(recording)
@@ -203,7 +203,7 @@ def _difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 def _after_a_million_bins() -> dict:
     """In chunks of random sizes, beside the batch functions on the whole."""
-    random = random_stream(0, 0)
+    random = random_stream(0, Purpose.BENCHMARK, 0)
     bins, units = 1_000_000, 8
     stream = _driven(random, bins, units)
     cutter, running = WindowCutter(WINDOW_BINS, units), RunningStatistics(WINDOW_BINS, units)
@@ -214,13 +214,13 @@ def _after_a_million_bins() -> dict:
         first += len(chunk)
     windows = stream.reshape(-1, WINDOW_BINS, units)
     found = running.statistics()
-    worst = max(_entrywise(found[name], batch(windows)) for name, batch in _sums_give(STATISTICS).items())
+    worst = max(_entrywise(found[name], batch(windows)) for name, batch in _sums_give().items())
     assert worst < AGREEMENT, f"running statistics differ from the batch functions by {worst:.1e}"
     return _row(f"running, {bins:,} bins in chunks of 1 to 2,000 (theirs: batch)", "", "", "", worst)
 
 
-def _sums_give(statistics: Mapping[str, Callable]) -> dict[str, Callable]:
-    return {name: statistic for name, statistic in statistics.items() if name != "triplets"}
+def _sums_give() -> dict[str, Callable]:
+    return {key: statistic.function for key, statistic in SPIKE_STATISTICS.items() if statistic.from_sums is not None}
 
 
 def _entrywise(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
@@ -231,19 +231,19 @@ def _entrywise(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _after_many_bins() -> dict:
-    """Pieces of a stream over and over in random order, beside whole numbers without limit."""
-    random = random_stream(0, 1)
-    piece_bins = 1_000_000
-    pieces = _driven(random, LONG_PIECES * piece_bins, LONG_UNITS).reshape(LONG_PIECES, -1, LONG_UNITS)
+    """Segments of a stream over and over in random order, beside whole numbers without limit."""
+    random = random_stream(0, Purpose.BENCHMARK, 1)
+    segment_bins = 1_000_000
+    segments = _driven(random, LONG_PIECES * segment_bins, LONG_UNITS).reshape(LONG_PIECES, -1, LONG_UNITS)
     running = RunningStatistics(WINDOW_BINS, LONG_UNITS)
-    order = random.integers(LONG_PIECES, size=LONG_BINS // piece_bins)
-    for piece in order:
-        running.add(pieces[piece].reshape(-1, WINDOW_BINS, LONG_UNITS))
+    order = random.integers(LONG_PIECES, size=LONG_BINS // segment_bins)
+    for segment in order:
+        running.add(segments[segment].reshape(-1, WINDOW_BINS, LONG_UNITS))
     totals, products = np.zeros(LONG_UNITS, object), np.zeros((LONG_UNITS, LONG_UNITS), object)
-    for piece, times in zip(pieces.astype(np.int64), np.bincount(order, minlength=LONG_PIECES), strict=True):
-        totals += int(times) * piece.sum(axis=0).astype(object)
-        products += int(times) * (piece.T @ piece).astype(object)
-    bins = len(order) * piece_bins
+    for segment, times in zip(segments.astype(np.int64), np.bincount(order, minlength=LONG_PIECES), strict=True):
+        totals += int(times) * segment.sum(axis=0).astype(object)
+        products += int(times) * (segment.T @ segment).astype(object)
+    bins = len(order) * segment_bins
     exact = ((products * bins - np.outer(totals, totals)) / bins**2).astype(np.float64)
     found = running.statistics()
     worst = max(_entrywise(found["covariance"], exact), _entrywise(found["rates"], (totals / bins).astype(np.float64)))
@@ -259,7 +259,7 @@ def _driven(random: np.random.Generator, bins: int, units: int) -> NDArray[np.ui
 
 def _cost(units: int, reads: bool, seconds: float) -> dict:
     """Processor time for a second of stream, of an instance since the start and one that forgets."""
-    random = random_stream(0, units)
+    random = random_stream(0, Purpose.BENCHMARK, units)
     second = [(random.random((CHUNK_BINS, units)) < 0.02).astype(np.float32) for _ in range(1000 // CHUNK_BINS)]
     cutter = WindowCutter(WINDOW_BINS, units)
     half_life = HALF_LIFE_S * 1000 / WINDOW_BINS

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import HERE, ended, python, report, running
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise
 from spikeloop.streamer.broadband.probe import ProbeName, open_probe
 from spikeloop.streamer.broadband.step_traces import StepTraces
 from spikeloop.streamer.broadband.templates import RATE_HZ, make_templates
 from spikeloop.streamer.broadband.traces import Synthesiser
-from spikeloop.streamer.loop import Step, bin_end_s
-from spikeloop.streamer.source import seeded
+from spikeloop.streamer.stream.step import Step, bin_end_s
 
 SETUPS: tuple[tuple[int, ProbeName, float], ...] = (
     (256, "utah", 0.5), (256, "linear", 0.5), (1024, "utah", 1.0), (1024, "linear", 1.0),
@@ -38,12 +38,16 @@ def measure(seconds: float) -> dict:
 def synthesiser(channels: int, probe: ProbeName) -> Synthesiser:
     """With a unit a channel."""
     array = open_probe(probe, channels)
-    return Synthesiser(array, make_templates(array, channels, seeded(0, 0)), Noise(channels, TYPICAL, seeded(0, 1)))
+    return Synthesiser(
+        array,
+        make_templates(array, channels, random_stream(0, Purpose.BENCHMARK, 0)),
+        Noise(channels, TYPICAL, random_stream(0, Purpose.BENCHMARK, 1)),
+    )
 
 
 def poisson_steps(units: int, many: int, start_s: float) -> list[Step]:
     """Steps of independent Poisson spikes."""
-    random, steps = seeded(0, 2), []
+    random, steps = random_stream(0, Purpose.BENCHMARK, 2), []
     for number in range(many):
         counts = random.poisson(RATE_A_UNIT_HZ * BIN_S, (STEP_BINS, units)).astype(np.uint8)
         bins, fired = counts.nonzero()

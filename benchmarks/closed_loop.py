@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.exporters.drawing import MODEL, REAL, new_figure
-from spikeloop.streamer.closedloop.comparison import Setup, open_simulated, run_comparison
-from spikeloop.streamer.closedloop.figures import Estimate, Figures, figures_of, seconds_to_target
-from spikeloop.streamer.closedloop.perturbations import parse_perturbation
-from spikeloop.streamer.closedloop.record import SessionRecord, Trial
-from spikeloop.streamer.closedloop.session import Plan
-from spikeloop.streamer.closedloop.tasks import CenterOut
+from spikeloop.exporters.pages.drawing import MODEL, REAL, new_figure
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.closed_loop import closed_loop
+from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
+from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Trial
+from spikeloop.streamer.closedloop.experiment.session import Plan
+from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
+from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, figures_of, seconds_to_target
 
 BUNDLE, SEEDS = "m1-sim", tuple(range(5))
 DECODERS = ("oracle", "recurrent", "ridge", "wiener", "kalman", "population_vector", "chance")
@@ -53,7 +53,7 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     for place, case in enumerate(cases):
         mine = records[place * len(SEEDS) : (place + 1) * len(SEEDS)]
         trials = [[each for each in record.trials if each.block == "closed loop"] for record in mine]
-        figures = figures_of(trials, mine[0].bin_size_s, np.random.default_rng(0))
+        figures = figures_of(trials, mine[0].bin_size_s, random_stream(0, Purpose.BENCHMARK))
         times[case] = [_mean_time_s(record.trials, record.bin_size_s) for record in mine]
         offline[case] = [np.mean(record.offline.r_squared) for record in mine if record.offline is not None]
         rows.append(_row(case, figures, offline[case]))
@@ -100,12 +100,12 @@ def _perturbed(group: str, label: str, perturbation: str) -> Case:
 
 
 def _run(case: Case, seed: int) -> SessionRecord:
-    setup = Setup(
-        BUNDLE, read_bundle(BUNDLE), "simulated", (case.decoder,), replace(case.plan, seed=seed), units=case.units
-    )
-    (run,) = run_comparison(setup, open_simulated)
-    if run.record.failure:
-        raise SystemExit(f"{case}: {run.record.failure}")
+    plan, bin_s = case.plan, case.plan.decoder_bins * BIN_S
+    (run,) = closed_loop(
+        case.decoder, bundle=BUNDLE, task=plan.task, trials=plan.trials, seeds=seed, gain=plan.gain, units=case.units,
+        recalibrate_after=plan.recalibrate_after, smoothing=plan.smoothing, decoder_bin_s=bin_s,
+        perturbations=plan.perturbations,
+    ).runs  # fmt: skip
     return replace(run.record, blocks=())  # which nobody needs in another process
 
 

@@ -6,13 +6,15 @@ import time
 import numpy as np
 import pylsl
 
+from spikeloop.models.random_streams import Purpose, random_stream
+
 QUIET = "[log]\nlevel = -3\n"
 
 
 def main(name: str, channels: int, every_s: float, seconds: float, out: str) -> None:
     pylsl.set_config_content(QUIET)
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Condition", channels, 0.0, pylsl.cf_float32, name))
-    random = np.random.default_rng(0)
+    random = random_stream(0, Purpose.BENCHMARK)
     ends_s = time.monotonic() + seconds
     values, times = [], []
     while time.monotonic() < ends_s:

@@ -13,19 +13,21 @@ import torch
 import tyro
 from tyro.conf import Positional
 
-from spikeloop.models.families import preset
-from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.families.registry import preset
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.simulated import correlated_groups, packets
-from spikeloop.models.training import Progress, Training, train
+from spikeloop.models.training.progress import Progress
+from spikeloop.models.training.run import Training
+from spikeloop.models.training.trainer import train
 
 __all__ = ["RECORDINGS", "SETTINGS", "curve_of", "run_of", "training_of"]
 
 RUNS = Path(__file__).parents[1] / "runs" / "realism"
 
 RECORDINGS = {
-    "retina": lambda: find_recording("retina"),
-    "rat_m1_ms": lambda: find_recording("rat_m1_ms"),
+    "retina": lambda: read_recording("retina"),
+    "rat_m1_ms": lambda: read_recording("rat_m1_ms"),
     "patterns": lambda: correlated_groups(10240, window_bins=12, units=2, spike_probability=0.1, seed=1),
     "groups": lambda: correlated_groups(10240, window_bins=128, units=16, seed=1),
     "packets": lambda: packets(10240, seed=1).recording,
@@ -78,8 +80,8 @@ def main(
 
     def note(progress: Progress) -> None:
         trained_min = progress.trained_s / 60
-        if progress.likeness and training.judged_at_step != (curve[-1]["step"] if curve else -1):
-            ratio = float(np.nanmean([each.ratio for each in progress.likeness]))
+        if progress.similarity and training.judged_at_step != (curve[-1]["step"] if curve else -1):
+            ratio = float(np.nanmean([each.ratio for each in progress.similarity]))
             curve.append({"step": training.judged_at_step, "minutes": trained_min, "mean_ratio": ratio})
             (folder / "curve.json").write_text(json.dumps(curve))
             print(

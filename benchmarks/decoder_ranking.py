@@ -4,10 +4,11 @@ from functools import partial
 
 from scipy.stats import rankdata
 
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.conditional_evaluation import Parts, split_as_trained
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.offline_decoding import (
+from spikeloop.models.decoders.spec import parse_decoder
+from spikeloop.models.evaluation.decoder_ranking import (
     OfflineScore,
     OfflineTask,
     Split,
@@ -17,11 +18,11 @@ from spikeloop.models.offline_decoding import (
     largest_difference,
     rank_correlation,
 )
-from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.models.evaluation.responses import Parts, split_as_trained
 from spikeloop.models.recordings.simulated_cortex import RunningCortex, make_cortex
-from spikeloop.streamer.closedloop.decoders import open_decoder
-from spikeloop.streamer.commands.decode import HOLD_OUT, RANKED
-from spikeloop.streamer.source import open_source
+from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.launch.compare_decoders import HOLD_OUT, RANKED
+from spikeloop.streamer.stream.source import open_source
 
 DECODERS = (*RANKED, "sklearn:neural_network.MLPRegressor", "recurrent")
 TARGETS = {"velocity": (2, 3), "position": (0, 1)}
@@ -29,10 +30,10 @@ TARGETS = {"velocity": (2, 3), "position": (0, 1)}
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
     """For every target and decoder: R2 on recorded counts, on the bundle's, and on another population's."""
-    recording, bundle = find_recording("m1_jango"), read_bundle("m1_jango")
+    recording, bundle = read_recording("m1_jango"), load_bundle("m1_jango")
     parts = split_as_trained(recording, "m1_jango", bundle.card.channels, bundle.card.latency_bins, HOLD_OUT)
     make = partial(_make, recording.units)
-    populations = {"bundle": answered(open_source(bundle, 0).take, parts), "another": _other_population(parts)}
+    populations = {"bundle": answered(open_source(bundle, 0).next, parts), "another": _other_population(parts)}
     rows, notes = [], []
     for target, columns in TARGETS.items():
         judge = partial(compare_offline, make, DECODERS, OfflineTask(columns), as_recorded(parts))
@@ -50,7 +51,7 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
 
 
 def _make(units: int, text: str, bin_size_s: float) -> Decoder:
-    return open_decoder(text, units=units, bin_size_s=bin_size_s, seed=0)
+    return open_decoder(parse_decoder(text), units=units, bin_size_s=bin_size_s, seed=0)
 
 
 def _other_population(parts: Parts) -> Split:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.bundle import Bundle, read_bundle
-from spikeloop.models.measures.drift import Alarm, DriftAlarm, DriftReference, calibrate
+from spikeloop.exporters.bundle import Bundle, load_bundle
+from spikeloop.models.drift.alarm import Alarm, DriftAlarm, DriftReference, calibrate
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.condition import rest_of
-from spikeloop.streamer.source import open_source
+from spikeloop.streamer.stream.source import open_source
 
 BUNDLES = ("retina", "m1-sim", "m1_jango")
 SAMPLE_BINS = 131_072
@@ -30,7 +31,7 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     """Every bundle, at rest; then the alarm's cost."""
     rows, notes = [], []
     for name in BUNDLES:
-        row, note = _measure(read_bundle(name))
+        row, note = _measure(load_bundle(name))
         rows.append(row)
         notes.append(note)
     return {
@@ -84,23 +85,23 @@ def _measure(bundle: Bundle) -> tuple[dict, str]:
         "shuffled: worst (s)": round(float(shuffled.max()), 1),
     }
     late = reference.late(WITHIN_S)
-    foretold = [f"{kind} {_rates_hz(sample, bin_size_s, np.array(units, int))}" for kind, units in late.items()]
+    predicted = [f"{kind} {_rates_hz(sample, bin_size_s, np.array(units, int))}" for kind, units in late.items()]
     print(row, flush=True)
     return row, (
         f"{bundle.card.name}, rates in Hz of the units not flagged within {WITHIN_S:g} s: {'; '.join(slow)}."
-        f" Foretold by the reference: {'; '.join(foretold)}."
+        f" Predicted from the reference: {'; '.join(predicted)}."
     )
 
 
 def _generated(bundle: Bundle, seed: int, bins: int) -> Counts:
     source, rest = open_source(bundle, seed, "cpu"), rest_of(bundle.card.channels)
     sizes = (min(CHUNK_BINS, bins - first) for first in range(0, bins, CHUNK_BINS))
-    return np.concatenate([source.take(size, np.tile(rest, (size, 1))) for size in sizes])
+    return np.concatenate([source.next(size, np.tile(rest, (size, 1))) for size in sizes])
 
 
 def _delays(reference: DriftReference, hour: Counts, kind: str, harm: Harm) -> tuple[NDArray[np.float64], float]:
     """Of every unit, and the share in which the first alarm is the right one."""
-    random = np.random.Generator(np.random.Philox(0))
+    random = random_stream(0, Purpose.BENCHMARK)
     delays, right = np.full(reference.units, np.inf), 0
     for unit in range(reference.units):
         harmed = harm(hour, unit, int(random.integers(len(hour) // 4, len(hour) // 2)))
@@ -113,7 +114,7 @@ def _delays(reference: DriftReference, hour: Counts, kind: str, harm: Harm) -> t
 
 
 def _shuffle_delays(reference: DriftReference, hour: Counts) -> NDArray[np.float64]:
-    random, delays = np.random.Generator(np.random.Philox(0)), np.full(SHUFFLES, np.inf)
+    random, delays = random_stream(0, Purpose.BENCHMARK), np.full(SHUFFLES, np.inf)
     for k in range(SHUFFLES):
         shifts = random.integers(len(hour), size=reference.units)
         shuffled = np.stack([np.roll(train, shift) for train, shift in zip(hour.T, shifts, strict=True)], axis=1)
@@ -167,7 +168,7 @@ def _rates_hz(sample: Counts, bin_size_s: float, units: NDArray[np.int64]) -> st
 
 def _cost(units: int, bin_size_s: float) -> str:
     """Of calibrating and watching units of 5 Hz whose rates rise and fall together."""
-    random = np.random.Generator(np.random.Philox(0))
+    random = random_stream(0, Purpose.BENCHMARK)
     sample_bins = max(SAMPLE_BINS, round(400 / bin_size_s))
     drive = np.repeat(random.gamma(4, 0.25, sample_bins // 100 + 1), 100)[:sample_bins]
     sample = np.concatenate(

@@ -6,13 +6,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.bundle import Bundle, read_bundle, shipped_bundles
-from spikeloop.models.measures.continuous import seam_covariance_ratio
+from spikeloop.exporters.bundle import Bundle, bundles, load_bundle
+from spikeloop.models.measures.seams import seam_covariance_ratio
 from spikeloop.models.measures.statistics import expected_counts, pairwise_covariance
 from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.models.recordings.simulated_cortex import CORTEX_BIN_S
-from spikeloop.streamer.condition import ArrayFeed, ConditionFeed, PhaseFeed, RestFeed
-from spikeloop.streamer.source import Source, open_source
+from spikeloop.streamer.conditions.feeds import ArrayFeed, ConditionFeed, PhaseFeed, RestFeed
+from spikeloop.streamer.stream.source import Source, open_source
 
 HOURS, STEP_BINS, LAGS = 6, 20, (1, 2, 3, 4, 5)
 CHUNK_BINS = 10_000
@@ -21,10 +21,10 @@ OFFSETS = 20  # of the borders, whose spread tells how exact one ratio is
 
 def measure(seconds: float) -> dict:  # noqa: ARG001
     """Every shipped bundle that streams without windows."""
-    bundles = [read_bundle(path) for path in shipped_bundles().values()]
-    rows = [_measure(bundle) for bundle in bundles if bundle.card.kind == "stream"]
+    endless = [bundle for bundle in map(load_bundle, bundles().values()) if bundle.card.kind == "stream"]
+    rows = [_measure(bundle) for bundle in endless]
     return {
-        "about": f"{HOURS} hours of each bundle, generated as one stream and taken in steps of {STEP_BINS} bins; what"
+        "about": f"{HOURS} hours of each bundle, generated as one stream, in steps of {STEP_BINS} bins; what"
         " is driven by kinematics answers to random reaches (those of the simulated cortex, scaled to its range), what"
         " is driven by a phase to the stimulus over and over. Seams: lagged covariance across borders of steps over"
         f" that within steps, of the first hour, for lags {LAGS[0]} to {LAGS[-1]}; the spread is over {OFFSETS} places"
@@ -58,8 +58,8 @@ def _measure(bundle: Bundle) -> dict:
 def _hour(source: Source, feed: ConditionFeed, bins: int) -> NDArray[np.uint8]:
     parts = []
     for first in range(0, bins, CHUNK_BINS):
-        conditions = feed.take(min(CHUNK_BINS, bins - first))
-        parts.append(source.take(len(conditions), conditions))
+        conditions = feed.next(min(CHUNK_BINS, bins - first))
+        parts.append(source.next(len(conditions), conditions))
     return np.concatenate(parts)
 
 

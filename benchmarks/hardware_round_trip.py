@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.processes import HERE, arrivals, ended, python, running
 from benchmarks.random_bundle import write_random_bundle
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
 from spikeloop.streamer.devices.broker import local_broker
 
 STIMULATED = tuple(range(10))
@@ -45,7 +45,7 @@ def measure(seconds: float) -> dict:
 
 
 def _loop(label: str, bundle: Path, step_bins: int, seconds: float) -> tuple[list[dict], str]:
-    step_s = step_bins * read_bundle(str(bundle)).card.bin_size_s
+    step_s = step_bins * load_bundle(str(bundle)).card.bin_size_s
     with tempfile.TemporaryDirectory() as folder, local_broker() as url, running() as processes:
         scratch, name, port = Path(folder), f"bench-{time.time_ns()}", url.rpartition(":")[2]
         common = ("--mqtt", url, "--name", name, "--json")

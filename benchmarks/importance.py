@@ -5,18 +5,14 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.conditional_evaluation import split_as_trained
-from spikeloop.models.measures.importance import (
-    SHUFFLES,
-    exact_importance,
-    gradient_importance,
-    shuffle_importance,
-)
-from spikeloop.models.measures.importance_summary import agreement
-from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.evaluation.responses import split_as_trained
+from spikeloop.models.importance.maps import SHUFFLES, exact_importance, gradient_importance, shuffle_importance
+from spikeloop.models.importance.summary import agreement
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.windows import cut_windows
-from spikeloop.streamer.critic import Critic
+from spikeloop.streamer.inference.critic_engine import Critic
 
 BUNDLES = ("retina", "m1_jango")
 AT_ONCE = {"shuffle": 1, "exact": 1, "gradient": 16}  # windows, as `spikeloop importance` has them
@@ -48,7 +44,7 @@ def measure(seconds: float) -> dict:
 
 def _measure(name: str, seconds: float) -> list[dict]:
     windows, conditions, window_s = _windows(name)
-    critic, random = Critic(read_bundle(name), "cpu"), np.random.Generator(np.random.Philox(0))
+    critic, random = Critic(load_bundle(name), "cpu"), random_stream(0, Purpose.BENCHMARK)
     core_s: dict[str, list[float]] = {method: [] for method in AT_ONCE}
     maps: dict[str, list[Maps]] = {method: [] for method in AT_ONCE}
     capped, done = 0, 0
@@ -91,12 +87,12 @@ def _measure(name: str, seconds: float) -> list[dict]:
 
 def _windows(name: str) -> tuple[NDArray[np.uint8], Conditions, float]:
     """Windows of the recording that a bundle was trained on, in random order, what drove them, and how long one is."""
-    card = read_bundle(name).card
-    recording = split_as_trained(find_recording(name), name, card.channels, card.latency_bins, every=2).whole
+    card = load_bundle(name).card
+    recording = split_as_trained(read_recording(name), name, card.channels, card.latency_bins, every=2).whole
     windows = cut_windows(recording, card.window_bins)
     bins = recording.bins // card.window_bins * card.window_bins
     driven_by = recording.conditions[:, :bins].reshape(*windows.shape[:2], len(recording.channels))
-    order = np.random.Generator(np.random.Philox(1)).permutation(len(windows))[:MOST_WINDOWS]
+    order = random_stream(1, Purpose.BENCHMARK).permutation(len(windows))[:MOST_WINDOWS]
     return windows[order], driven_by[order] if card.channels else None, card.window_bins * card.bin_size_s
 
 
@@ -114,6 +110,6 @@ def _map(
 def _spread_of_seeds(method: str, windows: NDArray[np.uint8], critic: Critic, conditions: Conditions) -> float:
     windows = windows[:SEEDED_WINDOWS]
     given = None if conditions is None else conditions[:SEEDED_WINDOWS]
-    seeded = (np.random.Generator(np.random.Philox(seed)) for seed in range(SEEDS))
+    seeded = (random_stream(seed, Purpose.BENCHMARK) for seed in range(SEEDS))
     maps = np.array([_map(method, windows, critic, random, given)[0] for random in seeded])[:, windows > 0]
     return float(np.sqrt(maps.var(axis=0, ddof=1).mean() / np.square(maps.mean(axis=0)).mean()))

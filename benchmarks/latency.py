@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import HERE, arrivals, ended, python, report, running, stream_on_a_terminal
-from spikeloop.exporters.bundle import read_bundle, shipped_bundles
+from spikeloop.exporters.bundle import bundles, load_bundle
 from spikeloop.models.recordings.condition import rest_of
-from spikeloop.streamer.source import StreamSource, open_source
+from spikeloop.streamer.stream.source import StreamSource, open_source
 
 BUNDLE, BINS = "m1-sim", 5000
 EVERY_S = 0.031  # a sample of the condition, at any phase of a bin
@@ -17,12 +17,12 @@ EVERY_S = 0.031  # a sample of the condition, at any phase of a bin
 
 def measure(seconds: float) -> dict:
     """One bin of each driven bundle; then `m1-sim` driven over LSL beside a bare relay, both at once."""
-    driven = [name for name, path in shipped_bundles().items() if read_bundle(path).card.conditions]
+    driven = [name for name, path in bundles().items() if load_bundle(path).card.conditions]
     bins = {name: _one_bin_ms(name) for name in driven}
     with tempfile.TemporaryDirectory() as folder, running() as processes:
         scratch, stamp = Path(folder), time.time_ns()
         asked, ours, bare = f"bench-ask-{stamp}", f"bench-{stamp}", f"bench-relay-{stamp}"
-        card = read_bundle(shipped_bundles()[BUNDLE]).card
+        card = load_bundle(bundles()[BUNDLE]).card
         sender = python(
             HERE / "condition_sender.py", asked, len(card.conditions), EVERY_S, seconds + 8, scratch / "sent.npz"
         )
@@ -44,12 +44,12 @@ def measure(seconds: float) -> dict:
     rows = [
         _row("condition to spikes at an inlet, beyond the wait for the bin's end", beyond_ms),
         _row("two bare LSL hops (sender, relay, inlet)", two_hops_ms),
-        *(_row(f"one bin of {name}, {len(read_bundle(name).card.unit_names)} units", ms) for name, ms in bins.items()),
+        *(_row(f"one bin of {name}, {len(load_bundle(name).card.unit_names)} units", ms) for name, ms in bins.items()),
     ]
     return {
         "about": f"`stream {BUNDLE} --step-bins 1 --condition lsl:...` with a sender at any phase of the"
         f" {card.bin_size_s * 1000:g}-ms bins, beside a relay of bare pylsl that passes on the same samples; sender,"
-        " relay, stream and inlets are processes of their own. Which sample drove a bin, NAME-Condition tells. The wait"
+        " relay, stream and inlets are processes of their own. NAME-Condition shows which sample drove a bin. The wait"
         " is the time from a sample's sending to the end of the bin that it came in; what is beyond it holds both hops,"
         " the model, and a whole bin where the sample came too late for it.",
         "rows": rows,
@@ -65,14 +65,14 @@ def measure(seconds: float) -> dict:
 
 def _one_bin_ms(name: str) -> np.ndarray:
     """What one bin takes, in this process."""
-    bundle = read_bundle(name)
+    bundle = load_bundle(name)
     source = open_source(bundle, seed=0, device="cpu")
     assert isinstance(source, StreamSource)
     condition = rest_of(bundle.card.channels)[np.newaxis]
     took = np.empty(BINS)
     for bin_ in range(BINS):
         began = time.perf_counter()
-        source.take(1, condition)
+        source.next(1, condition)
         took[bin_] = time.perf_counter() - began
     return took * 1000
 

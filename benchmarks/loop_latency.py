@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import HERE, arrivals, ended, python, report, running
-from spikeloop.exporters.bundle import read_bundle
+from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.recordings.reaches import random_reaches
-from spikeloop.streamer.closedloop.brain import BundleBrain
+from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation
 
 BUNDLE = "m1-sim"
 CALIBRATION_S = 120.0
@@ -18,13 +18,13 @@ STARTING_S = 30.0
 BUDGET = {
     "spikes_ms": "bin's end to counts in the session",
     "decoder_ms": "counts to velocity (external decoder)",
-    "cursor_ms": "velocity to cursor moved and next intention sent",
-    "loop_ms": "whole loop: bin's end to next intention sent",
+    "cursor_ms": "velocity to cursor moved and next intended velocity sent",
+    "loop_ms": "whole loop: bin's end to next intended velocity sent",
 }
 
 
 def measure(seconds: float) -> dict:
-    """A session, its brain and an external decoder; beside them a bare sender, relay and inlet."""
+    """A session, its population and an external decoder; beside them a bare sender, relay and inlet."""
     with tempfile.TemporaryDirectory() as folder, running() as processes:
         scratch, stamp = Path(folder), time.time_ns()
         name, decoder, bare, relayed = (f"bench-{what}-{stamp}" for what in ("loop", "decoder", "bare", "relay"))
@@ -42,22 +42,25 @@ def measure(seconds: float) -> dict:
         noted, sent = arrivals(scratch / "session.npz"), arrivals(scratch / "sent.npz")
         relay, driven = (arrivals(scratch / f"{each}.npz") for each in watched)
     latency, stream = told["latency"], told["stream"]
-    beyond_ms, too_late = _answered_ms(noted, driven, read_bundle(BUNDLE).card.bin_size_s)
+    beyond_ms, too_late = _answered_ms(noted, driven, load_bundle(BUNDLE).card.bin_size_s)
     hops_ms = _relayed_ms(sent, relay, noted)
     rows = [{"": what} | _row(latency[stage]) for stage, what in BUDGET.items()]
-    rows.insert(0, {"": "intention sent to its spikes here, beyond the wait for the bin's end"} | _row(_of(beyond_ms)))
+    rows.insert(
+        0, {"": "intended_velocity sent to its spikes here, beyond the wait for the bin's end"} | _row(_of(beyond_ms))
+    )
     rows.append({"": "two bare LSL hops (sender, relay, inlet)"} | _row(_of(hops_ms)))
     return {
-        "about": f"`{BUNDLE}`, 20-ms bins, {seconds:g} s: a session with the simulated user, its brain (`spikeloop"
+        "about": f"`{BUNDLE}`, 20-ms bins, {seconds:g} s: a session with the simulated user, its population (`spikeloop"
         " stream --step-bins 1`) and an external decoder of bare pylsl (a fixed linear readout), each a process of its"
-        " own, over LSL; beside them bare pylsl passes on samples in two hops. Which intention drove a bin,"
+        " own, over LSL; beside them bare pylsl passes on samples in two hops. Which intended velocity drove a bin,"
         " NAME-Condition tells.",
         "rows": rows,
         "notes": [
-            f"{latency['steps']} steps: {latency['missed']} missed, {latency['behind']} behind, {latency['skipped']}"
-            f" skipped, {latency['late']} answered late, {latency['invalid']} invalid; {too_late} intentions came too"
-            f" late for their bin, {latency['untimely']} were sent less than 2 ms before its end. The session took"
-            f" {told['cpu_cores']:.3f} cores, the brain {stream['cpu_cores']:.3f}; its lateness p50"
+            f"{latency['steps']} steps: {latency['missed_steps']} missed, {latency['late_steps']} late,"
+            f" {latency['dropped_steps']} dropped, {latency['late_answers']} answered late,"
+            f" {latency['invalid_answers']} invalid answers; {too_late} intended velocities came too late for their"
+            f" bin, {latency['late_inputs']} were sent less than 2 ms before its end. The session took"
+            f" {told['cpu_cores']:.3f} cores, the population {stream['cpu_cores']:.3f}; its lateness p50"
             f" {stream['lateness_ms']['p50']:.3f}, p99 {stream['lateness_ms']['p99']:.3f} ms,"
             f" {stream['late_steps']} late steps. Trials: {told['outcomes']}.",
         ],
@@ -67,17 +70,19 @@ def measure(seconds: float) -> dict:
 
 def _write_readout(path: Path) -> None:
     """Least squares from the counts of a bin to its velocity."""
-    bundle = read_bundle(BUNDLE)
-    brain = BundleBrain(bundle, 24.0, seed=1, device="cpu")
-    reaches = random_reaches(round(CALIBRATION_S / brain.bin_size_s), brain.bin_size_s, seed=1)
-    counts = np.array([brain.respond(*each) for each in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True)])
+    bundle = load_bundle(BUNDLE)
+    population = BundlePopulation(bundle, 24.0, seed=1, device="cpu")
+    reaches = random_reaches(round(CALIBRATION_S / population.bin_size_s), population.bin_size_s, seed=1)
+    counts = np.array(
+        [population.respond(*each) for each in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True)]
+    )
     design = np.column_stack([counts, np.ones(len(counts))])
     found = np.linalg.lstsq(design, reaches.velocity_cm_s, rcond=None)[0].T
     np.savez(path, weights=found[:, :-1], offset=found[:, -1])
 
 
 def _answered_ms(noted: dict[str, np.ndarray], driven: dict[str, np.ndarray], bin_size_s: float) -> tuple:
-    """From an intention's sending to the spikes of the bin that it drove, beyond the wait for the bin's end.
+    """From an intended velocity's sending to the spikes of the bin that it drove, beyond the wait for the bin's end.
 
     The wait is that for the end of the bin that it was meant for. Also tells how many drove a later one.
     """

@@ -51,11 +51,11 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
             command = [sys.executable, *SPIKELOOP, "monitor", name, *options]
             watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
             processes.append(watcher)
-            rehearsal = stream_on_a_terminal(bundle, "--name", name, *_steps(bundle))
-            processes.append(rehearsal)
+            first_run = stream_on_a_terminal(bundle, "--name", name, *_steps(bundle))
+            processes.append(first_run)
             prepared_s = _wait_until_prepared()
-            rehearsal.terminate()  # which closes it as Ctrl-C does, and reaches it in a background too
-            rehearsal.communicate()
+            first_run.terminate()  # which closes it as Ctrl-C does, and reaches it in a background too
+            first_run.communicate()
         inlet = python(HERE / "inlet.py", name, STEP_BINS, scratch / "arrivals.npz")
         began_s = time.monotonic()
         stream = stream_on_a_terminal(

@@ -10,11 +10,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from benchmarks.processes import SPIKELOOP, python, report
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.measures import importance
-from spikeloop.models.measures.packets import packet_auc, packet_cells, packet_recall
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.models.importance import maps as importance
+from spikeloop.models.importance.packets import packet_auc, packet_cells, packet_recall
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.simulated import packets
-from spikeloop.streamer.critic import Critic
+from spikeloop.streamer.inference.critic_engine import Critic
 
 TRAINING_WINDOWS = (8192, 4096, 2048, 1024)
 JUDGED_WINDOWS = 512
@@ -60,32 +61,34 @@ def _trained(modes: Modes, windows: int) -> dict:
         train = python(*SPIKELOOP, "train", *of, "--hold-out", 0, "--device", "cpu", "--out", checkpoint, "--json")
         minutes = report(train)["trained_s"] / 60
         report(python(*SPIKELOOP, "export", checkpoint, "--out", bundle, "--json"))
-        critic = Critic(read_bundle(bundle), "cpu")
+        critic = Critic(load_bundle(bundle), "cpu")
     known, _ = _figures(critic, _known(modes, windows))
     return _row(modes, windows, minutes, _figures(critic, _fresh(modes, windows)), known)
 
 
 def _known(modes: Modes, training_windows: int) -> _Planted:
     """The first windows that were trained on."""
-    return _piece(modes, training_windows, 0)
+    return _segment(modes, training_windows, 0)
 
 
 def _fresh(modes: Modes, training_windows: int) -> _Planted:
     """Windows of the same units, rates and packets that were not: in a longer draw they come after as many others."""
-    return _piece(modes, training_windows + JUDGED_WINDOWS, training_windows)
+    return _segment(modes, training_windows + JUDGED_WINDOWS, training_windows)
 
 
-def _piece(modes: Modes, windows: int, first: int) -> _Planted:
+def _segment(modes: Modes, windows: int, first: int) -> _Planted:
     truth = packets(windows, modes=modes)
     cells = packet_cells(truth)
     inside = (cells[:, 0, 0] >= first) & (cells[:, 0, 0] < first + JUDGED_WINDOWS)
-    piece = slice(first, first + JUDGED_WINDOWS)
-    return _Planted(truth.recording.counts[piece], truth.packet_spikes[piece], cells[inside] - np.array([first, 0, 0]))
+    segment = slice(first, first + JUDGED_WINDOWS)
+    return _Planted(
+        truth.recording.counts[segment], truth.packet_spikes[segment], cells[inside] - np.array([first, 0, 0])
+    )
 
 
 def _figures(critic: importance.Critic, planted: _Planted) -> tuple[float, float]:
     """AUC and recall of its importance maps."""
-    random = np.random.Generator(np.random.Philox(0))
+    random = random_stream(0, Purpose.BENCHMARK)
     maps = importance.exact_importance(planted.windows, critic, random).maps
     auc = packet_auc(maps, planted.windows, planted.spikes)
     return auc, packet_recall(maps, planted.windows, planted.spikes, planted.cells)

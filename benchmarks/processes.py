@@ -15,7 +15,7 @@ import numpy as np
 __all__ = ["SPIKELOOP", "arrivals", "ended", "python", "report", "running", "stream_on_a_terminal"]
 
 HERE = Path(__file__).parent
-SPIKELOOP = ("-c", "from spikeloop.streamer.commands.main import main; main()")
+SPIKELOOP = ("-c", "from spikeloop.__main__ import main; main()")
 
 
 @contextmanager
@@ -36,11 +36,14 @@ def python(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
-def stream_on_a_terminal(*arguments: object) -> subprocess.Popen[str]:
-    """Start `spikeloop stream ARGUMENTS --json` with its live status on a terminal, as a user would see it."""
+def stream_on_a_terminal(*arguments: object, command: str = "stream") -> subprocess.Popen[str]:
+    """Start `spikeloop stream ARGUMENTS --json` with its live status on a terminal, as a user would see it.
+
+    Another command that has a live status may take the place of `stream`.
+    """
     master, terminal = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, *SPIKELOOP, "stream", *map(str, arguments), "--json"],
+        [sys.executable, *SPIKELOOP, command, *map(str, arguments), "--json"],
         stdout=subprocess.PIPE,
         stderr=terminal,
         text=True,

@@ -7,10 +7,11 @@ import torch
 
 from spikeloop.exporters.bundle import write_bundle
 from spikeloop.exporters.card import Card
-from spikeloop.exporters.onnx import bins_to_onnx
-from spikeloop.models.causal_gan import PRESETS
-from spikeloop.models.causal_generator import Generator
-from spikeloop.models.population import Population
+from spikeloop.exporters.export import bins_to_onnx
+from spikeloop.models.families.causal_gan import PRESETS
+from spikeloop.models.families.causal_generator import Generator
+from spikeloop.models.families.population import Population
+from spikeloop.models.random_streams import Purpose, torch_seed
 
 __all__ = ["random_generator", "write_random_bundle"]
 
@@ -20,7 +21,7 @@ BIN_SIZE_S = 0.001
 
 def random_generator(units: int) -> tuple[Generator, Population]:
     """A `fast` generator of so many units at 1 kHz, each firing at about 5 Hz."""
-    torch.manual_seed(0)
+    torch.manual_seed(torch_seed(0, Purpose.BENCHMARK))
     rates = np.full(units, RATE_HZ * BIN_SIZE_S)
     nothing = np.zeros(0)
     population = Population("bernoulli", 1, rates, np.sqrt(rates), (), nothing, nothing)

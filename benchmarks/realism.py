@@ -21,14 +21,18 @@ from rich.console import Console
 
 from benchmarks.contenders import RECORDINGS, curve_of, run_of, training_of
 from benchmarks.realism_page import draw_curves, page_of
-from spikeloop.models.baselines import BASELINES, draw_bins
-from spikeloop.models.evaluation import Evaluation, evaluate, windows_of_samples
-from spikeloop.models.measures.likeness import MOST_DRAWS, STATISTICS, independent_units, statistics_of, verdict
+from spikeloop.models.evaluation.windows import Evaluation, evaluate, windows_of_samples
+from spikeloop.models.families.baselines import draw_bins
+from spikeloop.models.families.registry import BASELINES, load_baseline
+from spikeloop.models.measures.intervals import interspike_interval_distribution
 from spikeloop.models.measures.patterns import compare_patterns
-from spikeloop.models.measures.statistics import interspike_interval_distribution
+from spikeloop.models.measures.similarity import MOST_DRAWS, independent_units, statistics_of, verdict
+from spikeloop.models.measures.table import SPIKE_STATISTICS
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.recordings.windows import hold_out, random_windows
+from spikeloop.models.training.saved_run import resume_run
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = Path(__file__).parent / "results"
@@ -113,12 +117,12 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
     bins = training_of(name, contenders[0]).settings.config.window_bins
     whole, held_out = training, _some_repeats(held_out, JUDGED_WINDOWS, bins)
     training = _some_repeats(training, 4 * JUDGED_WINDOWS, bins)
-    blocks, per_block = random_windows(held_out, bins, np.random.default_rng(0)).shape[:2]
+    blocks, per_block = random_windows(held_out, bins, random_stream(0, Purpose.BENCHMARK)).shape[:2]
     number = MOST_DRAWS * blocks * per_block
     rows = {}
     for model in contenders:
         contender = training_of(name, model)
-        if not contender.resume(run_of(name, model)):
+        if not resume_run(contender, run_of(name, model)):
             raise SystemExit(f"no checkpoint in {run_of(name, model)}")
         title = GANS[model] if name == "retina" else FIRST_STAGE
         rows[title] = _judged(name, title, contender.sample(number, 1), training, held_out)
@@ -137,8 +141,8 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
             stream = from_counts(np.unpackbits(archive[key], axis=0)[:bins_stored], training.bin_size_s)
             sample = windows_of_samples(stream, bins)
             rows[title] = _judged(name, title, sample, training, held_out)
-    windows = random_windows(training, bins, np.random.default_rng(1)).reshape(-1, bins, training.units)
-    sample = independent_units(windows, number, np.random.default_rng(2))
+    windows = random_windows(training, bins, random_stream(1, Purpose.BENCHMARK)).reshape(-1, bins, training.units)
+    sample = independent_units(windows, number, random_stream(2, Purpose.BENCHMARK))
     rows["independent units"] = _judged(name, "independent units", sample, training, held_out)
     return rows
 
@@ -152,7 +156,7 @@ def _some_repeats(recording: Recording, windows: int, bins: int) -> Recording:
 
 def _sample_of_baseline(family: str, preset: str, training: Recording, windows: int, bins: int) -> NDArray[np.uint8]:
     """At least so many windows at random places of a stream; where repeats are windows, as they come."""
-    baseline = BASELINES[family]
+    baseline = load_baseline(family)
     config = baseline.presets[preset]
     if family == "dichotomized_gaussian":
         config = dataclasses.replace(config, lags=min(config.lags, training.bins - 1))
@@ -170,7 +174,7 @@ def _judged(
     found: Evaluation = evaluate(sample, training, held_out)
     statistics = {
         each.statistic: {"ratio": each.ratio, "low": each.low, "high": each.high, "verdict": verdict(each)}
-        for each in found.likeness
+        for each in found.similarity
     }
     return {
         "mean": found.mean_ratio,
@@ -192,7 +196,7 @@ def _patterns() -> dict[str, dict[str, float]]:
     truth = correlated_groups(TRUE_PATTERNS + len(held_out.counts), seed=1, **options).counts
     truth, fresh = truth[: -len(held_out.counts)], truth[-len(held_out.counts) :]
     contender = training_of("patterns", "likelihood")
-    contender.resume(run_of("patterns", "likelihood"))
+    resume_run(contender, run_of("patterns", "likelihood"))
     samples = {FIRST_STAGE: contender.sample(len(fresh), 1)}
     for family in BASELINES:
         samples[f"{TITLES[family]}, ours"] = _sample_of_baseline(family, "default", training, len(fresh), 12)
@@ -205,21 +209,23 @@ def _patterns() -> dict[str, dict[str, float]]:
 def _intervals() -> dict[str, float]:
     """Share of interspike intervals of rat motor cortex below 3 ms."""
     contender = training_of("rat_m1_ms", "likelihood")
-    contender.resume(run_of("rat_m1_ms", "likelihood"))
+    resume_run(contender, run_of("rat_m1_ms", "likelihood"))
     bins = contender.settings.config.window_bins
-    examined = contender.examination
+    prepared = contender.validation
     windows = {
-        "recorded, held out": examined.judged,
-        "recorded, training": examined.training,
+        "recorded, held out": prepared.judged,
+        "recorded, training": prepared.training,
     }
     real = {
-        title: random_windows(part, bins, np.random.default_rng(0)).reshape(-1, bins, part.units)
+        title: random_windows(part, bins, random_stream(0, Purpose.BENCHMARK)).reshape(-1, bins, part.units)
         for title, part in windows.items()
     }
     sampled = contender.sample(len(real["recorded, held out"]), 1)
-    gaussian = _sample_of_baseline("dichotomized_gaussian", "stationary", examined.training, len(sampled), bins)
+    gaussian = _sample_of_baseline("dichotomized_gaussian", "stationary", prepared.training, len(sampled), bins)
     every = real | {FIRST_STAGE: sampled, "dichotomized Gaussian": gaussian}
-    every["independent units"] = independent_units(real["recorded, training"], len(sampled), np.random.default_rng(0))
+    every["independent units"] = independent_units(
+        real["recorded, training"], len(sampled), random_stream(0, Purpose.BENCHMARK)
+    )
     return {
         title: float(interspike_interval_distribution(each)[:REFRACTORY_BINS].sum()) for title, each in every.items()
     }
@@ -232,17 +238,18 @@ def _speed() -> dict[str, str]:
     counts = np.empty((0, training.units), np.uint8)
     for family in BASELINES:
         began = time.perf_counter()
-        model = BASELINES[family].fit(training, BASELINES[family].presets["default"], lambda share: None)
+        baseline = load_baseline(family)
+        model = baseline.fit(training, baseline.presets["default"], lambda share: None)
         figures[f"{family}: fit, 50 units"] = f"{time.perf_counter() - began:.1f} s"
         began = time.perf_counter()
         counts = draw_bins(model, 1_000_000, seed=0)
         figures[f"{family}: 1,000,000 bins sampled"] = f"{time.perf_counter() - began:.1f} s"
     figures |= _moments(training, counts)  # of the last, which is k-pairwise
     hour = from_counts(counts[:180_000], 0.02)
-    windows = random_windows(hour, 32, np.random.default_rng(0)).reshape(-1, 32, 50)
+    windows = random_windows(hour, 32, random_stream(0, Purpose.BENCHMARK)).reshape(-1, 32, 50)
     began = time.perf_counter()
     statistics_of(windows)
-    figures[f"all {len(STATISTICS)} statistics of an hour of 50 units at 20 ms"] = (
+    figures[f"all {len(SPIKE_STATISTICS)} statistics of an hour of 50 units at 20 ms"] = (
         f"{time.perf_counter() - began:.2f} s"
     )
     return figures

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from spikeloop.models.measures.likeness import STATISTICS
+from spikeloop.models.measures.table import SPIKE_STATISTICS, title_of
 
 __all__ = ["draw_curves", "page_of"]
 
@@ -51,8 +51,8 @@ def page_of(result: dict[str, Any], model: str) -> str:
         _ours_and_published(retina),
         "The causal Spike-GAN learns by likelihood first and by its critic second. No statistic but the rates is given"
         " to a GAN called `fast`, and none at all to the others; the causal one's critic looks at the spike counts"
-        " and lagged products of a window beside the window itself. Our dichotomized Gaussian is told the phase of the"
-        " stimulus in every training bin, which no GAN is; the line below it is the same model without.",
+        " and lagged products of a window beside the window itself. Our dichotomized Gaussian knows the phase of the"
+        " stimulus in every training bin, which no GAN does; the line below it is the same model without.",
         "![Mean E/F over training time](time_to_quality.png)",
         "The paper's own errors, not normalised (sums over units, pairs, lags or bins):",
         _published(retina),
@@ -85,7 +85,7 @@ def _summary(rows: dict[str, dict[str, Any]]) -> str:
     ]
     for title, row in rows.items():
         trained = f"{row['minutes']:.0f} min, {row['steps']} steps" if "minutes" in row else ""
-        worst = f"{row['worst'][0]:.2f} ({row['worst'][1]})"
+        worst = f"{row['worst'][0]:.2f} ({title_of(row['worst'][1])})"
         aucs = f"{row['two_sample']:.3f} | {row['memorisation']:.3f}"
         lines.append(f"| {title} | {trained} | {row['mean']:.2f} | {worst} | {aucs} |")
     return "\n".join(lines)
@@ -93,10 +93,10 @@ def _summary(rows: dict[str, dict[str, Any]]) -> str:
 
 def _ratios(rows: dict[str, dict[str, Any]]) -> str:
     lines = [f"| E/F | {' | '.join(rows)} |", "|---" * (len(rows) + 1) + "|"]
-    for statistic in STATISTICS:
+    for statistic in SPIKE_STATISTICS:
         cells = (row["statistics"][statistic] for row in rows.values())
         shown = (f"{cell['ratio']:.2f} ({cell['low']:.2f}-{cell['high']:.2f})" for cell in cells)
-        lines.append(f"| {statistic} | {' | '.join(shown)} |")
+        lines.append(f"| {title_of(statistic)} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 
@@ -104,10 +104,11 @@ def _who_is_ahead(rows: dict[str, dict[str, Any]], model: str) -> str:
     """Where the causal Spike-GAN is not ahead of a baseline that is off the floor itself."""
     best = rows[model]["statistics"]
     behind = [
-        f"{statistic} ({best[statistic]['ratio']:.2f} against {row['statistics'][statistic]['ratio']:.2f}, {title})"
+        f"{title_of(statistic)} ({best[statistic]['ratio']:.2f} against"
+        f" {row['statistics'][statistic]['ratio']:.2f}, {title})"
         for title, row in rows.items()
         if "Gaussian" in title or "k-pairwise" in title or "blind" in title
-        for statistic in STATISTICS
+        for statistic in SPIKE_STATISTICS
         if row["statistics"][statistic]["verdict"] != "at the floor"
         and row["statistics"][statistic]["ratio"] < best[statistic]["ratio"]
     ]
@@ -121,7 +122,7 @@ def _who_is_ahead(rows: dict[str, dict[str, Any]], model: str) -> str:
 def _ours_and_published(rows: dict[str, dict[str, Any]]) -> str:
     """Where our baselines are off the floor and further off than the published samples, by chance or not."""
     behind = [
-        f"{title}: {statistic} ({ours['ratio']:.2f} against {theirs['ratio']:.2f})"
+        f"{title}: {title_of(statistic)} ({ours['ratio']:.2f} against {theirs['ratio']:.2f})"
         for title, published in (
             ("dichotomized Gaussian", "dichotomized Gaussian, as published"),
             ("k-pairwise", "k-pairwise, as published"),

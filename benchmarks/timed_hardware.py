@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from spikeloop.streamer.commands.main import main
+from spikeloop.__main__ import main
 from spikeloop.streamer.devices.stimulator import Stimulator
-from spikeloop.streamer.hardware import Hardware
 from spikeloop.streamer.mqtt.bridge import MqttBridge
 from spikeloop.streamer.mqtt.payloads import decode_spikes
+from spikeloop.streamer.mqtt.remote_control import RemoteControl
 
 noted: dict[str, list[Any]] = {}
 
@@ -26,7 +26,7 @@ def note(**values: Any) -> None:
 
 
 def time_stream() -> None:
-    push, stimulate, mark = MqttBridge.push, Hardware.stimulate, MqttBridge.mark
+    push, stimulate, mark = MqttBridge.push, RemoteControl.stimulate, MqttBridge.mark
 
     def timed_push(self: Any, step: Any) -> None:
         note(pushed=pylsl.local_clock())
@@ -40,7 +40,7 @@ def time_stream() -> None:
         note(begins=stamp_s)
         mark(self, event, stamp_s, **more)
 
-    MqttBridge.push, Hardware.stimulate, MqttBridge.mark = timed_push, timed_stimulate, timed_mark
+    MqttBridge.push, RemoteControl.stimulate, MqttBridge.mark = timed_push, timed_stimulate, timed_mark
 
 
 def time_stimulator() -> None:

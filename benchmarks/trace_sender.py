@@ -14,8 +14,8 @@ import pylsl
 from benchmarks.broadband import BIN_S, STEP_BINS, memory_mb, poisson_steps, synthesiser
 from spikeloop.streamer.broadband.probe import ProbeName
 from spikeloop.streamer.broadband.sink import BroadbandSink
-from spikeloop.streamer.clock import WallClock
-from spikeloop.streamer.lsl import Provenance
+from spikeloop.streamer.lsl.description import Provenance
+from spikeloop.streamer.stream.clock import WallClock
 
 OPENING_S = 3.0
 
