@@ -3,18 +3,26 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export SPIKELOOP_DATA ?= $(abspath ../shared/data)
+# hundreds of tests start a program: what Python compiled once is kept, whatever the shell says
+TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 ARGS ?=
 
-.PHONY: stream demo-hardware test bench realism check picture clean
+.PHONY: stream web demo-hardware test test-fast bench realism check picture clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
+
+web: .venv/serves  ## stream the simulated motor cortex and open the page that shows and steers it, until Ctrl-C
+	@$(BIN)/spikeloop web --open $(ARGS)
 
 demo-hardware: .venv/speaks-mqtt  ## broker, stream, decoder, stimulator, arm and probe, with a live table, until Ctrl-C
 	@$(BIN)/python examples/demo_hardware.py $(ARGS)
 
 test: .venv/develops  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(TESTS) -n 6 --dist worksteal $(ARGS)
+
+test-fast: .venv/develops  ## tests that need neither torch, nor sockets, nor other programs; within a minute
+	$(TESTS) --fast -n 2 --dist worksteal $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -28,9 +36,12 @@ check: .venv/develops  ## the linters
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-picture: .venv/develops  ## the pictures in the README: spikes recorded above streamed, ways to targets
+picture: .venv/develops  ## the pictures in README and docs
 	$(BIN)/python docs/raster.py
-	$(BIN)/python docs/ways.py
+	$(BIN)/python docs/trajectories.py
+	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/monitor_page.py
+	$(BIN)/python docs/web_page.py
 
 .venv/bare:
 	@echo "setting up .venv, once; this takes a minute"
@@ -41,13 +52,17 @@ picture: .venv/develops  ## the pictures in the README: spikes recorded above st
 	@$(PIP) -e '.[cpu]'
 	@touch $@
 
+.venv/serves: .venv/streams
+	@$(PIP) -e '.[cpu,web]'
+	@touch $@
+
 .venv/speaks-mqtt: .venv/streams
 	@$(PIP) -e '.[cpu,mqtt]' amqtt
 	@touch $@
 
 .venv/develops: .venv/streams
 	@echo "installing what development needs, PyTorch among it; this takes minutes"
-	@$(PIP) -e '.[cpu,train,evaluate,monitor,mqtt,tests,checks]'
+	@$(PIP) -e '.[cpu,train,evaluate,monitor,mqtt,web,tests,checks]'
 	@touch $@
 
 clean:

@@ -11,9 +11,10 @@ import tyro
 from numpy.typing import NDArray
 from tyro.conf import Positional
 
-from spikeloop.exporters.bundle import Bundle, read_bundle
+from spikeloop.exporters.bundle import Bundle, load_bundle
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.condition import rest_of
-from spikeloop.streamer.bin_engine import BinEngine
+from spikeloop.streamer.inference.bin_engine import BinEngine
 
 HELD = np.linspace(-2, 2, 5)
 BINS, SETTLING = 1500, 200
@@ -24,7 +25,7 @@ OUT = Path(__file__).with_name("latents.png")
 
 def main(bundle: Positional[Path], out: Path = OUT) -> None:
     """One column a latent: mean rate of every unit above, of the population below, against the latent's value."""
-    loaded = read_bundle(bundle)
+    loaded = load_bundle(bundle)
     latents = loaded.card.normal_size
     if not latents:
         raise SystemExit(f"{bundle}: expected a bundle with slow latents (families vae and vae_gan), found none")
@@ -53,7 +54,7 @@ def main(bundle: Positional[Path], out: Path = OUT) -> None:
 def _rates_hz(bundle: Bundle, latent: int, value: float) -> NDArray[np.float64]:
     """Mean rates while one latent is held, the others run, and conditions go through their cycle or rest."""
     engine = BinEngine(bundle, "cpu")
-    random = np.random.Generator(np.random.Philox(1))
+    random = random_stream(1, Purpose.BENCHMARK)
     card, counts = bundle.card, []
     config = card.training["settings"]["config"]
     time_constants = np.geomspace(config["shortest_slow_bins"], config["longest_slow_bins"], card.normal_size)

@@ -8,10 +8,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from spikeloop.exporters.bundle import read_bundle
-from spikeloop.models.recordings.catalogue import find_recording
+from spikeloop.exporters.bundle import load_bundle
+from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.recordings.condition import phases
-from spikeloop.streamer.source import open_source
+from spikeloop.streamer.stream.source import open_source
 
 BINS = 384
 SETTLING_BINS = 1000
@@ -19,13 +19,13 @@ SEED = 0
 
 
 def main() -> None:
-    recording = find_recording("retina")
-    bundle, movie = read_bundle("retina"), read_bundle("retina-movie")
+    recording = read_recording("retina")
+    bundle, movie = load_bundle("retina"), load_bundle("retina-movie")
     answering = open_source(movie, SEED, "cpu")
     rows = {
         "recorded, the beginning of the movie": recording.counts[0, :BINS],
-        "streamed, driven by the movie (retina-movie)": answering.take(BINS, phases(0, BINS, recording.bins)),
-        "streamed, driven by nothing (retina)": open_source(bundle, SEED, "cpu").take(SETTLING_BINS + BINS)[-BINS:],
+        "streamed, driven by the movie (retina-movie)": answering.next(BINS, phases(0, BINS, recording.bins)),
+        "streamed, driven by nothing (retina)": open_source(bundle, SEED, "cpu").next(SETTLING_BINS + BINS)[-BINS:],
     }
     order = np.argsort(bundle.reference["rates"])
     figure, axes = plt.subplots(3, 1, figsize=(9, 6.4), dpi=150, sharex=True, layout="constrained")
