@@ -20,7 +20,7 @@ from spikeloop.streamer.capture.verify.stated import Stated
 __all__ = ["recorded_in_xdf"]
 
 OF_COUNTS = (SPIKES, FLUORESCENCE)
-ACTS = ("gain", "pause", "resume", "stimulate")
+ACTS = ("gain", "pause", "resume", "stimulate", "perturb")
 
 
 def recorded_in_xdf(path: Path) -> tuple[Stated, ...]:

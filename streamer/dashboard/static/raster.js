@@ -22,6 +22,7 @@ export class Raster {
     this.turns = null;
     this.selected = null;
     this.frozen = false;
+    this.overlay = null; // draws over the spikes
     this.shownBin = null; // right edge, in bins
     this.ranges = [];
     this.frames = 0;
@@ -144,6 +145,7 @@ export class Raster {
   }
 
   annotate(right) {
+    this.overlay?.draw(this, right);
     this.emphasise();
     this.drawMarkers(right);
     this.drawConditions(right);
