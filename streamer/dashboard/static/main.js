@@ -19,6 +19,7 @@ import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
+const RATES_S = 30;
 const REORDER_MS = 5000;
 const NOTICE_MS = 8000;
 
@@ -220,6 +221,7 @@ function listen() {
   find('#span').onchange = () => page.view?.raster.setSpan(Number(find('#span').value));
   find('#go-play').onclick = () => find('#play-panel').scrollIntoView({ behavior: 'smooth' });
   find('#freeze').onclick = () => freeze(!page.frozen);
+  find('#unit-busiest').onclick = () => busiest();
   find('#unit-close').onclick = () => select(null);
   find('#unit-stimulate').onclick = () => { if (page.view?.unit.unit !== null) page.view.steer.stimulate([page.view.unit.unit]); };
   find('#stimulate-all').onclick = () => page.view?.steer.stimulate('all');
@@ -260,6 +262,7 @@ function byKey(event) {
     s: () => find('#unit-stimulate').click(),
     p: () => { if (view?.about.steerable) find('#pause-stream').click(); },
     l: () => view.perturb.toggle(view.unit.unit),
+    b: () => busiest(),
     Escape: () => select(null),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -274,6 +277,13 @@ function step(by) {
   const { order, rank, selected } = page.view.raster;
   const place = selected === null ? 0 : Math.min(order.length - 1, Math.max(0, rank[selected] + by));
   select(order[place]);
+}
+
+/** Select the unit that fired most in the last seconds. */
+function busiest() {
+  if (page.view === null || page.view.history.nextBin === null) return;
+  const rates = page.view.history.rates(RATES_S);
+  select(rates.indexOf(Math.max(...rates)));
 }
 
 function setTheme(theme) {

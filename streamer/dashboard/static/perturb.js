@@ -1,6 +1,6 @@
 // What a visitor lets go wrong with the stream: units fall silent, rates drift, noise joins, steps come later.
 
-import { find, make, named, number, show } from './dom.js';
+import { find, make, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
 const SEND_EVERY_MS = 100;
@@ -50,7 +50,7 @@ export class Perturb {
       if (Number(input.value)) this.ask(kind, 0);
     });
     find('#lose-10').onclick = () => this.ask('drop', Math.min(10, names.length));
-    for (const button of ['#lose-unit', '#unit-lose']) find(button).onclick = () => this.toggle(this.chosen);
+    find('#unit-lose').onclick = () => this.toggle(this.chosen);
     this.rows.forEach(({ kind }) => this.show(kind, 0));
     this.choose(null);
   }
@@ -77,8 +77,6 @@ export class Perturb {
   choose(unit) {
     this.chosen = unit;
     const lost = unit !== null && this.lost.includes(unit);
-    find('#lose-unit').disabled = unit === null;
-    find('#lose-unit').replaceChildren(...(unit === null ? ['Lose the unit you click'] : [lost ? 'Get back ' : 'Lose ', named(this.names[unit], 16)]));
     show(find('#unit-lose'), lost ? 'Get it back' : 'Lose this unit');
   }
 

@@ -5,6 +5,7 @@ import { Lines, bars } from './lines.js';
 
 const LAGS = 50;
 const INTERVALS = 40;
+const EMPTY = 'Click a row of the raster, or press ↓, to see how a unit fires. “Busiest unit” finds the one that fires most.';
 const PHASES = 100; // slots of the stimulus
 
 const axes = (x, y) => [{ label: x, size: 26 }, { label: y, size: 46 }];
@@ -20,7 +21,6 @@ export class UnitPanel {
   }
 
   open() {
-    find('#unit-panel').hidden = false;
     const linear = { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? 1.08 * high : 1] } };
     const chart = (id, x, y, line = {}) => new Lines(find(id), {
       series: [{}, { colour: 'line', width: 1.5, ...line }], scales: linear, axes: axes(x, y),
@@ -34,13 +34,14 @@ export class UnitPanel {
 
   select(unit) {
     this.unit = unit;
+    for (const part of ['#unit-details', '#unit-acts', '#unit-close']) find(part).hidden = unit === null;
     if (unit === null) {
-      find('#unit-panel').hidden = true;
+      show(find('#unit-name'), 'One unit');
+      show(find('#unit-rate'), EMPTY);
       show(find('#chosen'), 'the chosen unit: none yet, click one');
       return;
     }
     if (this.charts === null) this.open();
-    find('#unit-panel').hidden = false;
     find('#unit-name').replaceChildren(named(this.names[unit]));
     this.update();
   }
