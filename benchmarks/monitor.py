@@ -1,7 +1,6 @@
 """What a monitor costs, and what it costs the stream: 96 and 1,024 units at 1 kHz, with and without one."""
 
 import json
-import os
 import re
 import subprocess
 import sys
