@@ -3,7 +3,7 @@
 import { find, make, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
-const SEND_EVERY_MS = 100;
+const SEND_AFTER_MS = 60;
 const SETTLES_MS = 1000; // after a request, until the stream surely obeys
 const SLIDERS = {
   drop: { label: 'lost units', most: 1, step: 1 },
@@ -33,7 +33,8 @@ export class Perturb {
     this.send = send;
     this.names = names;
     this.lost = [];
-    this.sentAt = 0;
+    this.touchedAt = 0;
+    this.timers = new Map();
     this.chosen = null; // unit
     this.rows = Object.entries(SLIDERS).map(([kind, { label, most, step }]) => {
       const value = make('output', {});
@@ -41,7 +42,7 @@ export class Perturb {
       const input = make('input', { id: `perturb-${kind}`, type: 'range', min: 0, max: high, step, value: 0 });
       input.oninput = () => {
         this.show(kind, Number(input.value));
-        this.soon(() => this.ask(kind, Number(input.value)));
+        this.soon(kind, Number(input.value));
       };
       return { kind, input, value, row: make('label', { class: 'slider', title: TITLES[kind] }, label, input, value) };
     });
@@ -56,21 +57,25 @@ export class Perturb {
   }
 
   ask(kind, value) {
-    this.sentAt = performance.now();
+    clearTimeout(this.timers.get(kind));
+    this.timers.delete(kind);
+    this.touchedAt = performance.now();
     this.send(KIND.PERTURB, { kind, value: kind === 'drop' ? value / this.names.length : value });
   }
 
   /** Lose a unit, or get it back. */
   toggle(unit) {
     if (unit === null) return;
-    this.sentAt = performance.now();
+    this.touchedAt = performance.now();
     const units = this.lost.includes(unit) ? this.lost.filter((other) => other !== unit) : [...this.lost, unit];
     this.send(KIND.PERTURB, { kind: 'drop', units });
   }
 
-  soon(act) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(act, Math.max(0, this.sentAt + SEND_EVERY_MS - performance.now()));
+  /** Ask after a moment, for the last of several values. */
+  soon(kind, value) {
+    this.touchedAt = performance.now();
+    clearTimeout(this.timers.get(kind));
+    this.timers.set(kind, setTimeout(() => this.ask(kind, value), SEND_AFTER_MS));
   }
 
   /** The unit that the visitor chose; null for none. */
@@ -86,7 +91,7 @@ export class Perturb {
     this.choose(this.chosen);
     const any = this.rows.some(({ kind }) => wrong[kind]);
     find('#all-well').disabled = !any;
-    if (performance.now() - this.sentAt < SETTLES_MS) return;
+    if (performance.now() - this.touchedAt < SETTLES_MS) return;
     for (const { kind, input } of this.rows) {
       if (input.matches(':active')) continue;
       const value = kind === 'drop' ? this.lost.length : wrong[kind] ?? 0;

@@ -8,7 +8,7 @@ const INTERVALS = 40;
 const EMPTY = 'Click a row of the raster, or press ↓, to see how a unit fires. “Busiest unit” finds the one that fires most.';
 const PHASES = 100; // slots of the stimulus
 
-const axes = (x, y) => [{ label: x, size: 26 }, { label: y, size: 46 }];
+const axes = (x, y, along) => [{ label: x, size: 26, ...along }, { label: y, size: 46 }];
 
 export class UnitPanel {
   constructor(history, names) {
@@ -22,13 +22,13 @@ export class UnitPanel {
 
   open() {
     const linear = { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? 1.08 * high : 1] } };
-    const chart = (id, x, y, line = {}) => new Lines(find(id), {
-      series: [{}, { colour: 'line', width: 1.5, ...line }], scales: linear, axes: axes(x, y),
+    const chart = (id, x, y, line = {}, along = {}) => new Lines(find(id), {
+      series: [{}, { colour: 'line', width: 1.5, ...line }], scales: linear, axes: axes(x, y, along),
     });
     this.charts = {
       correlation: chart('#unit-autocorrelation', 'lag, ms', 'correlation'),
       intervals: chart('#unit-intervals', 'interval, ms', 'share', { paths: bars(), fill: 'rgba(90, 140, 200, .35)' }),
-      tuning: chart('#unit-tuning', this.phase === null ? 'direction, °' : 'time in the stimulus, s', 'rate, Hz'),
+      tuning: chart('#unit-tuning', this.phase === null ? 'direction, °' : 'time in the stimulus, s', 'rate, Hz', {}, this.phase === null ? { splits: [0, 90, 180, 270, 360] } : {}),
     };
   }
 
