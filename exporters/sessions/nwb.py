@@ -13,8 +13,9 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import format_card
 from spikeloop.exporters.formats.nwb.closed_loop import add_cursor, add_trials, has_cursor
 from spikeloop.exporters.formats.nwb.writer import save_session, session_of
-from spikeloop.exporters.formats.xdf.blocks import blocks, clock_offsets, file_header
+from spikeloop.exporters.formats.xdf.blocks import blocks, clock_offsets
 from spikeloop.exporters.formats.xdf.chunks import Stream, Streams, open_streams
+from spikeloop.exporters.formats.xdf.header import file_header
 from spikeloop.exporters.formats.xdf.streams import OpenFile
 from spikeloop.exporters.sessions.counts import CountsOfSession, counts_of
 from spikeloop.exporters.sessions.nwb_events import add_events, trials_of

@@ -111,7 +111,7 @@ def _described(stream: Stream) -> str:
 
 def times_of(file: OpenFile, stream: Stream) -> dict[str, Any]:
     """Say when samples came, on the recorder's clock: by a rate where that says the same, else one by one."""
-    stamps = synchronised(file.streams, stream)
+    stamps = synchronised(file.streams, stream, file.other_clocks.get(stream.number, ()))
     if stream.rate_hz and len(stamps) > 1:
         measured = (len(stamps) - 1) / (stamps[-1] - stamps[0]) if stamps[-1] > stamps[0] else stream.rate_hz
         for rate in (stream.rate_hz, measured):
