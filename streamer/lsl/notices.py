@@ -53,4 +53,3 @@ def namesakes_notice(name: str, follower: Follower, advice: str) -> str:
     followed = f"the one from {follower.origin} is followed" if follower.origin else "none of them is followed"
     choice = f"choose with {advice}" if set(others) - {follower.origin} else "stop the other"
     return f"{len(others) + 1} streams are named {name!r}, {followed}: also there is one from {listed}; {choice}"
-

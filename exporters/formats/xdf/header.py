@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from spikeloop.exporters.formats.xdf.chunks import FILE_HEADER, MAGIC, Streams, read_length
 
-__all__ = ["LABELS", "PROVENANCE", "UNPRINTABLE", "append_entries", "file_header", "stream_header"]
+__all__ = ["LABELS", "PROVENANCE", "UNPRINTABLE", "append_entries", "file_header", "origin_of", "stream_header"]
 
 LABELS = "labels"  # what our own header has beside the labels of channels, with the spaces at their ends
 PROVENANCE = "provenance"  # what made the spikes of a file, as JSON; a live stream's header has each fact by its name
@@ -83,3 +83,9 @@ def file_header(streams: Streams) -> ElementTree.Element:
     except (struct.error, ValueError, IndexError, ElementTree.ParseError):
         pass
     return ElementTree.Element("info")
+
+
+def origin_of(info: ElementTree.Element) -> str:
+    """Say which computer sent a stream, and its source id, as far as its header says."""
+    facts = (("host", "hostname"), ("source_id", "source_id"))
+    return ", ".join(f"{what} {said!r}" for what, key in facts if (said := info.findtext(key)))

@@ -177,7 +177,7 @@ def _judge(part: _Part, before_s: float, after_s: float, measured_s: Sequence[fl
     """Note whether stamps can be of the time between two comparisons."""
     late = part.high_s + max(measured_s) < before_s - OTHER_CLOCK_S
     early = part.low_s + min(measured_s) > after_s + OTHER_CLOCK_S
-    part.piece.judged += late or np.isfinite(after_s)
+    part.piece.judged += late or early or bool(np.isfinite([before_s, after_s]).all())
     part.piece.apart += late or early
     if np.isfinite(after_s):
         part.piece.delays_s.append(after_s - part.high_s)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from spikeloop.exporters.formats.xdf.chunks import Stream, Streams, open_streams
+from spikeloop.exporters.formats.xdf.header import origin_of
 from spikeloop.exporters.formats.xdf.other_clocks import OtherClock, find_other_clocks
 from spikeloop.exporters.formats.xdf.streams import Loaded, load_stream
 from spikeloop.exporters.formats.xdf.whole import path_of
@@ -63,8 +64,7 @@ class FileStream:
     @property
     def origin(self) -> str:
         """The computer that sent it, and its source id, as far as the file says."""
-        facts = (("host", "hostname"), ("source_id", "source_id"))
-        return ", ".join(f"{what} {said!r}" for what, key in facts if (said := self.info.findtext(key)))
+        return origin_of(self.info)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +140,7 @@ def _from(chosen: Sequence[Stream], opened: Streams, path: Path, source_id: str,
         stream for stream in chosen if all(said in ("", stream.info.findtext(key)) for key, said in wanted.items())
     ]
     if not found:
-        there = "; ".join(
-            f"{path_of(stream, opened)} of {stream.info.findtext('source_id')!r}, {stream.info.findtext('hostname')!r}"
-            for stream in chosen[:LONGEST_LIST]
-        )
+        there = "; ".join(f"{path_of(stream, opened)} ({origin_of(stream.info)})" for stream in chosen[:LONGEST_LIST])
         raise BadInputError(
             f"{path}: expected a stream with --source-id {source_id!r} and --host {host!r} (empty for any), found"
             f" {there}"

@@ -110,9 +110,7 @@ def test_clocks_that_the_recorder_saw_set_anew_are_stated_and_lie_on_its_own(dat
     read = read_streams(data_folder / "formats" / "clock_resets.xdf")
     assert [note.split(":")[0] for note in read.notes[:2]] == ["MyMarkerStream", "BioSemi"]
     assert all("its clock was set anew at sample" in note for note in read.notes[:2])
-    assert read.notes[2:] == (
-        "no stream has a sample for 274 s after 138.1 s; a seek or --from 412 passes over it",
-    )
+    assert read.notes[2:] == ("no stream has a sample for 274 s after 138.1 s; a seek or --from 412 passes over it",)
     assert read.duration_s < 600  # by the senders' own clocks, a week
 
 
