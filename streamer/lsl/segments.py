@@ -121,7 +121,7 @@ class SegmentCutter:
         now_s : float, s
             The present, on this machine's clock.
         """
-        valid = are_counts(values).all(axis=1)
+        valid: Flags = np.all(are_counts(values), axis=1)
         with np.errstate(invalid="ignore"):
             counts = values.astype(np.uint16)
         self.counts_check.add(values, int((~valid).sum()), now_s)

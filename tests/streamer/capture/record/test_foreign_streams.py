@@ -28,7 +28,7 @@ SECONDS, MOMENTS = 4.0, 200
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def session(tmp_path_factory) -> SimpleNamespace:
     """A recording of all streams of the other program, until it ends."""
     name, folder = f"test-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("foreign")
     sender = subprocess.Popen(
@@ -44,7 +44,7 @@ def session(tmp_path_factory) -> Iterator[SimpleNamespace]:
     finally:
         sender.kill()
         sender.communicate()
-    yield SimpleNamespace(name=name, xdf=folder / "x.xdf", folder=folder, report=report)
+    return SimpleNamespace(name=name, xdf=folder / "x.xdf", folder=folder, report=report)
 
 
 def warnings_of(session, suffix: str) -> str:
