@@ -147,6 +147,9 @@ def _first_of(streams: Streams, stream: Stream, file: OpenFile) -> float:
     if stream.is_text:
         return float(file.samples(stream).stamps_s[0])
     first_s = float(next(stamps for _, stamps in blocks(streams, stream) if len(stamps))[0])
+    clocks = file.other_clocks.get(stream.number, ())
+    if clocks and clocks[0].first == 0:
+        return first_s + clocks[0].offset_s
     offsets = clock_offsets(streams, stream)
     return first_s + float(offsets[0, 1] if len(offsets) else 0.0)
 

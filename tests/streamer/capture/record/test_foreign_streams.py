@@ -13,6 +13,7 @@ import pynwb
 import pytest
 import pyxdf
 import zarr
+from nwbinspector import Importance, inspect_nwbfile
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.capture.record.outputs import finish_recording
@@ -194,6 +195,11 @@ def test_what_was_chosen_what_gave_no_counts_and_what_was_left_out_is_said(sessi
     assert places[f"{session.name}-empty"] == "left out: no samples"
     assert places[f"{session.name}#{first}"] == f"processing/ecephys, units and acquisition/{session.name}"
     assert f"{session.name}-eeg" in str(finished)
+
+
+def test_the_nwb_file_is_valid(finished):
+    assert list(pynwb.validate(path=str(finished.file))) == []
+    assert list(inspect_nwbfile(nwbfile_path=str(finished.file), importance_threshold=Importance.CRITICAL)) == []
 
 
 def test_another_stream_of_counts_can_be_asked_for(session):
