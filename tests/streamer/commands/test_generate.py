@@ -231,3 +231,15 @@ def test_ctrl_c_leaves_no_voltage_half_written(start, bundle_path, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_where_no_file_can_be_is_refused_before_the_work(capsys, tmp_path, monkeypatch):
+    def too_late(*of: object) -> None:
+        raise AssertionError("generated before the place was looked at")
+
+    monkeypatch.setattr(Generation, "chunks", too_late)
+    (tmp_path / "folder.nwb").mkdir()
+    (tmp_path / "folder.raw").mkdir()
+    for option, name in (("--out", "folder.nwb"), ("--broadband", "folder.raw")):
+        code, message = fails(capsys, "generate", "m1-sim", "--duration", 1, option, tmp_path / name)
+        assert (code, "a folder is there" in message) == (1, True), message

@@ -7,6 +7,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+
 from spikeloop.exporters.formats.storage.hdf5_disk import whole_hdf5_file
 
 pytest.importorskip("resource", reason="the system has no limits of files' sizes")
@@ -54,6 +55,8 @@ def test_what_hdf5_writes_through_it_is_what_it_writes_by_itself(tmp_path):
         file["texts"] = ["one", "two"]
         file["group"].attrs["note"] = "n" * 3000
     with h5py.File(tmp_path / "a.h5") as file:
-        assert np.array_equal(file["group/values"][()], values) and np.array_equal(file["chunks"][()], values)
-        assert file["texts"].asstr()[1] == "two" and file["group"].attrs["note"] == "n" * 3000
+        assert np.array_equal(file["group/values"][()], values)
+        assert np.array_equal(file["chunks"][()], values)
+        assert file["texts"].asstr()[1] == "two"
+        assert file["group"].attrs["note"] == "n" * 3000
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
