@@ -68,6 +68,8 @@ class Recording(ShownAsTable):
         When each spike came, where that is known and `starts_s` too.
     unfit_times : bool
         Whether its file holds times of spikes that are not those of the counts, and that were left out therefore.
+    contradictions : tuple of str
+        Where its file says the same thing twice, and not alike; a sentence each.
 
     Examples
     --------
@@ -92,6 +94,7 @@ class Recording(ShownAsTable):
     provenance: Provenance | None = None
     spike_times: SpikeTimes | None = None
     unfit_times: bool = False
+    contradictions: tuple[str, ...] = ()
 
     @classmethod
     def from_counts(

@@ -4,8 +4,10 @@ import platform
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.etree import ElementTree
 
+from spikeloop.exporters.stream_names import MARKERS
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.capture.acts import ActsSeen
 from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
 from spikeloop.streamer.capture.record.stamp_check import StampCheck
@@ -58,6 +60,7 @@ class ReceivedStream:
         self._opened: OpenInlet | None = None
         self._gathering: Gathering | None = None
         self._stamps = StampCheck(info.nominal_srate(), False)
+        self._acts: ActsSeen | None = None
         self._format, self._offset_s = "", None
         self._connections = 0
         self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
@@ -105,6 +108,7 @@ class ReceivedStream:
                 raise
             exact = opened.info.find("desc/spikeloop") is not None
             self._stamps = StampCheck(self.info.nominal_srate(), exact)
+            self._acts = ActsSeen() if exact and self.name.endswith(MARKERS) else None
             self._format = opened.info.findtext("channel_format") or ""
         self._opened = opened
         self._gathering = Gathering(opened.inlet, self.info.nominal_srate())
@@ -141,12 +145,14 @@ class ReceivedStream:
         self._stamps.flush()
 
     def news(self) -> list[str]:
-        """Say what the stamps have shown since the last time, such as gaps."""
-        return self._stamps.news()
+        """Say what the stamps have shown since the last time, such as gaps, and which acts came before."""
+        return self._stamps.news() + (self._acts.news() if self._acts is not None else [])
 
     def _add(self, values: Any, stamps_s: Floats, now: float) -> None:
         self._writer.add_samples(self.number, values, stamps_s)
         self._stamps.add(stamps_s, now)
+        if self._acts is not None:
+            self._acts.add(values)
         self.samples += len(stamps_s)
 
     def add_offset(self, offset_s: float, now: float) -> None:

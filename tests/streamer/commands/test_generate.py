@@ -10,6 +10,7 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.streamer.inference.window_engine import Engine
+from spikeloop.streamer.launch.generate import Generation
 from spikeloop.streamer.stream.source import WindowSource, open_source
 from tests.support.command_line import fails, run
 from tests.support.tiny import tiny_stream_bundle
