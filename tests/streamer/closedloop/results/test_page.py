@@ -165,5 +165,5 @@ def test_a_browser_shows_it(path, tmp_path, chromium):
     shown = subprocess.run([chromium, *options, path.as_uri()], capture_output=True, text=True, timeout=60, check=True)
     page = Outline(shown.stdout)
     assert page.tags.count("svg") == 2
-    for told in ("oracle, chance", "Trajectories to the targets", "Paired", "chance less oracle", "How to repeat it"):
+    for told in ("oracle, chance", "Trajectories to the targets", "Paired", "chance minus oracle", "How to repeat it"):
         assert told in page.text
