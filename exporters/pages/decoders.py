@@ -99,7 +99,8 @@ def _lead(comparison: OfflineComparison) -> str:
     if comparison.bundle is None:
         return said
     scores = next(iter(comparison.by_width().values()))
-    return f"{said} Counts of {comparison.bundle} rank decoders alike with a correlation of {rank_correlation(scores):.2f}."
+    ranks = rank_correlation(scores)
+    return f"{said} Counts of {comparison.bundle} rank decoders alike with a correlation of {ranks:.2f}."
 
 
 def _figures(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
@@ -127,9 +128,7 @@ def _pictures(by_width: dict[float, tuple[OfflineScore, ...]], generated: bool) 
         legend(*((name, colour) for name, colour in zip(names, _cycle(list(SERIES), len(names)), strict=True))),
     )
     if any(score.recorded.r_squared.mean() < SHOWN[0] for scores in by_width.values() for score in scores):
-        yield fill(
-            "<p class='note'>Of an R² below {:g} only the number is shown, or nothing on the curves.</p>", SHOWN[0]
-        )
+        yield fill("<p class='note'>Of an R² below {:g} only the number is shown; curves leave it out.</p>", SHOWN[0])
     yield legend(*((words, name) for words, name, _ in kinds)) if generated else Markup()
     yield panels(
         over_widths if several else "",
@@ -183,9 +182,8 @@ def _ranks_panel(size_s: float, scores: Sequence[OfflineScore]) -> Markup:
     def paint(axis: Axes) -> None:
         axis.plot(SHOWN, SHOWN, color=FAINT, linewidth=1)
         both = [(score.recorded, score.generated) for score in scores if score.generated is not None]
-        dots(
-            axis, *(np.array([found.r_squared.mean() for found in side]) for side in zip(*both, strict=True)), MODEL, 6
-        )
+        recorded, generated = ([found.r_squared.mean() for found in side] for side in zip(*both, strict=True))
+        dots(axis, recorded, generated, MODEL, 6)
         axis.set(xlabel="R² on recorded counts", ylabel="R² on generated counts", xlim=SHOWN, ylim=SHOWN)
 
     title = f"ranks at {size_s * 1000:g} ms: correlation {rank_correlation(scores):.2f}"

@@ -47,9 +47,10 @@ VARIABLES = {colour: name for name, colour in SERIES.items()} | {
 }  # fmt: skip
 
 NARROW, WIDE, HEIGHT = 340, 1100, 230  # of a picture, in pixels at its natural size
-MARGINS = {"left": 56, "right": 12, "top": 8, "bottom": 42}  # pixels around the axes
+MARGINS = {"left": 58, "right": 12, "top": 8, "bottom": 42}  # pixels around the axes
 DOTS_PER_INCH = 72  # so that a point is a pixel
-LETTER = 6.2  # width of a letter of a tick, pixels
+LABEL = 3  # from the left edge to the vertical axis' label, pixels
+LETTER = 6.2  # width of a letter of a tick
 LOOK = {
     "svg.fonttype": "none", "svg.hashsalt": "spikeloop", "path.simplify": False, "font.size": 11,
     "axes.labelsize": 11, "xtick.labelsize": 10.5, "ytick.labelsize": 10.5, "legend.fontsize": 10.5,
@@ -108,7 +109,7 @@ def draw(paint: Paint, width: float = NARROW, height: float = HEIGHT, **margins:
     FailureError
         If Matplotlib is not installed.
     """
-    return draw_stack([paint], [1], width, height, **margins)
+    return draw_stack([paint], [1], width, height, "", **margins)
 
 
 def draw_stack(
@@ -139,9 +140,10 @@ def draw_stack(
         for axis, paint in zip(rows, paints, strict=True):
             _few_ticks(axis)
             paint(axis)
+            axis.yaxis.set_label_coords((LABEL - around["left"]) / (width - around["left"] - around["right"]), 0.5)
+            axis.yaxis.label.set_verticalalignment("top")
         if xlabel:
             rows[-1].set_xlabel(xlabel)
-        figure.align_ylabels(rows)
         return as_svg(figure)
 
 
@@ -194,7 +196,7 @@ def _themed(svg: str) -> str:
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: [^;\"]*(?:; )?", "", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _named(found[0]), svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
 

@@ -100,7 +100,7 @@ def write_report(
         _meaning(evaluation),
         made_by(origin, _judged(evaluation, model, recording, judged_on)),
         kind="evaluation",
-        heading=fill("{} <small>against {}</small>", model, recording.name),
+        heading=fill("{} <small>against the recording {}</small>", model, recording.name),
         lead=_lead(evaluation),
     )
     with whole_file(path) as file:
@@ -112,7 +112,7 @@ def _lead(evaluation: Evaluation) -> str:
     judged = [row for row in evaluation.similarity if not math.isnan(row.ratio)]
     good = sum(verdict(row) == "at the floor" for row in judged)
     worst = evaluation.worst
-    said = f"{good} of {len(judged)} statistics differ from the held-out recording no more than chance would make them"
+    said = f"{good} of {len(judged)} statistics are as near to the held-out recording as more recording would be"
     if judged and good < len(judged):
         said += f"; furthest off: {title_of(worst.statistic)}, {_number(worst.ratio)} times the sampling error"
     return (
@@ -128,8 +128,8 @@ def _judged(evaluation: Evaluation, model: str, recording: Recording, judged_on:
     yield (
         "windows",
         (
-            f"{len(evaluation.held_out)} of {evaluation.sampled.shape[1]} bins at random places, as many of the model at"
-            " a time"
+            f"{len(evaluation.held_out)} of {evaluation.sampled.shape[1]} bins at random places, as many of the"
+            " model at a time"
         ),
     )
 

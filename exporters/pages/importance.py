@@ -1,4 +1,4 @@
-"""Importance maps as a page or a picture: windows with their spikes' importance, which units, lags and patterns matter."""
+"""Importance maps as a page or a picture: windows, and which units, lags and patterns matter."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ from spikeloop.models.importance.summary import ImportanceSummary
 __all__ = ["PICTURES", "ImportanceMaps", "importance_page", "importance_picture"]
 
 PICTURES = (".html", ".svg", ".png")  # what a picture's file may end in
-SHOWN_WINDOWS, SHOWN_UNITS, SHOWN_PATTERNS = 4, 24, 12
+SHOWN_WINDOWS, SHOWN_UNITS, SHOWN_PATTERNS = 3, 24, 12
 ROW, AROUND = 13, 60  # height of a named row, and of what is around the rows, pixels
 EXPLAINED = """<p>The importance of a spike is the mean change of the critic's score when its unit's spikes are shuffled
 within 8 bins around it (Molano-Mazon et al. 2018). That of a unit in a window is the sum over its spikes.</p>"""
@@ -129,7 +129,7 @@ def importance_picture(shown: ImportanceMaps, kind: str) -> bytes:
     figure = new_figure(15, 12)
     with import_module("matplotlib").rc_context(LOOK):
         top = top_of(shown.windows, shown.maps)
-        axes = figure.subplot_mosaic([["0", "1", "2", "3"], ["units", "window", "lags", "patterns"]])
+        axes = figure.subplot_mosaic([["0", "1", "2", "lags"], ["units", "window", "patterns", "."]])
         figure.suptitle(literal(shown.title))
         units = shown.by_importance[:SHOWN_UNITS]
         for place in range(SHOWN_WINDOWS):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.pages.drawing import MODEL, NARROW, REAL, Axes, draw
-from spikeloop.exporters.pages.plots import SEQUENTIAL, name_rows
+from spikeloop.exporters.pages.plots import name_rows, sequential
 from spikeloop.exporters.pages.shell import Markup
 from spikeloop.models.arrays import Floats
 from spikeloop.models.importance.summary import ImportanceSummary, Pattern
@@ -31,7 +31,7 @@ def draw_scale(top: float) -> Markup:
 
     def paint(axis: Axes) -> None:
         ramp = np.linspace(0, 1, 128)[np.newaxis]
-        axis.imshow(ramp, aspect="auto", extent=(0, top, 0, 1), cmap=SEQUENTIAL)
+        axis.imshow(ramp, aspect="auto", extent=(0, top, 0, 1), cmap=sequential())
         axis.set(yticks=[], xlabel=f"importance of a spike ({CHANGE})")
         axis.grid(visible=False)
 
@@ -55,7 +55,7 @@ def paint_map(
     bins, units = window.shape
     extent = (0, bins * bin_size_s * 1000, units - 0.5, -0.5)
     shown = np.where(window > 0, values, np.nan).T
-    look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent, "cmap": SEQUENTIAL}
+    look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent, "cmap": sequential()}
     axis.imshow(shown, vmin=0, vmax=top, **look)
     axis.set_xlabel("time in the window (ms)")
     if names:

@@ -12,13 +12,26 @@ from spikeloop.exporters.pages.drawing import FAINT, MODEL, REAL, Axes, literal
 from spikeloop.models.arrays import Floats
 from spikeloop.models.measures.distances import pairs
 
-__all__ = ["bars", "curve", "dots", "entries", "heat", "log_axis", "name_rows", "raster", "say", "scatter", "thinned"]
+__all__ = [
+    "bars",
+    "curve",
+    "dots",
+    "entries",
+    "heat",
+    "log_axis",
+    "name_rows",
+    "raster",
+    "say",
+    "scatter",
+    "sequential",
+    "thinned",
+]
 
 SCATTERED = 1500  # dots of a scatter at most
-SPIKE_COLOURS = {REAL: "#59646e", MODEL: "#1f8fd0"}  # of pictures, which are the same in light and dark
+SPIKE_COLOURS = {REAL: "#71808c", MODEL: "#1f8fd0"}  # of pictures, which are the same in light and dark
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 PLAIN = 3  # powers of ten up to which a number is written out
-SEQUENTIAL, DIVERGING = "viridis", "diverging"
+FAINTEST = 0.35  # opacity of a single spike, where the darkest bins hold many
 
 
 def entries(name: str, value: Floats) -> Floats:
@@ -32,9 +45,24 @@ def thinned(points: int) -> str:
     return f"{shown:,} of {points:,}, evenly chosen." if shown < points else ""
 
 
-def scatter(axis: Axes, real: Floats, model: Floats, xlabel: str, ylabel: str, size: float = 2.6) -> None:
-    """Plot one value against another, as dots, with the line on which both are equal; at most some thousand dots."""
-    real, model = (values[:: _step(len(values))] for values in (real, model))
+def scatter(
+    axis: Axes, real: Floats, model: Floats, names: tuple[str, str], unit: str = "", size: float = 2.6
+) -> None:  # fmt: skip
+    """Plot one value against another, as dots, with the line on which both are equal; at most some thousand dots.
+
+    Parameters
+    ----------
+    real, model : arrays of shape (points,)
+        To the right, and upwards.
+    names : pair of str
+        What they are of.
+    unit : str
+        Of both; small numbers are shown in thousandths of it, or millionths.
+    size : float, pixels
+    """
+    power = _power_of(np.concatenate([real, model]))
+    real, model = (values[:: _step(len(values))] / 10.0**power for values in (real, model))
+    unit = " ".join(filter(None, (f"10{str(power).translate(SUPERSCRIPTS)}" if power else "", unit)))
     dots(axis, real, model, MODEL, size, alpha=0.55)
     both = np.concatenate([real, model])
     both = both[np.isfinite(both)]
@@ -43,6 +71,7 @@ def scatter(axis: Axes, real: Floats, model: Floats, xlabel: str, ylabel: str, s
         room = 0.04 * (ends[1] - ends[0]) or 1.0
         axis.plot(ends, ends, color=FAINT, linewidth=0.9, zorder=1)
         axis.set(xlim=(ends[0] - room, ends[1] + room), ylim=(ends[0] - room, ends[1] + room))
+    xlabel, ylabel = (f"{name} ({unit})" if unit else name for name in names)
     axis.set(xlabel=xlabel, ylabel=ylabel)
 
 
@@ -103,16 +132,18 @@ def name_rows(axis: Axes, names: Sequence[str], most: int = 22) -> None:
     axis.tick_params(axis="y", length=0)
 
 
-def raster(axis: Axes, counts: NDArray[Any], bin_size_s: float, colour: str, most: float) -> None:
+def raster(axis: Axes, counts: NDArray[Any], bin_size_s: float, colour: str, most: float, from_s: float = 0.0) -> None:
     """Plot counts of shape (bins, units) as a raster, a row a unit, darker where a bin holds more.
 
     Parameters
     ----------
     most : float > 0
         Spikes in a bin that are as dark as can be.
+    from_s : float, s, default 0
+        When the first bin begins.
     """
     bins, units = counts.shape
-    extent = (0, bins * bin_size_s, units - 0.5, -0.5)
+    extent = (from_s, from_s + bins * bin_size_s, units - 0.5, -0.5)
     look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent}
     axis.imshow(counts.T, cmap=_clear_to(SPIKE_COLOURS[colour]), vmin=0, vmax=most, **look)
     axis.grid(visible=False)
@@ -133,7 +164,7 @@ def heat(
     diverging : bool
         Whether the middle of the scale is nothing, and both ends are much.
     """
-    cmap = _two_sided() if diverging else SEQUENTIAL
+    cmap = _two_sided() if diverging else sequential()
     look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": extent, "cmap": cmap}
     drawn = axis.imshow(values, vmin=limits[0], vmax=limits[1], **look)
     axis.grid(visible=False)
@@ -152,6 +183,12 @@ def _step(points: int) -> int:
     return max(1, -(-points // SCATTERED))
 
 
+def _power_of(values: Floats) -> int:
+    """The power of ten, 0, -3, -6, ..., in which the largest of some values is a number of one to three digits."""
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    return min(0, 3 * math.floor(math.log10(largest) / 3 + 1e-9)) if 0 < largest < 0.1 else 0
+
+
 def _power(value: float) -> str:
     """Such as 0.02, 500 and 2·10⁻⁵."""
     if value <= 0:
@@ -164,9 +201,17 @@ def _power(value: float) -> str:
 
 
 def _clear_to(colour: str) -> Any:
-    """A scale from nothing to a colour."""
+    """A scale of nothing, then from faint to full in a colour."""
     colors: Any = import_module("matplotlib.colors")
-    return colors.LinearSegmentedColormap.from_list("ink", [(*colors.to_rgb(colour), 0.0), (*colors.to_rgb(colour), 1)])
+    steps = ((*colors.to_rgb(colour), opacity) for opacity in (0.0, FAINTEST, 1.0))
+    return colors.LinearSegmentedColormap.from_list("ink", list(zip((0.0, 0.004, 1.0), steps, strict=True)))
+
+
+def sequential() -> Any:
+    """The scale of colours from little to much, without the ends that one of light and dark would swallow."""
+    matplotlib: Any = import_module("matplotlib")
+    colors: Any = import_module("matplotlib.colors")
+    return colors.ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.2, 0.93, 256)))
 
 
 def _two_sided() -> Any:

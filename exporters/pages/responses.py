@@ -35,11 +35,13 @@ def draw_responses(answered: ConditionalEvaluation) -> Markup:
         picture = draw_wide(lambda width: draw(paint, width, 170))
         return panel(f"PSTH of {recording.unit_names[unit]}", picture, whole=True)
 
-    pairs = [entries("covariance", noise_correlation(counts)) for counts in (recording.counts, answered.model)]
-    noise = draw(lambda axis: scatter(axis, *pairs, "held-out recording (correlation)", "model (correlation)"))
+    real_pairs, model_pairs = (
+        entries("covariance", noise_correlation(counts)) for counts in (recording.counts, answered.model)
+    )
+    noise = draw(lambda axis: scatter(axis, real_pairs, model_pairs, ("held-out recording", "model"), "correlation"))
     most = np.argsort(real.var(axis=0))[::-1][:SHOWN_PSTHS]
     keys = legend(("held-out recording", "ink"), ("model", "line"))
-    return join([keys, *map(of_unit, most), panels(panel("noise correlations", noise, thinned(len(pairs[0]))))])
+    return join([keys, *map(of_unit, most), panels(panel("noise correlations", noise, thinned(len(real_pairs))))])
 
 
 def draw_decoding(answered: ConditionalEvaluation) -> Markup:

@@ -1,4 +1,4 @@
-"""The shell of every HTML page: one stylesheet for light and dark, sections, tables, lists, and text that can't be markup.
+"""The shell of every HTML page: one stylesheet for light and dark, sections, tables, and text that can't be markup.
 
 Whatever goes into a page is text, and is escaped, unless it is `Markup`; only the functions of this file and the
 pictures make `Markup`.

@@ -31,7 +31,8 @@ RASTER_WINDOWS, FEW_WINDOWS = 12, 4  # on a wide picture, and on a phone's
 NAMED_UNITS = 8
 RECORDED_OR_MODEL = (("held-out recording", "ink"), ("model", "line"))
 UNITS = {
-    "covariance": "spikes²", "lag_1_covariance": "spikes²", "triplets": "spikes³", "means": "signal", "quantiles": "signal"
+    "covariance": "spikes²", "lag_1_covariance": "spikes²", "triplets": "spikes³", "means": "signal",
+    "quantiles": "signal",
 }  # fmt: skip
 
 Values = Mapping[str, Floats]
@@ -73,11 +74,11 @@ def window_sections(evaluation: Evaluation, recording: Recording, samples: Recor
 def _alone(real: Values, model: Values, recording: Recording) -> Markup:
     """What each unit does by itself."""
     bin_ms = recording.bin_size_s * 1000
-    counts = ({"window_counts": values["window_counts"].mean(axis=0)} for values in (real, model))
+    counted, modelled = ({"window_counts": values["window_counts"].mean(axis=0)} for values in (real, model))
     return panels(
         _scatter("rates", real, model, recording),
         _curves("interspike_intervals", "interval (ms)", "probability", bin_ms, real, model, log=True),
-        _curves("window_counts", "spikes of a unit in a window", "probability", 1, *counts, log=True),
+        _curves("window_counts", "spikes of a unit in a window", "probability", 1, counted, modelled, log=True),
         _differing_units(real, model, recording),
     )
 
@@ -100,10 +101,10 @@ def _scatter(name: str, real: Values, model: Values, recording: Recording) -> Ma
     """A dot a unit, a pair or a triplet."""
     per_bin = 1 / recording.bin_size_s if name == "rates" else 1.0
     unit = "Hz" if name == "rates" else UNITS[name]
-    both = [entries(name, values[name]) * per_bin for values in (real, model)]
-    size = 5 if len(both[0]) <= recording.units else 2.6
-    picture = draw(lambda axis: scatter(axis, *both, f"held-out recording ({unit})", f"model ({unit})", size))
-    return panel(title_of(name), picture, thinned(len(both[0])))
+    right, up = (entries(name, values[name]) * per_bin for values in (real, model))
+    size = 5 if len(right) <= recording.units else 2.6
+    picture = draw(lambda axis: scatter(axis, right, up, ("held-out recording", "model"), unit, size))
+    return panel(title_of(name), picture, thinned(len(right)))
 
 
 def _curves(
@@ -131,7 +132,7 @@ def _rasters(evaluation: Evaluation, bin_size_s: float) -> Markup:
         for windows in (evaluation.held_out, evaluation.sampled)
     ]
     most = max(1.0, float(np.percentile(np.concatenate([join_bins(windows) for windows in shown]), 99.9)))
-    note = "Windows side by side, parted by lines; both with the same time axis and the same units, most active on top."
+    note = "Windows side by side, parted by lines; one time axis and one order of units for both, most active on top."
     if most > 1:
         note += f" Darkest: {most:g} spikes in a bin or more."
 
@@ -140,7 +141,7 @@ def _rasters(evaluation: Evaluation, bin_size_s: float) -> Markup:
         rows = [
             _raster_row(windows[:some], label, colour, most, bin_size_s)
             for windows, label, colour in (
-                (shown[0], "held-out recording: unit", REAL),
+                (shown[0], "recording: unit", REAL),
                 (shown[1], "model: unit", MODEL),
             )
         ]

@@ -69,7 +69,7 @@ class CrossValidation:
 
     r_squared: Floats
     correlation: Floats
-    kinematics: Floats
+    kinematics: NDArray[np.floating]
     decoded: Floats
 
 
@@ -190,13 +190,13 @@ def _without(data: Decodable, segment: NDArray[np.intp]) -> tuple[Decodable, Dec
     return training, Decodable(data.counts[segment], data.kinematics[segment])
 
 
-def _scored(kinematics: Floats, decoded: Floats, segments: list[NDArray[np.intp]]) -> CrossValidation:
+def _scored(kinematics: NDArray[np.floating], decoded: Floats, segments: list[NDArray[np.intp]]) -> CrossValidation:
     """Scores of each segment, and all that they are of."""
-    scores = (
+    squared, correlated = (
         np.stack([measure(kinematics[segment], decoded[segment]) for segment in segments])
         for measure in (r_squared, correlation)
     )
-    return CrossValidation(*scores, kinematics, decoded)
+    return CrossValidation(squared, correlated, kinematics, decoded)
 
 
 def _decoded(make: MakeDecoder, training: Decodable, test: Decodable, width: int = 1) -> Floats:

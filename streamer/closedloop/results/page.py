@@ -113,7 +113,9 @@ def _success(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
     for decoder in report.decoders:
         found = decoder.closed_loop
         if not math.isnan(found.success_rate.value):
-            yield f"{100 * found.success_rate.value:.0f} %", f"success of {decoder.decoder}"
+            time_s = found.time_to_target_s.value
+            shown = "" if math.isnan(time_s) else f", {time_s:.2f} s"
+            yield f"{100 * found.success_rate.value:.0f} %{shown}", f"{decoder.decoder}: success, time to target"
 
 
 def _facts(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
@@ -162,9 +164,9 @@ def _figures(report: ClosedLoopReport) -> Section:
     headings += ["path efficiency", "Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R²", "offline r"]
     rows = []
     for decoder in report.decoders:
-        for name, figures in _blocks(decoder):
-            cells = [name, f"{figures.successes} of {figures.trials}", *_cells(figures, grid)]
-            rows.append([*cells, *(_offline(decoder) if figures is decoder.closed_loop else ("", ""))])
+        for name, found in _blocks(decoder):
+            cells = [name, f"{found.successes} of {found.trials}", *_cells(found, grid)]
+            rows.append([*cells, *(_offline(decoder) if found is decoder.closed_loop else ("", ""))])
     return section("Figures", table(headings, rows), fill("<p class='note'>{}</p>", INTERVALS), _sessions(report))
 
 
@@ -199,7 +201,7 @@ def _paired(report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> Sect
         ]
         for comparison in report.paired
     ]
-    headings = ("over the same trials", "trials", "success", "time to target (s)", "by its time")
+    headings = ("over the same trials", "trials", "success", "time to target (s)", "verdict, by time")
     if not rows:
         return section("Paired differences")
     return section("Paired differences", draw_differences(setup, runs, report.paired), table(headings, rows))
@@ -222,9 +224,7 @@ def _sessions(report: ClosedLoopReport) -> Markup:
 
 
 def _caption(report: ClosedLoopReport, setup: Setup) -> str:
-    caption = (
-        f"Of seed {report.seeds[0]}, to the acquisition; a colour a direction of the target." if report.seeds else ""
-    )
+    caption = f"Of seed {report.seeds[0]}, to the acquisition; a colour a direction." if report.seeds else ""
     if not setup.plan.task.recentres:
         caption += f" The first {DRAWN} trials."
     return f"{caption} Broken, with a cross at its end: a failure."

@@ -10,7 +10,7 @@ import numpy as np
 
 from spikeloop.exporters.pages.drawing import EDGE, FAINT, NARROW, SERIES, Axes, draw, draw_wide, literal, room_for
 from spikeloop.exporters.pages.plots import dots, name_rows
-from spikeloop.exporters.pages.shell import Markup, legend, panel, panels
+from spikeloop.exporters.pages.shell import Markup, join, legend, panel, panels
 from spikeloop.models.arrays import Floats
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
@@ -106,12 +106,13 @@ def draw_times(setup: Setup, runs: Sequence[Run]) -> Markup:
         axis.set(xlabel="time since the target appeared (s)", ylabel="share of trials")
         axis.set(xlim=(0, setup.plan.task.timeout_s), ylim=(0, 1.02))
 
-    return panels(
-        legend(*((_short(decoder), name) for decoder, name in colour_names(setup).items())),
+    keys = legend(*((_short(decoder), name) for decoder, name in colour_names(setup).items()))
+    pictures = panels(
         panel("targets acquired, all sessions", draw(paint_shares)),
         panel(f"trial by trial, seed {first}", draw_wide(lambda width: _draw_courses(setup, by_decoder, width)),
               _course_note(setup), whole=True),
     )  # fmt: skip
+    return join([keys, pictures])
 
 
 def colour_names(setup: Setup) -> dict[str, str]:
