@@ -181,7 +181,7 @@ def _draw_deviations(shown: Sequence[Similarity], width: float) -> Markup:
         if len(finite) and finite.max() > WIDE_RATIO:
             log_axis(axis.xaxis, min(0.5, finite.min()), finite.max())
         axis.axvline(1, color=FAINT, linewidth=1.2)
-        axis.set_xlabel("E/F, error of the model by sampling error")
+        axis.set_xlabel("E/F")
 
     return draw(paint, width, 60 + 22 * len(shown), left=room_for(names))
 

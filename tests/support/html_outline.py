@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "input"}
 
 
 class Outline(HTMLParser):
@@ -15,11 +15,13 @@ class Outline(HTMLParser):
         self.tags: list[str] = []
         self.texts: list[str] = []
         self.links: list[str] = []
+        self.anchors: list[str] = []
         self.feed(page)
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.anchors += [value or "" for name, value in attrs if name == "id"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
         if tag not in VOID:
             self.open.append(tag)

@@ -61,7 +61,7 @@ function choose() {
 }
 
 function show(bin) {
-  shown.bin = Math.min(bin, Number(time.max));
+  shown.bin = Math.max(0, Math.min(bin, Number(time.max))); // a frame may be dated before the click
   time.value = Math.round(shown.bin);
   const over = shown.trials.filter((one) => shown.bin >= one.trial.places.length - 1);
   said.textContent = [seconds(Math.round(shown.bin)),
