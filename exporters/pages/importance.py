@@ -150,7 +150,8 @@ def importance_picture(shown: ImportanceMaps, kind: str) -> bytes:
         paint_patterns(axes["patterns"], shown.summary.patterns[:SHOWN_PATTERNS], shown.unit_names)
         written = io.BytesIO()
         figure.savefig(written, format=kind[1:], dpi=110, facecolor="white")
-    return written.getvalue()
+    drawn = written.getvalue()
+    return drawn[drawn.index(b"<svg") :] if kind == ".svg" else drawn
 
 
 def _lead(shown: ImportanceMaps) -> str:

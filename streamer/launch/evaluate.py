@@ -17,7 +17,7 @@ from spikeloop.models.evaluation.responses import ANSWERS, ConditionalEvaluation
 from spikeloop.models.evaluation.windows import STEPS, Evaluation, windows_of_samples
 from spikeloop.models.evaluation.windows import evaluate as evaluate_windows
 from spikeloop.models.html import text_columns
-from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.measures.two_sample import require_classifier
 from spikeloop.models.recordings.checks import checked_bin_size
@@ -103,7 +103,13 @@ class EvaluationReport:
 
     def __repr__(self) -> str:
         rows = [
-            (title_of(row.statistic), f"{row.error:.3g}", f"{row.floor:.3g}", f"{row.ratio:.2f}", verdict(row))
+            (
+                title_of(row.statistic),
+                f"{row.error:.3g}",
+                f"{row.floor:.3g}",
+                f"{row.ratio:.2f}",
+                in_words(verdict(row)),
+            )
             for row in self.similarity
         ]
         title = f"{self.model} compared with {self.data}, judged on {self.judged_on}"

@@ -30,8 +30,8 @@ HEADINGS = {
 NEVER_MS = 120_000  # a busy machine takes long
 NOTE_WHAT_IS_SAID = """() => {
   const line = document.querySelector('[data-said]');
-  window.said = [];
-  new MutationObserver(() => said.push(line.textContent)).observe(line, { childList: true });
+  window.texts = [];
+  new MutationObserver(() => texts.push(line.textContent)).observe(line, { childList: true });
 }"""
 MADE = {"spikeloop COMMAND --seed 7", "2026-01-02 03:04:05"}
 
@@ -125,7 +125,7 @@ def test_trials_are_played_again_as_they_were_recorded(browser: "Browser", pages
         expect(tab.locator("[data-trial]")).not_to_have_value(str(oracle[3]["index"]), timeout=NEVER_MS)
         tab.click("[data-play]")
         outcome = f"oracle: success in {oracle[3]['acquired'] * document['bin_s']:.2f} s"
-        said = tab.evaluate("said")
+        said = tab.evaluate("texts")
         assert any(text.endswith(outcome) for text in said)
         assert len(said) > 3
         before = tab.input_value("[data-time]")

@@ -16,6 +16,8 @@ class Outline(HTMLParser):
         self.texts: list[str] = []
         self.links: list[str] = []
         self.anchors: list[str] = []
+        self.panels: list[str] = []  # titles of pictures
+        self.scripts: list[str] = []
         self.feed(page)
         assert not self.open
 
@@ -35,8 +37,13 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        within = self.open[-1] if self.open else ""
+        if within == "script":
+            self.scripts.append(data)
+        elif within not in ("", "style"):
             self.texts.append(data)
+        if self.open[-2:] == ["figcaption", "strong"]:
+            self.panels.append(data)
 
     @property
     def text(self) -> str:
