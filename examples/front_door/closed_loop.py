@@ -23,4 +23,4 @@ class Smoothed:
 
 result = spikeloop.closed_loop({"mine": Smoothed, "kalman": "kalman"}, bundle="m1-sim", trials=8, seeds=range(2))
 difference = result.compare("mine", "kalman")
-print(f"mine less kalman: {difference.difference:.2f} s, {difference.verdict}")
+print(f"mine minus kalman: {difference.difference:.2f} s, {difference.verdict}")
