@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.formats.catalogue import CATALOGUE
 from spikeloop.exporters.formats.read import read_recording
-from spikeloop.models.measures import two_sample
+from spikeloop.models.measures import bootstrap, two_sample
 from spikeloop.models.recordings.recording import Recording
 from tests.support.fast import forbid_heavy_imports, forbid_sockets_and_programs
 from tests.support.lsl_session import own_lsl_session
@@ -119,6 +119,15 @@ def few_trees() -> Iterator[None]:
     """Most time of a verdict goes into the trees of the two-sample test; few will do where its figure is no matter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(two_sample, "TREES", 5)
+        yield
+
+
+@pytest.fixture(scope="module")
+def brief_verdicts(few_trees: None) -> Iterator[None]:
+    """Verdicts whose intervals are rough, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "BOOTSTRAPS", 8)
+        patch.setattr(bootstrap, "LEAST_BOOTSTRAPS", 6)
         yield
 
 

@@ -112,7 +112,7 @@ def _replaced(text: str, others: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def quick(monkeypatch, few_trees):
+def quick(monkeypatch, brief_verdicts):
     train_small_models(monkeypatch)
 
 

@@ -19,7 +19,7 @@ from tests.support.command_line import fails, printed_by
 from tests.support.tiny import tiny_stream_bundle
 from tests.support.tiny_baseline import tiny_baseline
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = pytest.mark.usefixtures("brief_verdicts")
 
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
@@ -153,8 +153,8 @@ def test_a_rate_that_some_draws_meet_exactly_gives_no_warning(capsys, spikes, tm
     assert rates["low"] is None or rates["low"] <= rates["ratio"] <= rates["high"]
 
 
-def test_words_say_what_json_does(capsys, baseline, data):
-    document = evaluated(capsys, baseline, "--data", data)
+def test_words_say_what_json_does(capsys, judged, baseline, data):
+    document = judged(baseline, data)
     with pytest.raises(SystemExit):
         main(["evaluate", str(baseline), "--data", str(data)])
     printed = capsys.readouterr().out
