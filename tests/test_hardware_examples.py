@@ -116,7 +116,7 @@ def beside(command: str, folder: Path):
         yield process
     finally:
         process.terminate()
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=280)
     assert process.returncode in (0, 130, -signal.SIGTERM), errors
     assert "Traceback" not in errors
 
@@ -158,7 +158,7 @@ def test_the_subscriber_in_c_counts_what_was_sent_and_lost(compiled, heard, url,
     sent = [spikes(sequence, [0.02 * sequence + 0.001] * 3, [2, 7, 7]) for sequence in (5, 6, 9)]
     for payload in (*sent, sent[0][:-1], b"?"):
         heard.client.publish(f"{heard.prefix}spikes", payload)
-    printed, errors = program.communicate(timeout=60)
+    printed, errors = program.communicate(timeout=280)
     assert program.returncode == 0
     assert printed.splitlines()[-1] == "3 messages, 2 lost, 9 spikes, most of unit 7 (6)"
     assert errors.splitlines() == ["not a message of spikes: 63 bytes", "not a message of spikes: 1 bytes"]
@@ -241,7 +241,7 @@ def test_the_demo_shows_a_whole_loop_and_leaves_nothing_behind(start, stream_nam
     if ended_by == "interrupt":
         assert pylsl.resolve_byprop("name", stream_name, timeout=60)
         demo.send_signal(signal.SIGINT)
-    printed, errors = demo.communicate(timeout=60)
+    printed, errors = demo.communicate(timeout=280)
     assert demo.returncode == (0 if ended_by == "duration" else 130), errors
     assert "Traceback" not in errors
     assert not pylsl.resolve_byprop("name", stream_name, timeout=1.0)

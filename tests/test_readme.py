@@ -248,7 +248,7 @@ def test_a_stream_is_watched_from_two_terminals(tmp_path, start):
     assert wait_until((tmp_path / "now.html").exists, 240)
     for program in (watching, streaming):
         program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=120)
+        _, errors = program.communicate(timeout=280)
         assert program.returncode == 130, errors
     assert "spikeloop" in (tmp_path / "now.html").read_text()
 
@@ -277,10 +277,10 @@ def test_a_device_stimulates_a_stream_over_a_broker(tmp_path, start):
             start(*line.replace("mqtt://localhost", broker.url).split()[1:], "--duration", 8, "--json")
             for line in (stream, device)
         )
-        printed, errors = streaming.communicate(timeout=60)
+        printed, errors = streaming.communicate(timeout=280)
         assert streaming.returncode == 0, errors
         assert json.loads(printed)["mqtt"]["published"] > 400
-        _, errors = stimulating.communicate(timeout=60)
+        _, errors = stimulating.communicate(timeout=280)
         assert stimulating.returncode == 0, errors
 
 

@@ -288,7 +288,7 @@ def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, t
     document = printed_by(capsys, "export", tmp_path / "run", "--out", tmp_path / "mine.zip")
     assert document["sha256"] == load_bundle(tmp_path / "mine.zip").sha256
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 1, "--json")
-    printed, errors = stream.communicate(timeout=60)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     streamed = json.loads(printed)
     assert (streamed["bundle"], streamed["sha256"], streamed["provider"]) == ("mine", document["sha256"], "NumPy")

@@ -242,7 +242,7 @@ def test_ctrl_c_leaves_nothing_half_written(start, generated, tmp_path):
         assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())

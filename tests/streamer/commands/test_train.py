@@ -63,7 +63,7 @@ def test_train_export_stream_by_command_line(start, data, tmp_path, stream_name,
     assert json.loads(capsys.readouterr().out)["sha256"] == bundle.sha256
     assert [(each.name, each.period) for each in bundle.card.channels] == [("phase", 64)]
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 0.5, "--json")
-    printed, errors = stream.communicate(timeout=60)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     assert json.loads(printed)["bundle"] == "mine"
 
@@ -115,7 +115,7 @@ def test_ctrl_c_keeps_what_was_learned(start, data, tmp_path):
         time.sleep(0.05)
     steps = steps_in(out)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert steps_in(out) >= steps

@@ -86,7 +86,7 @@ def test_a_running_stream_is_found_and_describes_itself(start, bundle_path, stre
     assert events.channel_format() == pylsl.cf_int32
     inlet.close_stream()
     stream.send_signal(signal.SIGINT)
-    stream.communicate(timeout=120)
+    stream.communicate(timeout=280)
     assert stream.returncode == 130
 
 
@@ -203,7 +203,7 @@ def test_ports_that_are_all_taken_are_told(start, bundle_path, stream_name, tmp_
     holder = start(f"{stream_name}-other", program=HOLDER, env=environment, stdin=subprocess.PIPE)
     assert holder.stdout.readline() == "up\n"
     stream = start("stream", bundle_path, "--name", stream_name, "--duration", 1, env=environment)
-    _, errors = stream.communicate(timeout=60)
+    _, errors = stream.communicate(timeout=280)
     assert stream.returncode == 1
     assert f"LSL could not open '{stream_name}" in errors
     assert "PortRange" in errors
@@ -328,7 +328,7 @@ def test_a_killed_sender_is_told_in_the_report_and_nowhere_else(start, driven_pa
     assert inlet.pull_sample(timeout=20)[1]
     inlet.close_stream()
     hand.kill()
-    _, errors = stream.communicate(timeout=120)
+    _, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0
     lines = errors.splitlines()
     assert lines[-1].startswith(f"condition lsl:{stream_name}-hand: ")

@@ -438,7 +438,7 @@ def test_without_a_name_the_only_stream_of_spikes_is_followed(start, tmp_path):
     config = tmp_path / "lsl_api.cfg"
     config.write_text(f"[lab]\nSessionID={tmp_path.name}{os.getpid()}\n[log]\nlevel=-3\n")
     alone = start(program=ALONE, env=os.environ | {"LSLAPICFG": str(config)})
-    printed, errors = alone.communicate(timeout=60)
+    printed, errors = alone.communicate(timeout=280)
     assert alone.returncode == 0, errors
     assert not errors
     none, one, several = printed.splitlines()
@@ -455,7 +455,7 @@ def test_what_comes_from_stream_is_what_generate_writes(start, bundle_path, stre
     with LslSpikes(stream_name, 20) as spikes:
         segments = take_until(spikes, partial(has, bins=1000))
         told, report = described(spikes), spikes.report()
-    stream.communicate(timeout=120)
+    stream.communicate(timeout=280)
     made = generated(bundle_path, tmp_path / "made.npz", *options)
     ((counts, ends_s),) = runs(segments)
     np.testing.assert_array_equal(counts, made)
@@ -484,7 +484,7 @@ LslSpikes(sys.argv[1], wait=True).__enter__()
 def test_a_program_that_ends_without_leaving_it_ends_its_thread_first(start, stream_name):
     """As where Ctrl-C arrives between entering and what would leave: LSL aborts if a thread is inside of it then."""
     program = start(stream_name, program=ENDS_WITHIN)
-    printed, errors = program.communicate(timeout=120)
+    printed, errors = program.communicate(timeout=280)
     assert (program.returncode, errors) == (0, "")
     assert "spikeloop-spikes" not in printed
     assert "MainThread" in printed
