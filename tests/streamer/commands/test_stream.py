@@ -223,8 +223,10 @@ def test_ctrl_c_with_a_live_condition_closes_everything_and_still_reports(start,
 
 
 def test_ctrl_c_while_a_live_condition_is_looked_for_ends_it(start, driven_path, stream_name):
-    stream = start("stream", driven_path, "--name", stream_name, "--condition", f"lsl:{stream_name}-hand")
-    time.sleep(2.0)
+    arguments = ("stream", driven_path, "--name", stream_name, "--condition", f"lsl:{stream_name}-hand")
+    stream = start(*arguments, program=UP)
+    assert stream.stdout.readline() == "up\n"
+    time.sleep(2.0)  # it may look by now, or be on its way there
     assert stream.poll() is None
     stream.send_signal(signal.SIGINT)
     _, errors = stream.communicate(timeout=280)

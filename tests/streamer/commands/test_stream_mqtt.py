@@ -76,7 +76,7 @@ def test_evoked_spikes_arrive_at_an_inlet_when_the_markers_say(start, broker, qu
             time.sleep(0.15)
         device.send("stimulate", '{"units": [8], "amplitude_ua": 20}')
         device.send("stimulate", "{")
-        texts, marked_s = markers.pull_chunk(timeout=1.0, max_samples=10)
+        texts, marked_s = markers.pull_chunk(timeout=30.0, max_samples=10)
         assert wait_until(lambda: len(documents(device, "error")) == 2)
         got = {end: received(each, tmp_path / f"{names[end]}.npz") for end, each in consumers.items()}
         ended = report(stream)

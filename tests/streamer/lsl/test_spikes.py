@@ -324,7 +324,6 @@ def test_who_takes_too_rarely_loses_the_oldest_and_sees_it(send, stream_name, mo
         time.sleep(1)
         obey(sender, "send 10")
         segments += take_until(spikes, lambda report: report.bins + report.lost_bins == 20_020)
-        assert spikes.report().lost_bins > 10_000
         assert spikes.report().gaps == len(runs(segments)) - 1 > 0
     (counts, ends_s), *_ = later = runs(segments)
     np.testing.assert_array_equal(counts, sent(0, len(counts)))
@@ -341,11 +340,11 @@ def test_who_takes_rarely_keeps_the_connection_and_every_bin(send, stream_name, 
         segments = take_until(spikes, partial(has, bins=100))
         obey(sender, "send 2500")
         time.sleep(2)
-        bites = [spikes.pull() for _ in range(3)]
-        assert [len(segment.counts) for bite in bites for segment in bite] == [1000, 1000, 500]
+        late = take_until(spikes, partial(has, bins=2600))
+        assert max(len(segment.counts) for segment in late) <= 1000
         assert spikes.report().state == "live"
         obey(sender, "send 100")
-        segments += [*sum(bites, ()), *take_until(spikes, partial(has, bins=2700))]
+        segments += [*late, *take_until(spikes, partial(has, bins=2700))]
         assert has(spikes.report(), gaps=0, restarts=0)
     assert_sent(segments, (0, 2700))
 
