@@ -1,6 +1,7 @@
 """What may be done to a stream while it runs: gain, pause, stimuli, perturbations, all marked; and its condition."""
 
 import operator
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, SupportsIndex
 
@@ -31,7 +32,8 @@ class MarkListener(Protocol):
 class Steering:
     """Gain, pause, stimulation, perturbations and condition of one stream, from any thread.
 
-    A stimulus acts on the population from its arrival on, all else from the next step on.
+    A stimulus acts on the population from its arrival on, all else from the next step on. Their markers are numbered
+    from 1 on, as `act`, so that who comes later knows what came before.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ class Steering:
         self._driven, self._bin_size_s = driven, card.bin_size_s
         self._seed, self._units, self._spiking = seed, len(card.unit_names), card.signal == "spikes"
         self._listeners: list[MarkListener] = []
+        self._acting, self._acts = threading.Lock(), 0
         self._stimulator: Stimulator | None = None
         self._controls: Controls | None = None
         self._perturbations: Perturbations | None = None
@@ -132,8 +135,10 @@ class Steering:
         BadInputError
             If the gain is not from 0 to 10, or the stream has not begun.
         """
-        begin_s = self._begun().set_gain(gain)
-        self.mark("gain", begin_s, value=float(gain))
+        controls = self._begun()
+        with self._acting:
+            begin_s = controls.set_gain(gain)
+            self._mark_act("gain", begin_s, value=float(gain))
 
     def set_paused(self, paused: bool) -> None:
         """Keep steps back, or let them out again, from the next step on; does nothing where that is so already.
@@ -144,8 +149,9 @@ class Steering:
             If the stream has not begun.
         """
         controls = self._begun()
-        if controls.paused != paused:
-            self.mark("pause" if paused else "resume", controls.set_paused(paused))
+        with self._acting:
+            if controls.paused != paused:
+                self._mark_act("pause" if paused else "resume", controls.set_paused(paused))
 
     def stimulate(
         self,
@@ -172,9 +178,10 @@ class Steering:
         every = isinstance(units, str) and units == "all"
         places = tuple(range(self._units)) if every else _listed(units)
         stimulus = Stimulus(places, amplitude_ua, pulses, rate_hz, pulse_width_us, id)
-        begin_s = self._stimulator.stimulate(stimulus, at_s)
         train = {name: getattr(stimulus, name) for name in ("amplitude_ua", "pulses", "rate_hz", "pulse_width_us")}
-        self.mark("stimulate", begin_s, id=id, units="all" if every else list(places), **train)
+        with self._acting:
+            begin_s = self._stimulator.stimulate(stimulus, at_s)
+            self._mark_act("stimulate", begin_s, id=id, units="all" if every else list(places), **train)
 
     def perturb(self, kind: str, value: float | None = None, units: Sequence[SupportsIndex] | None = None) -> None:
         """Have something go wrong from the next step on, with parameters as of `Perturbations.set`.
@@ -190,10 +197,11 @@ class Steering:
         if not self._spiking and isinstance(kind, str) and kind in OF_SPIKES:
             raise BadInputError(f"{kind}: {NO_SPIKES}")
         listed = None if units is None else _listed(units, "")
-        begin_s = self._perturbations.set(kind, value, listed)
-        in_force = self._perturbations.in_force
-        lost = {"units": in_force.get("units", [])} if kind == "drop" else {}
-        self.mark("perturb", begin_s, kind=kind, value=in_force.get(kind, 0.0), **lost)
+        with self._acting:
+            begin_s = self._perturbations.set(kind, value, listed)
+            in_force = self._perturbations.in_force
+            lost = {"units": in_force.get("units", [])} if kind == "drop" else {}
+            self._mark_act("perturb", begin_s, kind=kind, value=in_force.get(kind, 0.0), **lost)
 
     @property
     def perturbations(self) -> dict[str, Any]:
@@ -213,6 +221,10 @@ class Steering:
         if self._driven is None:
             raise BadInputError("the stream's condition can't be set; start it with the condition steered")
         self._driven.set(values)
+
+    def _mark_act(self, event: str, stamp_s: float, **details: Any) -> None:
+        self._acts += 1
+        self.mark(event, stamp_s, act=self._acts, **details)
 
     def _begun(self) -> Controls:
         if self._controls is None:
