@@ -55,6 +55,7 @@ class Kind(IntEnum):
     AIM = 21
     CENTRE = 22
     LOSE = 23
+    PERTURB = 31
 
 
 class Request(NamedTuple):

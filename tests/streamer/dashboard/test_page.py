@@ -1,7 +1,6 @@
 """The page in a real browser: it shows what is streamed, bit for bit, and steers it."""
 
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ import spikeloop
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.dashboard.web import Dashboard
 from spikeloop.streamer.stream.source import open_source
+from tests.support.browser_pages import checksum, picture, until
 from tests.support.tiny import tiny_stream_bundle
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 CHANNELS = (Condition("velocity x", "cm/s", -20.0, 20.0), Condition("velocity y", "cm/s", -20.0, 20.0))
 UNITS, SEED = 12, 5
-WITHIN_S = 120.0  # a busy machine takes long
 pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 
@@ -47,20 +46,6 @@ def shown(served: Dashboard, shared_tab: "Page") -> "Page":
     until(shared_tab, "document.querySelector('#order').value === 'direction'")  # the tuning was measured
     until(shared_tab, "!document.querySelector('#drive-legend').hidden")
     return shared_tab
-
-
-def until(page: "Page", expression: str) -> None:
-    """Wait for something in the page; the page's own policy forbids Playwright's way, which evaluates texts in it."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline_s, expression
-        page.wait_for_timeout(50)
-
-
-def checksum(page: "Page") -> tuple[int, int, str]:
-    """First bin, number of bins, and CRC-32 of what the page got."""
-    held: Any = page.evaluate("({...document.querySelector('#checksum').dataset})")
-    return int(held["first"]), int(held["bins"]), held["value"]
 
 
 def raster(page: "Page") -> str:
@@ -140,7 +125,8 @@ def test_the_page_fits_a_phone_in_light_and_dark(shown: "Page"):
     themes = set()
     for _ in range(2):
         shown.locator("#theme").click()
-        themes.add(shown.evaluate("document.documentElement.dataset.theme"))
+        themes.add(theme := shown.evaluate("document.documentElement.dataset.theme"))
+        picture(shown, f"phone-{theme}")
         assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert themes == {"dark", "light"}
 
