@@ -32,8 +32,8 @@ class MarkListener(Protocol):
 class Steering:
     """Gain, pause, stimulation, perturbations and condition of one stream, from any thread.
 
-    A stimulus acts on the population from its arrival on, all else from the next step on. Their markers are numbered
-    from 1 on, as `act`, so that who comes later knows what came before.
+    A stimulus acts on the population from its arrival on, all else from the next step on. Markers of all but the
+    condition are numbered from 1 on, as `act`, so that who comes later knows what came before.
 
     Parameters
     ----------
