@@ -3,12 +3,12 @@
 import { Checksum } from './checksum.js';
 import { Connection } from './connection.js';
 import { find, make, named, number, show } from './dom.js';
-import { Game } from './game.js';
 import { HealthLine } from './health.js';
 import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
 import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
+import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
 import { GUTTER, Raster } from './raster.js';
 import { Statistics } from './statistics.js';
@@ -44,6 +44,7 @@ function receive(message) {
   if (kind === KIND.COURSE) return page.statistics.setCourse(message.document);
   if (kind === KIND.TUNING) return setTuning(message.document);
   if (kind === KIND.GAME) return game.update(message.document);
+  if (kind === KIND.LATENCY) return game.latency.receive(message.document);
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
@@ -191,6 +192,7 @@ let slowAt = 0;
 function animate(now) {
   page.view?.raster.frame(Math.min(0.25, (now - before) / 1000));
   before = now;
+  game.frame(performance.now());
   if (now - slowAt >= SLOW_EVERY_MS) {
     slowAt = now;
     slow();
@@ -272,6 +274,7 @@ function setTheme(theme) {
   page.view?.importance.draw();
   page.view?.rate.draw();
   game.draw();
+  game.course.draw();
   page.statistics.chart.draw();
   for (const chart of Object.values(page.view?.unit.charts ?? {})) chart.draw();
 }
