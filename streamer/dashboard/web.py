@@ -14,12 +14,14 @@ from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import checked_path, checked_text, checked_whole
 from spikeloop.streamer.conditions.steered import STEERED
-from spikeloop.streamer.dashboard.address import checked_token, page_url
+from spikeloop.streamer.dashboard.address import LOOPBACK, PORT, checked_token, page_url
 from spikeloop.streamer.dashboard.feed import Feed
 from spikeloop.streamer.dashboard.frames import PROTOCOL, Kind, Request, condition_request, document_body
-from spikeloop.streamer.dashboard.hub import Hub
+from spikeloop.streamer.dashboard.hub import Hub, Room
 from spikeloop.streamer.dashboard.play.decoders import offered_decoders
-from spikeloop.streamer.dashboard.play.play import Play, Ties
+from spikeloop.streamer.dashboard.play.play import REQUESTS, Play, Ties
+from spikeloop.streamer.dashboard.replay.dashboard import ReplayDashboard
+from spikeloop.streamer.dashboard.replay.library import Library
 from spikeloop.streamer.dashboard.report import WebReport
 from spikeloop.streamer.dashboard.server import WebServer, bind, import_web
 from spikeloop.streamer.dashboard.shared_spikes import SharedSpikes
@@ -36,8 +38,6 @@ from spikeloop.streamer.monitor.subject import MonitorSettings
 
 __all__ = ["Dashboard", "web"]
 
-PORT = 8642
-LOOPBACK = "127.0.0.1"
 STATE_EVERY_S = 0.5
 SESSIONS = "spikeloop-sessions"  # folder of what is saved from the page
 
@@ -51,10 +51,11 @@ def web(
     port: int = PORT,
     host: str = LOOPBACK,
     token: str | None = None,
-    sessions: str | Path = SESSIONS,
+    save_to: str | Path = SESSIONS,
     decoders: Sequence[str] = (),
-) -> "Dashboard":
-    """Open a page in which a stream is watched and steered.
+    replay: str | Path | None = None,
+) -> "Dashboard | ReplayDashboard":
+    """Open a page in which a stream is watched, steered and played with; or a recording or a saved session replayed.
 
         with spikeloop.web("m1-sim") as page:
             print(page.url)
@@ -76,14 +77,16 @@ def web(
         Address to listen on; beyond this machine only with a token.
     token : str of 16 characters or more, optional
         What visitors must show.
-    sessions : str or Path, default "spikeloop-sessions"
+    save_to : str or Path, default "spikeloop-sessions"
         Folder of the games that are saved; made when the first one is.
     decoders : sequence of str
         Decoders to play with beside those that need nothing but spikes, such as "python:FILE.py:NAME".
+    replay : str or Path, optional
+        A saved session, or a recording by path or name, to be played in place of a stream.
 
     Returns
     -------
-    Dashboard
+    Dashboard or ReplayDashboard
         Serves the page from entering to leaving its context.
 
     Raises
@@ -93,8 +96,10 @@ def web(
     FailureError
         If a package is missing that the page needs, or ONNX Runtime.
     """
+    if replay is not None:
+        return ReplayDashboard(replay, port=port, host=host, token=token, save_to=save_to)
     return Dashboard(
-        bundle, attach=attach, name=name, seed=seed, port=port, host=host, token=token, sessions=sessions,
+        bundle, attach=attach, name=name, seed=seed, port=port, host=host, token=token, save_to=save_to,
         decoders=decoders,
     )  # fmt: skip
 
@@ -118,11 +123,11 @@ class Dashboard:
         port: int = PORT,
         host: str = LOOPBACK,
         token: str | None = None,
-        sessions: str | Path = SESSIONS,
+        save_to: str | Path = SESSIONS,
         decoders: Sequence[str] = (),
     ) -> None:
         import_web()
-        self._sessions, self._decoders = checked_path("--sessions", sessions), tuple(decoders)
+        self._sessions, self._decoders = checked_path("--save-to", save_to), tuple(decoders)
         offered_decoders(self._decoders)
         self._attach = None if attach is None else checked_text("--attach", attach)
         self._port = checked_whole("--port", port, 0, 65535)
@@ -153,8 +158,10 @@ class Dashboard:
             opened.enter_context(short_slices())  # the monitor works beside what visitors wait for
             listening = bind(self._host, self._port)
             self.url = page_url(self._host, listening.getsockname()[1], self._token)
-            app = application(self._hub, self._ask, self._release, self._token)
-            opened.enter_context(WebServer(listening, self._hub, lambda: app))
+            library = Library(folder=self._sessions)
+            opened.callback(library.close)
+            app = application(Room(self._hub, self._ask, self._release), library, self._token)
+            opened.enter_context(WebServer(listening, lambda: app, self._hub))
             name = self._attach
             if self._options is not None:
                 name = self._options.name
@@ -261,7 +268,7 @@ class Dashboard:
         try:
             if self._stream is None:
                 raise BadInputError("this stream was started elsewhere; only its own program steers it")
-            if request.kind >= Kind.PLAY:
+            if request.kind in REQUESTS:
                 if self._play is None:
                     raise BadInputError(
                         "nobody can play here: no velocity drives this model; start spikeloop web m1-sim"

@@ -100,8 +100,9 @@ class TrialMachine:
         return self.events[before:]
 
     def click(self, bin: int, position_cm: Floats) -> list[Event]:
-        """Select what is at this place, at the end of a bin that is over; return what happened: nothing in the pause,
-        where nothing can be selected, or where holding selects.
+        """Select what is at a place, at the end of a bin that is over; return the events that happened.
+
+        Nothing happens in the pause, where nothing can be selected, or where holding selects.
         """
         if not self._by_click or self.shown is None:
             return []

@@ -37,7 +37,9 @@ from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 
-__all__ = ["Play", "Ties"]
+__all__ = ["REQUESTS", "Play", "Ties"]
+
+REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
 
 FASTEST_CM_S = 60.0
 
@@ -137,12 +139,9 @@ class Play:
         return self._stages.document()
 
     def ask(self, request: Request, number: int) -> None:
-        """Do what a page asks for; BadInputError refuses it."""
+        """Do what a page asks for, of `REQUESTS`; BadInputError refuses it."""
         with self._lock:
-            act = self._requests.get(request.kind)
-            if act is None:
-                raise BadInputError("expected what is for a game, found what moves a replay")
-            act(request.payload, number)
+            self._requests[request.kind](request.payload, number)
 
     def leave(self, number: int) -> None:
         """End what a page has begun that has left."""

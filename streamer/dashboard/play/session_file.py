@@ -134,6 +134,6 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise BadInputError(f"--sessions: expected a folder, found a file, {folder}; choose another one") from error
+        raise BadInputError(f"--save-to: expected a folder, found a file, {folder}; choose another one") from error
     except OSError as error:
-        raise FailureError(f"--sessions: {folder} can't be made ({error.strerror}); choose another one") from error
+        raise FailureError(f"--save-to: {folder} can't be made ({error.strerror}); choose another one") from error

@@ -11,6 +11,7 @@ import { ORDERS, orderOf } from './ordering.js';
 import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
 import { GUTTER, Raster } from './raster.js';
+import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
 import { UnitPanel } from './unit.js';
@@ -26,6 +27,7 @@ const page = {
 
 const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
+const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
 
 function connected(state) {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
@@ -45,6 +47,7 @@ function receive(message) {
   if (kind === KIND.TUNING) return setTuning(message.document);
   if (kind === KIND.GAME) return game.update(message.document);
   if (kind === KIND.LATENCY) return game.latency.receive(message.document);
+  if (kind === KIND.REPLAY) return replay.update(message.document);
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
@@ -190,7 +193,7 @@ function drawRate({ history, rate, raster }) {
 let before = performance.now();
 let slowAt = 0;
 function animate(now) {
-  page.view?.raster.frame(Math.min(0.25, (now - before) / 1000));
+  page.view?.raster.frame(replay.speed * Math.min(0.25, (now - before) / 1000));
   before = now;
   game.frame(performance.now());
   if (now - slowAt >= SLOW_EVERY_MS) {
