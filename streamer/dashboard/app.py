@@ -70,7 +70,7 @@ def application(room: Room | None, library: Library, token: str | None = None) -
         try:
             name = await library.bring(request.path_params["name"], request.stream())
         except BadInputError as error:
-            return JSONResponse({"reason": str(error)}, 400)
+            return JSONResponse({"reason": str(error)})
         return JSONResponse({"name": name})
 
     async def saved(request: HttpRequest) -> Response:

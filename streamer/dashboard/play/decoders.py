@@ -40,6 +40,8 @@ class DecoderShelf:
     bundle : Bundle
     encoding : VelocityEncoding
     specs : mapping of DecoderSpec by name
+    calibration : Calibration, optional
+        To begin with; by default, one that the population imagines when it is first needed.
 
     Attributes
     ----------
@@ -47,9 +49,14 @@ class DecoderShelf:
         None before the first.
     """
 
-    def __init__(self, bundle: Bundle, encoding: VelocityEncoding, specs: Mapping[str, DecoderSpec]) -> None:
-        self.specs = specs
-        self.calibration: Calibration | None = None
+    def __init__(
+        self,
+        bundle: Bundle,
+        encoding: VelocityEncoding,
+        specs: Mapping[str, DecoderSpec],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.specs, self.calibration = specs, calibration
         self._bundle, self._encoding = bundle, encoding
         self._fitted: dict[str, Decoder] = {}
         self._lock = threading.Lock()

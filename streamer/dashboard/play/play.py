@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,24 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.recordings.condition import rest_of
-from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.models.scalars import checked_whole, is_whole
 from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
+from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.closedloop.real_time.lsl_log import made_by_of
 from spikeloop.streamer.dashboard.frames import Kind, Request, conditions_body, document_body
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.play.bin_log import BinLog
 from spikeloop.streamer.dashboard.play.blind import BlindComparison
-from spikeloop.streamer.dashboard.play.calibration import known_bins
+from spikeloop.streamer.dashboard.play.calibration import Calibration, known_bins
 from spikeloop.streamer.dashboard.play.cursor import DecodedCursor
 from spikeloop.streamer.dashboard.play.decoders import DecoderShelf, offered_decoders
 from spikeloop.streamer.dashboard.play.follow import Following
 from spikeloop.streamer.dashboard.play.game import Game
-from spikeloop.streamer.dashboard.play.latency import AimTimes, StageTimes
-from spikeloop.streamer.dashboard.play.session_file import FinishedGame, file_name, save_games
+from spikeloop.streamer.dashboard.play.kept_games import KeptGame, KeptGames
 from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_game, parse_velocity
+from spikeloop.streamer.dashboard.play.timing import Timing
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 
@@ -66,17 +64,6 @@ class Ties:
     now: Callable[[], float]
 
 
-@dataclass(frozen=True, eq=False)
-class _Over:
-    """A game that is over, and what its file is made of."""
-
-    game: Game
-    spec: DecoderSpec
-    log: BinLog
-    made_by: Provenance | None
-    first_latency: int
-
-
 class Play:
     """The cursor, and what moves it; `decode` and `driven` in the feed's thread, the rest from any.
 
@@ -90,11 +77,8 @@ class Play:
         Of sessions that are saved.
     decoders : sequence of str
         Further ones to choose from.
-
-    Attributes
-    ----------
-    saved : list of Path
-        Sessions that were saved.
+    calibration : Calibration, optional
+        That decoders learn from at first; by default, one that the population imagines.
 
     Raises
     ------
@@ -102,27 +86,34 @@ class Play:
         If no velocity drives the bundle, or a decoder can't be used.
     """
 
-    def __init__(self, bundle: Bundle, hub: Hub, ties: Ties, folder: Path, decoders: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        hub: Hub,
+        ties: Ties,
+        folder: Path,
+        decoders: Sequence[str] = (),
+        calibration: Calibration | None = None,
+    ) -> None:
         card = bundle.card
         self._bundle, self._hub, self._ties, self._folder = bundle, hub, ties, folder
         self._encoding = VelocityEncoding(bundle, EXTENT_CM)
-        self._shelf = DecoderShelf(bundle, self._encoding, offered_decoders(decoders))
+        self._shelf = DecoderShelf(bundle, self._encoding, offered_decoders(decoders), calibration)
         self._cursor = DecodedCursor(len(card.unit_names), card.bin_size_s)
         self._log, self._made_by = self._new_log(), None
-        self._aims, self._stages = AimTimes(), StageTimes()
+        self._timing = Timing(hub, ties.now)
         self._state, self._decoder, self._why = "none", "", ""
         self._game: Game | None = None
         self._following: Following | None = None
         self._blind: BlindComparison | None = None
-        self._over: list[_Over] = []
         self._first_latency = 0
-        self.saved: list[Path] = []
         self._lock, self._working = threading.RLock(), threading.Lock()
+        self._kept = KeptGames(bundle, self._encoding, self._timing.stages, folder, self._lock)
         self._worker = ThreadPoolExecutor(1, "spikeloop-play")
         self._requests: dict[Kind, Callable[[bytes, int], None]] = {
             Kind.PLAY: self.choose, Kind.AIM: self.aim, Kind.CENTRE: self.centre, Kind.LOSE: self.lose,
             Kind.BEGIN: self.begin, Kind.STOP: self.stop, Kind.CLICK: self.click, Kind.FOLLOW: self.follow,
-            Kind.SAVE: self.save, Kind.SHOWN: self.shown, Kind.CLOCK: self.clock,
+            Kind.SAVE: self.save, Kind.SHOWN: self._timing.shown, Kind.CLOCK: self._timing.clock,
         }  # fmt: skip
         self._publish()
 
@@ -136,7 +127,7 @@ class Play:
 
     def latency(self) -> dict[str, Any]:
         """Return the latencies so far; see `StageTimes`."""
-        return self._stages.document()
+        return self._timing.stages.document()
 
     def ask(self, request: Request, number: int) -> None:
         """Do what a page asks for, of `REQUESTS`; BadInputError refuses it."""
@@ -170,8 +161,7 @@ class Play:
         speed = float(np.hypot(*velocity))
         velocity *= min(1.0, FASTEST_CM_S / speed) if speed else 0.0
         conditions = self._encoding.conditions(velocity, self._cursor.position_cm)
-        if is_whole(asked.get("number")):
-            self._aims.aimed(int(asked["number"]), number, self._ties.now(), conditions)
+        self._timing.aimed(asked.get("number"), number, conditions)
         self._cursor.aimed()
         self._ties.drive(conditions.astype(np.float64))
         self._ties.hurry()
@@ -205,7 +195,8 @@ class Play:
         names = blind.names if blind is not None else (self._shelf.checked(asked.get("decoder")),)
 
         def start(_: str) -> None:
-            self._blind, self._over = blind, []
+            self._blind = blind
+            self._kept.games.clear()
             self._start(setup, names[0], number)
 
         self._fit(names, start)
@@ -236,25 +227,13 @@ class Play:
 
     def save(self, payload: bytes, number: int) -> None:
         """Write the latest game, or comparison, to a file, in a thread."""
-        suffix = fields_of(payload, "format")["format"]
-        if not isinstance(suffix, str) or suffix not in ("npz", "nwb"):
-            raise BadInputError(f"format: expected npz or nwb, found {suffix!r:.60}")
-        if suffix == "nwb" and len(self._over) > 1:
-            raise BadInputError("an NWB file holds one game; save the comparison as .npz")
-        if not self._over or self._game is not None or not any(over.game.bins for over in self._over):
-            raise BadInputError("no game is over that could be saved; play one first")
-        over = tuple(self._over)
-        self._worker.submit(self._write, over, suffix, number)
+        if self._game is not None:
+            raise BadInputError("a game is under way; save it when it is over")
 
-    def shown(self, payload: bytes, number: int) -> None:
-        """Take what a page measured of its frames."""
-        self._stages.complete(number, fields_of(payload, "samples")["samples"])
-        self._hub.publish(Kind.LATENCY, document_body(self.latency()))
+        def failed(reason: str) -> None:
+            self._hub.publish(Kind.REFUSED, document_body({"reason": reason}), number)
 
-    def clock(self, payload: bytes, number: int) -> None:
-        """Say what time it is, so that a page knows how its clock differs."""
-        asked = fields_of(payload, "sent_ms")["sent_ms"]
-        self._hub.publish(Kind.LATENCY, document_body({"sent_ms": asked, "server_s": self._ties.now()}), number)
+        self._kept.save(payload, self._worker, self._publish, failed)
 
     # --- the stream
 
@@ -262,7 +241,8 @@ class Play:
         """Begin with a run of the stream."""
         with self._lock:
             self._end("the stream began anew")
-            self._log, self._aims = self._new_log(), AimTimes()
+            self._log = self._new_log()
+            self._timing.begin_run()
             self._made_by = made_by_of(description, self._bundle.card.bin_size_s)
 
     def decode(self, first_bin: int, segment: Segment) -> None:
@@ -275,9 +255,7 @@ class Play:
             for place, counts in enumerate(segment.counts):
                 track[place], happened = self._step(first_bin + place, counts)
                 changed |= happened
-            now_s = self._ties.now()
-            for place in range(len(track)):
-                self._aims.decoded(first_bin + place, now_s)
+            self._timing.decoded(first_bin, len(track))
         self._hub.publish(Kind.CURSOR, conditions_body(first_bin, float(segment.ends_s[-1]), track))
         if changed:
             self._publish()
@@ -286,17 +264,15 @@ class Play:
         """Note what drove bins, and by whose aims."""
         with self._lock:
             self._log.add_conditions(first_bin, values)
-            seen = self._aims.drove(first_bin, ends_s, values[:, : len(self._bundle.card.channels)])
-            for aim in seen:
-                self._stages.expect(aim)
-                self._hub.publish(Kind.LATENCY, document_body({"aim": aim.number, "bin": aim.bin}), aim.player)
+            self._timing.drove(first_bin, ends_s, values[:, : len(self._bundle.card.channels)])
             self._end_following()
 
     def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         """Move by a bin; return where the cursor is, and whether something happened that pages are to know."""
         if self._following is not None:
             begins = not self._following.bins
-            return self._following.step(number), begins
+            self._cursor.position_cm = self._following.step(number)
+            return self._cursor.position_cm, begins
         game = self._game
         if game is None:
             return self._cursor.step(counts), False
@@ -307,6 +283,16 @@ class Play:
         return self._cursor.position_cm, begins or bool(events) or game.over
 
     # --- what goes on
+
+    @property
+    def target(self) -> Target | None:
+        """The target of the game, while it is to be seen."""
+        return None if self._game is None else self._game.target
+
+    @property
+    def cursor_cm(self) -> Floats:
+        """Where the cursor is, (2,), cm."""
+        return self._cursor.position_cm
 
     @property
     def player(self) -> int | None:
@@ -352,9 +338,7 @@ class Play:
         self._use(name)
         self._cursor.centre()
         self._game = Game(setup, name, self._bundle.card.bin_size_s, player)
-        self._first_latency = self._stages.added
-        if self._blind is None:
-            self._over = []
+        self._first_latency = self._timing.stages.added
         self._publish()
 
     def _finish(self, game: Game) -> None:
@@ -362,7 +346,7 @@ class Play:
         self._game = None
         first = game.decoder.split("+")[0]
         spec = replace(self._shelf.specs[first], name=game.decoder)
-        self._over.append(_Over(game, spec, self._log, self._made_by, self._first_latency))
+        self._kept.games.append(KeptGame(game, spec, self._log, self._made_by, self._first_latency))
         if self._blind is not None:
             self._blind.games.append(game)
         self._let_go()
@@ -397,29 +381,9 @@ class Play:
         self._let_go()
         self._fit((self._decoder,), self._use)
 
-    def _write(self, over: tuple[_Over, ...], suffix: str, number: int) -> None:
-        try:
-            with self._lock:
-                finished = [self._finished(one) for one in over]
-            path = self._folder / file_name(finished, suffix, datetime.now())
-            save_games(path, self._bundle, finished)
-        except SpikeloopError as error:
-            self._hub.publish(Kind.REFUSED, document_body({"reason": str(error)}), number)
-            return
-        self.saved.append(path)
-        self._publish()
-
     def _new_log(self) -> BinLog:
         card = self._bundle.card
         return BinLog(len(card.unit_names), rest_of(card.channels).astype(np.float32))
-
-    def _finished(self, over: _Over) -> FinishedGame:
-        if over.made_by is None:
-            raise BadInputError("the stream does not say what made it, so its spikes can't be saved with the game")
-        bins = np.array([played.number for played in over.game.bins], np.int64)
-        intended = self._encoding.velocity(over.log.conditions_of(bins))
-        generated = over.log.generated(over.made_by, self._bundle.card, bins)
-        return FinishedGame(over.game, over.spec, intended, generated, self._stages.since(over.first_latency))
 
     def _publish(self, note: str = "") -> None:
         with self._lock:
@@ -441,13 +405,7 @@ class Play:
             "extent_cm": EXTENT_CM,
             "run": None if game is None else game.document(),
             "following": None if following is None else following.document(),
-            "result": None if game is not None or not self._over else self._result(hidden),
+            "result": None if game is not None else self._kept.result(hidden),
             "blind": None if blind is None else blind.document(game is not None),
-            "saved": [str(path) for path in self.saved],
+            "saved": [str(path) for path in self._kept.saved],
         }
-
-    def _result(self, hidden: bool) -> dict[str, Any]:
-        """Describe the latest game that is over, with its course."""
-        game = self._over[-1].game
-        course = [[selection.at_s, selection.outcome] for selection in game.selections]
-        return game.document() | {"decoder": "" if hidden else game.decoder, "course": course, "games": len(self._over)}

@@ -150,7 +150,7 @@ class ReplayPlayer:
     def _show_trial(self, bin: int) -> None:
         """Publish the trial of a bin of the file, where it is another than before."""
         number = self._trial_before(bin)
-        under_way = number >= 0 and bin <= self._file.trials[number].last_bin
+        under_way = number >= 0 and bin < self._file.trials[number].last_bin
         if (number, under_way) != self._shown:
             self._shown = number, under_way
             document = self._game(number, under_way)

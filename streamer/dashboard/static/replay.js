@@ -104,7 +104,7 @@ export class Replay {
     try {
       const answer = await fetch(`replays/${encodeURIComponent(file.name)}`, { method: 'PUT', body: file });
       const said = await answer.json();
-      if (answer.ok) location.search = new URLSearchParams({ replay: said.name });
+      if (said.name) location.search = new URLSearchParams({ replay: said.name });
       else show(find('#open-said'), said.reason);
     } catch {
       show(find('#open-said'), 'The server could not be reached; is it still there?');

@@ -38,6 +38,7 @@ export class Game {
 
   setStream(about) {
     this.stream = about;
+    find('#back-to-stream').hidden = this.watching && location.search === '';
   }
 
   listen() {
@@ -258,6 +259,9 @@ export class Game {
       hand: this.watching ? null : this.hand.place, words: this.overlay(),
     });
     this.drawnBin = this.bin;
-    Object.assign(find('#game').dataset, { target: run?.target ? run.target.slice(0, 2).join(',') : '', cursor: this.cursor.join(','), mode: following ? 'following' : run ? 'playing' : state });
+    Object.assign(find('#game').dataset, {
+      target: run?.target ? run.target.slice(0, 2).join(',') : '', width: run?.target?.[2] ?? '', cursor: this.cursor.join(','), extent,
+      clicks: run?.by_click === true, mode: following ? 'following' : run ? 'playing' : state,
+    });
   }
 }
