@@ -141,7 +141,9 @@ class StreamProcess:
 
 def work() -> None:
     """Stream until None comes or the connection closes; the program of the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the process that started this one
+    for name in ("SIGINT", "SIGHUP"):  # a terminal's signals are for the process that started this one
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     address, key, bundle, options = pickle.load(sys.stdin.buffer)
     with suppress(OSError, EOFError), Client(address, authkey=key) as pipe:
         try:

@@ -23,7 +23,7 @@ from spikeloop.streamer.conditions.feeds import RestFeed
 from spikeloop.streamer.conditions.opening import is_repeatable, open_feed
 from spikeloop.streamer.conditions.steered import by_itself
 from spikeloop.streamer.inference.runtime import Device
-from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, open_source
 
 __all__ = ["Deviation", "Reference", "deviations", "generate_sample", "refer_to_bundle", "refer_to_sample"]
 
@@ -32,7 +32,7 @@ SAMPLE_S = 1000.0  # of the sample of an unharmed stream,
 SAMPLE_BINS = 2**17  # which has at least so many bins,
 SAMPLE_COUNTS = 2**29  # but takes no more memory than this
 SAMPLE_SEED = 2**62  # far from those that users choose
-CHUNK_COUNTS = 2**17  # generated at once: some 0.1 s of work
+SEGMENT_COUNTS = CHUNK_COUNTS // 8  # generated at once, between two looks whether it is still wanted
 LEAST_STRETCHES = 6  # of which the spread of a statistic is estimated
 
 
@@ -227,7 +227,7 @@ def generate_sample(
     units = len(card.unit_names)
     bins = max(SAMPLE_BINS, math.ceil(SAMPLE_S / card.bin_size_s))
     bins = max(1, min(bins, SAMPLE_COUNTS // units))
-    segment = max(1, CHUNK_COUNTS // units)
+    segment = max(1, SEGMENT_COUNTS // units)
     sample = np.empty((bins, units), source.dtype)
     for first in range(0, bins, segment):
         if stopped():

@@ -1,6 +1,7 @@
 """What may be done to a stream while it runs: gain, pause and stimulation, which are marked; and its condition."""
 
 import operator
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, SupportsIndex
 
@@ -29,7 +30,8 @@ class MarkListener(Protocol):
 class Steering:
     """Gain, pause, stimulation and condition of one stream, from any thread.
 
-    A stimulus acts on the population from its arrival on, gain and pause from the next step on.
+    A stimulus acts on the population from its arrival on, gain and pause from the next step on. Their markers are
+    numbered from 1 on, as `act`, so that who comes later knows what came before.
 
     Parameters
     ----------
@@ -50,6 +52,7 @@ class Steering:
         self._driven = driven
         self._seed, self._units, self._spiking = seed, len(card.unit_names), card.signal == "spikes"
         self._listeners: list[MarkListener] = []
+        self._acting, self._acts = threading.Lock(), 0
         self._stimulator: Stimulator | None = None
         self._controls: Controls | None = None
         self.channels = (*card.channels, STIMULUS) if self._spiking else card.channels
@@ -115,8 +118,10 @@ class Steering:
         BadInputError
             If the gain is not from 0 to 10, or the stream has not begun.
         """
-        begin_s = self._begun().set_gain(gain)
-        self.mark("gain", begin_s, value=float(gain))
+        controls = self._begun()
+        with self._acting:
+            begin_s = controls.set_gain(gain)
+            self._mark_act("gain", begin_s, value=float(gain))
 
     def set_paused(self, paused: bool) -> None:
         """Keep steps back, or let them out again, from the next step on; does nothing where that is so already.
@@ -127,8 +132,9 @@ class Steering:
             If the stream has not begun.
         """
         controls = self._begun()
-        if controls.paused != paused:
-            self.mark("pause" if paused else "resume", controls.set_paused(paused))
+        with self._acting:
+            if controls.paused != paused:
+                self._mark_act("pause" if paused else "resume", controls.set_paused(paused))
 
     def stimulate(
         self,
@@ -155,9 +161,10 @@ class Steering:
         every = isinstance(units, str) and units == "all"
         places = tuple(range(self._units)) if every else _listed(units)
         stimulus = Stimulus(places, amplitude_ua, pulses, rate_hz, pulse_width_us, id)
-        begin_s = self._stimulator.stimulate(stimulus, at_s)
         train = {name: getattr(stimulus, name) for name in ("amplitude_ua", "pulses", "rate_hz", "pulse_width_us")}
-        self.mark("stimulate", begin_s, id=id, units="all" if every else list(places), **train)
+        with self._acting:
+            begin_s = self._stimulator.stimulate(stimulus, at_s)
+            self._mark_act("stimulate", begin_s, id=id, units="all" if every else list(places), **train)
 
     def set_condition(self, values: ArrayLike | None) -> None:
         """Drive the population by these values, one a channel, from the next bin on; None lets it go.
@@ -172,6 +179,10 @@ class Steering:
         if self._driven is None:
             raise BadInputError("the stream's condition can't be set; start it with the condition steered")
         self._driven.set(values)
+
+    def _mark_act(self, event: str, stamp_s: float, **details: Any) -> None:
+        self._acts += 1
+        self.mark(event, stamp_s, act=self._acts, **details)
 
     def _begun(self) -> Controls:
         if self._controls is None:

@@ -83,7 +83,7 @@ class Device:
     def __enter__(self) -> Self:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        assert self._subscribed.wait(60)
+        assert self._subscribed.wait(280)
         return self
 
     def __exit__(self, *error: object) -> None:

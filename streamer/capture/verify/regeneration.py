@@ -15,13 +15,12 @@ from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.conditions.opening import is_repeatable, open_feed
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.stream.controls import Controls
-from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, open_source
 from spikeloop.streamer.stream.step import Step, Transform, bin_end_s, timed_spikes
 from spikeloop.streamer.stream.stimulation import Stimulator, Stimulus
 
 __all__ = ["Acts", "Regeneration", "conditions_again", "first_bin_of", "pauses_of"]
 
-CHUNK_COUNTS = 2**20  # at a time: a second or so of work
 JUST_BEFORE = 1e-6  # of a bin
 
 

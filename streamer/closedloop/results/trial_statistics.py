@@ -20,6 +20,7 @@ __all__ = [
     "bits_of_selection",
     "figures_of",
     "paired_figures",
+    "seconds_or_timeout",
     "seconds_to_target",
 ]
 
@@ -69,7 +70,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Paired:
-    """A decoder less another, over the same trials.
+    """A decoder minus another, over the same trials.
 
     Attributes
     ----------
@@ -163,7 +164,7 @@ def paired_figures(
     trials, others = ([trial for session in side for trial in session] for side in (sessions, baseline))
     one, other = (np.array([trial.outcome == "success" for trial in side], bool) for side in (trials, others))
     times, others_times = (
-        np.array([_time_or(timeout_s, trial, bin_size_s) for trial in side]) for side in (trials, others)
+        np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for trial in side]) for side in (trials, others)
     )
     draws, every = _draws([len(session) for session in sessions], random), np.ones(len(trials))
     success = _of_sessions(_newcombe(one, other), 1.0 * one - other, sessions, draws)
@@ -188,7 +189,8 @@ def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
     return math.nan if trial.acquired_bin is None else (trial.acquired_bin - trial.appeared_bin) * bin_size_s
 
 
-def _time_or(timeout_s: float, trial: Trial, bin_size_s: float) -> float:
+def seconds_or_timeout(trial: Trial, bin_size_s: float, timeout_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; of a failure, the timeout."""
     return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
 
 

@@ -277,7 +277,7 @@ def test_ctrl_c_in_wait_closes_the_stream_and_keeps_its_failure(bundle, stream_n
 
 def test_a_program_that_ends_without_stopping_its_stream_ends_quietly(start, bundle_path, stream_name):
     program = f"import spikeloop; spikeloop.stream({str(bundle_path)!r}, {stream_name!r}).start(); print('up')"
-    printed, errors = start(program=program).communicate(timeout=60)
+    printed, errors = start(program=program).communicate(timeout=280)
     assert (printed, errors) == ("up\n", "")
     assert gone(stream_name)
 
