@@ -154,7 +154,7 @@ def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown
     shown.get_by_role("button", name="Busiest unit").click()
     until(shown, "document.querySelector('#unit-rate').textContent.includes('number 1 of 96 by rate')")
     chosen = int(text(shown, "#unit-name").removeprefix("unit "))
-    first, counts = messages.counts()
+    _, counts = messages.counts()
     recent = counts[-1000:].sum(axis=0)
     assert recent[chosen] >= 0.9 * recent.max()
     picture(shown, "busiest-unit")
