@@ -65,6 +65,7 @@ class Purpose(IntEnum):
     CHANCE_DECODER = 103
     KEPT_UNITS = 104
     TRIAL_BOOTSTRAP = 105
+    BLIND_ORDER = 106
     PERTURBATIONS = 200
     # benchmarks and pictures of the documentation
     BENCHMARK = 900

@@ -1,4 +1,4 @@
-"""What tests share that drive the page in a browser: waiting for it, what it shows, and pictures of it."""
+"""What tests share that drive the page in a browser: waiting for it, what it shows, pictures, a hand that plays."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from tests.support.web_pages import Received, received
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocket
 
-__all__ = ["BEGUN", "Messages", "checksum", "picture", "until", "values_of"]
+__all__ = ["BEGUN", "Messages", "checksum", "picture", "play", "score", "until", "values_of"]
 
 WITHIN_S = 240.0  # a busy machine takes long
 BEGUN = "Number(document.querySelector('#checksum').dataset.bins) > 0"
@@ -23,9 +23,20 @@ PICTURES = "SPIKELOOP_PICTURES"  # the folder that pictures of the page are kept
 def until(page: "Page", expression: str) -> None:
     """Wait for something in the page; the page's own policy forbids Playwright's way, which evaluates texts in it."""
     deadline_s = time.monotonic() + WITHIN_S
-    while not page.evaluate(expression):
+    while not _holds(page, expression):
         assert time.monotonic() < deadline_s, expression
         page.wait_for_timeout(50)
+
+
+def _holds(page: "Page", expression: str) -> bool:
+    from playwright.sync_api import Error
+
+    try:
+        return bool(page.evaluate(expression))
+    except Error as error:
+        if "context was destroyed" in str(error):  # the page is being loaded anew
+            return False
+        raise
 
 
 def checksum(page: "Page") -> tuple[int, int, str]:
@@ -38,6 +49,37 @@ def picture(page: "Page", name: str) -> None:
     """Keep a picture of the whole page, where the environment names a folder for them."""
     if folder := os.environ.get(PICTURES):
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def score(page: "Page") -> dict[str, Any]:
+    """What the page shows of the game."""
+    return page.evaluate("({...document.querySelector('#score').dataset})")
+
+
+def play(page: "Page", button: str = "#play") -> dict[str, Any]:
+    """Play a game with a mouse that points to the target, and clicks when the cursor is there; the score at its end."""
+    before = score(page).get("seed")
+    page.locator(button).click()
+    while (now := score(page)).get("running") != "true" or now["seed"] == before:
+        page.wait_for_timeout(50)
+    field = page.locator("#game")
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
+    assert box is not None
+    pointed = ""
+    while score(page)["running"] == "true":
+        shown = page.evaluate("({...document.querySelector('#game').dataset})")
+        if not shown["target"]:
+            continue
+        if shown["target"] != pointed:
+            pointed = shown["target"]
+            place = np.array(pointed.split(","), float) / float(shown["extent"]) * [1, -1] + 0.5
+            page.mouse.move(*(place * [box["width"], box["height"]] + [box["x"], box["y"]]))
+        away = np.abs(np.subtract(*(np.array(shown[name].split(","), float) for name in ("target", "cursor"))))
+        if away.max() < 0.4 * float(shown["width"]) and shown["clicks"] == "true":
+            page.mouse.down()
+            page.mouse.up()
+    return score(page)
 
 
 class Messages:

@@ -3,7 +3,6 @@
 import { Checksum } from './checksum.js';
 import { Connection } from './connection.js';
 import { find, make, named, number, show } from './dom.js';
-import { Game } from './game.js';
 import { HealthLine } from './health.js';
 import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
@@ -12,8 +11,10 @@ import { ORDERS, orderOf } from './ordering.js';
 import { checked, wordsOf } from './marks.js';
 import { Perturb } from './perturb.js';
 import { PerturbedStretches } from './perturbed.js';
+import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
 import { GUTTER, Raster } from './raster.js';
+import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
 import { firstTheme, otherTheme, setTheme } from './theme.js';
@@ -31,6 +32,7 @@ const page = {
 
 const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
+const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
 
 function connected(state) {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
@@ -49,6 +51,8 @@ function receive(message) {
   if (kind === KIND.COURSE) return page.statistics.setCourse(message.document);
   if (kind === KIND.TUNING) return setTuning(message.document);
   if (kind === KIND.GAME) return game.update(message.document);
+  if (kind === KIND.LATENCY) return game.latency.receive(message.document);
+  if (kind === KIND.REPLAY) return replay.update(message.document);
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
@@ -204,8 +208,9 @@ function drawRate({ history, rate, raster }) {
 let before = performance.now();
 let slowAt = 0;
 function animate(now) {
-  page.view?.raster.frame(Math.min(0.25, (now - before) / 1000));
+  page.view?.raster.frame(replay.speed * Math.min(0.25, (now - before) / 1000));
   before = now;
+  game.frame(performance.now());
   if (now - slowAt >= SLOW_EVERY_MS) {
     slowAt = now;
     slow();
@@ -294,6 +299,7 @@ function dress(theme) {
   page.view?.importance.draw();
   page.view?.rate.draw();
   game.draw();
+  game.course.draw();
   page.statistics.chart.draw();
   for (const chart of Object.values(page.view?.unit.charts ?? {})) chart.draw();
 }

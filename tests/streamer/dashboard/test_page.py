@@ -1,11 +1,10 @@
 """The page in a real browser: it shows what is streamed, bit for bit, and steers it."""
 
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -155,49 +154,6 @@ def test_a_page_finds_its_server_again_after_that_was_gone(tab: "Page", path: Pa
     with spikeloop.web(path, name=stream_name, port=port):
         until(tab, "document.querySelector('#connection').innerText.includes('connected again')")
         until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 10")
-
-
-def play(page: "Page", extent_cm: float, side_cm: float) -> dict[str, Any]:
-    """Play a game with a hand that points to the target, and clicks when the cursor is there; the score at its end."""
-    page.locator("#play").click()
-    until(page, "document.querySelector('#score').dataset.running === 'true'")
-    box = page.locator("#game").bounding_box()
-    assert box is not None
-    while (field := page.evaluate("({...document.querySelector('#game').dataset})"))["target"]:
-        target, cursor = (np.array(field[name].split(","), float) for name in ("target", "cursor"))
-        place = target / extent_cm * [1, -1] + 0.5
-        page.mouse.move(*(place * box["width"] + [box["x"], box["y"]]))
-        if np.abs(cursor - target).max() < side_cm / 2:
-            page.mouse.down()
-            page.mouse.up()
-    until(page, "document.querySelector('#score').dataset.running === 'false'")
-    return page.evaluate("({...document.querySelector('#score').dataset})")
-
-
-def test_a_scripted_hand_plays_webgrid_and_the_score_is_that_of_the_saved_game(tab: "Page", stream_name: str):
-    cells, extent_cm = 6, 24.0
-    with spikeloop.web("m1-sim", name=stream_name, port=0) as served:
-        tab.goto(served.url)
-        until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 0")
-        for choice, value in {"#task": f"webgrid-{cells}", "#decoder": "kalman", "#length": "10"}.items():
-            tab.locator(choice).select_option(value)
-        shown = play(tab, extent_cm, extent_cm / cells)
-        while int(shown["correct"]) <= int(shown["incorrect"]):  # a busy machine moves the hand rarely
-            shown = play(tab, extent_cm, extent_cm / cells)
-        with tab.expect_download() as saving:
-            tab.locator("#save-game").click()
-        game = json.loads(Path(saving.value.path()).read_text())
-    right = sum(selection["correct"] for selection in game["selections"])
-    wrong = len(game["selections"]) - right
-    seconds = game["bins"] * game["bin_size_s"]
-    assert (int(shown["correct"]), int(shown["incorrect"])) == (right, wrong)
-    assert float(shown["bps"]) == pytest.approx(max(0, right - wrong) * np.log2(cells**2 - 1) / seconds)
-    assert float(shown["bps"]) > 0
-    assert len(game["cursor_cm"]) == game["bins"] == 500
-    for selection in game["selections"]:
-        x, y = (np.array(game["cursor_cm"][selection["bin"] - game["first_bin"]]) / extent_cm + 0.5) * cells
-        assert selection["selected"] == min(int(x), cells - 1) + cells * min(int(y), cells - 1)
-        assert selection["correct"] == (selection["selected"] == selection["target"])
 
 
 HOSTILE = ("<script>document.title='owned'</script>", "<img src=x onerror=alert(1)>", "\u202egnp.exe", "\"'&amp;")
