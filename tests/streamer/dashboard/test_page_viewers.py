@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
-import spikeloop
 from spikeloop.streamer.dashboard.frames import Kind
 from spikeloop.streamer.dashboard.web import Dashboard
 from tests.support.browser_pages import BEGUN, Messages, until
@@ -27,7 +26,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Dashboard]:
-    with spikeloop.web("m1-sim", name="test-viewers", port=0) as served:
+    with Dashboard("m1-sim", name="test-viewers", port=0) as served:
         yield served
 
 
