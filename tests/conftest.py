@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,8 @@ def start() -> Iterator[Start]:
     ) -> subprocess.Popen[str]:
         entry = [str(script)] if script else ["-c", program]
         command = [sys.executable, *entry, *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, **options)  # type: ignore[call-overload]
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        process = subprocess.Popen(command, **settings)
         running.append(process)
         return process
 

@@ -21,7 +21,7 @@ PRINTED = {
     "population": r"spikes in a second, moving and resting: \d+ \d+",
     "stream": r"bins received: 50\n\d+ bins",
     "open_stream": r"50 bins",
-    "closed_loop": r"mine less kalman: -?\d+\.\d\d s, (better|worse|no difference found)",
+    "closed_loop": r"mine minus kalman: -?\d+\.\d\d s, (better|worse|no difference found)",
 }
 
 

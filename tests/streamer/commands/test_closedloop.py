@@ -103,7 +103,7 @@ def test_people_get_a_table(path, capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 0
     assert "tiny, user simulated, 4 trials of center-out, seed 0:" in said
     assert "100 % (51-100)" in said
-    assert "chance less oracle: success " in said
+    assert "chance minus oracle: success " in said
     assert said.endswith("\nsaved: all.npz\n")
     assert max(map(len, said.splitlines())) < 110
 

@@ -16,6 +16,7 @@ from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.streamer.stream.source import open_source
 from tests.support.command_line import fails, printed_by
+from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
 from tests.support.tiny_baseline import tiny_baseline
 
@@ -176,7 +177,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(capsys, baseline, data, 
     assert all(link.startswith(("#", "data:")) for link in links)
     assert not re.search(r"<script|<link|<iframe|@import", page)
     for name in SPIKE_STATISTICS:
-        assert f"<td>{title_of(name)}</td>" in page
+        assert f">{title_of(name)}</td>" in page
     assert f"{document['mean_ratio']:.2f}" in page
     assert [path.name for path in report.parent.iterdir()] == ["report.html"]
 
@@ -384,10 +385,14 @@ def test_a_bundle_that_answers_to_a_stimulus_is_judged_by_its_answers(judged, st
     assert responses["noise_correlation"]["ratio"] == pytest.approx(1, abs=0.4)
 
 
+MOVED = {"tuning: correlation of counts and condition", "decoding held-out data, by what the decoder learned from"}
+STIMULATED = {"noise correlations", "mean rate of all units (PSTH)"}
+
+
 def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged, moved, stimulated, tmp_path):
     for (bundle, data), pictures, words in (
-        (moved, 2, ("population count KL", "ridge", "velocity", "variance of the population count")),
-        (stimulated, 2, ("PSTH correlation", "noise correlation")),
+        (moved, MOVED, ("population count KL", "ridge", "velocity", "variance of the population count")),
+        (stimulated, STIMULATED, ("PSTH correlation", "noise correlation")),
     ):
         report, mine = tmp_path / "report.html", tmp_path / f"{data.parent.name}.zip"
         found = load_bundle(bundle)
@@ -397,7 +402,7 @@ def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged,
         assert stopped.value.code == 0
         printed, page = capsys.readouterr().out, report.read_text(encoding="utf-8")
         assert all(word in printed for word in words)
-        assert page.count("<svg") == pictures
+        assert pictures <= set(Outline(page).panels)
         assert words[0] in page
         document = judged(bundle, data)
         realism = load_bundle(mine).card.realism

@@ -10,6 +10,7 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.streamer.inference.window_engine import Engine
+from spikeloop.streamer.launch.generate import Generation
 from spikeloop.streamer.stream.source import WindowSource, open_source
 from tests.support.command_line import fails, run
 from tests.support.tiny import tiny_stream_bundle
@@ -231,3 +232,15 @@ def test_ctrl_c_leaves_no_voltage_half_written(start, bundle_path, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_where_no_file_can_be_is_refused_before_the_work(capsys, tmp_path, monkeypatch):
+    def too_late(*of: object) -> None:
+        raise AssertionError("generated before the place was looked at")
+
+    monkeypatch.setattr(Generation, "chunks", too_late)
+    (tmp_path / "folder.nwb").mkdir()
+    (tmp_path / "folder.raw").mkdir()
+    for option, name in (("--out", "folder.nwb"), ("--broadband", "folder.raw")):
+        code, message = fails(capsys, "generate", "m1-sim", "--duration", 1, option, tmp_path / name)
+        assert (code, "a folder is there" in message) == (1, True), message
