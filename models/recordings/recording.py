@@ -66,6 +66,8 @@ class Recording(ConvertedRecording):
         When each spike came, where that is known and `starts_s` too.
     unfit_times : bool
         Whether its file holds times of spikes that are not those of the counts, and that were left out therefore.
+    contradictions : tuple of str
+        Where its file says the same thing twice, and not alike; a sentence each.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Recording(ConvertedRecording):
     provenance: Provenance | None = None
     spike_times: SpikeTimes | None = None
     unfit_times: bool = False
+    contradictions: tuple[str, ...] = ()
 
     @classmethod
     def from_counts(

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -163,7 +164,7 @@ def _write(result: "ClosedLoopResult", report: Path | None, save: Path | None, j
 
     try:
         if report is not None:
-            result.write_report(report)
+            result.write_report(report, datetime.now() if result.setup.clock == "real" else None)
         if save is not None:
             result.save(save)
     finally:

@@ -90,11 +90,22 @@ def record(
     if json:
         print_json(report.to_dict())
     else:
-        number = f"{len(report.streams)} streams, {report.samples:,} samples"
-        print(f"{report.file}: {number}, {_size(report)}, {_lost(report)}")
+        print(_summary(report))
         _print_each("warning", report.warnings)
         _print_each("note", report.remarks)
     return 130 if report.interrupted else 0
+
+
+def _summary(report: RecordReport) -> str:
+    if not report.size_bytes:
+        return f"no stream came: waited for {', '.join(report.missing or _names(report))}; no file was written"
+    number = f"{len(report.streams)} streams, {report.samples:,} samples"
+    return f"{report.file}: {number}, {_size(report)}, {_lost(report)}"
+
+
+def _names(report: RecordReport) -> list[str]:
+    """Name streams that were found, and could not be reached."""
+    return [stream.name for stream in report.streams]
 
 
 def _finish(
@@ -146,6 +157,8 @@ class _Latest:
 
 def _line(report: RecordReport) -> str:
     waiting = f"  waiting for {', '.join(report.missing)}" if report.missing else ""
+    if not report.streams and report.missing:
+        return f"waiting for {', '.join(report.missing)}"
     live = sum(stream.state == "recording" for stream in report.streams)
     return (
         f"{report.duration_s:8.1f} s  {live} of {len(report.streams)} streams  {report.samples:,} samples"

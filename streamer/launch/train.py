@@ -13,11 +13,12 @@ from rich.console import Console
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset
 from spikeloop.models.families.registry import preset as named_preset
 from spikeloop.models.html import ShownAsTable, Table
-from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.packages import require_packages, require_torch
 from spikeloop.models.recordings.conditioning import with_phase, without_conditions
@@ -114,7 +115,9 @@ class TrainedModel(ShownAsTable):
 
     def _table(self) -> Table:
         rows = {"preset": self.preset, "steps": self.steps, "trained": f"{self.trained_s / 60:.1f} min"}
-        ratios = {f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {verdict(row)}" for row in self.similarity}
+        ratios = {
+            f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {in_words(verdict(row))}" for row in self.similarity
+        }
         title = f"{self.family} at {self.checkpoint}, compared with {self.judged_on}"
         return title, (), (rows | ratios).items()
 
@@ -191,6 +194,7 @@ def train(
         checked_callable("on_progress", on_progress)
     if not isinstance(family, str) or family not in FAMILIES:
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
+    check_writable(out, folder=True)
     recording = recording if isinstance(recording, Recording) else read_recording(recording)
     recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
     if family in BASELINES:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from spikeloop.exporters.formats.storage.file_lock import is_being_written
 from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.exporters.sessions.stored import StoredSession
 from spikeloop.models.errors import BadInputError
@@ -28,8 +29,9 @@ def checked_output(out: str | Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise BadInputError(f"--out: expected no file, found {path}; choose another, or add --overwrite")
     spool = spool_of(path)
-    for file in {path, spool} if path.suffix.lower() != ".zarr" else {spool}:
+    for file in {path, spool}:
         check_writable(file)
+    _refuse_busy("--out", spool)
     if spool != path:
         _require(path)
         if spool.exists():
@@ -83,9 +85,16 @@ def finish_recording(
         )
     if target.exists() and not overwrite:
         raise BadInputError(f"--out: expected no file, found {target}; choose another, or add --overwrite")
+    check_writable(target)
+    _refuse_busy("--finish", source)
     _require(target)
     stored = _write(source, target, key)
     return FinishedRecording(target, size_of(target), source, stored.streams, stored.notes)
+
+
+def _refuse_busy(option: str, spool: Path) -> None:
+    if is_being_written(spool):
+        raise BadInputError(f"{option}: another program is recording to {spool}; choose another file, or wait for it")
 
 
 def _write(spool: Path, out: Path, key: str | None) -> StoredSession:

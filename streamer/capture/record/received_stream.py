@@ -4,9 +4,11 @@ import platform
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.etree import ElementTree
 
+from spikeloop.exporters.stream_names import MARKERS
 from spikeloop.models.arrays import Floats
 from spikeloop.models.clocks import SAME_CLOCK_S
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.capture.acts import ActsSeen
 from spikeloop.streamer.capture.record.findings import Findings
 from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
@@ -61,6 +63,7 @@ class ReceivedStream:
         self._opened: OpenInlet | None = None
         self._gathering: Gathering | None = None
         self._stamps, self._findings = StampCheck(info.nominal_srate(), False), Findings("", 0.0, False)
+        self._acts: ActsSeen | None = None
         self._format, self._offset_s = "", None
         self.reconnections, self._lost = 0, False  # the latter: since the latest connection
         self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
@@ -113,6 +116,7 @@ class ReceivedStream:
                 raise
             exact = opened.info.find("desc/spikeloop") is not None
             self._stamps = StampCheck(self.info.nominal_srate(), exact)
+            self._acts = ActsSeen() if exact and self.name.endswith(MARKERS) else None
             self._format = opened.info.findtext("channel_format") or ""
             self._findings = Findings(self.info.type(), self.info.nominal_srate(), self._format != "string")
         self._opened = opened
@@ -152,14 +156,17 @@ class ReceivedStream:
         self._stamps.flush()
 
     def news(self) -> list[str]:
-        """Say what was found since the last time, such as gaps, and stamps of another clock."""
+        """Say what was found since the last time: gaps, stamps of another clock, acts that came before."""
         silent, self._silent_s = self._silent_s, 0.0
         silence = [f"has sent nothing for {silent:g} s; its connection is made anew"] if silent else []
-        return [*silence, *self._stamps.news(), *self._findings.news()]
+        acts = self._acts.news() if self._acts is not None else []
+        return [*silence, *self._stamps.news(), *self._findings.news(), *acts]
 
     def _add(self, values: Any, stamps_s: Floats, now: float) -> None:
         self._writer.add_samples(self.number, values, stamps_s)
         self._stamps.add(stamps_s, now)
+        if self._acts is not None:
+            self._acts.add(values)
         self.samples += len(stamps_s)
         self._findings.add(values, stamps_s, now, self._offset_s)
         if self._findings.other_clock:

@@ -108,6 +108,7 @@ class StreamVerification:
     unexpected_spikes: int = 0
     first_differing_spike: Difference | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -135,6 +136,8 @@ class StreamVerification:
         elif self.spikes or self.unexpected_spikes:
             missing, more = self.missing_spikes, self.unexpected_spikes
             rows["spikes' times"] = f"{self.spikes} expected: {missing} missing, {more} others"
+        if self.notes:
+            rows["note"] = "; ".join(self.notes)
         return rows
 
 

@@ -13,7 +13,7 @@ from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
-from spikeloop.streamer.closedloop.experiment.record import BlockName, Trial
+from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
 from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, Paired, figures_of, paired_figures
 from spikeloop.streamer.closedloop.setup import Setup
 from spikeloop.streamer.conditions.loop_channels import describe_scaling
@@ -24,9 +24,11 @@ __all__ = [
     "PairedReport",
     "SessionReport",
     "as_document",
+    "block_of",
     "format_estimate",
     "judged",
     "paired_report",
+    "paired_trials",
     "report_of",
 ]
 
@@ -83,7 +85,7 @@ class DecoderReport:
 
 @dataclass(frozen=True)
 class PairedReport:
-    """A decoder's closed loop less that of the first decoder, trial by trial."""
+    """A decoder's closed loop minus that of the first decoder, trial by trial."""
 
     decoder: str
     baseline: str
@@ -210,6 +212,11 @@ def judged(run: Run, block: BlockName = CLOSED_LOOP) -> list[Trial]:
     ]
 
 
+def block_of(run: Run, name: BlockName = CLOSED_LOOP) -> Block | None:
+    """A block of a session; None where its bins were not kept, or it never began."""
+    return next((block for block in run.record.blocks if block.name == name), None)
+
+
 def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
     sessions = tuple(_session(run) for run in runs)
     return DecoderReport(
@@ -239,17 +246,21 @@ def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
     return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
 
 
-def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
-    """Compare two decoders over the trials that both had."""
+def paired_trials(decoder: str, baseline: str, runs: Sequence[Run]) -> tuple[list[list[Trial]], list[list[Trial]]]:
+    """Find the trials that two decoders both had, session by session, in one order."""
     by_place = {
         name: {(run.seed, trial.index): trial for run in runs if run.decoder == name for trial in judged(run)}
         for name in (decoder, baseline)
     }
     both = sorted(by_place[decoder].keys() & by_place[baseline].keys())
     sessions = [[place for place in both if place[0] == seed] for seed in dict.fromkeys(seed for seed, _ in both)]
-    one, other = (
-        [[by_place[name][session] for session in places] for places in sessions] for name in (decoder, baseline)
-    )
+    one, other = ([[by_place[name][place] for place in places] for places in sessions] for name in (decoder, baseline))
+    return one, other
+
+
+def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
+    """Compare two decoders over the trials that both had."""
+    one, other = paired_trials(decoder, baseline, runs)
     bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
     return PairedReport(decoder, baseline, paired_figures(one, other, bin_size_s, timeout_s, _random(setup)))
 

@@ -95,7 +95,7 @@ def test_a_terminal_that_stands_still_does_not_hold_up_the_recorder(
 
     class StandsStill(io.StringIO):
         def write(self, text: str) -> int:
-            released.wait(60)
+            released.wait(280)
             return len(text)
 
     monkeypatch.setattr(command, "SideConsole", lambda: Console(file=StandsStill(), force_terminal=terminal))
