@@ -53,12 +53,12 @@ def sent(
 ) -> Sent:
     """Stream on a simulated clock; each act is done when the step before that bin is out, of bin -1 before all."""
     card = bundle.card
-    feed = (
-        RestFeed(card.channels, "rest" if card.channels else "")
-        if condition is None
-        else feed_of(condition, card.channels)
-    )
-    feed = open_feed(asked, card.channels) if asked is not None and condition is None and card.channels else feed
+    if condition is not None:
+        feed = feed_of(condition, card.channels)
+    elif asked is not None and card.channels:
+        feed = open_feed(asked, card.channels)
+    else:
+        feed = RestFeed(card.channels, "rest" if card.channels else "")
     words = feed.asked if asked is None else asked
     made_by = Provenance(card.name, bundle.sha256, seed, card.bin_size_s, step_bins, start_s, words, card.latency_bins)
     steering = Steering(card, seed)

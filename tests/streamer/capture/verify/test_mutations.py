@@ -196,12 +196,14 @@ def test_what_signals_and_epochs_of_a_nix_file_say_is_checked(driven, made, tmp_
 
     spikeloop.write_recording(made, tmp_path / "x.nix")
     paths: list[str] = []
-    with h5py.File(tmp_path / "x.nix") as file:
-        file["data"].visit(lambda path: paths.append(f"data/{path}") if TIMES_OF_NIX.search(path) else None)
+    with h5py.File(tmp_path / "x.nix") as whole:
+        data: Any = whole["data"]
+        data.visit(lambda path: paths.append(f"data/{path}") if TIMES_OF_NIX.search(path) else None)
     assert len(paths) == 4
     for path in paths:
         (tmp_path / "other.nix").write_bytes((tmp_path / "x.nix").read_bytes())
-        with h5py.File(tmp_path / "other.nix", "a") as file:
+        with h5py.File(tmp_path / "other.nix", "a") as opened:
+            file: Any = opened
             file[path][...] = file[path][()] + 1e-4
         assert not agrees(tmp_path / "other.nix", driven), path
 
