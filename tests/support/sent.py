@@ -88,7 +88,9 @@ def sent(
     return result
 
 
-def write_xdf(path: Path, found: Sent, form: str = "float32", says: Provenance | None = None) -> None:
+def write_xdf(
+    path: Path, found: Sent, form: str = "float32", says: Provenance | None = None, marked: bool = True
+) -> None:
     """Write what was sent as a recorder does; `says` is the provenance in the header, where it is another."""
     made_by, rate_hz = says or found.provenance, 1 / found.provenance.bin_size_s
     with XdfWriter(path) as writer:
@@ -102,7 +104,7 @@ def write_xdf(path: Path, found: Sent, form: str = "float32", says: Provenance |
         events = add("-Events", "SpikeEvents", [channel("unit", "index", "event")], 0.0, "int32")
         driving = [channel(driver.name, driver.unit, "condition") for driver in found.channels]
         driven = add("-Condition", "Condition", driving, rate_hz, "float32") if driving else None
-        marks = add("-Markers", "Markers", [channel("marker", "JSON", "marker")], 0.0, "string")
+        marks = add("-Markers", "Markers", [channel("marker", "JSON", "marker")], 0.0, "string") if marked else 0
         for step in found.steps:
             values = np.minimum(step.counts, 127) if form == "int8" else step.counts
             writer.add_samples(counts, values, step.stamps_s)

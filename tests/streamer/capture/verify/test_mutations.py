@@ -13,7 +13,7 @@ import spikeloop
 from spikeloop.exporters.formats.zarr import write_group
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition
-from tests.support.sent import sent, write_xdf
+from tests.support.sent import flipped, sent, write_xdf
 from tests.support.tiny import tiny_stream_bundle
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
@@ -254,3 +254,14 @@ def test_where_no_act_came_after_the_recording_began_those_before_are_possible_c
     stream = live(driven, tmp_path / "late.xdf", slice(3, None), first_step=14)
     assert not stream.agrees
     assert any("before bin 70" in problem and "may be why" in problem for problem in stream.problems)
+
+
+def test_a_lost_stream_of_markers_is_named_and_of_a_stream_without_them_it_is_not(driven, tmp_path):
+    steered = sent(driven, 7, 100, asked="constant:1,0", acts=ACTS)
+    steered.markers.clear()
+    plain = sent(driven, 7, 100, asked="constant:1,0")
+    for name, found in (("steered", steered), ("plain", flipped(plain, 3, 0, 1))):
+        write_xdf(tmp_path / f"{name}.xdf", found, marked=False)
+        (stream,) = spikeloop.verify(tmp_path / f"{name}.xdf", driven, "cpu").streams
+        assert not stream.agrees
+        assert any("no markers" in problem for problem in stream.problems) == (name == "steered")
