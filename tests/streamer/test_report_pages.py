@@ -19,7 +19,7 @@ LEAST_CONTRAST = 4.5  # WCAG 2.2, level AA
 LOOK = (TESTS / "support" / "page_look.js").read_text("utf-8")
 HEADINGS = {
     "evaluation": ["Deviations", "Answers to what drives it", "Rasters", "Units alone", "Units together",
-                   "Population over a repeat", "What the figures are"],
+                   "Population over a repeat", "Figures", "What the figures are"],
     "decoders": ["R² of every decoder", "True and decoded", "Figures", "What the figures are"],
     "importance": ["Windows", "Units", "Times and patterns", "What importance is"],
     "closed_loop": ["Paired differences", "Replay", "Trajectories", "Times", "Figures", "Latency of the loop",
