@@ -171,8 +171,9 @@ def run(name: str, duration_s: float | None, console: Console) -> None:
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Hardware in the loop without hardware.")
     parser.add_argument("--duration", type=float, default=None, help="seconds; by default until Ctrl-C")
     parser.add_argument("--name", default="hardware-demo", help="of the stream")

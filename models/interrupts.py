@@ -1,16 +1,26 @@
-"""Hold Ctrl-C back while something must not be left half-done: an import, a training step, a replacement of files."""
+"""Ctrl-C, and what ends a program like it; held back while something must not be left half-done."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["hold_interrupts"]
+__all__ = ["ENDING", "hold_interrupts", "interrupt_at_any_end"]
+
+NAMES = ("SIGTERM", "SIGHUP")  # a polite kill; a terminal that was closed
+ENDING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))  # Windows lacks the latter
+
+
+def interrupt_at_any_end() -> None:
+    """Let the signals of `ENDING` raise KeyboardInterrupt, as Ctrl-C does; but not one that nohup has ignored."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager
 def hold_interrupts() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back inside the block; raise KeyboardInterrupt at its end if one arrived.
+    """Hold SIGINT and those of `ENDING` back inside the block; raise KeyboardInterrupt at its end if one arrived.
 
     KeyboardInterrupt replaces an error that was raised meanwhile: some libraries that are interrupted while they are
     imported raise one of their own.
@@ -19,7 +29,7 @@ def hold_interrupts() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
     held = {number: handler for number, handler in handlers.items() if callable(handler)}
     for number in held:
         signal.signal(number, lambda number, frame: arrived.append(number))

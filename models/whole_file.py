@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from spikeloop.models.errors import BadInputError, FailureError
 
-__all__ = ["file_path", "whole_file"]
+__all__ = ["file_path", "scratch_of", "whole_file"]
 
 
 def file_path(option: str, path: Any, suffix: str) -> Path:
@@ -16,6 +16,11 @@ def file_path(option: str, path: Any, suffix: str) -> Path:
     if not isinstance(path, str | Path) or "\0" in str(path) or Path(path).suffix != suffix:
         raise BadInputError(f"{option}: expected a file ending in {suffix}, found {path!r:.80}")
     return Path(path)
+
+
+def scratch_of(path: Path) -> Path:
+    """Return where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 @contextmanager
@@ -36,7 +41,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     FailureError
         If the disk refuses; where there can be no such file, at once.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    scratch = scratch_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:

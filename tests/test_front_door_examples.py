@@ -26,7 +26,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_prints_what_it_promises(script: Path, tmp_path: Path, monkeypatch, capsys, few_trees):
+def test_a_script_prints_what_it_promises(script: Path, tmp_path: Path, monkeypatch, capsys, brief_verdicts):
     monkeypatch.chdir(tmp_path)
     run_path(str(script), run_name="__main__")
     printed = capsys.readouterr().out

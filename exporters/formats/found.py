@@ -153,6 +153,8 @@ class Found:
         Whether `--units 3-5` means units whose names end in these numbers, as of clusters, and not their places.
     provenance : Provenance or None
         What made the spikes, where a file of ours says so.
+    contradictions : tuple of str
+        Where a file of ours says the same thing twice, and not alike; a sentence each.
     """
 
     spikes: SpikeTrains | Binned
@@ -165,3 +167,4 @@ class Found:
     history: tuple[str, ...] = field(default=())
     chosen_by_number: bool = False
     provenance: Provenance | None = None
+    contradictions: tuple[str, ...] = ()

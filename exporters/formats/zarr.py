@@ -17,8 +17,10 @@ from spikeloop.exporters.formats.named.arrays import find_in_arrays, items_of_ar
 from spikeloop.exporters.formats.named.lazy_arrays import Entry, LazyArrays
 from spikeloop.exporters.formats.named.npz import arrays_of
 from spikeloop.exporters.formats.storage.tree import Node, is_array, is_group, opened, read, read_texts, walk
+from spikeloop.exporters.formats.storage.writable import is_zarr_folder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.whole_file import scratch_of
 
 __all__ = ["add_recording", "add_texts", "find", "items", "write", "write_group"]
 
@@ -83,9 +85,9 @@ def write_group(path: Path, fill: Callable[[Any], None]) -> None:
 
     if path.suffix.lower() != ".zarr":
         raise BadInputError(f"expected a folder ending in .zarr, found {path}; choose such a name")
-    if path.exists() and not any((path / name).exists() for name in (".zgroup", ".zarray", "zarr.json")):
+    if path.exists() and not is_zarr_folder(path):
         raise BadInputError(f"{path}: expected nothing or a Zarr folder to replace, found something else there")
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    scratch = scratch_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         newer: dict[str, Any] = {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}

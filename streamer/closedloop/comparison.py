@@ -21,12 +21,11 @@ from spikeloop.streamer.closedloop.real_time.lsl_user import LslUser
 from spikeloop.streamer.closedloop.real_time.mqtt_cursor import MqttCursor
 from spikeloop.streamer.closedloop.real_time.real_time import RealTime, RealTimeReport
 from spikeloop.streamer.closedloop.setup import Setup, check_setup
+from spikeloop.streamer.conditions.opening import CLOSED_LOOP
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
-__all__ = ["CLOSED_LOOP", "Loop", "Run", "open_loop", "run_comparison"]
-
-CLOSED_LOOP = "closed loop"  # what drives its population: the user, whose values are in the file
+__all__ = ["Loop", "Run", "open_loop", "run_comparison"]
 
 
 @dataclass(frozen=True, eq=False)

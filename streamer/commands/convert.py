@@ -45,8 +45,7 @@ def convert(
     found = writing_format(out)
     if out.exists() and not overwrite:
         raise BadInputError(f"--out: expected no file, found {out}; choose another, or add --overwrite")
-    if not out.is_dir():
-        check_writable(out)
+    check_writable(out)
     console = SideConsole()
     with console.status("reading"):
         read, summary = read_and_tell(recording, reading)

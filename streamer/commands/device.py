@@ -12,6 +12,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from spikeloop.exporters.documents import print_line
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.interrupts import ENDING
 from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S
@@ -158,7 +159,7 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
 
 
 async def _run(link: "DeviceLink", duration_s: float | None) -> None:
-    """Run until the end or SIGTERM, which comes in between callbacks, as Ctrl-C does in asyncio, not inside one."""
+    """Run until the end or a signal of `ENDING`, which comes between callbacks, as Ctrl-C does in asyncio."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
@@ -167,7 +168,9 @@ async def _run(link: "DeviceLink", duration_s: float | None) -> None:
         loop.call_later(ASK_AGAIN_S, stop)  # Python 3.11's wait_for loses a cancellation where its future is just done
 
     with suppress(NotImplementedError):  # Windows
-        loop.add_signal_handler(signal.SIGTERM, stop)
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop)
     await link.run(duration_s)
 
 

@@ -7,6 +7,7 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import Bundle, bundles, load_bundle
 from spikeloop.exporters.card import CARD
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import require_torch
 from spikeloop.streamer.commands.command_help import option
@@ -43,6 +44,7 @@ def export(
         print one JSON document
     """
     pairs = renames(rename)
+    check_writable(out, folder=out.suffix != ".zip")
     if _is_bundle(checkpoint):
         bundle = _renamed(checkpoint, out, name, pairs)
     else:

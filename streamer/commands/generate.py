@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.registry import formats_in_words
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.broadband.noise import NoiseLevels
 from spikeloop.streamer.broadband.opening import open_broadband
@@ -92,6 +93,8 @@ def generate(
     shape = _shape(card, windows, duration)
     if broadband is None:
         check_generated_file(path, math.prod(shape))
+    else:
+        check_writable(path)
     generation = Generation.of(loaded, shape[-2], seed, condition, device, windows)
     summary: dict[str, Any] = {
         "file": str(path),

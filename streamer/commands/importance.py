@@ -15,6 +15,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.read import read_arrays
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.exporters.pages.importance import PICTURES, ImportanceMaps, importance_page, importance_picture
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import BadInputError
@@ -167,7 +168,9 @@ def _check_options(out: Path, plot: Path | None, windows: int | None, shuffles: 
     for name, number in (("windows", windows), ("shuffles", shuffles), ("most-arrangements", most_arrangements)):
         if number is not None and number < 1:
             raise BadInputError(f"--{name}: expected 1 or more, found {number}")
+    check_writable(out)
     if plot is not None:
+        check_writable(plot)
         require_packages("matplotlib", extra="evaluate", what="the picture")
 
 

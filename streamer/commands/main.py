@@ -5,14 +5,14 @@ Only the module of the called command is imported; `spikeloop --help` imports no
 
 import difflib
 import importlib
-import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
 from spikeloop.models.errors import INTERRUPTED
-from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.interrupts import hold_interrupts, interrupt_at_any_end
 from spikeloop.streamer.commands.registry import COMMANDS
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         The words after `spikeloop`; by default those of the process.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill closes everything, as Ctrl-C does
+    interrupt_at_any_end()  # a polite kill, or a closed terminal, closes everything, as Ctrl-C does
     try:
         sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except KeyboardInterrupt:
@@ -103,7 +103,8 @@ def _printing(work: Callable[[], Any]) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:  # whatever is not of a command's own files
-        print(f"spikeloop: the output could not be written ({error})", file=sys.stderr)
+        with suppress(OSError):  # of a terminal that was closed
+            print(f"spikeloop: the output could not be written ({error})", file=sys.stderr)
         return 1
 
 

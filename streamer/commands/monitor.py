@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import SideConsole, print_json
@@ -132,6 +133,8 @@ def _check_options(
         raise BadInputError(f"--window-bins: expected 2 to 65536, found {window_bins}")
     if snapshot is not None and snapshot.suffix != ".html":
         raise BadInputError(f"--snapshot: expected a file ending in .html, found {snapshot}")
+    if snapshot is not None:
+        check_writable(snapshot)
 
 
 def _run(watch: "Watch", duration_s: float | None) -> bool:

@@ -19,10 +19,11 @@ from spikeloop.streamer.conditions.feeds import (
     require_channels,
 )
 
-__all__ = ["LIVE", "feed_of", "is_live", "is_repeatable", "live_name", "open_feed"]
+__all__ = ["CLOSED_LOOP", "LIVE", "feed_of", "is_live", "is_repeatable", "live_name", "open_feed"]
 
 KEYS = ("condition", "conditions")  # of the array in a file: as generated, or as recorded
 LIVE = "lsl:"
+CLOSED_LOOP = "closed loop"  # in a file, where the user of a closed loop drove the population
 KINDS = "expected rest, constant:0.5,-1, constant:NAME=0.5, file:PATH.npz, phase, phase:FIRST, lsl:STREAM or mqtt"
 
 

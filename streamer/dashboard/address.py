@@ -6,7 +6,10 @@ import re
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_text
 
-__all__ = ["checked_token", "page_url"]
+__all__ = ["LOOPBACK", "PORT", "checked_token", "page_url"]
+
+PORT = 8642
+LOOPBACK = "127.0.0.1"
 
 LEAST_TOKEN = 16  # characters
 TOKEN = re.compile(rf"[\w-]{{{LEAST_TOKEN},200}}", re.ASCII)

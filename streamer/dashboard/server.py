@@ -58,13 +58,13 @@ class WebServer:
     ----------
     listening : socket.socket
         Closed at the end.
-    hub : Hub
-        Whose frames go out in this server's event loop.
     make_app : callable
         Makes the application.
+    hub : Hub, optional
+        Whose frames go out in this server's event loop.
     """
 
-    def __init__(self, listening: socket.socket, hub: Hub, make_app: "Callable[[], ASGIApp]") -> None:
+    def __init__(self, listening: socket.socket, make_app: "Callable[[], ASGIApp]", hub: Hub | None = None) -> None:
         self._socket, self._hub, self._make_app = listening, hub, make_app
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -95,6 +95,7 @@ class WebServer:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # connections that break off are no news
-        self._hub.open(loop)
+        if self._hub is not None:
+            self._hub.open(loop)
         self._started.set()
         await self._server.serve(sockets=[self._socket])

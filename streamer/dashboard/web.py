@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any, Self
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.documents import printable
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.models.scalars import checked_text, checked_whole
+from spikeloop.models.scalars import checked_path, checked_text, checked_whole
 from spikeloop.streamer.conditions.steered import STEERED
-from spikeloop.streamer.dashboard.address import checked_token, page_url
+from spikeloop.streamer.dashboard.address import LOOPBACK, PORT, checked_token, page_url
 from spikeloop.streamer.dashboard.feed import Feed
 from spikeloop.streamer.dashboard.frames import PROTOCOL, Kind, Request, condition_request, document_body
-from spikeloop.streamer.dashboard.hub import Hub
-from spikeloop.streamer.dashboard.play import Play
+from spikeloop.streamer.dashboard.hub import Hub, Room
+from spikeloop.streamer.dashboard.play.decoders import offered_decoders
+from spikeloop.streamer.dashboard.play.play import REQUESTS, Play, Ties
+from spikeloop.streamer.dashboard.replay.dashboard import ReplayDashboard
+from spikeloop.streamer.dashboard.replay.library import Library
 from spikeloop.streamer.dashboard.report import WebReport
 from spikeloop.streamer.dashboard.server import WebServer, bind, import_web
 from spikeloop.streamer.dashboard.shared_spikes import SharedSpikes
@@ -29,14 +34,14 @@ from spikeloop.streamer.launch.options import StreamOptions
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.library import check_name_is_free, import_pylsl
 from spikeloop.streamer.lsl.segments import Segment
+from spikeloop.streamer.monitor.kept_references import references_folder
 from spikeloop.streamer.monitor.subject import MonitorSettings
 
 __all__ = ["Dashboard", "web"]
 
-PORT = 8642
-LOOPBACK = "127.0.0.1"
 STATE_EVERY_S = 0.5
-GAMES = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE)
+PREPARING_SHARE = 0.2  # of a core, for the reference of the statistics
+SESSIONS = "spikeloop-sessions"  # folder of what is saved from the page
 
 
 def web(
@@ -48,8 +53,11 @@ def web(
     port: int = PORT,
     host: str = LOOPBACK,
     token: str | None = None,
-) -> "Dashboard":
-    """Open a page in which a stream is watched and steered.
+    save_to: str | Path = SESSIONS,
+    decoders: Sequence[str] = (),
+    replay: str | Path | None = None,
+) -> "Dashboard | ReplayDashboard":
+    """Open a page in which a stream is watched, steered and played with; or a recording or a saved session replayed.
 
         with spikeloop.web("m1-sim") as page:
             print(page.url)
@@ -71,10 +79,16 @@ def web(
         Address to listen on; beyond this machine only with a token.
     token : str of 16 characters or more, optional
         What visitors must show.
+    save_to : str or Path, default "spikeloop-sessions"
+        Folder of the games that are saved; made when the first one is.
+    decoders : sequence of str
+        Decoders to play with beside those that need nothing but spikes, such as "python:FILE.py:NAME".
+    replay : str or Path, optional
+        A saved session, or a recording by path or name, to be played in place of a stream.
 
     Returns
     -------
-    Dashboard
+    Dashboard or ReplayDashboard
         Serves the page from entering to leaving its context.
 
     Raises
@@ -84,7 +98,12 @@ def web(
     FailureError
         If a package is missing that the page needs, or ONNX Runtime.
     """
-    return Dashboard(bundle, attach=attach, name=name, seed=seed, port=port, host=host, token=token)
+    if replay is not None:
+        return ReplayDashboard(replay, port=port, host=host, token=token, save_to=save_to)
+    return Dashboard(
+        bundle, attach=attach, name=name, seed=seed, port=port, host=host, token=token, save_to=save_to,
+        decoders=decoders,
+    )  # fmt: skip
 
 
 class Dashboard:
@@ -97,9 +116,21 @@ class Dashboard:
     """
 
     def __init__(
-        self, bundle: str | Path, *, attach: str | None, name: str, seed: int, port: int, host: str, token: str | None
+        self,
+        bundle: str | Path = "m1-sim",
+        *,
+        attach: str | None = None,
+        name: str = "spikeloop",
+        seed: int = 0,
+        port: int = PORT,
+        host: str = LOOPBACK,
+        token: str | None = None,
+        save_to: str | Path = SESSIONS,
+        decoders: Sequence[str] = (),
     ) -> None:
         import_web()
+        self._sessions, self._decoders = checked_path("--save-to", save_to), tuple(decoders)
+        offered_decoders(self._decoders)
         self._attach = None if attach is None else checked_text("--attach", attach)
         self._port = checked_whole("--port", port, 0, 65535)
         self._host, self._token = checked_text("--host", host), checked_token(host, token)
@@ -112,6 +143,7 @@ class Dashboard:
             self._options = asked.checked(self._bundle.card)
             check_name_is_free(name)
         self._hub, self._spikes = Hub(), SharedSpikes()
+        self._play: Play | None = None
         self._stream: StreamProcess | None = None
         self._steers_condition = 0  # number of the page that set it last
         self._refused = 0
@@ -128,17 +160,20 @@ class Dashboard:
             opened.enter_context(short_slices())  # the monitor works beside what visitors wait for
             listening = bind(self._host, self._port)
             self.url = page_url(self._host, listening.getsockname()[1], self._token)
-            app = application(self._hub, self._ask, self._release, self._token)
-            opened.enter_context(WebServer(listening, self._hub, lambda: app))
+            library = Library(folder=self._sessions)
+            opened.callback(library.close)
+            app = application(Room(self._hub, self._ask, self._release), library, self._token)
+            opened.enter_context(WebServer(listening, lambda: app, self._hub))
             name = self._attach
             if self._options is not None:
                 name = self._options.name
                 self._stream = opened.enter_context(StreamProcess(self._path, self._options, self._refuse))
-            settings = MonitorSettings(bundle="" if self._bundle is None else self._path)
+            settings = MonitorSettings(
+                bundle="" if self._bundle is None else self._path, share=PREPARING_SHARE, kept=references_folder()
+            )
             opened.enter_context(Watching(self._spikes, settings, self._hub, now))
             self._play = self._open_play(opened)
-            on_bins = (self._play.decode,) if self._play is not None else ()
-            self._feed = Feed(name, self._hub, self._describe, self._look, *on_bins)
+            self._feed = Feed(name, self._hub, self._describe, self._look, self._play)
             opened.enter_context(self._feed)
             self._measuring = threading.Thread(target=self._measure, name="spikeloop-tuning", daemon=True)
             self._measuring.start()
@@ -180,6 +215,7 @@ class Dashboard:
             refused_requests=self._refused,
             cpu_cores=(time.process_time() - self._cpu_began_s) / passed_s,
             own_stream=self._stream.report if self._stream is not None else None,
+            latency=self._play.latency() if self._play is not None else None,
         )
 
     def _describe(self, description: StreamDescription, channels: tuple[str, ...]) -> dict[str, Any]:
@@ -236,9 +272,13 @@ class Dashboard:
         try:
             if self._stream is None:
                 raise BadInputError("this stream was started elsewhere; only its own program steers it")
-            if request.kind in GAMES:
-                self._ask_game(request)
-            else:
+            if request.kind in REQUESTS:
+                if self._play is None:
+                    raise BadInputError(
+                        "nobody can play here: no velocity drives this model; start spikeloop web m1-sim"
+                    )
+                self._play.ask(request, number)
+            elif self._steers(request.kind, number):
                 self._stream.ask(request, number)
         except BadInputError:
             self._refused += 1
@@ -246,34 +286,41 @@ class Dashboard:
         if request.kind in (Kind.CONDITION, Kind.AIM, Kind.RELEASE):
             self._steers_condition = number if request.kind != Kind.RELEASE else 0
 
-    def _ask_game(self, request: Request) -> None:
-        if self._play is None:
-            raise BadInputError("nobody can play here: no velocity drives this model; start spikeloop web m1-sim")
-        if request.kind == Kind.PLAY:
-            self._play.choose(request.payload)
-        elif request.kind == Kind.AIM:
-            self._play.aim(request.payload)
-            self._feed.hurry()
-        elif request.kind == Kind.LOSE:
-            lost = self._play.lose(request.payload)
-            self._feed.mark("lost units", units=lost)
-        else:
-            self._play.centre()
+    def _steers(self, kind: Kind, number: int) -> bool:
+        """Whether a page may let the condition go, or set it: not while another one plays."""
+        player = self._play.player if self._play is not None else None
+        if player in (None, number) or kind not in (Kind.CONDITION, Kind.RELEASE):
+            return True
+        if kind == Kind.CONDITION:
+            raise BadInputError("another page plays, and its hand drives the population; wait until its game is over")
+        return False
 
     def _open_play(self, opened: ExitStack) -> Play | None:
         """Open the game, where a velocity drives the model."""
         stream = self._stream
         if self._bundle is None or stream is None:
             return None
+
+        def drive(values: Floats | None) -> None:
+            release = Request(Kind.RELEASE, b"")
+            stream.ask(release if values is None else condition_request(values.tolist()), 0)
+
+        ties = Ties(
+            drive, lambda *what, **more: self._feed.mark(*what, **more), lambda: self._feed.hurry(),
+            import_pylsl().local_clock,
+        )  # fmt: skip
         try:
-            play = Play(self._bundle, self._hub, lambda values: stream.ask(condition_request(values.tolist()), 0))
+            play = Play(self._bundle, self._hub, ties, self._sessions, self._decoders)
         except BadInputError:
             return None
         opened.callback(play.close)
+        play.get_ready()
         return play
 
     def _release(self, number: int) -> None:
-        """Let the condition go where the page that set it has left."""
+        """Let the condition go where the page that set it has left, and end its game."""
+        if self._play is not None:
+            self._play.leave(number)
         if number == self._steers_condition and self._stream is not None:
             self._steers_condition = 0
             self._stream.ask(Request(Kind.RELEASE, b""), number)

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from spikeloop.exporters.formats.named.generated import OWN_TIMES, OWN_UNITS, PROVENANCE
 from spikeloop.exporters.formats.named.npz import arrays_of_channels, begin_array, open_npz, write_array
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.exporters.formats.write import write_recording, writing_format
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.launch.generate import Generation
@@ -31,12 +32,13 @@ def check_generated_file(path: Path, counts: int) -> None:
     BadInputError
         If no format that can be written has this suffix, or only `.npz` takes so many.
     FailureError
-        If a package is missing.
+        If a package is missing, or no file can be written there.
     """
     try:
         writing_format(path)
     except BadInputError as error:
         raise BadInputError(f"--out: {error}") from error
+    check_writable(path)
     if path.suffix.lower() != ".npz" and counts > MOST_IN_MEMORY:
         raise BadInputError(
             f"--out: {path.suffix} is written from memory, which takes up to {MOST_IN_MEMORY:,} counts, found"

@@ -13,6 +13,7 @@ from rich.console import Console
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset
 from spikeloop.models.families.registry import preset as named_preset
@@ -193,6 +194,7 @@ def train(
         checked_callable("on_progress", on_progress)
     if not isinstance(family, str) or family not in FAMILIES:
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
+    check_writable(out, folder=True)
     recording = recording if isinstance(recording, Recording) else read_recording(recording)
     recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
     if family in BASELINES:

@@ -53,7 +53,11 @@ def sent(
 ) -> Sent:
     """Stream on a simulated clock; each act is done when the step before that bin is out, of bin -1 before all."""
     card = bundle.card
-    feed = RestFeed(card.channels) if condition is None else feed_of(condition, card.channels)
+    feed = (
+        RestFeed(card.channels, "rest" if card.channels else "")
+        if condition is None
+        else feed_of(condition, card.channels)
+    )
     feed = open_feed(asked, card.channels) if asked is not None and condition is None and card.channels else feed
     words = feed.asked if asked is None else asked
     made_by = Provenance(card.name, bundle.sha256, seed, card.bin_size_s, step_bins, start_s, words, card.latency_bins)
@@ -109,8 +113,8 @@ def write_xdf(path: Path, found: Sent, form: str = "float32", says: Provenance |
             writer.add_samples(marks, [[json.dumps(marker)]], [marker["stamp_s"]])
         for number in (counts, events, driven):
             if number is not None:
-                for at_s in (0.0, 5.0):
-                    writer.add_clock_offset(number, at_s, 0.0123)  # by which a reader moves stamps
+                for after_s in (0.0, 5.0):
+                    writer.add_clock_offset(number, made_by.start_s + after_s, 0.0123)  # by which a reader moves stamps
 
 
 def flipped(found: Sent, step: int, row: int, unit: int) -> Sent:

@@ -48,7 +48,12 @@ def assemble(found: Found, choices: Choices) -> Recording:
         recording, recorded = recording_of_bins(found, spikes, choices)
     else:
         recording = recording_of_trains(found, spikes, choices)
-    recording = replace(recording, history=(*found.history, *recording.history), provenance=found.provenance)
+    recording = replace(
+        recording,
+        history=(*found.history, *recording.history),
+        provenance=found.provenance,
+        contradictions=found.contradictions,
+    )
     for series in found.series:
         recording = with_series(recording, series)
     if recorded is not None:  # cut only now, as conditions have a sample for each bin of the file

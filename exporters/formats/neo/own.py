@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.found import Binned, Found, Series
 from spikeloop.exporters.formats.neo.writer import CONDITIONS, COUNTS, FLUORESCENCE, OWN, TRIALS
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import parse_provenance
 from spikeloop.models.recordings.timed_spikes import in_order
 
 __all__ = ["own_found", "own_notes"]
 
+SAME_TIME = 1e-6  # of a bin, by which rounding may move a time
 MOST_COUNTS, COUNTS_PER_BYTE = 2**28, 64  # of a recording, more than which a file of its size can't mean
 
 
@@ -68,7 +70,33 @@ def own_found(segments: Sequence[Any], own: Mapping[str, Any], series: tuple[Ser
         str(own.get("origin", "")),
         tuple(map(str, own["history"])),
         provenance=parse_provenance(own.get("provenance") or {}),
+        contradictions=_contradictions(segments[0], own, bins),
     )
+
+
+def _contradictions(segment: Any, own: Mapping[str, Any], bins: list[int]) -> tuple[str, ...]:
+    """Say whose times are not those of the bins: one sample at the beginning of each, where the trials begin."""
+    epoch, size_s = _named(segment.epochs, TRIALS), own["bin_size_s"]
+    if epoch is None or len(epoch) != len(bins):
+        return (f"expected an epoch {TRIALS} of {len(bins)} trials, found another",)
+    begins_s = np.array(epoch.times.rescale("s").magnitude, np.float64)
+    durations_s = np.array(epoch.durations.rescale("s").magnitude, np.float64)
+    due_s = np.concatenate([begin + np.arange(n) * size_s for begin, n in zip(begins_s, bins, strict=True)])
+    named = {name: _named(segment.irregularlysampledsignals, name) for name in (COUNTS, FLUORESCENCE, CONDITIONS)}
+    off_s = {name: _off_s(signal.times, due_s) for name, signal in named.items() if signal is not None}
+    off_s["the durations of trials"] = float(np.abs(durations_s - np.array(bins) * size_s).max())
+    if own.get("own_times") is True and own["starts_s"] is not None:
+        off_s["the trials"] = float(np.abs(begins_s - np.array(own["starts_s"])).max())
+    return tuple(
+        f"the times of {what} are not those of the bins: they are up to {off:g} s off"
+        for what, off in off_s.items()
+        if not off <= SAME_TIME * size_s
+    )
+
+
+def _off_s(times: Any, due_s: Floats) -> float:
+    times_s = np.array(times.rescale("s").magnitude, np.float64)
+    return float(np.abs(times_s - due_s).max(initial=0.0)) if len(times_s) == len(due_s) else np.inf
 
 
 def _other(path: Path, what: str) -> BadInputError:

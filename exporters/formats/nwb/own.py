@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.found import Binned, Found, Series
+from spikeloop.exporters.formats.nwb.cross_check import contradictions_of
 from spikeloop.exporters.formats.nwb.lab_metadata import LAB_METADATA, parse_lab_metadata
 from spikeloop.exporters.formats.nwb.series import condition_of
 from spikeloop.exporters.formats.nwb.tables import open_units, read_trains
 from spikeloop.exporters.formats.storage.remote import Location
 from spikeloop.exporters.formats.storage.tree import Node, child, is_array, is_group, read, read_texts, stated_text
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.models.recordings.timed_spikes import UNFIT, SpikeTimes, in_order
 
-__all__ = ["CONDITIONS", "COUNTS", "DETAILS", "find_own"]
+__all__ = ["CONDITIONS", "COUNTS", "DETAILS", "find_own", "in_time"]
 
 DETAILS = "scratch/spikeloop_recording"  # names and history, as JSON
 COUNTS = "processing/ecephys/binned_spikes"
 FLUORESCENCE = "processing/ophys/fluorescence"
 CONDITIONS = "processing/behavior"
 UNITS = "units"
+SAME_TIME = 1e-6  # of a bin, by which rounding may move a time
 
 
 def find_own(root: Node, choices: Choices, path: Location) -> Found | None:
@@ -59,7 +62,32 @@ def find_own(root: Node, choices: Choices, path: Location) -> Found | None:
         origin=details["origin"],
         history=tuple(details["history"]),
         provenance=_provenance(root),
+        contradictions=_contradictions(root, details, where),
     )
+
+
+def in_time(
+    starts_s: Sequence[float] | None, bins: NDArray[np.int64], size_s: float
+) -> tuple[NDArray[np.int64], Floats, bool]:
+    """Return how the file has trials: in the order of their beginnings, when each begins, and whether that is known.
+
+    Where it is not known, or trials overlap, they follow one another in their own order.
+    """
+    durations = bins * size_s
+    if starts_s is not None:
+        starts = np.array(starts_s, np.float64)
+        order = np.argsort(starts, kind="stable")
+        begins, slack = starts[order], SAME_TIME * size_s
+        if (begins[:-1] + durations[order][:-1] <= begins[1:] + slack).all():
+            return order, begins, True
+    return np.arange(len(bins)), np.concatenate(([0.0], np.cumsum(durations)[:-1])), False
+
+
+def _contradictions(root: Node, details: dict[str, Any], counts: str) -> tuple[str, ...]:
+    bins, size_s = np.array(details["lengths"], int), details["bin_size_s"]
+    order, begins_s, _ = in_time(details["starts_s"], bins, size_s)
+    conditions = [f"{CONDITIONS}/{channel['series']}" for channel in details["channels"]]
+    return contradictions_of(root, begins_s, bins[order], size_s, counts, conditions)
 
 
 def _provenance(root: Node) -> Provenance | None:

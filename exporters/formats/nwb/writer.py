@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.nwb.lab_metadata import lab_metadata, manager
-from spikeloop.exporters.formats.nwb.own import COUNTS, DETAILS
+from spikeloop.exporters.formats.nwb.own import COUNTS, DETAILS, in_time
+from spikeloop.exporters.formats.storage.hdf5_disk import whole_hdf5_file
 from spikeloop.exporters.formats.storage.remote import Location, Remote
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
@@ -22,7 +23,6 @@ from spikeloop.models.packages import import_package, require_packages
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.spike_times import spike_times_in_bins
 from spikeloop.models.recordings.timed_spikes import of_stretches, spikes_by_unit
-from spikeloop.models.whole_file import whole_file
 
 __all__ = ["NO_UNIT", "save_session", "session_of", "write_nwb"]
 
@@ -70,8 +70,8 @@ def save_session(session: Any, path: Path) -> None:
     pynwb = import_package("pynwb", "writing NWB files")
     options = {"manager": manager()} if session.lab_meta_data else {}
     with (
-        whole_file(path) as whole,
-        h5py.File(whole.name, "w") as file,
+        whole_hdf5_file(path) as disk,
+        h5py.File(disk, "w") as file,
         pynwb.NWBHDF5IO(file=file, mode="w", **options) as writer,
     ):
         writer.write(session)
@@ -142,16 +142,8 @@ def _description(recording: Recording, clock: str, started: bool, timed: bool) -
 
 def _in_time(recording: Recording) -> tuple[NDArray[np.int64], Floats, str]:
     """Return the trials in the order of their beginnings, when each begins, and a note on the clock."""
-    durations = recording.bins_of_repeats * recording.bin_size_s
-    if recording.starts_s is not None:
-        starts = np.array(recording.starts_s)
-        order = np.argsort(starts, kind="stable")
-        begins = starts[order]
-        slack = 1e-6 * recording.bin_size_s
-        if (begins[:-1] + durations[order][:-1] <= begins[1:] + slack).all():
-            return order, begins, ""
-    begins = np.concatenate(([0.0], np.cumsum(durations)[:-1]))
-    return np.arange(recording.repeats), begins, ONE_AFTER_ANOTHER if recording.repeats > 1 else ""
+    order, begins, known = in_time(recording.starts_s, recording.bins_of_repeats, recording.bin_size_s)
+    return order, begins, "" if known or recording.repeats == 1 else ONE_AFTER_ANOTHER
 
 
 def _add_units(

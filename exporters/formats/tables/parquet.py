@@ -18,6 +18,7 @@ from spikeloop.models.whole_file import whole_file
 __all__ = ["read", "read_first", "write"]
 
 KEY = b"spikeloop"  # of what the schema holds beside pandas' own entry
+SAME_TIME = 1e-6  # of a bin, by which rounding may move a time
 FIRST = ("repeat", "time")  # columns before those of the units
 OWN_TIMES = ("spike_times_s", "spike_units")  # columns of lists, after all others
 LISTS = "columns_of_lists"  # what the entry of the schema calls the number of these
@@ -156,4 +157,20 @@ def _found(table: Any, stated: Any) -> Found:
         origin=str(stated["origin"]),
         history=tuple(map(str, stated["history"])),
         provenance=parse_provenance(stated.get("provenance") or {}),
+        contradictions=_contradictions(columns[0], columns[1], cuts, stated),
     )
+
+
+def _contradictions(repeat: Any, times_s: Any, cuts: Any, stated: Any) -> tuple[str, ...]:
+    """Say where the first two columns say something else than the schema."""
+    bins = np.diff([0, *cuts, len(repeat)])
+    starts = np.zeros(len(bins)) if stated["starts_s"] is None else np.array(stated["starts_s"], np.float64)
+    said = []
+    if not np.array_equal(repeat, np.repeat(np.arange(len(bins)), bins)):
+        said.append("the column of repeats does not count them from 0")
+    size_s = float(stated["bin_size_s"])
+    due_s = [begin + np.arange(number) * size_s for begin, number in zip(starts, bins, strict=False)]
+    off_s = np.abs(times_s - np.concatenate(due_s)).max() if len(starts) == len(bins) else np.inf
+    if not off_s <= SAME_TIME * size_s:
+        said.append(f"the column of times is not that of its bins: they are up to {off_s:g} s off")
+    return tuple(said)

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloop.exporters.formats.storage.file_lock import open_alone
 from spikeloop.exporters.formats.xdf.chunks import (
     BOUNDARY,
     CLOCK_OFFSET,
@@ -39,8 +40,9 @@ MOST_WAITING = 4 * 2**20  # bytes
 class XdfWriter:
     """An XDF file that grows, open from entering to leaving the context.
 
-    A path is opened at the first stream, and folders above it are made: without a stream nothing is written. What was
-    handed to the system stays in the file where the program is killed, or the disk is full.
+    A path is opened at the first stream, and folders above it are made: without a stream nothing is written. While it
+    is open, no other writer opens it. What was handed to the system stays in the file where the program is killed, or
+    the disk is full.
 
     Parameters
     ----------
@@ -228,7 +230,7 @@ class XdfWriter:
         assert isinstance(self._given, Path)
         try:
             self._given.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._given.open("wb" if self._replace else "xb", buffering=0)
+            self._file = open_alone(self._given, self._replace)
         except OSError as error:
             self._failed = True
             raise self._refused(error) from error

@@ -17,7 +17,9 @@ class StreamSent:
     ----------
     name : str
         Under which it went out.
-    recorded_as, type, format : str
+    recorded_as : str
+        Its name in the file; NAME#NUMBER of several of one name.
+    type, format : str
     channels : int
     nominal_rate_hz : float >= 0, Hz
         As recorded; 0 of an irregular stream.

@@ -18,6 +18,8 @@ EVENT = np.dtype([("time_s", np.float64), ("unit", np.int32)])
 SAME_TIME = 1e-6  # of a bin, by which rounding may move a spike that is counted from the start
 SAME_BIN = 1e-3  # of a bin, likewise, on the clock of a recorder
 EVEN_S = 1e-8  # from the line by which one clock follows from the other
+PACES = 1e-3  # by which two clocks may differ
+COMPARED_APART = 0.25  # of a bin, by which clocks of two streams of one source may differ as they were measured
 LEAST_TO_COMPARE = 10  # spikes
 APART_S = 1.0  # by which streams of a live recording may begin or end apart, as a recorder takes each by itself
 
@@ -26,13 +28,15 @@ APART_S = 1.0  # by which streams of a live recording may begin or end apart, as
 class ComparedSpikes:
     """How many spikes were expected, which of them are missing, which are there beyond these, and the first of both.
 
-    None were expected of fluorescence; `expected` is None where there are no spikes' own times to compare.
+    None were expected of fluorescence; `expected` is None where there are no spikes' own times to compare. `later_s` is
+    by how much all of them are late, on a clock that was compared apart from that of the counts.
     """
 
     expected: int | None = 0
     missing: int = 0
     unexpected: int = 0
     first: Difference | None = None
+    later_s: float = 0.0
 
 
 def compared_spikes(recorded: Stated, units: NDArray[np.int32], times_s: Floats, done_bins: int) -> ComparedSpikes:
@@ -55,8 +59,10 @@ def compared_spikes(recorded: Stated, units: NDArray[np.int32], times_s: Floats,
     known = own.times_s < made_by.start_s + done_bins * made_by.bin_size_s
     found = _events(own.times_s[known], own.units[known])
     expected = _expected(recorded, times_s, units)
-    if np.array_equal(found, expected) or (recorded.written and _same_on_another_clock(found, expected)):
+    if np.array_equal(found, expected):
         return ComparedSpikes(len(expected))
+    if recorded.written and (later_s := _on_another_clock(recorded, found, expected)) is not None:
+        return ComparedSpikes(len(expected), later_s=later_s)
     pairs, place = np.unique(np.concatenate([expected, found]), return_inverse=True)
     due = np.bincount(place[: len(expected)], minlength=len(pairs))
     there = np.bincount(place[len(expected) :], minlength=len(pairs))
@@ -82,13 +88,20 @@ def _expected(recorded: Stated, times_s: Floats, units: NDArray[np.int32]) -> ND
     return _events(times_s[wanted], units[wanted])
 
 
-def _same_on_another_clock(found: NDArray[Any], expected: NDArray[Any]) -> bool:
-    """Say whether times differ only as those of two clocks do, each of which runs evenly."""
-    if len(found) != len(expected) or len(found) < LEAST_TO_COMPARE or (found["unit"] != expected["unit"]).any():
-        return False
-    since_s, off_s = expected["time_s"] - expected["time_s"].mean(), found["time_s"] - expected["time_s"]
+def _on_another_clock(recorded: Stated, found: NDArray[Any], expected: NDArray[Any]) -> float | None:
+    """Return by how much times are late, s, where they differ only as those of two even clocks do; else None.
+
+    What was generated into a file has never been on another clock.
+    """
+    same = len(found) == len(expected) and (found["unit"] == expected["unit"]).all()
+    if recorded.made_at_once or not same or len(found) < LEAST_TO_COMPARE:
+        return None
+    begin_s = recorded.provenance.start_s + recorded.bins[0] * recorded.provenance.bin_size_s
+    since_s, off_s = expected["time_s"] - begin_s, found["time_s"] - expected["time_s"]
     line = np.polynomial.Polynomial.fit(since_s, off_s, 1)
-    return bool(np.abs(off_s - line(since_s)).max() < EVEN_S)
+    later_s = float(line(0.0))
+    even = np.abs(off_s - line(since_s)).max() < EVEN_S and abs(line.convert().coef[-1]) < PACES
+    return later_s if even and abs(later_s) < COMPARED_APART * recorded.provenance.bin_size_s else None
 
 
 def _events(times_s: Floats, units: NDArray[np.int32]) -> NDArray[Any]:

@@ -108,6 +108,7 @@ class StreamVerification:
     unexpected_spikes: int = 0
     first_differing_spike: Difference | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -129,12 +130,14 @@ class StreamVerification:
             f" {self.differing_bins} differ, {self.uncompared_bins} not compared, {self.lost_bins} lost",
         }
         if self.condition_bins:
-            rows["conditions"] = f"{self.condition_bins} bins: {self.differing_conditions} differ"
+            rows["conditions"] = f"of {self.condition_bins} bins in the file: {self.differing_conditions} differ"
         if self.spikes is None:
             rows["spikes' times"] = "none were compared"
         elif self.spikes or self.unexpected_spikes:
             missing, more = self.missing_spikes, self.unexpected_spikes
             rows["spikes' times"] = f"{self.spikes} expected: {missing} missing, {more} others"
+        if self.notes:
+            rows["note"] = "; ".join(self.notes)
         return rows
 
 

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle, bundles, load_bundle
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_choice, checked_path
-from spikeloop.streamer.capture.verify.compared_spikes import ComparedSpikes, compared_spikes, has_times_of_seed
+from spikeloop.streamer.capture.acts import missing_acts
+from spikeloop.streamer.capture.verify.causes import cause_of_acts, lost_acts
+from spikeloop.streamer.capture.verify.compared_spikes import ComparedSpikes, compared_spikes
 from spikeloop.streamer.capture.verify.comparison import Comparison
+from spikeloop.streamer.capture.verify.header import columns_of, misfits
 from spikeloop.streamer.capture.verify.regeneration import Regeneration, conditions_again, pauses_of
 from spikeloop.streamer.capture.verify.stated import Stated, in_time
 from spikeloop.streamer.capture.verify.stated_file import recorded_in
@@ -22,6 +25,7 @@ from spikeloop.streamer.stream.stimulation import STIMULUS
 
 __all__ = ["verify"]
 
+NOTED_S = 1e-6  # of a shift of all spikes' times
 MOST_LISTED = 100  # stretches of lost bins
 MANY = 0.5  # share of bins that differ from the first on, where not one spike was flipped but all are others
 
@@ -101,9 +105,9 @@ def _verified(recorded: Stated, bundle: Bundle, device: Device, advance: Callabl
         recorded.name, made_by.bundle, made_by.sha256, made_by.version, made_by.seed, int(bins[0]), int(bins[-1]),
         len(bins), repeated_bins=int((np.diff(bins) == 0).sum()),
     )  # fmt: skip
-    problems = _misfits(recorded, bundle)
+    problems = [*misfits(recorded, bundle), *lost_acts(recorded)]
     pauses = pauses_of(recorded.markers, made_by)
-    lost, columns = _lost(recorded, pauses), _columns(recorded, bundle)
+    lost, columns = _lost(recorded, pauses), columns_of(recorded, bundle)
     if columns is None or bins[0] < 0:
         return replace(_with_lost(result, lost), uncompared_bins=len(bins), problems=tuple(problems))
     conditions, unknown = _conditions(recorded, bundle, int(bins[-1]) + 1, pauses)
@@ -116,45 +120,8 @@ def _verified(recorded: Stated, bundle: Bundle, device: Device, advance: Callabl
         advance(len(step.counts))
     spikes = compared_spikes(recorded, *comparison.spikes, comparison.done_bins)
     result = _with_results(_with_lost(result, lost), comparison, spikes)
-    return replace(result, problems=(*problems, *unknown, *_found(result, recorded, lost)))
-
-
-def _misfits(recorded: Stated, bundle: Bundle) -> list[str]:
-    """Return what of the header does not fit the bundle or the file itself."""
-    made_by, card = recorded.provenance, bundle.card
-    problems = list(recorded.damage)
-    if made_by.sha256 != bundle.sha256:
-        problems.append(
-            f"the bundle is another: the file says {made_by.bundle} with SHA-256 {made_by.sha256[:12]}..., found"
-            f" {card.name} with {bundle.sha256[:12]}...; give the right one with --bundle PATH"
-        )
-    columns = _columns(recorded, bundle)
-    if columns is None:
-        problems.append(
-            f"the units are others: expected some of the {len(card.unit_names)} of {card.name}, found"
-            f" {len(recorded.unit_names)}; no bin was compared"
-        )
-    if recorded.bins[0] < 0:
-        problems.append(
-            f"the stamps are not those of the stream: {int((recorded.bins < 0).sum())} bins are from before its start;"
-            " no bin was compared"
-        )
-    of_all = columns is None or len(columns) == len(card.unit_names)
-    if of_all and has_times_of_seed(recorded) is False:
-        problems.append(f"the seed is another: seed {made_by.seed} puts the first spikes elsewhere in their bins")
-    return problems
-
-
-def _columns(recorded: Stated, bundle: Bundle) -> NDArray[np.int64] | None:
-    """Return which units of the population were recorded, by their names; None where some are not of it."""
-    names = bundle.card.unit_names
-    if recorded.unit_names == names:
-        return np.arange(len(names))
-    places = {name: place for place, name in enumerate(names)}
-    known = len(places) == len(names) and len(set(recorded.unit_names)) == len(recorded.unit_names)
-    if not known or not all(name in places for name in recorded.unit_names):
-        return None
-    return np.array([places[name] for name in recorded.unit_names])
+    found = _found(result, recorded, lost)
+    return replace(result, problems=(*problems, *unknown, *found), notes=_notes(recorded, spikes))
 
 
 def _conditions(
@@ -220,6 +187,15 @@ def _with_results(result: StreamVerification, comparison: Comparison, spikes: Co
     )
 
 
+def _notes(recorded: Stated, spikes: ComparedSpikes) -> tuple[str, ...]:
+    """Say what is no fault of the file, and should be known."""
+    before = [str(missing) for missing in missing_acts(recorded.markers) if missing.first == 1]
+    if abs(spikes.later_s) > NOTED_S:
+        off = f"{1e6 * spikes.later_s:+.1f} us"
+        before.append(f"the spikes' own times are {off} off, as the clocks of two streams were compared apart")
+    return tuple(before)
+
+
 def _found(result: StreamVerification, recorded: Stated, lost: Sequence[Lost]) -> list[str]:
     """Put what differs into sentences."""
     said = []
@@ -229,6 +205,7 @@ def _found(result: StreamVerification, recorded: Stated, lost: Sequence[Lost]) -
         spiking = int(recorded.counts.any(axis=1).sum())
         if result.differing_bins > MANY * max(1, min(spiking, compared)):
             said.append("so many differ that another seed, bundle or condition made them than the file says")
+        said += cause_of_acts(recorded)
     if lost:
         more = f", and {len(lost) - 1} more stretches" if len(lost) > 1 else ""
         said.append(f"{result.lost_bins} bins were lost: {lost[0]}{more}")

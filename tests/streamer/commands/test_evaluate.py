@@ -20,7 +20,7 @@ from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
 from tests.support.tiny_baseline import tiny_baseline
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = pytest.mark.usefixtures("brief_verdicts")
 
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
@@ -154,8 +154,8 @@ def test_a_rate_that_some_draws_meet_exactly_gives_no_warning(capsys, spikes, tm
     assert rates["low"] is None or rates["low"] <= rates["ratio"] <= rates["high"]
 
 
-def test_words_say_what_json_does(capsys, baseline, data):
-    document = evaluated(capsys, baseline, "--data", data)
+def test_words_say_what_json_does(capsys, judged, baseline, data):
+    document = judged(baseline, data)
     with pytest.raises(SystemExit):
         main(["evaluate", str(baseline), "--data", str(data)])
     printed = capsys.readouterr().out
@@ -289,7 +289,7 @@ def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, t
     document = printed_by(capsys, "export", tmp_path / "run", "--out", tmp_path / "mine.zip")
     assert document["sha256"] == load_bundle(tmp_path / "mine.zip").sha256
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 1, "--json")
-    printed, errors = stream.communicate(timeout=60)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     streamed = json.loads(printed)
     assert (streamed["bundle"], streamed["sha256"], streamed["provider"]) == ("mine", document["sha256"], "NumPy")

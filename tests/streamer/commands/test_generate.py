@@ -10,6 +10,7 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.streamer.inference.window_engine import Engine
+from spikeloop.streamer.launch.generate import Generation
 from spikeloop.streamer.stream.source import WindowSource, open_source
 from tests.support.command_line import fails, run
 from tests.support.tiny import tiny_stream_bundle
@@ -91,7 +92,7 @@ def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
     process = start("generate", bundle_path, "--duration", 60, "--out", tmp_path / "d.npz", preexec_fn=small_files_only)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 1
     assert "could not write" in errors
     assert "Traceback" not in errors
@@ -100,11 +101,11 @@ def test_a_full_disk_leaves_nothing_half_written(start, bundle_path, tmp_path):
 
 def test_ctrl_c_leaves_nothing_half_written(start, bundle_path, tmp_path):
     process = start("generate", bundle_path, "--duration", 36_000, "--out", tmp_path / "d.npz")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 250
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
@@ -222,12 +223,24 @@ def test_fluorescence_has_no_voltage(tmp_path, capsys):
 
 def test_ctrl_c_leaves_no_voltage_half_written(start, bundle_path, tmp_path):
     process = start("generate", bundle_path, "--duration", 36_000, "--broadband", tmp_path / "v.raw", "--channels", 4)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 250
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_where_no_file_can_be_is_refused_before_the_work(capsys, tmp_path, monkeypatch):
+    def too_late(*of: object) -> None:
+        raise AssertionError("generated before the place was looked at")
+
+    monkeypatch.setattr(Generation, "chunks", too_late)
+    (tmp_path / "folder.nwb").mkdir()
+    (tmp_path / "folder.raw").mkdir()
+    for option, name in (("--out", "folder.nwb"), ("--broadband", "folder.raw")):
+        code, message = fails(capsys, "generate", "m1-sim", "--duration", 1, option, tmp_path / name)
+        assert (code, "a folder is there" in message) == (1, True), message

@@ -1,6 +1,7 @@
 """`spikeloop record` in a process of its own that is interrupted, killed, stopped and refused by the disk."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -10,8 +11,10 @@ import pylsl
 import pytest
 import pyxdf
 
+from spikeloop.exporters.formats.storage.file_lock import open_alone
 from spikeloop.exporters.formats.xdf.chunks import open_streams
 from spikeloop.models.errors import BadInputError
+from tests.support.command_line import fails
 from tests.support.recording import wait_until
 
 CHANNELS = 64
@@ -75,7 +78,7 @@ def test_ctrl_c_ends_a_recording_well(start, sender, stream_name, tmp_path):
     process = recorder(start, sender, stream_name, tmp_path / "x.xdf", "--json")
     sender.send(17)
     process.send_signal(signal.SIGINT)
-    printed, told = process.communicate(timeout=60)
+    printed, told = process.communicate(timeout=280)
     assert process.returncode == 130, told
     assert "Traceback" not in told
     document = json.loads(printed)
@@ -85,6 +88,44 @@ def test_ctrl_c_ends_a_recording_well(start, sender, stream_name, tmp_path):
     assert document["size_bytes"] == (tmp_path / "x.xdf").stat().st_size
     streams, _ = pyxdf.load_xdf(tmp_path / "x.xdf")
     assert streams[0]["footer"]["info"]["sample_count"] == [str(len(numbers))]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no such signal")
+def test_a_terminal_that_is_closed_ends_a_recording_well(start, sender, stream_name, tmp_path):
+    terminal, side = os.openpty()
+    process = recorder(start, sender, stream_name, tmp_path / "x.xdf", stdout=side, stderr=side)
+    os.close(side)
+    os.close(terminal)  # from now on nothing can be printed
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=60)
+    assert numbers_in(tmp_path / "x.xdf").tolist() == list(range(100))
+    streams, _ = pyxdf.load_xdf(tmp_path / "x.xdf")
+    assert streams[0]["footer"]["info"]["sample_count"] == ["100"]
+
+
+@pytest.mark.parametrize("options", [["--out", "x.xdf", "--overwrite"], ["--out", "x.nwb"], ["--finish", "x.nwb.xdf"]])
+def test_what_is_being_recorded_is_left_alone_by_others(sender, stream_name, tmp_path, options, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open_alone(Path("x.xdf" if "x.xdf" in options else "x.nwb.xdf"), replace=False) as file:
+        file.write(b"being recorded")
+        code, message = fails(capsys, "record", *([] if "--finish" in options else [stream_name]), *options)
+        assert (code, "another program is recording to x." in message) == (2, True), message
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"being recorded"]
+
+
+def test_ctrl_c_before_any_stream_says_what_was_waited_for_and_that_no_file_was_written(start, stream_name, tmp_path):
+    terminal, side = os.openpty()
+    process = start("record", stream_name, "--out", tmp_path / "x.xdf", "--wait", "inf", stderr=side)
+    os.close(side)
+    shown = b""
+    while f"waiting for {stream_name}".encode() not in shown:
+        shown += os.read(terminal, 1024)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == 130
+    assert f"no stream came: waited for {stream_name}; no file was written" in printed
+    assert not (tmp_path / "x.xdf").exists()
 
 
 def test_a_kill_leaves_what_was_written_before(start, sender, stream_name, tmp_path):
@@ -110,7 +151,7 @@ def test_a_recorder_that_stood_still_loses_nothing(start, sender, stream_name, t
         process.send_signal(signal.SIGCONT)
     wait_until(lambda: samples_in(path) == 5100)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=280)
     assert numbers_in(path).tolist() == list(range(5100)), told
 
 
@@ -122,7 +163,7 @@ def test_a_full_disk_ends_a_recording_with_a_sentence_and_a_file_that_opens(name
     while process.poll() is None:
         sender.send(100)
         wait_until(lambda: samples_in(path) == sender.sent or process.poll() is not None)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=280)
     assert process.returncode == 1
     assert f"could not write {path} (" in told
     assert f"what was recorded before, {path.stat().st_size:,} bytes, is there" in told

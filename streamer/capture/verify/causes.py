@@ -1,0 +1,26 @@
+"""What may have been done to a stream that its recording does not tell."""
+
+from spikeloop.streamer.capture.acts import missing_acts
+from spikeloop.streamer.capture.verify.stated import Stated
+
+__all__ = ["cause_of_acts", "lost_acts"]
+
+ACTS = "stimuli, gain, pauses and perturbations"
+
+
+def lost_acts(recorded: Stated) -> list[str]:
+    """Say which acts are missing between those that the file tells of, in a sentence each."""
+    return [str(missing) for missing in missing_acts(recorded.markers) if missing.first > 1]
+
+
+def cause_of_acts(recorded: Stated) -> list[str]:
+    """Say whether acts that the file does not tell of may be why its bins differ, in a sentence or none."""
+    if recorded.made_at_once:
+        return []
+    if missing := missing_acts(recorded.markers):
+        return [f"{', '.join(map(str, missing))}: what they did is not known, and may be why"]
+    if not recorded.has_markers:
+        return [f"the file has no markers of the stream, which tell of {ACTS}: these may be why"]
+    if recorded.bins[0] > 0:
+        return [f"{ACTS} of before bin {recorded.bins[0]}, where the file begins, left no trace in it, and may be why"]
+    return []
