@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     LATENTS = 4
     STIMULATION = 10
     GAIN = 11
+    STREAM_PERTURBATIONS = 12
     TEMPLATES = 20
     VOLTAGE_NOISE = 21
     # the simulated populations of the Spike-GAN paper

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["ActsSeen", "MissingActs", "missing_acts", "parse_act"]
 
-ACTS = ("gain", "pause", "resume", "stimulate")
+ACTS = ("gain", "pause", "resume", "stimulate", "perturb")
 
 
 @dataclass(frozen=True)

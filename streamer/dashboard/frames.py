@@ -57,6 +57,7 @@ class Kind(IntEnum):
     AIM = 21
     CENTRE = 22
     LOSE = 23
+    PERTURB = 31
     BEGIN = 32
     STOP = 33
     CLICK = 34

@@ -34,11 +34,13 @@ from spikeloop.streamer.launch.options import StreamOptions
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.library import check_name_is_free, import_pylsl
 from spikeloop.streamer.lsl.segments import Segment
+from spikeloop.streamer.monitor.kept_references import references_folder
 from spikeloop.streamer.monitor.subject import MonitorSettings
 
 __all__ = ["Dashboard", "web"]
 
 STATE_EVERY_S = 0.5
+PREPARING_SHARE = 0.2  # of a core, for the reference of the statistics
 SESSIONS = "spikeloop-sessions"  # folder of what is saved from the page
 
 
@@ -166,7 +168,9 @@ class Dashboard:
             if self._options is not None:
                 name = self._options.name
                 self._stream = opened.enter_context(StreamProcess(self._path, self._options, self._refuse))
-            settings = MonitorSettings(bundle="" if self._bundle is None else self._path)
+            settings = MonitorSettings(
+                bundle="" if self._bundle is None else self._path, share=PREPARING_SHARE, kept=references_folder()
+            )
             opened.enter_context(Watching(self._spikes, settings, self._hub, now))
             self._play = self._open_play(opened)
             self._feed = Feed(name, self._hub, self._describe, self._look, self._play)

@@ -8,6 +8,8 @@ import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
 import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
+import { Perturb, wordsOf } from './perturb.js';
+import { PerturbedStretches } from './perturbed.js';
 import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
 import { GUTTER, Raster } from './raster.js';
@@ -18,6 +20,7 @@ import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
+const RATES_S = 30;
 const REORDER_MS = 5000;
 const NOTICE_MS = 8000;
 
@@ -51,7 +54,7 @@ function receive(message) {
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
-    view?.steer.update(message.document.health?.paused === true);
+    if (view !== null && message.document.health !== null) obeyed(view, message.document.health);
   }
   if (view === null) return undefined;
   if (kind === KIND.BINS) {
@@ -89,17 +92,26 @@ function describe(about) {
 
 function build(about) {
   const history = new History(about.units.length, about.bin_size_s);
+  const send = (kind, document) => connection.send(kind, document);
   page.view?.rate.destroy();
   page.view = {
     about, history, checksum: new Checksum(about.units.length), raster: new Raster(find('#raster'), history, []),
     unit: page.view?.unit ?? new UnitPanel(history, about.units), importance: new ImportanceMap(about.bin_size_s),
-    steer: new Steer((kind, document) => connection.send(kind, document), about), rate: rateChart(),
+    steer: new Steer(send, about), perturb: new Perturb(send, about.units), perturbed: new PerturbedStretches(), rate: rateChart(),
   };
+  page.view.raster.overlay = page.view.perturbed;
   const phase = about.conditions.length === 1 && about.conditions[0].cyclic ? about.conditions[0] : null;
   Object.assign(page.view.unit, { history, names: about.units, tuning: page.tuning, phase });
   page.view.unit.select(null);
   page.view.raster.setSpan(Number(find('#span').value));
   reorder();
+}
+
+/** How the stream stands that this page can steer. */
+function obeyed(view, { paused, gain, perturbations }) {
+  view.steer.update(paused, gain);
+  view.perturb.update(perturbations);
+  view.perturbed.join(perturbations);
 }
 
 function rateChart() {
@@ -132,7 +144,8 @@ function mark(marker) {
   const { event, bin } = marker;
   const units = Array.isArray(marker.units) ? marker.units : [];
   const where = marker.units === 'all' ? 'all units' : units.length > 1 ? `${units.length} units` : units.length ? page.view.about.units[units[0]] ?? '' : '';
-  const words = event === 'gain' ? `gain ×${number(marker.value, 2)}` : event === 'stimulate' ? `stimulus: ${where}` : event === 'lost units' ? (units.length ? `${units.length} units lost to the decoder` : 'all units back') : event;
+  const words = event === 'gain' ? `gain ×${number(marker.value, 2)}` : event === 'stimulate' ? `stimulus: ${where}` : event === 'lost units' ? (units.length ? `${units.length} units lost to the decoder` : 'all units back') : event === 'perturb' ? wordsOf(marker, page.view.about.units) : event;
+  if (event === 'perturb' && bin !== null) page.view.perturbed.mark(marker, bin);
   page.view.history.addMarker({ bin, words: words.slice(0, 60), rows: units.slice(0, 200) });
   find('#events .faint')?.remove();
   find('#events').prepend(make('li', {}, named(words, 80)));
@@ -213,6 +226,7 @@ function listen() {
   find('#span').onchange = () => page.view?.raster.setSpan(Number(find('#span').value));
   find('#go-play').onclick = () => find('#play-panel').scrollIntoView({ behavior: 'smooth' });
   find('#freeze').onclick = () => freeze(!page.frozen);
+  find('#unit-busiest').onclick = () => busiest();
   find('#unit-close').onclick = () => select(null);
   find('#unit-stimulate').onclick = () => { if (page.view?.unit.unit !== null) page.view.steer.stimulate([page.view.unit.unit]); };
   find('#stimulate-all').onclick = () => page.view?.steer.stimulate('all');
@@ -236,6 +250,7 @@ function listen() {
 function select(unit) {
   page.view.raster.selected = unit;
   page.view.unit.select(unit);
+  page.view.perturb.choose(unit);
 }
 
 function byKey(event) {
@@ -251,6 +266,8 @@ function byKey(event) {
     },
     s: () => find('#unit-stimulate').click(),
     p: () => { if (view?.about.steerable) find('#pause-stream').click(); },
+    l: () => view.perturb.toggle(view.unit.unit),
+    b: () => busiest(),
     Escape: () => select(null),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -265,6 +282,13 @@ function step(by) {
   const { order, rank, selected } = page.view.raster;
   const place = selected === null ? 0 : Math.min(order.length - 1, Math.max(0, rank[selected] + by));
   select(order[place]);
+}
+
+/** Select the unit that fired most in the last seconds. */
+function busiest() {
+  if (page.view === null || page.view.history.nextBin === null) return;
+  const rates = page.view.history.rates(RATES_S);
+  select(rates.indexOf(Math.max(...rates)));
 }
 
 function setTheme(theme) {

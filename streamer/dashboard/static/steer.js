@@ -42,9 +42,13 @@ export class Steer {
     }
   }
 
-  /** The state of the stream, from the server. */
-  update(paused) {
+  /** The state of the stream, from the server, whoever changed it. */
+  update(paused, gain) {
     this.paused = paused;
+    if (!find('#gain').matches(':active') && performance.now() - this.sentAt > SETTLES_MS) {
+      find('#gain').value = String(gain);
+      show(find('#gain-value'), `×${number(gain, 2)}`);
+    }
     show(find('#pause-stream'), paused ? 'Resume the stream' : 'Pause the stream');
     find('#pause-stream').setAttribute('aria-pressed', String(paused));
   }

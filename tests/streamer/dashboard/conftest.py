@@ -37,3 +37,11 @@ def new_tab(browser: "Browser") -> "Iterator[Page]":
     context.close()
     unexpected = [text for text in said if "WebSocket connection" not in text]  # as where the server is gone
     assert not unexpected
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What pages keep for later runs is kept for this run of the tests alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

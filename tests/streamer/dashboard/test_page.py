@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ import spikeloop
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.dashboard.web import Dashboard
 from spikeloop.streamer.stream.source import open_source
+from tests.support.browser_pages import checksum, picture, until
 from tests.support.tiny import tiny_stream_bundle
-from tests.support.web_pages import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -45,12 +45,6 @@ def shown(served: Dashboard, shared_tab: "Page") -> "Page":
     until(shared_tab, "document.querySelector('#order').value === 'direction'")  # the tuning was measured
     until(shared_tab, "!document.querySelector('#drive-legend').hidden")
     return shared_tab
-
-
-def checksum(page: "Page") -> tuple[int, int, str]:
-    """First bin, number of bins, and CRC-32 of what the page got."""
-    held: Any = page.evaluate("({...document.querySelector('#checksum').dataset})")
-    return int(held["first"]), int(held["bins"]), held["value"]
 
 
 def raster(page: "Page") -> str:
@@ -130,7 +124,8 @@ def test_the_page_fits_a_phone_in_light_and_dark(shown: "Page"):
     themes = set()
     for _ in range(2):
         shown.locator("#theme").click()
-        themes.add(shown.evaluate("document.documentElement.dataset.theme"))
+        themes.add(theme := shown.evaluate("document.documentElement.dataset.theme"))
+        picture(shown, f"phone-{theme}")
         assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert themes == {"dark", "light"}
 

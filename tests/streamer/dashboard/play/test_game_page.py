@@ -9,7 +9,7 @@ import pytest
 
 import spikeloop
 from spikeloop.streamer.dashboard.web import Dashboard
-from tests.support.web_pages import play, score, until
+from tests.support.browser_pages import play, score, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
