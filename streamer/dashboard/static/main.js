@@ -23,7 +23,6 @@ import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
-const RATES_S = 30;
 const REORDER_MS = 5000;
 
 const page = {
@@ -280,7 +279,7 @@ function step(by) {
 /** Select the unit that fired most in the last seconds. */
 function busiest() {
   if (page.view === null || page.view.history.nextBin === null) return;
-  const rates = page.view.history.rates(RATES_S);
+  const rates = page.view.history.rates(30);
   select(rates.indexOf(Math.max(...rates)));
 }
 

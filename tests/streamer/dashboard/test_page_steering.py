@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Dashboard]:
-    with Dashboard("m1-sim", name="test-steering", seed=SEED, port=0) as served:
+    with spikeloop.web("m1-sim", name="test-steering", seed=SEED, port=0) as served:
         yield served
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
+import spikeloop
 from spikeloop.streamer.dashboard.frames import Kind
 from spikeloop.streamer.dashboard.web import Dashboard
 from tests.support.browser_pages import BEGUN, Messages, until
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Dashboard]:
-    with Dashboard("m1-sim", name="test-viewers", port=0) as served:
+    with spikeloop.web("m1-sim", name="test-viewers", port=0) as served:
         yield served
 
 
