@@ -11,7 +11,7 @@ from spikeloop.streamer.dashboard.frames import Kind, Request, frame
 
 __all__ = ["Hub", "Room", "Viewer"]
 
-MOST_FRAMES, MOST_BYTES = 32, 2**21  # that wait for a page
+MOST_FRAMES, MOST_BYTES = 64, 2**21  # that wait for a page
 MOST_WAITING = 256  # frames that wait for the event loop
 KEPT = (
     Kind.DESCRIPTION,
