@@ -1,7 +1,6 @@
 """What a monitor costs, and what it costs the stream: 96 and 1,024 units at 1 kHz, with and without one."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.processes import HERE, SPIKELOOP, arrivals, ended, python, report, running, stream_on_a_terminal
+from benchmarks.processes import HERE, SPIKELOOP, arrivals, cpu_s, ended, python, report, running, stream_on_a_terminal
 from benchmarks.random_bundle import write_random_bundle
 
 UNITS, STEP_BINS = (96, 1024), 20
@@ -64,9 +63,9 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
         processes += [inlet, stream]
         time.sleep(delay_s + 3)
         if watcher is not None:
-            before_s, at_s = _cpu_s(watcher.pid), time.monotonic()
+            before_s, at_s = cpu_s(watcher.pid), time.monotonic()
             time.sleep(max(1.0, seconds + delay_s - 2 - (time.monotonic() - began_s)))
-            cores = (_cpu_s(watcher.pid) - before_s) / (time.monotonic() - at_s)
+            cores = (cpu_s(watcher.pid) - before_s) / (time.monotonic() - at_s)
         health = report(stream)
         ended(inlet)
         arrived = arrivals(scratch / "arrivals.npz")
@@ -107,12 +106,6 @@ def _wait_until_prepared() -> float:
         if re.search(r"^spikeloop_nearest_alarm_score\{", page, re.MULTILINE):
             return time.monotonic() - began_s
     raise SystemExit(f"the monitor had no reference within {PREPARES_WITHIN_S:g} s")
-
-
-def _cpu_s(pid: int) -> float:
-    """Processor time of a process so far, where /proc tells it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _maps(told: dict) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SPIKELOOP", "arrivals", "ended", "python", "report", "running", "stream_on_a_terminal"]
+__all__ = ["SPIKELOOP", "arrivals", "cpu_s", "ended", "python", "report", "running", "stream_on_a_terminal"]
 
 HERE = Path(__file__).parent
 SPIKELOOP = ("-c", "from spikeloop.__main__ import main; main()")
@@ -62,10 +62,10 @@ def _drain(master: int) -> None:
         os.close(master)
 
 
-def report(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The JSON document that a process ends with."""
+def report(process: subprocess.Popen[str], well: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """The JSON document that a process ends with, with one of these exit codes."""
     printed = process.communicate()[0]
-    if process.returncode:
+    if process.returncode not in well:
         raise SystemExit(f"{process.args} failed with exit code {process.returncode}")
     return json.loads(printed)
 
@@ -80,3 +80,9 @@ def arrivals(path: Path) -> dict[str, np.ndarray]:
     """What an inlet noted: `arrivals`, `stamps` and `counts` (samples) of each pull."""
     with np.load(path) as archive:
         return {key: archive[key] for key in archive.files}
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process so far, where /proc tells it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -113,9 +113,10 @@ def _who_is_ahead(rows: dict[str, dict[str, Any]], model: str) -> str:
         and row["statistics"][statistic]["ratio"] < best[statistic]["ratio"]
     ]
     if not behind:
-        return "Wherever a baseline is not at the floor, the causal Spike-GAN is ahead of it."
+        return "Wherever a baseline is not within sampling error, the causal Spike-GAN is ahead of it."
     return (
-        f"Wherever a baseline is not at the floor, the causal Spike-GAN is ahead of it, except in {'; '.join(behind)}."
+        "Wherever a baseline is not within sampling error, the causal Spike-GAN is ahead of it, except in"
+        f" {'; '.join(behind)}."
     )
 
 
@@ -133,8 +134,8 @@ def _ours_and_published(rows: dict[str, dict[str, Any]]) -> str:
         if ours["ratio"] > theirs["ratio"] and ours["verdict"] != "at the floor"
     ]
     if not behind:
-        return "On every statistic our baselines are at the floor or at least as good as the published samples."
-    return f"Our baselines are at the floor or at least as good as the published samples, except {'; '.join(behind)}."
+        return "On every statistic our baselines are within sampling error or as good as the published samples."
+    return f"Our baselines are within sampling error or as good as the published samples, except {'; '.join(behind)}."
 
 
 def _published(rows: dict[str, dict[str, Any]]) -> str:

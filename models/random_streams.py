@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     LATENTS = 4
     STIMULATION = 10
     GAIN = 11
+    STREAM_PERTURBATIONS = 12
     TEMPLATES = 20
     VOLTAGE_NOISE = 21
     # the simulated populations of the Spike-GAN paper
@@ -64,6 +65,7 @@ class Purpose(IntEnum):
     CHANCE_DECODER = 103
     KEPT_UNITS = 104
     TRIAL_BOOTSTRAP = 105
+    BLIND_ORDER = 106
     PERTURBATIONS = 200
     # benchmarks and pictures of the documentation
     BENCHMARK = 900

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.formats.catalogue import CATALOGUE
 from spikeloop.exporters.formats.read import read_recording
-from spikeloop.models.measures import two_sample
+from spikeloop.models.measures import bootstrap, two_sample
 from spikeloop.models.recordings.recording import Recording
 from tests.support.fast import forbid_heavy_imports, forbid_sockets_and_programs
 from tests.support.lsl_session import own_lsl_session
@@ -25,6 +25,7 @@ from tests.support.needs import MARKERS, needs_of
 from tests.support.order import longest_first
 from tests.support.places import REPOSITORY
 from tests.support.tiny import tiny_bundle
+from tests.support.training import list_operators_once
 
 own_lsl_session()
 
@@ -81,6 +82,11 @@ def old_objects_frozen() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def operators_listed_once() -> None:
+    list_operators_once()
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real recordings; tests that need it skip where it is absent, but never in CI."""
@@ -114,6 +120,15 @@ def few_trees() -> Iterator[None]:
     """Most time of a verdict goes into the trees of the two-sample test; few will do where its figure is no matter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(two_sample, "TREES", 5)
+        yield
+
+
+@pytest.fixture(scope="module")
+def brief_verdicts(few_trees: None) -> Iterator[None]:
+    """Verdicts whose intervals are rough, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "BOOTSTRAPS", 8)
+        patch.setattr(bootstrap, "LEAST_BOOTSTRAPS", 6)
         yield
 
 

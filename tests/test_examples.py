@@ -59,7 +59,7 @@ def test_a_decoder_of_ones_own_closes_the_loop_from_another_process(stream_name)
     decoder = subprocess.Popen(beside.split(), cwd=OWN, stderr=subprocess.PIPE, text=True)
     try:
         (own,) = run(shortened(IN_TWO, stream_name), OWN)["decoders"]
-        _, told = decoder.communicate(timeout=60)  # ends by itself, with the session
+        _, told = decoder.communicate(timeout=280)  # ends by itself, with the session
     finally:
         decoder.kill()
     assert decoder.returncode == 0, told

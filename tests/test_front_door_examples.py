@@ -21,12 +21,12 @@ PRINTED = {
     "population": r"spikes in a second, moving and resting: \d+ \d+",
     "stream": r"bins received: 50\n\d+ bins",
     "open_stream": r"50 bins",
-    "closed_loop": r"mine less kalman: -?\d+\.\d\d s, (better|worse|no difference found)",
+    "closed_loop": r"mine minus kalman: -?\d+\.\d\d s, (better|worse|no difference found)",
 }
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_prints_what_it_promises(script: Path, tmp_path: Path, monkeypatch, capsys, few_trees):
+def test_a_script_prints_what_it_promises(script: Path, tmp_path: Path, monkeypatch, capsys, brief_verdicts):
     monkeypatch.chdir(tmp_path)
     run_path(str(script), run_name="__main__")
     printed = capsys.readouterr().out

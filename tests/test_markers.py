@@ -98,6 +98,6 @@ def test_in_fast_mode_neither_torch_nor_sockets_nor_programs_are_to_be_had(reque
 def test_the_fast_mode_runs_this_module_without_what_it_forbids(start):
     fast = start("--fast", "-q", "-p", "no:cacheprovider", __file__, program="import pytest; pytest.console_main()",
                  cwd=REPOSITORY)  # fmt: skip
-    printed, _ = fast.communicate(timeout=170)
+    printed, _ = fast.communicate(timeout=280)
     assert fast.returncode == 0, printed
     assert re.search(r"\d+ passed, 1 deselected", printed), printed

@@ -21,6 +21,7 @@ class Smoothed:
         return (self.recent - self.mean) @ self.weights
 
 
-result = spikeloop.closed_loop({"mine": Smoothed, "kalman": "kalman"}, bundle="m1-sim", trials=8, seeds=range(2))
+decoders = {"mine": Smoothed, "kalman": "kalman"}
+result = spikeloop.closed_loop(decoders, bundle="m1-sim", trials=8, seeds=range(2), calibration_s=30)
 difference = result.compare("mine", "kalman")
-print(f"mine less kalman: {difference.difference:.2f} s, {difference.verdict}")
+print(f"mine minus kalman: {difference.difference:.2f} s, {difference.verdict}")

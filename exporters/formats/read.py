@@ -129,9 +129,9 @@ def read_recording(
     return recording
 
 
-def log_recording(recording: Recording) -> None:
+def log_recording(recording: Recording, to_learn: bool = True) -> None:
     """Tell the logger `spikeloop` what a recording holds and what was done to it, and warn of what looks wrong."""
-    summary = summarise(recording)
+    summary = summarise(recording, to_learn)
     logger.info("%s", summary)
     for sentence in summary.history:
         logger.info("%s: %s", summary.name, sentence)

@@ -1,12 +1,37 @@
-"""An offline comparison of decoders as one self-contained page: a table, bars, and curves over widths of bins."""
+"""An offline comparison of decoders as one self-contained page: R2 at every width of bins, true and decoded traces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeloop.exporters.pages.drawing import MODEL, REAL, Axes, as_svg, literal, new_figure
-from spikeloop.exporters.pages.shell import Markup, fill, page, section, table
+from spikeloop.exporters.pages.drawing import (
+    FAINT,
+    HEIGHT,
+    MODEL,
+    NARROW,
+    REAL,
+    SERIES,
+    Axes,
+    draw,
+    draw_stack,
+    literal,
+    room_for,
+)
+from spikeloop.exporters.pages.origin import Origin, made_by
+from spikeloop.exporters.pages.plots import dots, name_rows
+from spikeloop.exporters.pages.shell import (
+    Markup,
+    figures,
+    fill,
+    join,
+    legend,
+    page,
+    panel,
+    panels,
+    section,
+    table,
+)
+from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineComparison,
@@ -14,29 +39,29 @@ from spikeloop.models.evaluation.decoder_ranking import (
     largest_difference,
     rank_correlation,
 )
-from spikeloop.models.measures.decoding_scores import fold_mean
+from spikeloop.models.measures.decoding_scores import FoldMean, fold_mean
 
-__all__ = ["decoding_page", "draw_comparison"]
+__all__ = ["decoding_page"]
 
-COLOUR = {"recorded": REAL, "generated": MODEL}
+KINDS = {"recorded": ("recorded counts", "ink", REAL), "generated": ("generated counts", "line", MODEL)}
 SHOWN = (-0.5, 1.0)  # R2; chance may lie below
-
-
-HEAD = "<p>Decoded: {}, {:g} ms later than the counts. Judged on {}.</p>"
-EXPLAINED = """<p>R2 = 1 - squared error / squared deviation from the mean, and Pearson's correlation, are means over
+TRACE_S, TRACED_COLUMNS = 10.0, 2
+EXPLAINED = """<p>R² = 1 - squared error / squared deviation from the mean, and Pearson's correlation, are means over
 what was decoded; the intervals are Student's t at 95 % over {} folds, which share training data. What is decoded from
 a wide bin is held over it, and judged by the kinematics of the recording's own bins of {:g} ms; the delay of waiting
 for a bin to be full is not in it.</p>"""
-RANKS = """<p>Rank correlation (Spearman) of the R2 of {} decoders on recorded and on generated counts: {:.2f}. Largest
-difference of an R2: {:.3f}. Ranks follow the movement too, so that they agree easily.</p>"""
+RANKS = """<p>Rank correlation (Spearman) of the R² of {} decoders on recorded and on generated counts: {:.2f}. Largest
+difference of an R²: {:.3f}. Ranks follow the movement too, so that they agree easily.</p>"""
 
 
-def decoding_page(comparison: OfflineComparison) -> bytes:
+def decoding_page(comparison: OfflineComparison, origin: Origin | None = None) -> bytes:
     """Make the page of an offline comparison of decoders.
 
     Parameters
     ----------
     comparison : OfflineComparison
+    origin : Origin
+        What made it.
 
     Returns
     -------
@@ -51,106 +76,217 @@ def decoding_page(comparison: OfflineComparison) -> bytes:
     title = f"Decoders of {comparison.recording.name}"
     if comparison.bundle is not None:
         title += f", recorded and as {comparison.bundle} generates it"
+    by_width = comparison.by_width()
+    folds, bin_ms = comparison.task.folds, comparison.recording.bin_size_s * 1000
     return page(
         title,
-        fill(HEAD, ", ".join(comparison.columns), comparison.lag_s * 1000, comparison.judged_on),
-        Markup(draw_comparison(comparison)),
-        *(_part(comparison, size_s, scores) for size_s, scores in comparison.by_width().items()),
-        fill(EXPLAINED, comparison.task.folds, comparison.recording.bin_size_s * 1000),
+        figures(_figures(comparison)),
+        section("R² of every decoder", *_pictures(by_width, comparison.bundle is not None)),
+        section("True and decoded", *_traces(comparison)),
+        section("Figures", *(_figures_of(comparison, size_s, scores) for size_s, scores in by_width.items())),
+        section("What the figures are", fill(EXPLAINED, folds, bin_ms)),
+        made_by(origin, _facts(comparison)),
+        kind="decoders offline",
+        lead=_lead(comparison),
     )
 
 
-def _part(comparison: OfflineComparison, size_s: float, scores: Sequence[OfflineScore]) -> Markup:
+def _lead(comparison: OfflineComparison) -> str:
+    best = _best(comparison.scores)
+    mean = _mean(best.recorded)
+    what = f"{best.decoder} reads {', '.join(comparison.columns)} best: R² {mean.value:.2f}"
+    said = f"{what} (95 % {mean.low:.2f} to {mean.high:.2f}) in bins of {best.bin_size_s * 1000:g} ms."
+    if comparison.bundle is None:
+        return said
+    scores = next(iter(comparison.by_width().values()))
+    ranks = rank_correlation(scores)
+    return f"{said} Counts of {comparison.bundle} rank decoders alike with a correlation of {ranks:.2f}."
+
+
+def _figures(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
+    for score in _best_of_each(comparison)[:4]:
+        yield f"{_mean(score.recorded).value:.2f}", f"R² of {score.decoder}, bins of {score.bin_size_s * 1000:g} ms"
+
+
+def _facts(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
+    recording = comparison.recording
+    yield "recording", f"{recording.name}: {recording.units} units, {recording.bin_size_s * 1000:g} ms bins"
+    if comparison.bundle is not None:
+        yield "generated counts", f"of {comparison.bundle}"
+    yield "decoded", f"{', '.join(comparison.columns)}, {comparison.lag_s * 1000:g} ms later than the counts"
+    yield "judged on", comparison.judged_on
+
+
+def _pictures(by_width: dict[float, tuple[OfflineScore, ...]], generated: bool) -> Iterator[Markup]:
+    """R2 over widths of bins, then every decoder's folds at each width."""
+    names = list(dict.fromkeys(score.decoder for scores in by_width.values() for score in scores))
+    kinds = [KINDS["recorded"], *([KINDS["generated"]] if generated else [])]
+    several = len(by_width) > 1
+    over_widths = panel(
+        "R² by width of bins, recorded counts" if generated else "R² by width of bins",
+        draw(lambda axis: _draw_widths(axis, by_width), height=HEIGHT + 40),
+        legend(*((name, colour) for name, colour in zip(names, _cycle(list(SERIES), len(names)), strict=True))),
+    )
+    if any(score.recorded.r_squared.mean() < SHOWN[0] for scores in by_width.values() for score in scores):
+        yield fill("<p class='note'>Of an R² below {:g} only the number is shown; curves leave it out.</p>", SHOWN[0])
+    yield legend(*((words, name) for words, name, _ in kinds)) if generated else Markup()
+    yield panels(
+        over_widths if several else "",
+        *(_folds_panel(size_s, scores) for size_s, scores in by_width.items()),
+        *(_ranks_panel(size_s, scores) for size_s, scores in by_width.items() if generated),
+    )
+
+
+def _folds_panel(size_s: float, scores: Sequence[OfflineScore]) -> Markup:
+    names = [score.decoder for score in scores]
+    picture = draw(lambda axis: _draw_folds(axis, scores), NARROW, 64 + 32 * len(scores), left=room_for(names))
+    return panel(f"bins of {size_s * 1000:g} ms", picture, "Small: a fold. Large: their mean, with its 95 % interval.")
+
+
+def _draw_folds(axis: Axes, scores: Sequence[OfflineScore]) -> None:
+    shift = 0.17 if scores[0].generated is not None else 0.0
+    for kind, place in (("recorded", -shift), ("generated", shift)):
+        colour = KINDS[kind][2]
+        for row, score in enumerate(scores):
+            found = score.recorded if kind == "recorded" else score.generated
+            if found is None:
+                continue
+            folds, mean = found.r_squared.mean(axis=1), _mean(found)
+            if mean.value < SHOWN[0]:
+                axis.text(
+                    SHOWN[0],
+                    row + place,
+                    f" ◂ {mean.value:,.{2 if mean.value > -100 else 0}f}",
+                    color=colour,
+                    va="center",
+                )
+                continue
+            dots(axis, folds, np.full(len(folds), row + place), colour, 4, alpha=0.45)
+            axis.plot([mean.low, mean.high], [row + place] * 2, color=colour, linewidth=1.6)
+            dots(axis, [mean.value], [row + place], colour, 8)
+    axis.axvline(0, color=FAINT, linewidth=1)
+    axis.set(xlabel="R²", xlim=SHOWN)
+    name_rows(axis, [score.decoder for score in scores])
+
+
+def _draw_widths(axis: Axes, by_width: dict[float, tuple[OfflineScore, ...]]) -> None:
+    """R2 on recorded counts, a line a decoder."""
+    places = np.arange(len(by_width))
+    rows = list(zip(*by_width.values(), strict=True))
+    for number, (same, colour) in enumerate(zip(rows, _cycle(list(SERIES.values()), len(rows)), strict=True)):
+        means = [_mean(score.recorded) for score in same]
+        shifted = places + 0.06 * (number - (len(rows) - 1) / 2)
+        values = np.array([mean.value if mean.value >= SHOWN[0] else np.nan for mean in means])
+        spread = [mean.value - mean.low for mean in means]
+        axis.errorbar(shifted, values, spread, fmt=".-", linewidth=1.3, color=colour)
+    axis.axhline(0, color=FAINT, linewidth=1)
+    axis.set(xlabel="width of bins (ms)", ylabel="R²", ylim=SHOWN)
+    axis.set_xticks(places, [f"{size_s * 1000:g}" for size_s in by_width])
+
+
+def _ranks_panel(size_s: float, scores: Sequence[OfflineScore]) -> Markup:
+    def paint(axis: Axes) -> None:
+        axis.plot(SHOWN, SHOWN, color=FAINT, linewidth=1)
+        both = [(score.recorded, score.generated) for score in scores if score.generated is not None]
+        recorded, generated = ([found.r_squared.mean() for found in side] for side in zip(*both, strict=True))
+        dots(axis, recorded, generated, MODEL, 6)
+        axis.set(xlabel="R² on recorded counts", ylabel="R² on generated counts", xlim=SHOWN, ylim=SHOWN)
+
+    title = f"ranks at {size_s * 1000:g} ms: correlation {rank_correlation(scores):.2f}"
+    return panel(title, draw(paint), "A dot a decoder; on the line both counts give the same R².")
+
+
+def _traces(comparison: OfflineComparison) -> Iterator[Markup]:
+    """What each decoder made of a stretch at its best width; then the best decoder at every width."""
+    best = _best(comparison.scores)
+    more = len(comparison.columns) - TRACED_COLUMNS
+    yield fill(
+        "<p>A stretch of {:g} s from the middle of what was judged, on recorded counts; each decoder at the width of"
+        " bins that suits it best.{}</p>",
+        TRACE_S,
+        f" Shown are {TRACED_COLUMNS} of {len(comparison.columns)} decoded signals." if more > 0 else "",
+    )
+    yield legend(("true", "ink"), ("decoded", "line"))
+    yield panels(*(_trace_panel(comparison, score, score.decoder) for score in _best_of_each(comparison)))
+    widths = [score for score in comparison.scores if score.decoder == best.decoder]
+    if len(widths) > 1:
+        yield fill("<h3>{} at every width of bins</h3>", best.decoder)
+        yield panels(*(_trace_panel(comparison, score, "") for score in widths))
+
+
+def _trace_panel(comparison: OfflineComparison, score: OfflineScore, name: str) -> Markup:
+    bin_size_s = comparison.recording.bin_size_s
+    true, decoded = score.recorded.kinematics, score.recorded.decoded
+    bins = min(len(true), round(TRACE_S / bin_size_s))
+    shown = slice((len(true) - bins) // 2, (len(true) - bins) // 2 + bins)
+    times = np.arange(bins) * bin_size_s
+    columns = comparison.task.columns[:TRACED_COLUMNS]
+
+    def paint(place: int, axis: Axes) -> None:
+        channel = comparison.recording.channels[columns[place]]
+        for values, colour, width in ((true, REAL, 1.2), (decoded, MODEL, 1.2)):
+            axis.plot(times, values[shown, place], color=colour, linewidth=width)
+        axis.set_ylabel(literal(f"{channel.name}\n({channel.unit})" if channel.unit else channel.name))
+        axis.set_xlim(0, bins * bin_size_s)
+
+    rows = [lambda axis, place=place: paint(place, axis) for place in range(len(columns))]
+    picture = draw_stack(rows, [1] * len(rows), NARROW, 70 + 95 * len(rows), xlabel="time (s)", left=66)
+    width = f"bins of {score.bin_size_s * 1000:g} ms"
+    note = f"R² {_mean(score.recorded).value:.2f} over all folds"
+    return panel(f"{name}, {width}" if name else width, picture, note)
+
+
+def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[OfflineScore]) -> Markup:
     """Tables of the decoders at one width of bins, and how alike the ranks are."""
-    heading = f"Bins of {size_s * 1000:g} ms"
+    heading = fill("<h3>Bins of {:g} ms</h3>", size_s * 1000)
     recorded = _table(comparison.columns, {score.decoder: score.recorded for score in scores})
     if comparison.bundle is None:
-        return section(heading, recorded)
+        return join([heading, recorded])
     both = {score.decoder: score.generated for score in scores if score.generated is not None}
-    return section(
-        heading,
-        Markup("<h3>Recorded counts</h3>"),
-        recorded,
-        Markup("<h3>Generated counts</h3>"),
-        _table(comparison.columns, both),
-        fill(RANKS, len(scores), rank_correlation(scores), largest_difference(scores)),
+    return join(
+        [
+            heading,
+            Markup("<p>Recorded counts:</p>"),
+            recorded,
+            Markup("<p>Generated counts:</p>"),
+            _table(comparison.columns, both),
+            fill(RANKS, len(scores), rank_correlation(scores), largest_difference(scores)),
+        ]
     )
 
 
 def _table(columns: Sequence[str], found: dict[str, CrossValidation]) -> Markup:
     rows = (
-        [name, *_mean(scores.r_squared), *map(_number, scores.r_squared.mean(axis=0)), *_mean(scores.correlation)]
+        [name, _interval(scores.r_squared), *map(_number, scores.r_squared.mean(axis=0)),
+         _interval(scores.correlation)]
         for name, scores in found.items()
-    )
-    return table(["decoder", "R2", "95 %", *columns, "correlation", "95 %"], rows)
+    )  # fmt: skip
+    return table(["decoder", "R², 95 %", *(f"R² of {column}" for column in columns), "correlation, 95 %"], rows)
 
 
-def _mean(values: NDArray[np.float64]) -> tuple[str, str]:
+def _best(scores: Sequence[OfflineScore]) -> OfflineScore:
+    return max(scores, key=lambda score: np.nan_to_num(score.recorded.r_squared.mean(), nan=-np.inf))
+
+
+def _best_of_each(comparison: OfflineComparison) -> list[OfflineScore]:
+    """Every decoder at the width that suits it best, the best first."""
+    names = dict.fromkeys(score.decoder for score in comparison.scores)
+    best = [_best([score for score in comparison.scores if score.decoder == name]) for name in names]
+    return sorted(best, key=lambda score: -np.nan_to_num(score.recorded.r_squared.mean(), nan=-np.inf))
+
+
+def _mean(found: CrossValidation) -> FoldMean:
+    return fold_mean(found.r_squared.mean(axis=1))
+
+
+def _interval(values: Floats) -> Markup:
     mean = fold_mean(values.mean(axis=1))
-    return _number(mean.value), f"{mean.low:.2f} to {mean.high:.2f}"
+    return join([fill("{} <small>{} to {}</small>", f"{mean.value:.3f}", f"{mean.low:.2f}", f"{mean.high:.2f}")])
 
 
 def _number(value: float) -> str:
     return f"{value:.3f}"
 
 
-def draw_comparison(comparison: OfflineComparison) -> str:
-    """R2 of every decoder, a dot a fold; curves over widths of bins, and generated by recorded, as SVG."""
-    by_width = comparison.by_width()
-    size_s, shown = next(iter(by_width.items()))
-    kinds = ["bars", *["curves"] * (len(by_width) > 1), *["ranks"] * (comparison.bundle is not None)]
-    figure = new_figure(5.3 * len(kinds), max(3.2, 1 + 0.42 * len(shown)))
-    axes = figure.subplot_mosaic([kinds])
-    _draw_bars(axes["bars"], size_s, shown)
-    if "curves" in axes:
-        _draw_curves(axes["curves"], by_width)
-    if "ranks" in axes:
-        _draw_ranks(axes["ranks"], shown)
-    return as_svg(figure)
-
-
-def _draw_bars(axis: Axes, size_s: float, scores: Sequence[OfflineScore]) -> None:
-    both = scores[0].generated is not None
-    folds = {"recorded": [score.recorded.r_squared.mean(axis=1) for score in scores]}
-    if both:
-        folds["generated"] = [score.generated.r_squared.mean(axis=1) for score in scores if score.generated is not None]
-    for place, (kind, values) in enumerate(folds.items()):
-        rows = np.arange(len(scores)) + ((place - 0.5) * 0.4 if both else 0)
-        means = [fold_mean(values_of_folds) for values_of_folds in values]
-        axis.barh(rows, [mean.value for mean in means], 0.38, color=COLOUR[kind], alpha=0.55, label=kind)
-        spread = [mean.value - mean.low for mean in means]
-        axis.errorbar([mean.value for mean in means], rows, xerr=spread, fmt="none", ecolor=REAL, linewidth=0.8)
-        axis.scatter(values, np.repeat(rows, len(values[0])), s=8, color=REAL, linewidths=0)
-    axis.axvline(0, color=REAL, linewidth=0.8)
-    axis.set(title=f"bins of {size_s * 1000:g} ms", xlabel="R2", xlim=SHOWN, yticks=np.arange(len(scores)))
-    axis.set_yticklabels([literal(score.decoder) for score in scores])
-    axis.invert_yaxis()
-    if both:
-        axis.legend(frameon=False, fontsize=8)
-
-
-def _draw_curves(axis: Axes, by_width: dict[float, tuple[OfflineScore, ...]]) -> None:
-    """R2 on recorded counts, a line a decoder."""
-    widths_ms = [size_s * 1000 for size_s in by_width]
-    for same in zip(*by_width.values(), strict=True):
-        means = [fold_mean(score.recorded.r_squared.mean(axis=1)) for score in same]
-        spread = [mean.value - mean.low for mean in means]
-        axis.errorbar(
-            widths_ms, [mean.value for mean in means], spread, fmt=".-", linewidth=1, label=literal(same[0].decoder)
-        )
-    axis.axhline(0, color=REAL, linewidth=0.8)
-    axis.set(title="recorded", xlabel="width of bins (ms)", ylabel="R2", ylim=SHOWN)
-    axis.set(xscale="log", xticks=widths_ms, xticklabels=[f"{width:g}" for width in widths_ms])
-    axis.minorticks_off()
-    axis.legend(frameon=False, fontsize=8)
-
-
-def _draw_ranks(axis: Axes, scores: Sequence[OfflineScore]) -> None:
-    axis.plot(SHOWN, SHOWN, color=REAL, linewidth=0.8)
-    for score in scores:
-        if score.generated is not None:
-            place = score.recorded.r_squared.mean(), score.generated.r_squared.mean()
-            axis.scatter(*place, s=16, color=MODEL)
-            axis.annotate(literal(score.decoder), place, (5, -3), textcoords="offset points", fontsize=7)
-    axis.set(title=f"rank correlation {rank_correlation(scores):.2f}", xlim=SHOWN, ylim=SHOWN)
-    axis.set(xlabel="R2 on recorded counts", ylabel="R2 on generated counts")
+def _cycle(values: list[str], number: int) -> list[str]:
+    return [values[place % len(values)] for place in range(number)]

@@ -1,40 +1,53 @@
-"""Pictures of importance maps: windows beside their maps, and which units, lags and patterns matter."""
+"""Importance maps as a page or a picture: windows, and which units, lags and patterns matter."""
 
-import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.pages.drawing import MODEL, REAL, Axes, as_svg, literal, new_figure
-from spikeloop.exporters.pages.shell import Markup, page
-from spikeloop.models.importance.summary import ImportanceSummary, Pattern
+from spikeloop.exporters.pages.drawing import HEIGHT, LOOK, NARROW, draw, literal, new_figure, picture_file, room_for
+from spikeloop.exporters.pages.importance_plots import (
+    draw_scale,
+    paint_lags,
+    paint_map,
+    paint_patterns,
+    paint_units,
+    pattern_name,
+    top_of,
+)
+from spikeloop.exporters.pages.origin import Origin, made_by
+from spikeloop.exporters.pages.shell import (
+    Markup,
+    details,
+    figures,
+    fill,
+    join,
+    legend,
+    page,
+    panel,
+    panels,
+    section,
+    table,
+)
+from spikeloop.models.importance.summary import ImportanceSummary
 
-__all__ = ["PICTURES", "draw_importance"]
+__all__ = ["PICTURES", "ImportanceMaps", "importance_page", "importance_picture"]
 
 PICTURES = (".html", ".svg", ".png")  # what a picture's file may end in
-SHOWN_WINDOWS, SHOWN_UNITS, SHOWN_PATTERNS = 4, 25, 12
-EXPLAINED = Markup(
-    """<p>The importance of a spike is the mean change of the critic's score when its unit's spikes are shuffled within
-8 bins around it (Molano-Mazon et al. 2018). Shown are the windows with the most spikes.</p>"""
-)
+SHOWN_WINDOWS, SHOWN_UNITS, SHOWN_PATTERNS = 3, 24, 12
+ROW, AROUND = 13, 60  # height of a named row, and of what is around the rows, pixels
+EXPLAINED = """<p>The importance of a spike is the mean change of the critic's score when its unit's spikes are shuffled
+within 8 bins around it (Molano-Mazon et al. 2018). That of a unit in a window is the sum over its spikes.</p>"""
 
 
-def draw_importance(
-    kind: str,
-    title: str,
-    windows: NDArray[np.uint8],
-    maps: NDArray[np.float32],
-    summary: ImportanceSummary,
-    unit_names: Sequence[str],
-    bin_size_s: float,
-) -> bytes:
-    """Draw importance maps.
+@dataclass(frozen=True, eq=False)
+class ImportanceMaps:
+    """What importance pictures are of.
 
-    Parameters
+    Attributes
     ----------
-    kind : str, one of `PICTURES`
     title : str
     windows : array of shape (windows, bins, units), uint8
         Those with the most spikes are shown.
@@ -42,6 +55,38 @@ def draw_importance(
     summary : ImportanceSummary, of all maps
     unit_names : sequence of str
     bin_size_s : float > 0, s
+    """
+
+    title: str
+    windows: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+    summary: ImportanceSummary
+    unit_names: Sequence[str]
+    bin_size_s: float
+
+    @property
+    def by_importance(self) -> NDArray[np.intp]:
+        """The units, from the one whose spikes matter most in a window."""
+        return np.argsort(-np.nan_to_num(self.summary.window_importance), kind="stable")
+
+    @property
+    def fullest(self) -> NDArray[np.intp]:
+        """Places of the windows that are shown."""
+        return np.argsort(-(self.windows > 0).sum(axis=(1, 2)), kind="stable")[:SHOWN_WINDOWS]
+
+    def names(self, units: Iterable[int]) -> list[str]:
+        """Names of units."""
+        return [self.unit_names[int(unit)] for unit in units]
+
+
+def importance_page(shown: ImportanceMaps, origin: Origin | None = None) -> bytes:
+    """Make the page of importance maps.
+
+    Parameters
+    ----------
+    shown : ImportanceMaps
+    origin : Origin
+        What made it.
 
     Returns
     -------
@@ -53,79 +98,155 @@ def draw_importance(
     FailureError
         If Matplotlib is not installed.
     """
-    figure = new_figure(13, 10)
-    places = [[f"{what} {row * 2 + column}" for column in range(2) for what in ("window", "map")] for row in range(2)]
-    axes = figure.subplot_mosaic([*places, ["units", "units", "lags", "patterns"]])
-    figure.suptitle(literal(title))
-    order = np.argsort(np.nan_to_num(summary.window_importance))
-    most = np.argsort(-(windows > 0).sum(axis=(1, 2)), kind="stable")[:SHOWN_WINDOWS]
-    for place in range(SHOWN_WINDOWS):
-        pair = axes[f"window {place}"], axes[f"map {place}"]
-        if place < len(most):
-            index = int(most[place])
-            _draw_window(*pair, index, windows[index][:, order], maps[index][:, order], bin_size_s)
-        else:
-            for axis in pair:
+    return page(
+        shown.title,
+        figures(_figures(shown)),
+        section("Windows", *_windows(shown)),
+        section("Units", _units(shown)),
+        section("Times and patterns", _times_and_patterns(shown)),
+        section("What importance is", Markup(EXPLAINED)),
+        made_by(origin, [("windows", f"{len(shown.windows)} of {shown.windows.shape[1]} bins of"
+                                     f" {shown.bin_size_s * 1000:g} ms, {len(shown.unit_names)} units")]),
+        kind="importance",
+        lead=_lead(shown),
+    )  # fmt: skip
+
+
+def importance_picture(shown: ImportanceMaps, kind: str) -> bytes:
+    """Draw the same as one picture.
+
+    Parameters
+    ----------
+    shown : ImportanceMaps
+    kind : ".svg" or ".png"
+
+    Raises
+    ------
+    FailureError
+        If Matplotlib is not installed.
+    """
+    figure = new_figure(15, 12)
+    with import_module("matplotlib").rc_context(LOOK):
+        top = top_of(shown.windows, shown.maps)
+        axes = figure.subplot_mosaic([["0", "1", "2", "lags"], ["units", "window", "patterns", "."]])
+        figure.suptitle(literal(shown.title))
+        units = shown.by_importance[:SHOWN_UNITS]
+        for place in range(SHOWN_WINDOWS):
+            axis = axes[str(place)]
+            if place >= len(shown.fullest):
                 axis.axis("off")
-    _draw_units(axes["units"], summary, unit_names)
-    _draw_lags(axes["lags"], summary, bin_size_s)
-    _draw_patterns(axes["patterns"], summary.patterns, unit_names)
-    if kind == ".png":
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=110)
-        return drawn.getvalue()
-    svg = as_svg(figure)
-    return svg.encode() if kind == ".svg" else page(title, EXPLAINED, Markup(svg))
+                continue
+            index = int(shown.fullest[place])
+            window, values = (of[index][:, units] for of in (shown.windows, shown.maps))
+            paint_map(axis, window, values, shown.bin_size_s, top, shown.names(units))
+            axis.set_title(f"window {index}, {_of_units(shown)}")
+        drawn = axes["0"].images[0]
+        figure.colorbar(drawn, ax=[axes[str(place)] for place in range(SHOWN_WINDOWS)], label="importance of a spike")
+        for name, title, mean, error in _by_unit(shown):
+            paint_units(axes[name], mean[units], error[units], shown.names(units))
+            axes[name].set_title(title)
+        paint_lags(axes["lags"], shown.summary, shown.bin_size_s)
+        paint_patterns(axes["patterns"], shown.summary.patterns[:SHOWN_PATTERNS], shown.unit_names)
+    return picture_file(figure, kind)
 
 
-def _draw_window(
-    raster: Axes, map_: Axes, index: int, window: NDArray[np.uint8], values: NDArray[np.float32], bin_size_s: float
-) -> None:
-    bins, units = window.shape
-    times, firing = window.nonzero()
-    raster.scatter((times + 0.5) * bin_size_s, firing, s=10, marker="|", color=REAL, linewidths=1)
-    limits = {"xlim": (0, bins * bin_size_s), "ylim": (-0.5, units - 0.5)}
-    raster.set(title=f"window {index}", xlabel="time (s)", ylabel="unit, by importance", **limits)
-    extent = (0, bins * bin_size_s, -0.5, units - 0.5)
-    shown: Any = map_.imshow(values.T, origin="lower", aspect="auto", extent=extent, cmap="PuBu", vmin=0)
-    map_.set(title="importance", xlabel="time (s)", yticks=[])
-    map_.figure.colorbar(shown, ax=map_)
+def _lead(shown: ImportanceMaps) -> str:
+    total = np.nan_to_num(shown.summary.window_importance)
+    if not total.sum() > 0:
+        return "No spike matters to the critic."
+    order = shown.by_importance
+    half = int(np.searchsorted(np.cumsum(total[order]), total.sum() / 2)) + 1
+    first = ", ".join(shown.names(order[:3]))
+    return (
+        f"{half} of {len(total)} units carry half of what matters to the critic; the first are {first}. "
+        f"A spike changes its score by {_mean(shown):.3g} on average."
+    )
 
 
-def _draw_units(axis: Axes, summary: ImportanceSummary, unit_names: Sequence[str]) -> None:
-    """The units that matter most in a window, and what one of their spikes does."""
-    most = np.argsort(-np.nan_to_num(summary.window_importance), kind="stable")[:SHOWN_UNITS]
-    places = np.arange(len(most))
-    for shift, mean, error, colour, label in (
-        (-0.2, summary.importance, summary.importance_error, MODEL, "of a spike"),
-        (0.2, summary.window_importance, summary.window_error, REAL, "of its spikes in a window"),
-    ):
-        bars = np.nan_to_num(error[most])
-        axis.bar(places + shift, np.nan_to_num(mean[most]), 0.4, yerr=bars, color=colour, ecolor="#999999", label=label)
-    axis.set(title="importance by unit (and standard error)", xticks=places)
-    axis.set_xticklabels([literal(unit_names[int(unit)]) for unit in most], rotation=90, fontsize=7)
-    axis.legend(frameon=False, fontsize=8)
+def _figures(shown: ImportanceMaps) -> Iterator[tuple[str, str]]:
+    yield f"{_mean(shown):.3g}", "mean importance of a spike"
+    yield f"{len(shown.windows):,}", "windows mapped"
+    yield f"{int(shown.summary.spikes.sum()):,}", "spikes"
 
 
-def _draw_lags(axis: Axes, summary: ImportanceSummary, bin_size_s: float) -> None:
-    lags_ms = np.arange(len(summary.lag_importance)) * bin_size_s * 1000
-    for mean, error, colour, label in (
-        (summary.lag_importance, summary.lag_error, MODEL, "another unit's"),
-        (summary.own_lag_importance, summary.own_lag_error, REAL, "its own"),
-    ):
-        axis.errorbar(lags_ms, mean, yerr=np.nan_to_num(error), fmt=".-", linewidth=1, color=colour, label=label)
-    axis.set(title="of a spike, by time since a spike", xlabel="ms")
-    axis.legend(frameon=False, fontsize=8)
+def _mean(shown: ImportanceMaps) -> float:
+    spikes = shown.summary.spikes
+    return float(np.nansum(shown.summary.importance * spikes) / spikes.sum()) if spikes.sum() else float("nan")
 
 
-def _draw_patterns(axis: Axes, patterns: Sequence[Pattern], unit_names: Sequence[str]) -> None:
-    shown = patterns[:SHOWN_PATTERNS][::-1]
-    axis.barh(range(len(shown)), [pattern.importance for pattern in shown], color=MODEL, alpha=0.4)
-    axis.set(title="of a spike, by pattern", ylabel="commonest on top", yticks=[])
-    for place, pattern in enumerate(shown):
-        axis.text(0, place, f" {literal(_words(pattern, unit_names))}", va="center", fontsize=7)
+def _of_units(shown: ImportanceMaps) -> str:
+    """How many of the units are shown."""
+    units = len(shown.unit_names)
+    return f"{min(SHOWN_UNITS, units)} of {units} units" if units > SHOWN_UNITS else f"all {units} units"
 
 
-def _words(pattern: Pattern, unit_names: Sequence[str]) -> str:
-    units = " + ".join(unit_names[unit] for _, unit in pattern.spikes)
-    return f"{units:.40} ({pattern.occurrences:g})"
+def _windows(shown: ImportanceMaps) -> Iterator[Markup]:
+    units = shown.by_importance[:SHOWN_UNITS]
+    top, names = top_of(shown.windows, shown.maps), shown.names(units)
+    yield fill(
+        "<p>The {} windows with the most spikes; {}, those that matter most in a window on top. Empty: no spike.</p>",
+        len(shown.fullest),
+        _of_units(shown),
+    )
+    yield draw_scale(top)
+    maps = []
+    for index in map(int, shown.fullest):
+        window, values = (of[index][:, units] for of in (shown.windows, shown.maps))
+        picture = draw(
+            lambda axis, window=window, values=values: paint_map(axis, window, values, shown.bin_size_s, top, names),
+            height=AROUND + ROW * len(units),
+            left=room_for(names),
+        )
+        maps.append(panel(f"window {index}", picture))
+    yield panels(*maps)
+
+
+def _units(shown: ImportanceMaps) -> Markup:
+    units = shown.by_importance[:SHOWN_UNITS]
+    names = shown.names(units)
+    drawn = []
+    for _, title, mean, error in _by_unit(shown):
+        picture = draw(
+            lambda axis, mean=mean, error=error: paint_units(axis, mean[units], error[units], names),
+            height=AROUND + ROW * len(units),
+            left=room_for(names),
+        )
+        drawn.append(panel(title, picture, f"{_of_units(shown)}, with standard errors".capitalize()))
+    every = (
+        (name, f"{spikes:g}", f"{of_spike:.3g}", f"{of_window:.3g}")
+        for name, spikes, of_spike, of_window in (
+            (shown.unit_names[unit], shown.summary.spikes[unit], shown.summary.importance[unit],
+             shown.summary.window_importance[unit])
+            for unit in shown.by_importance
+        )
+    )  # fmt: skip
+    listed = table(("unit", "spikes", "of a spike", "of its spikes in a window"), every)
+    return join([panels(*drawn), details(f"All {len(shown.unit_names)} units", listed)])
+
+
+def _by_unit(shown: ImportanceMaps):
+    summary = shown.summary
+    yield "window", "importance of a unit's spikes in a window", summary.window_importance, summary.window_error
+    yield "units", "importance of one spike of a unit", summary.importance, summary.importance_error
+
+
+def _times_and_patterns(shown: ImportanceMaps) -> Markup:
+    patterns = shown.summary.patterns[:SHOWN_PATTERNS]
+    names = [pattern_name(pattern, shown.unit_names) for pattern in patterns]
+    lags = draw(lambda axis: paint_lags(axis, shown.summary, shown.bin_size_s), height=HEIGHT + 20)
+    keys = legend(("after a spike of another unit", "line"), ("after a spike of its own", "ink"))
+    of_patterns = draw(
+        lambda axis: paint_patterns(axis, patterns, shown.unit_names),
+        NARROW,
+        AROUND + 20 * max(1, len(patterns)),
+        left=min(room_for(names, 30), NARROW / 2),
+    )
+    rows = (
+        (name, f"{each.occurrences:g}", f"{each.importance:.3g}") for name, each in zip(names, patterns, strict=True)
+    )
+    listed = table(("units that fire together", "times", "mean importance of a spike"), rows)
+    pictures = panels(
+        panel("by time since an earlier spike", lags, keys),
+        panel("by pattern of units that fire in one bin", of_patterns, "The commonest on top.") if patterns else "",
+    )
+    return join([pictures, details("The commonest patterns", listed) if patterns else ""])

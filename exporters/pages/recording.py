@@ -1,13 +1,26 @@
 """A recording as one self-contained page: what is in its file, what is read, raster, rates and conditions."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from spikeloop.exporters.formats.inspection import Inspection, Stretch, stretch_of
-from spikeloop.exporters.pages.drawing import MODEL, REAL, Axes, as_svg, literal, new_figure
-from spikeloop.exporters.pages.shell import Markup, details, figures, fill, item_list, page, section, table
+from spikeloop.exporters.pages.drawing import MODEL, REAL, Axes, draw, draw_stack, draw_wide, literal
+from spikeloop.exporters.pages.plots import heat, raster
+from spikeloop.exporters.pages.shell import (
+    Markup,
+    Section,
+    details,
+    figures,
+    fill,
+    item_list,
+    page,
+    panel,
+    section,
+    table,
+)
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.summary import RecordingSummary, format_duration
 from spikeloop.models.whole_file import whole_file
@@ -43,7 +56,7 @@ def recording_page(found: Inspection) -> bytes:
     recording, summary = found.recording, found.summary
     if recording is None or summary is None:
         problem = fill('<p class="alarm">Not a recording as it stands: {}</p>', found.problem)
-        return page(found.path, *head, problem, _items(found))
+        return page(found.path, *head, problem, _items(found), kind="recording")
     return page(
         found.path,
         *head,
@@ -51,11 +64,12 @@ def recording_page(found: Inspection) -> bytes:
         fill("<p>{}</p>", str(summary)),
         section("Warnings", item_list(summary.warnings)),
         section("Done to the data", item_list(summary.history)),
-        section("A stretch of it", Markup(_draw_stretch(recording))),
-        section("Rates", Markup(_draw_rates(recording)) if recording.signal == "spikes" else None),
+        section("A stretch of it", _draw_stretch(recording)),
+        section("Rates", _draw_rates(recording) if recording.signal == "spikes" else None),
         section("Conditions", _conditions(summary) if summary.conditions else None),
         _items(found),
-        details("Units", _units(found, recording)),
+        section("Units", details(f"All {recording.units} units", _units(found, recording))),
+        kind="recording",
     )
 
 
@@ -68,10 +82,10 @@ def _figures(summary: RecordingSummary) -> Iterator[tuple[str, str]]:
         yield f"{summary.mean_rate_hz:.3g} Hz", "mean rate"
 
 
-def _items(found: Inspection) -> Markup:
+def _items(found: Inspection) -> Section:
     rows = ((item.path, item.what, " x ".join(map(str, item.shape)), item.dtype, item.unit) for item in found.items)
     listed = table(("path", "what", "shape", "type", "unit"), rows) if found.items else None
-    return section("In the file", listed)
+    return section("In the file", listed or "")
 
 
 def _conditions(summary: RecordingSummary) -> Markup:
@@ -92,35 +106,42 @@ def _units(found: Inspection, recording: Recording) -> Markup:
     return table(("unit", "rate (Hz)", "label"), rows)
 
 
-def _draw_stretch(recording: Recording) -> str:
+def _draw_stretch(recording: Recording) -> Markup:
+    """A raster above the courses of conditions, on one time axis."""
     bins = int(np.clip(round(SPAN_S / recording.bin_size_s), LEAST_BINS, MOST_BINS))
     stretch = stretch_of(recording, bins)
     channels = recording.channels[:MOST_TRACES]
-    figure = new_figure(10, 4 + 1.1 * len(channels))
-    heights = [4.0, *(1.0 for _ in channels)]
-    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    _draw_raster(axes[0], stretch, recording)
     times = stretch.from_s + (np.arange(len(stretch.counts)) + 0.5) * stretch.bin_size_s
-    for number, (axis, channel) in enumerate(zip(axes[1:], channels, strict=True)):
-        axis.plot(times, stretch.conditions[:, number], color=MODEL, linewidth=1)
-        axis.set_ylabel(literal(f"{channel.name}\n({channel.unit})" if channel.unit else channel.name), fontsize=8)
+
+    def course(number: int, axis: Axes) -> None:
+        channel = channels[number]
+        axis.plot(times, stretch.conditions[:, number], color=MODEL, linewidth=1.2)
+        axis.set_ylabel(literal(f"{channel.name}\n({channel.unit})" if channel.unit else channel.name))
+
+    rows = [lambda axis: _draw_raster(axis, stretch, recording), *(partial(course, k) for k in range(len(channels)))]
     where = f"trial {stretch.trial}" if recording.repeats > 1 else "the middle of the recording"
-    axes[0].set_title(where)
-    axes[-1].set_xlabel("time (s)")
-    return as_svg(figure)
+    height = 320 + 90 * len(channels)
+    shares = [3.2, *(1.0 for _ in channels)]
+    picture = draw_wide(lambda width: draw_stack(rows, shares, width, height, xlabel="time (s)", left=72))
+    note = f"Shown are {MOST_TRACES} of {len(recording.channels)} conditions." if len(channels) == MOST_TRACES else ""
+    return panel(where, picture, note if len(recording.channels) > MOST_TRACES else "", whole=True)
 
 
 def _draw_raster(axis: Axes, stretch: Stretch, recording: Recording) -> None:
-    extent = (stretch.from_s, stretch.to_s, recording.units - 0.5, -0.5)
-    picture = stretch.counts.T
-    shown = np.minimum(picture, max(1, np.percentile(picture, 99.9))) if recording.signal == "spikes" else picture
-    axis.imshow(shown, aspect="auto", interpolation="nearest", cmap="Greys", extent=extent, rasterized=True)
+    if recording.signal == "spikes":
+        most = max(1.0, float(np.percentile(stretch.counts, 99.9)))
+        raster(axis, stretch.counts, stretch.bin_size_s, REAL, most, stretch.from_s)
+    else:
+        extent = (stretch.from_s, stretch.to_s, recording.units - 0.5, -0.5)
+        values = stretch.counts.T
+        heat(axis, values, extent, recording.signal, (float(np.nanmin(values)), float(np.nanmax(values))))
     axis.set_ylabel("unit")
 
 
-def _draw_rates(recording: Recording) -> str:
-    figure = new_figure(10, 2.5)
-    axis = figure.subplots()
-    axis.bar(np.arange(recording.units), recording.rates_hz, color=REAL, width=0.8)
-    axis.set(xlabel="unit", ylabel="mean rate (Hz)")
-    return as_svg(figure)
+def _draw_rates(recording: Recording) -> Markup:
+    def paint(axis: Axes) -> None:
+        axis.bar(np.arange(recording.units), recording.rates_hz, color=MODEL, width=0.8)
+        axis.set(xlabel="unit, in the order of the file", ylabel="mean rate (Hz)")
+        axis.grid(visible=False, axis="x")
+
+    return panel("mean rate of every unit", draw_wide(lambda width: draw(paint, width, 200)), whole=True)

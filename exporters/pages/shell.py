@@ -1,33 +1,41 @@
-"""The shell of every HTML page: one stylesheet for light and dark, tables, lists, and text that can't be markup.
+"""The shell of every HTML page: one stylesheet for light and dark, sections, tables, and text that can't be markup.
 
 Whatever goes into a page is text, and is escaped, unless it is `Markup`; only the functions of this file and the
 pictures make `Markup`.
 """
 
-from collections.abc import Iterable
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
+from importlib import resources
 
 from spikeloop.exporters.documents import printable
+from spikeloop.models.measures.similarity import in_words
 
-__all__ = ["Markup", "colour_of", "details", "figures", "fill", "item_list", "join", "page", "section", "table"]
+__all__ = [
+    "Markup",
+    "Section",
+    "colour_of",
+    "details",
+    "facts",
+    "figures",
+    "fill",
+    "item_list",
+    "join",
+    "legend",
+    "page",
+    "panel",
+    "panels",
+    "section",
+    "static_file",
+    "table",
+]
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #222; --faint: #666; --line: #999; --ground: #fff;
- --floor: #1a7f37; --near: #5b7a1c; --off: #8a6100; --far: #b3261e }
-@media (prefers-color-scheme: dark) { :root { --ink: #ddd; --faint: #999; --line: #666; --ground: #16181b;
- --floor: #57c774; --near: #a5c85a; --off: #e0ae3c; --far: #ff8a80 } svg { background: #fff; border-radius: 4px } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 1160px;
- margin: 2em auto; padding: 0 1em }
-table { border-collapse: collapse } td, th { padding: .15em .8em .15em 0; text-align: right; white-space: nowrap }
-td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 9em }
-th { border-bottom: 1px solid var(--line) } small { color: var(--faint); font-weight: normal }
-.big { font-size: 1.6em; margin-right: 1em; white-space: nowrap } .big small { font-size: .55em; white-space: normal }
-svg { max-width: 100%; height: auto } p, li { max-width: 60em } summary { cursor: pointer }
-h1, p, li, code, td:first-child { overflow-wrap: anywhere } .wide { overflow-x: auto }
-.floor { color: var(--floor) } .near { color: var(--near) } .off { color: var(--off) } .far { color: var(--far) }
-.alarm { color: var(--far); font-weight: 600 }
-"""
-CLASSES = {"at the floor": "floor", "near": "near", "off": "off", "far off": "far"}  # of verdicts
+CLASSES = {"at the floor": "good", "near": "near", "off": "off", "far off": "far"}  # of verdicts
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {}"
 
 
 class Markup(str):
@@ -52,43 +60,110 @@ def join(parts: Iterable[object], separator: str = "\n") -> Markup:
     return Markup(separator.join(map(_markup, parts)))
 
 
-def page(title: str, *parts: object, heading: object = None) -> bytes:
-    """Make a self-contained page, which fetches nothing.
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{}"><title>{}</title>
+<style>
+{}</style></head><body>
+{}
+{}</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page with a heading, which the page's navigation names; false where nothing is in it."""
+
+    heading: str
+    content: Markup
+
+    def __bool__(self) -> bool:
+        return bool(self.content)
+
+
+def page(
+    title: str, *parts: object, kind: str = "", heading: object = None, lead: object = None, script: str = ""
+) -> bytes:
+    """Make a self-contained page, which fetches nothing and runs no script but its own.
 
     Parameters
     ----------
     title : str
         Of the browser's window.
-    parts : Markup, or text that is escaped
-        From top to bottom.
+    parts : Section, Markup, or text that is escaped
+        From top to bottom; what is false is left out.
+    kind : str, default ""
+        What the page is, such as "evaluation".
     heading : Markup or str, default the title
+    lead : Markup or str, default none
+        What was found, in a sentence or two.
+    script : str, default ""
+        JavaScript that runs when the page is there.
 
     Returns
     -------
     bytes
         The file's content, UTF-8.
     """
-    head = fill('<head><meta charset="utf-8"><title>{}</title>\n<style>{}</style></head>', title, Markup(STYLE))
-    top = fill("<h1>{}</h1>", title if heading is None else heading)
-    return f'<!doctype html>\n<html lang="en">{head}<body>\n{join([top, *parts])}\n</body></html>\n'.encode()
+    shown = [part for part in parts if part]
+    links = _anchors([part.heading for part in shown if isinstance(part, Section)])
+    anchors = iter(links)
+    body = [_header(title if heading is None else heading, kind, lead), _navigation(links)]
+    body += [_section(next(anchors), part) if isinstance(part, Section) else part for part in shown]
+    code = fill("<script>{}</script>\n", Markup(script)) if script else Markup()
+    return fill(PAGE, _policy(script), title, Markup(static_file(__package__, "page.css")), join(body), code).encode()
 
 
-def section(heading: object, *parts: object) -> Markup:
-    """Make a section: a heading and what stands below it; empty where nothing does."""
-    return join([fill("<h2>{}</h2>", heading), *parts]) if any(parts) else Markup()
+def section(heading: object, *parts: object) -> Section:
+    """Make a section: a heading and what stands below it; false where nothing does."""
+    return Section(str(heading), join(filter(None, parts)))
 
 
-def table(headings: Iterable[object], rows: Iterable[Iterable[object]]) -> Markup:
-    """Make a table, which scrolls where the window is narrower.
+def panel(title: object, picture: object, note: object = "", whole: bool = False) -> Markup:
+    """Make a picture with its title and a remark above it.
 
     Parameters
     ----------
-    headings : iterable of str or Markup
+    title, note : Markup, or text that is escaped
+    picture : Markup
+    whole : bool, default False
+        Whether it is as wide as the page.
+    """
+    classes = Markup("panel whole" if whole else "panel")
+    return fill(
+        '<figure class="{}"><figcaption><strong>{}</strong>{}</figcaption>{}</figure>', classes, title,
+        fill("<span>{}</span>", note) if note else "", picture,
+    )  # fmt: skip
+
+
+def panels(*shown: object) -> Markup:
+    """Lay out panels side by side, as many as the window has room for."""
+    return fill('<div class="panels">{}</div>', join(filter(None, shown)))
+
+
+def legend(*entries: tuple[str, str]) -> Markup:
+    """Make a legend of the pictures that follow.
+
+    Parameters
+    ----------
+    entries : pairs of a text and the name of its colour in the stylesheet, such as "line"
+    """
+    keys = (fill('<li><span class="key" style="background: var(--{})"></span>{}</li>', colour, text)
+            for text, colour in entries)  # fmt: skip
+    return fill('<ul class="legend">{}</ul>', join(keys, ""))
+
+
+def table(headings: Sequence[object], rows: Iterable[Iterable[object]]) -> Markup:
+    """Make a table; where the window is narrow, each row becomes a list of its cells with their headings.
+
+    Parameters
+    ----------
+    headings : sequence of str or Markup
     rows : iterable of rows, each an iterable of cells: Markup, or text that is escaped
     """
     head = join((fill("<th>{}</th>", heading) for heading in headings), "")
-    body = join(fill("<tr>{}</tr>", join((fill("<td>{}</td>", cell) for cell in row), "")) for row in rows)
-    return fill('<div class="wide"><table><tr>{}</tr>\n{}</table></div>', head, body)
+    body = join(fill("<tr>{}</tr>", join(map(_cell, headings, row), "")) for row in rows)
+    return fill("<table><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table>", head, body)
 
 
 def item_list(items: Iterable[object]) -> Markup:
@@ -98,8 +173,14 @@ def item_list(items: Iterable[object]) -> Markup:
 
 
 def figures(pairs: Iterable[tuple[object, object]]) -> Markup:
-    """Make a line of large figures, each with a few words beside it."""
-    return fill("<p>{}</p>", join(fill('<span class="big">{} <small>{}</small></span>', *pair) for pair in pairs))
+    """Make a row of large figures, each with a few words above it."""
+    shown = (fill("<div><dt>{}</dt><dd>{}</dd></div>", words, figure) for figure, words in pairs)
+    return fill('<dl class="figures">{}</dl>', join(shown, ""))
+
+
+def facts(pairs: Iterable[tuple[object, object]]) -> Markup:
+    """Make a list of names and what they are."""
+    return fill('<dl class="facts">{}</dl>', join((fill("<dt>{}</dt><dd>{}</dd>", *pair) for pair in pairs), ""))
 
 
 def details(summary: object, *parts: object) -> Markup:
@@ -114,10 +195,51 @@ def colour_of(verdict: str, text: object = None) -> Markup:
     ----------
     verdict : str
         As of `similarity.verdict`; one that has no colour leaves the text plain.
-    text : Markup or str, default the verdict itself
+    text : Markup or str, default the verdict itself, in words
     """
-    shown = verdict if text is None else text
+    shown = in_words(verdict) if text is None else text
     return fill('<span class="{}">{}</span>', CLASSES[verdict], shown) if verdict in CLASSES else join([shown])
+
+
+def static_file(package: str | None, name: str) -> str:
+    """Read a stylesheet or script that goes into pages and lies in a package."""
+    return (resources.files(package or "") / name).read_text("utf-8")
+
+
+def _header(heading: object, kind: str, lead: object) -> Markup:
+    brand = fill('<p class="brand">spikeloop{}</p>', f" · {kind}" if kind else "")
+    said = fill('<p class="lead">{}</p>', lead) if lead else ""
+    return fill("<header>{}<h1>{}</h1>{}</header>", brand, heading, said)
+
+
+def _navigation(links: dict[str, str]) -> Markup:
+    """Links to the sections, by anchor; none where there is one section or no more."""
+    shown = join((fill('<a href="#{}">{}</a>', anchor, heading) for anchor, heading in links.items()), "")
+    return fill('<nav aria-label="on this page">{}</nav>', shown) if len(links) > 1 else Markup()
+
+
+def _anchors(headings: Sequence[str]) -> dict[str, str]:
+    """A name for each heading that can stand in an address, and that no other has."""
+    found: dict[str, str] = {}
+    for heading in headings:
+        word = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
+        found[word if word not in found else f"{word}-{len(found)}"] = heading
+    return found
+
+
+def _section(anchor: str, part: Section) -> Markup:
+    return fill('<section id="{}"><h2>{}</h2>\n{}</section>', anchor, part.heading, part.content)
+
+
+def _cell(heading: object, cell: object) -> Markup:
+    shown = _markup(cell)
+    return fill('<td data-label="{}">{}</td>', heading, Markup(shown)) if shown else Markup("<td></td>")
+
+
+def _policy(script: str) -> str:
+    """What the browser lets the page do: show itself, and run the script of this very text."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return Markup(POLICY.format(f"'sha256-{digest}'" if script else "'none'"))
 
 
 def _markup(value: object) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from spikeloop.exporters.formats.nwb.closed_loop import TrialRow
 from spikeloop.exporters.formats.xdf.chunks import Stream
 from spikeloop.exporters.formats.xdf.streams import OpenFile
-from spikeloop.exporters.sessions.nwb_series import safe_name
+from spikeloop.exporters.sessions.nwb_series import described, safe_name
 from spikeloop.models.packages import import_package
 
 __all__ = ["add_events", "trials_of"]
@@ -23,39 +23,45 @@ LOST = "lost"
 ENDS = ("success", "timeout", "wrong", LOST)
 
 
-def add_events(session: Any, file: OpenFile, streams: Sequence[Stream]) -> None:
-    """Add a table of events for each stream of texts: its texts, and of JSON objects what "event" says."""
-    for stream in streams:
-        samples = file.samples(stream)
-        labels = [label or f"channel {i}" for i, label in enumerate(stream.of_channels("label"))]
-        columns = [(label, [row[i] for row in samples.values]) for i, label in enumerate(labels)]
-        documents = [_document(row[0]) for row in samples.values]
-        if any("event" in document for document in documents):
-            columns = [("event", [str(document.get("event", "")) for document in documents]), *columns]
-        _add_table(session, stream, samples.stamps_s.tolist(), columns)
+def add_events(session: Any, file: OpenFile, stream: Stream) -> str:
+    """Add a table of events of a stream of texts; return its place.
+
+    It has the texts, and of JSON objects what "event" says.
+    """
+    samples = file.samples(stream)
+    labels = [label or f"channel {i}" for i, label in enumerate(stream.of_channels("label"))]
+    columns = [(label, [row[i] for row in samples.values]) for i, label in enumerate(labels)]
+    documents = [_document(row[0]) for row in samples.values]
+    if any("event" in document for document in documents):
+        columns = [("event", [str(document.get("event", "")) for document in documents]), *columns]
+    return _add_table(session, file, stream, samples.stamps_s.tolist(), columns)
 
 
 def _add_table(
-    session: Any, stream: Stream, stamps_s: Sequence[float], columns: Sequence[tuple[str, list[str]]]
-) -> None:
+    session: Any,
+    file: OpenFile,
+    stream: Stream,
+    stamps_s: Sequence[float],
+    columns: Sequence[tuple[str, list[str]]],
+) -> str:
     pynwb = import_package("pynwb", "writing NWB files")
-    name = safe_name(session, stream.name)
-    description = f"LSL stream {stream.name} of type {stream.type or 'unknown'}."
+    name, description = safe_name(session, stream.name), described(file, stream)
     if not hasattr(session, "add_events_table"):  # PyNWB before 4
         texts = [" ".join(row) for row in zip(*(texts for _, texts in columns), strict=True)]
         session.add_acquisition(
             pynwb.misc.AnnotationSeries(name=name, description=description, data=texts, timestamps=list(stamps_s))
         )
-        return
+        return f"acquisition/{name}"
     table = pynwb.event.EventsTable(name=name, description=description)
     named: dict[str, list[str]] = {}
     for label, texts in columns:
-        name = _column_name(table, label, named)
-        named[name] = texts
-        table.add_column(name=name, description=f"What {label} says.")
+        column = _column_name(table, label, named)
+        named[column] = texts
+        table.add_column(name=column, description=f"What {label} says.")
     for place, stamp_s in enumerate(stamps_s):
         table.add_row(timestamp=stamp_s, **{column: texts[place] for column, texts in named.items()})
     session.add_events_table(table)
+    return f"events/{name}"
 
 
 def _column_name(table: Any, label: str, taken: Collection[str]) -> str:

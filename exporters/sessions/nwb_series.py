@@ -12,12 +12,23 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.nwb.closed_loop import Shown
 from spikeloop.exporters.formats.nwb.writer import NO_UNIT
 from spikeloop.exporters.formats.xdf.blocks import blocks, synchronised
+from spikeloop.exporters.formats.xdf.chunk_stamps import stamps_of_chunks
 from spikeloop.exporters.formats.xdf.chunks import Stream, Streams
+from spikeloop.exporters.formats.xdf.header import origin_of
+from spikeloop.exporters.formats.xdf.other_clocks import other_clock_words
 from spikeloop.exporters.formats.xdf.streams import OpenFile
 from spikeloop.models.arrays import Floats
 from spikeloop.models.packages import import_package
 
-__all__ = ["add_broadband", "add_series", "safe_name", "shown_in", "times_of"]
+__all__ = [
+    "add_broadband",
+    "add_series",
+    "add_stamps_as_sent",
+    "described",
+    "safe_name",
+    "shown_in",
+    "times_of",
+]
 
 EXACT_S = 1e-6  # by which stamps may be off where a rate stands for them
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "µv": 1e-6, "microvolts": 1e-6}
@@ -31,17 +42,35 @@ def safe_name(session: Any, name: str) -> str:
     return name if number == 1 else f"{name} {number}"
 
 
-def add_series(session: Any, file: OpenFile, stream: Stream) -> None:
-    """Add a stream as it is."""
+def add_series(session: Any, file: OpenFile, stream: Stream) -> str:
+    """Add a stream as it is; return its place."""
     pynwb = import_package("pynwb", "writing NWB files")
-    units = set(stream.of_channels("unit"))
+    units, name = set(stream.of_channels("unit")), safe_name(session, stream.name)
     session.add_acquisition(
         pynwb.TimeSeries(
-            name=safe_name(session, stream.name),
-            description=_described(stream),
+            name=name,
+            description=described(file, stream),
             comments=ElementTree.tostring(stream.info, "unicode"),
             data=_data(file.streams, stream),
             unit=units.pop() or NO_UNIT if len(units) == 1 else NO_UNIT,
+            **times_of(file, stream),
+        )
+    )
+    return f"acquisition/{name}"
+
+
+def add_stamps_as_sent(session: Any, file: OpenFile, stream: Stream) -> None:
+    """Add the stamps of a stream that are of another clock than LSL's, at the times of their samples."""
+    if stream.number not in file.other_clocks:
+        return
+    pynwb = import_package("pynwb", "writing NWB files")
+    stamps_s = np.concatenate([stamps for _, stamps in stamps_of_chunks(file.streams, stream)])
+    session.add_acquisition(
+        pynwb.TimeSeries(
+            name=safe_name(session, f"{stream.name} stamps"),
+            description=f"Stamps of LSL stream {stream.name} as they were sent, by the clock of its sender.",
+            data=stamps_s,
+            unit="seconds",
             **times_of(file, stream),
         )
     )
@@ -66,8 +95,8 @@ def shown_in(file: OpenFile, stream: Stream) -> list[Shown]:
     ]
 
 
-def add_broadband(session: Any, file: OpenFile, stream: Stream) -> None:
-    """Add voltage, with an electrode for each channel."""
+def add_broadband(session: Any, file: OpenFile, stream: Stream) -> str:
+    """Add voltage, with an electrode for each channel; return its place."""
     pynwb = import_package("pynwb", "writing NWB files")
     device = session.create_device(name=safe_name(session, f"{stream.name} probe"), description="Of an LSL stream.")
     group = session.create_electrode_group(
@@ -83,10 +112,11 @@ def add_broadband(session: Any, file: OpenFile, stream: Stream) -> None:
     region = session.create_electrode_table_region(list(range(first, first + stream.channels)), "All of the probe.")
     node = nodes[0] if nodes else None
     unit = (node.findtext("unit") or "uV") if node is not None else "uV"
+    name = safe_name(session, stream.name)
     session.add_acquisition(
         pynwb.ecephys.ElectricalSeries(
-            name=safe_name(session, stream.name),
-            description=_described(stream),
+            name=name,
+            description=described(file, stream),
             comments=ElementTree.tostring(stream.info, "unicode"),
             data=_data(file.streams, stream),
             electrodes=region,
@@ -94,6 +124,7 @@ def add_broadband(session: Any, file: OpenFile, stream: Stream) -> None:
             **times_of(file, stream),
         )
     )
+    return f"acquisition/{name}"
 
 
 def _number(node: Any, path: str, default: float = np.nan) -> float:
@@ -103,15 +134,19 @@ def _number(node: Any, path: str, default: float = np.nan) -> float:
         return default
 
 
-def _described(stream: Stream) -> str:
-    labels = [label for label in stream.of_channels("label") if label]
-    of = f"; channels are {', '.join(labels[:100])}" if labels else ""
-    return f"LSL stream {stream.name} of type {stream.type or 'unknown'}{of}."
+def described(file: OpenFile, stream: Stream) -> str:
+    """Describe a stream: its type, where it comes from, its channels, and what its times are."""
+    labels, origin = [label for label in stream.of_channels("label") if label], origin_of(stream.info)
+    parts = [f"LSL stream {stream.name} of type {stream.type or 'unknown'}" + f" from {origin}" * bool(origin)]
+    parts += [f"channels are {', '.join(labels[:100])}"] if labels else []
+    if (clocks := file.other_clocks.get(stream.number)) is not None:
+        parts.append(f"{other_clock_words('times', clocks)}; stamps as sent are in {stream.name} stamps")
+    return f"{'; '.join(parts)}."
 
 
 def times_of(file: OpenFile, stream: Stream) -> dict[str, Any]:
     """Say when samples came, on the recorder's clock: by a rate where that says the same, else one by one."""
-    stamps = synchronised(file.streams, stream)
+    stamps = synchronised(file.streams, stream, file.other_clocks.get(stream.number, ()))
     if stream.rate_hz and len(stamps) > 1:
         measured = (len(stamps) - 1) / (stamps[-1] - stamps[0]) if stamps[-1] > stamps[0] else stream.rate_hz
         for rate in (stream.rate_hz, measured):

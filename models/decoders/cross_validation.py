@@ -63,10 +63,14 @@ class CrossValidation:
     ----------
     r_squared, correlation : arrays of shape (folds, columns)
         NaN of a column that never varies in a fold.
+    kinematics, decoded : arrays of shape (bins, columns)
+        What was judged, of one fold after another, and what it was decoded as.
     """
 
     r_squared: Floats
     correlation: Floats
+    kinematics: NDArray[np.floating]
+    decoded: Floats
 
 
 def compare_decoders(
@@ -132,8 +136,9 @@ def cross_validate(make: MakeDecoder, data: Decodable, folds: int = 5, width: in
             f" {data.counts.shape} and {data.kinematics.shape}"
         )
     used = Decodable(*(values[: len(values) // width * width] for values in (data.counts, data.kinematics)))
-    scores = [_held_out_scores(make, used, segment, width) for segment in _segments(len(used.counts), folds, width)]
-    return CrossValidation(*(np.stack(values) for values in zip(*scores, strict=True)))
+    segments = _segments(len(used.counts), folds, width)
+    decoded = np.concatenate([_decoded(make, *_without(used, segment), width) for segment in segments])
+    return _scored(used.kinematics, decoded, segments)
 
 
 def score_segments(
@@ -171,11 +176,7 @@ def score_segments(
             f"expected 2 segments or more of {len(test.counts) // width} bins of test data, found {segments}"
         )
     decoded = _decoded(make, training, test, width)
-    scores = [
-        (r_squared(test.kinematics[segment], decoded[segment]), correlation(test.kinematics[segment], decoded[segment]))
-        for segment in _segments(len(decoded), segments, width)
-    ]
-    return CrossValidation(*(np.stack(values) for values in zip(*scores, strict=True)))
+    return _scored(test.kinematics[: len(decoded)], decoded, _segments(len(decoded), segments, width))
 
 
 def _segments(bins: int, segments: int, width: int) -> list[NDArray[np.intp]]:
@@ -183,13 +184,19 @@ def _segments(bins: int, segments: int, width: int) -> list[NDArray[np.intp]]:
     return [runs.ravel() for runs in np.array_split(np.arange(bins).reshape(-1, width), segments)]
 
 
-def _held_out_scores(
-    make: MakeDecoder, data: Decodable, segment: NDArray[np.intp], width: int
-) -> tuple[Floats, Floats]:
+def _without(data: Decodable, segment: NDArray[np.intp]) -> tuple[Decodable, Decodable]:
+    """What is beside a segment, to learn from, and the segment."""
     training = Decodable(np.delete(data.counts, segment, axis=0), np.delete(data.kinematics, segment, axis=0))
-    test = Decodable(data.counts[segment], data.kinematics[segment])
-    decoded = _decoded(make, training, test, width)
-    return r_squared(test.kinematics, decoded), correlation(test.kinematics, decoded)
+    return training, Decodable(data.counts[segment], data.kinematics[segment])
+
+
+def _scored(kinematics: NDArray[np.floating], decoded: Floats, segments: list[NDArray[np.intp]]) -> CrossValidation:
+    """Scores of each segment, and all that they are of."""
+    squared, correlated = (
+        np.stack([measure(kinematics[segment], decoded[segment]) for segment in segments])
+        for measure in (r_squared, correlation)
+    )
+    return CrossValidation(squared, correlated, kinematics, decoded)
 
 
 def _decoded(make: MakeDecoder, training: Decodable, test: Decodable, width: int = 1) -> Floats:

@@ -6,7 +6,6 @@ shows maps of them; see `recordings.simulated.packets`).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from spikeloop.models.arrays import Windows
 from spikeloop.models.errors import BadInputError
@@ -39,6 +38,8 @@ def packet_auc(maps: Maps, windows: Windows, packet_spikes: PacketSpikes) -> flo
     BadInputError
         If shapes differ, packet spikes are not spikes of the windows, or there are spikes of one kind only.
     """
+    from scipy.stats import mannwhitneyu
+
     packet, background = _split(maps, windows, packet_spikes)
     return float(mannwhitneyu(packet, background).statistic / (len(packet) * len(background)))
 

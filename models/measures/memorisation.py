@@ -10,7 +10,6 @@ from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from spikeloop.models.arrays import Windows
 from spikeloop.models.errors import BadInputError
@@ -40,6 +39,8 @@ def memorisation_auc(sampled: Windows, training: Windows, held_out: Windows) -> 
     """
     if len(training) != len(held_out):
         raise BadInputError(f"expected as many training as held-out windows, found {len(training)}, {len(held_out)}")
+    from scipy.stats import mannwhitneyu
+
     to_training, to_held_out = nearest_distances(sampled, training), nearest_distances(sampled, held_out)
     return float(mannwhitneyu(to_held_out, to_training).statistic / (len(sampled) ** 2))
 

@@ -81,6 +81,11 @@ def verdict(similarity: Similarity) -> str:
     return "near" if ratio <= NEAR else "off" if ratio <= FAR else "far off"
 
 
+def in_words(verdict: str) -> str:
+    """Say a verdict to people: that chance alone could have made the difference is "within sampling error"."""
+    return "within sampling error" if verdict == "at the floor" else verdict
+
+
 def statistics_of(windows: Windows) -> dict[str, Floats]:
     """Compute every statistic that models are judged by, by key.
 

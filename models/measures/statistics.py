@@ -162,14 +162,15 @@ def autocorrelation(windows: Windows, max_lag: int) -> Floats:
     if not 1 <= max_lag < bins:
         raise ValueError(f"expected a largest lag from 1 to {bins - 1} (windows have {bins} bins), got {max_lag}")
     variance = 0.0
-    covariances = np.zeros(max_lag)
+    lags, covariances = np.arange(1, max_lag + 1), np.zeros(max_lag)
     for unit in range(units):
         counts = windows[:, :, unit].astype(np.float64)
-        in_bin = counts.mean(axis=0)
         variance += counts.var()
-        for lag in range(1, max_lag + 1):
-            product = np.einsum("wb,wb->", counts[:, : bins - lag], counts[:, lag:]) / (len(counts) * (bins - lag))
-            covariances[lag - 1] += product - in_bin[: bins - lag].mean() * in_bin[lag:].mean()
+        products = [np.einsum("wb,wb->", counts[:, : bins - lag], counts[:, lag:]) for lag in lags]
+        until = np.cumsum(counts.sum(axis=0))  # spikes in each bin and those before it
+        early, late = until[bins - lags - 1], until[-1] - until[lags - 1]
+        pairs = len(counts) * (bins - lags)
+        covariances += products / pairs - early / pairs * (late / pairs)
     return covariances / variance if variance > 0 else covariances
 
 

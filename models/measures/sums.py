@@ -18,7 +18,9 @@ from spikeloop.models.measures.intervals import interspike_intervals
 __all__ = [
     "AUTOCORRELATION_LAGS",
     "COVARIANCE_LAGS",
+    "LEAST_UNITS",
     "MOST_HALF_LIVES",
+    "RARE",
     "ROUNDING",
     "Sums",
     "add_windows",
@@ -33,6 +35,10 @@ MOST_HALF_LIVES = 200  # by which weights grow before all sums are scaled down
 FORGOTTEN = 2.0**-MOST_HALF_LIVES  # smaller sums hold nothing recent; kept, they would become subnormal numbers
 ROUNDING = 1e-12  # of a unit's mean square: variance below that is that of rounding
 EXACT_IN_FLOAT32 = 2**24
+LEAST_UNITS, RARE = (
+    256,
+    0.02,
+)  # from which units on, and below which share of bins with spikes, skipping the others pays
 
 
 @dataclass(eq=False)
@@ -113,14 +119,41 @@ def add_windows(sums: Sums, windows: NDArray[np.integer], weights: Floats | None
 
     sums.weight += float(weight.sum())
     sums.counts += weighted.sum(axis=0)
-    for lag, products in sums.products.items():
-        products += join_bins(weighted[:, : bins - lag]).T @ join_bins(counts[:, lag:])
+    _add_products(sums, weighted, counts)
     for lag, products in enumerate(sums.own_products, start=1):
         products += np.einsum("wbu,wbu->u", weighted[:, : bins - lag], counts[:, lag:])
 
     _add_population(sums, windows, weight)
     _add_window_counts(sums, windows, weight)
     _add_intervals(sums, windows, weight)
+
+
+def _add_products(sums: Sums, weighted: NDArray[np.floating], counts: NDArray[np.floating]) -> None:
+    _, bins, units = counts.shape
+    fired = counts > 0
+    if units >= LEAST_UNITS and np.count_nonzero(fired) < RARE * counts.size:
+        _add_rare_products(sums, weighted, counts, np.flatnonzero(fired))
+        return
+    for lag, products in sums.products.items():
+        products += join_bins(weighted[:, : bins - lag]).T @ join_bins(counts[:, lag:])
+
+
+def _add_rare_products(
+    sums: Sums, weighted: NDArray[np.floating], counts: NDArray[np.floating], places: NDArray[np.intp]
+) -> None:
+    """Multiply only what is not zero, which lies at these places of the flat array."""
+    from scipy.sparse import csr_array
+
+    number, bins, units = counts.shape
+    rows, unit = np.divmod(places, units)
+    bin_, shape = rows % bins, (number * bins, units)
+    values, factors = counts.ravel()[places], weighted.ravel()[places]
+    for lag, products in sums.products.items():
+        early, late = bin_ < bins - lag, bin_ >= lag
+        first = csr_array((factors[early], (rows[early], unit[early])), shape)
+        second = csr_array((values[late], (rows[late] - lag, unit[late])), shape)
+        found = (first.T @ second).tocoo()
+        products[found.row, found.col] += found.data
 
 
 def _add_population(sums: Sums, windows: NDArray[np.integer], weight: Floats) -> None:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.packages import import_package
+from spikeloop.models.recordings.binning import Binning
+from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.models.recordings.repeats import join_recorded, split_repeats
 from spikeloop.models.recordings.spike_times import spike_times_in_bins
 from spikeloop.models.recordings.timed_spikes import SpikeTimes, of_stretches, spikes_by_unit
@@ -52,6 +54,30 @@ class Convertible(Protocol):
 
     @property
     def origin(self) -> str: ...
+
+    @property
+    def binning(self) -> Binning | None: ...
+
+    @property
+    def history(self) -> tuple[str, ...]: ...
+
+    @property
+    def provenance(self) -> Provenance | None: ...
+
+    @property
+    def repeats(self) -> int: ...
+
+    @property
+    def bins(self) -> int: ...
+
+    @property
+    def units(self) -> int: ...
+
+    @property
+    def duration_s(self) -> float: ...
+
+    @property
+    def rates_hz(self) -> Floats: ...
 
 
 def to_neo(recording: Convertible) -> Any:

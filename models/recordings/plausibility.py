@@ -22,25 +22,27 @@ AT_ONCE = 2**22  # counts, so that little memory is needed
 NAMED = 3  # units that a warning names
 
 
-def warnings_of(recording: Recording) -> tuple[str, ...]:
+def warnings_of(recording: Recording, to_learn: bool = True) -> tuple[str, ...]:
     """List what is probably not as it was meant, each in one sentence with the remedy.
 
     Parameters
     ----------
     recording : Recording
+    to_learn : bool, default True
+        Whether models are to be trained on it or compared with it, for which few bins are too little.
 
     Returns
     -------
     tuple of str
         Empty where all looks well.
     """
-    found = [*_of_shape(recording), *_of_conditions(recording)]
+    found = [*_of_shape(recording, to_learn), *_of_conditions(recording)]
     if recording.signal == "spikes":
         found += [*_of_values(recording), *_of_units(recording)]
     return tuple(found)
 
 
-def _of_shape(recording: Recording) -> Iterator[str]:
+def _of_shape(recording: Recording, to_learn: bool) -> Iterator[str]:
     bins, units = recording.recorded_bins, recording.units
     if units > bins:
         yield (
@@ -50,7 +52,7 @@ def _of_shape(recording: Recording) -> Iterator[str]:
         )
     elif (said := orientation_warning(recording)) is not None:
         yield said
-    elif bins < LEAST_BINS:
+    elif to_learn and bins < LEAST_BINS:
         yield (
             f"only {bins} bins, which is little to train on or to compare with ({LEAST_BINS} or more are better):"
             " give a longer recording, or smaller bins with --bin-size-ms where the file has spike times"

@@ -1,16 +1,13 @@
 """A recording: spike counts of a population in equal bins, over one or more repeats, and what drove it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.errors import BadInputError
-from spikeloop.models.html import ShownAsTable, Table
-from spikeloop.models.recordings import conversions
 from spikeloop.models.recordings.binning import Binning, bin_trains
 from spikeloop.models.recordings.checks import (
     checked_bin_size,
@@ -19,12 +16,13 @@ from spikeloop.models.recordings.checks import (
     checked_names,
 )
 from spikeloop.models.recordings.condition import Condition
+from spikeloop.models.recordings.converted import ConvertedRecording
 from spikeloop.models.recordings.provenance import Provenance, Signal
 from spikeloop.models.recordings.repeats import recorded_rows
-from spikeloop.models.recordings.spike_times import Trials, range_of, trains_of
+from spikeloop.models.recordings.spike_times import Trials, trains_of
 from spikeloop.models.recordings.timed_spikes import SpikeTimes
-from spikeloop.models.recordings.trial_ids import trials_of_ids
-from spikeloop.models.scalars import checked_number, checked_text, shown
+from spikeloop.models.recordings.trial_ids import stretches_of
+from spikeloop.models.scalars import checked_number, checked_text
 
 __all__ = [
     "Recording",
@@ -35,7 +33,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Recording(ShownAsTable):
+class Recording(ConvertedRecording):
     """Spike counts of a population, and what drove it.
 
     Attributes
@@ -213,23 +211,7 @@ class Recording(ShownAsTable):
         if rate_hz is not None:
             rate_hz = checked_number("rate_hz", rate_hz, 1e-3, 1e12, "Hz")
             trains = [train / rate_hz for train in trains]
-        which = None
-        if trials is None:
-            stretches = range_of(trains, size, start, stop, name)
-        elif np.ndim(trials) == 1 and np.shape(trials) == np.shape(times):
-            trial, number, _ = trials_of_ids(np.asarray(trials))
-            one = range_of(trains, size, start, stop, name)
-            stretches = Trials(np.repeat(one.starts_s, number), np.repeat(one.bins, number))
-            which, _ = trains_of(trial, unit_ids, name)
-            which = [train.astype(np.int64) for train in which]
-        elif np.ndim(trials) == 2 and np.shape(trials)[1] == 2:
-            begin, end = np.asarray(trials, np.float64).T
-            stretches = Trials.between(begin, end, size, name)
-        else:
-            raise BadInputError(
-                f"{name}: expected trials of shape (trials, 2), of begin and end, or a trial for each of the"
-                f" {sum(map(len, trains))} spikes, found {shown(trials)}"
-            )
+        stretches, which = stretches_of(trains, (times, unit_ids), trials, size, start, stop, name)
         return cls.from_trains(trains, size, stretches, names, name, origin, which)
 
     @classmethod
@@ -306,79 +288,6 @@ class Recording(ShownAsTable):
         if self.signal != "spikes":
             return np.full(self.units, np.nan)
         return recorded_rows(self.counts, self.lengths).sum(axis=(0, 1), dtype=np.float64) / self.duration_s
-
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the recording, without its arrays, in types that JSON has."""
-        return {
-            "name": self.name,
-            "origin": self.origin,
-            "signal": self.signal,
-            "repeats": self.repeats,
-            "bins": self.bins,
-            "units": self.units,
-            "bin_size_s": self.bin_size_s,
-            "duration_s": self.duration_s,
-            "mean_rate_hz": float(self.rates_hz.mean()) if self.signal == "spikes" else None,
-            "unit_names": list(self.unit_names),
-            "conditions": [asdict(channel) for channel in self.channels],
-            "binning": None if self.binning is None else asdict(self.binning),
-            "lengths": None if self.lengths is None else list(self.lengths),
-            "starts_s": None if self.starts_s is None else list(self.starts_s),
-            "history": list(self.history),
-            "provenance": None if self.provenance is None else asdict(self.provenance),
-        }
-
-    def _table(self) -> Table:
-        rows = {
-            "origin": self.origin,
-            "counts": f"{self.counts.shape} (repeats, bins, units), {self.counts.dtype}",
-            "bin size": f"{self.bin_size_s * 1000:g} ms",
-            "duration": f"{self.duration_s:g} s",
-            "conditions": ", ".join(f"{channel.name} ({channel.unit})" for channel in self.channels) or "none",
-        }
-        if self.signal == "spikes":
-            rows["mean rate"] = f"{self.rates_hz.mean():.3g} Hz"
-        return f"Recording {self.name}", (), rows.items()
-
-    def to_neo(self) -> Any:
-        """Convert to a `neo.Block`, with one segment for each repeat.
-
-        A segment has a `SpikeTrain` for each unit, with the spikes' own times where `spike_times` has them, else with
-        the n spikes of a bin placed evenly inside it; and one `AnalogSignal` of the conditions, if there are any.
-        Fluorescence becomes an `AnalogSignal`. A segment begins at `starts_s`, where that is known, else at 0.
-
-        Raises
-        ------
-        FailureError
-            If Neo is not installed.
-        """
-        return conversions.to_neo(self)
-
-    def to_pynapple(self) -> dict[str, Any]:
-        """Convert to pynapple: a `TsdFrame` "spikes" (or "fluorescence"), and one "conditions" if there are any.
-
-        Times are the middles of the bins, by the clock of `starts_s`, where that is known and repeats don't overlap;
-        else repeats follow each other. "repeats" is a `Ts` of where each begins.
-
-        Raises
-        ------
-        FailureError
-            If pynapple is not installed.
-        """
-        return conversions.to_pynapple(self)
-
-    def to_pandas(self) -> Any:
-        """Convert to a `pandas.DataFrame` of one row for each bin, by repeat and time of the bin's beginning.
-
-        Times are those of the clock of `starts_s`, where that is known, else they count from the repeat's beginning.
-        Columns are the units, by name, and after them the conditions.
-
-        Raises
-        ------
-        FailureError
-            If pandas is not installed.
-        """
-        return conversions.to_pandas(self)
 
 
 from_counts, from_fluorescence = Recording.from_counts, Recording.from_fluorescence

@@ -99,12 +99,14 @@ class RecordingSummary(ShownAsTable):
         return f"Recording {self.name}", (), rows.items()
 
 
-def summarise(recording: Recording) -> RecordingSummary:
+def summarise(recording: Recording, to_learn: bool = True) -> RecordingSummary:
     """Summarise a recording, and warn of what is probably not as it was meant.
 
     Parameters
     ----------
     recording : Recording
+    to_learn : bool, default True
+        As of `warnings_of`.
 
     Returns
     -------
@@ -136,7 +138,7 @@ def summarise(recording: Recording) -> RecordingSummary:
         lowest_value=lowest,
         highest_value=highest,
         conditions=recording.channels,
-        warnings=warnings_of(recording),
+        warnings=warnings_of(recording, to_learn),
         history=recording.history,
     )
 

@@ -1,4 +1,4 @@
-"""Acts on a stream (gain, pause, resume, stimulate) as its markers number them, and which of them a recording lacks."""
+"""Acts on a stream, as its markers number them, and which of them a recording lacks."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["ActsSeen", "MissingActs", "missing_acts", "parse_act"]
 
-ACTS = ("gain", "pause", "resume", "stimulate")
+ACTS = ("gain", "pause", "resume", "stimulate", "perturb")
 
 
 @dataclass(frozen=True)

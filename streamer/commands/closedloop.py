@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -62,7 +63,7 @@ def closedloop(
         population that answers to velocity: name of a shipped bundle (see `spikeloop models`), or path of a bundle's
         folder or .zip
     task : str
-        center-out, random (targets at random places) or grid (a keyboard without letters)
+        center-out, random (targets at random places), grid (a keyboard without letters) or webgrid (one of 30 x 30)
     user : str
         who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); scripted:FILE.npz
         (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x and y, cm/s)
@@ -163,7 +164,7 @@ def _write(result: "ClosedLoopResult", report: Path | None, save: Path | None, j
 
     try:
         if report is not None:
-            result.write_report(report)
+            result.write_report(report, datetime.now() if result.setup.clock == "real" else None)
         if save is not None:
             result.save(save)
     finally:

@@ -49,8 +49,8 @@ METAVARS = {
     "DECODER": "decoder",
     "CHANGE": "perturb",
     "URL": "mqtt",
-    "FOLDER": "checkpoint",
-    "FILE": "paths",
+    "FOLDER": "checkpoint save_to",
+    "FILE": "paths replay",
 }  # an option that is not here is shown by its type, or by its choices
 BY_OPTION = {name: metavar for metavar, names in METAVARS.items() for name in names.split()}
 WIDTH = 80  # of the help's boxes

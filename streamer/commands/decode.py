@@ -2,13 +2,16 @@
 
 import sys
 from contextlib import redirect_stdout
+from datetime import datetime
 from pathlib import Path
 
 from rich.progress import Progress
 from tyro.conf import OmitArgPrefixes, Positional
 
 from spikeloop.exporters.formats.storage.writable import check_writable
+from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.packages import require_packages
+from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOptions, read_and_tell
 from spikeloop.streamer.commands.results.decode import print_comparison
@@ -69,6 +72,7 @@ def decode(
     json : bool
         print the results as one JSON document
     """
+    command = as_typed(decode, locals())
     if report is not None:  # before the work, not after it
         check_report(report)
         require_packages("matplotlib", extra="evaluate", what="the report")
@@ -88,7 +92,7 @@ def decode(
             on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),
         )
     if report is not None:
-        ranking.write_report(report)
+        ranking.write_report(report, Origin(command, str(seed), datetime.now()))
     if json:
         more = {"seed": seed, "report": report and str(report), "recording_summary": summary.to_dict()}
         print_json(ranking.to_dict() | more)

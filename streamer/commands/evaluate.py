@@ -1,6 +1,7 @@
 """`spikeloop evaluate`: how like a recording a bundle's spikes, or anyone's, are."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.progress import Progress
@@ -8,8 +9,10 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.storage.writable import check_writable
+from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import require_packages
+from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOptions, read_and_tell
 from spikeloop.streamer.commands.results.evaluate import print_report
@@ -66,6 +69,7 @@ def evaluate(
     json : bool
         print the results as one JSON document
     """
+    command = as_typed(evaluate, locals())
     _check_options(model, report, write_card, seed)
     recording, summary = read_and_tell(data, _of_recording(reading, model, data))
     with Progress(console=SideConsole(), transient=True) as progress:
@@ -76,7 +80,7 @@ def evaluate(
             on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),
         )  # fmt: skip
     if report is not None:
-        found.write_report(report)
+        found.write_report(report, Origin(command, str(seed), datetime.now()))
     if write_card:
         launch.write_card(model, found)
     if json:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -15,7 +16,8 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.read import read_arrays
 from spikeloop.exporters.formats.storage.writable import check_writable
-from spikeloop.exporters.pages.importance import PICTURES, draw_importance
+from spikeloop.exporters.pages.importance import PICTURES, ImportanceMaps, importance_page, importance_picture
+from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.importance.maps import (
@@ -43,6 +45,7 @@ from spikeloop.models.recordings.summary import RecordingSummary
 from spikeloop.models.recordings.windows import cut_conditions, cut_windows
 from spikeloop.models.scalars import same_bin_size
 from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOptions, read_and_tell
 from spikeloop.streamer.commands.results.importance import findings_as_json, print_findings
@@ -108,6 +111,7 @@ def importance(
     json : bool
         print one JSON document
     """
+    command = as_typed(importance, locals())
     _check_options(out, plot, windows, shuffles, most_arrangements)
     check_seed(seed)
     loaded = load_bundle(bundle)
@@ -121,7 +125,11 @@ def importance(
         found = _map(subject, critic, method, seed, {} if method == "gradient" else options)
         _write_maps(file, found, subject, card, method, loaded.sha256)
     if plot is not None:
-        _draw(plot, f"{card.name}: importance in {subject.name}, {method}", subject, found, card)
+        shown = ImportanceMaps(
+            f"{card.name}: importance in {subject.name}, {method}", subject.windows, found.maps, found.summary,
+            card.unit_names, card.bin_size_s,
+        )  # fmt: skip
+        _draw(plot, shown, Origin(command, str(seed), datetime.now()))
     document = {"file": str(out), "plot": plot and str(plot), "bundle": card.name, "sha256": loaded.sha256}
     document |= {"data": subject.name, "method": method, "seed": seed, "provider": critic.provider}
     document |= {"recording_summary": subject.summary.to_dict()}
@@ -133,10 +141,8 @@ def importance(
     return 0
 
 
-def _draw(plot: Path, title: str, subject: "_Subject", found: "_Found", card: Card) -> None:
-    drawn = draw_importance(
-        plot.suffix, title, subject.windows, found.maps, found.summary, card.unit_names, card.bin_size_s
-    )
+def _draw(plot: Path, shown: ImportanceMaps, origin: Origin) -> None:
+    drawn = importance_page(shown, origin) if plot.suffix == ".html" else importance_picture(shown, plot.suffix)
     with whole_file(plot) as file:
         file.write(drawn)
 

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S
@@ -94,6 +95,7 @@ def monitor(
         print the report as one JSON document at the end
     """
     positive = {"--half-life": half_life, "--false-alarms": false_alarms, "--baseline": baseline}
+    command = as_typed(monitor, locals())
     _check_options(positive | {"--snapshot-every": snapshot_every}, duration, window_bins, snapshot)
     from spikeloop.streamer.lsl.stream_query import StreamQuery
     from spikeloop.streamer.monitor.outputs.document import monitor_document
@@ -107,7 +109,7 @@ def monitor(
     broker = parse_address(mqtt) if mqtt is not None else None
     with suppress(AttributeError, OSError):  # Windows has none
         os.nice(PRIORITY)
-    outputs = Outputs(publish == "lsl", metrics, snapshot, snapshot_every, broker)
+    outputs = Outputs(publish == "lsl", metrics, snapshot, snapshot_every, broker, command)
     with Watch(StreamQuery(stream, source_id, host), wait, settings, outputs, SideConsole()) as watch:
         interrupted = _run(watch, duration)
         report = watch.finish()

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeloop.exporters.documents import json_values
-from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 
 WIDE = 100  # columns of a terminal that has room for everything
@@ -43,7 +43,9 @@ def print_similarity(similarity: Sequence[Similarity], judged_on: str) -> None:
         figures = (f"{figure:.3g}" for figure in (row.error, row.floor, row.ceiling))
         interval = "" if math.isnan(row.low) else f"{row.low:.2f}-{row.high:.2f}"
         excess = [_number(row.excess, 3)] if wide else []
-        table.add_row(title_of(row.statistic), *figures, _number(row.ratio, 2), interval, *excess, verdict(row))
+        table.add_row(
+            title_of(row.statistic), *figures, _number(row.ratio, 2), interval, *excess, in_words(verdict(row))
+        )
     print(f"judged on {judged_on}:")
     console.print(table)
     print("E: distance of the model to the judged data; F, the floor: of other recorded")

@@ -1,5 +1,6 @@
 """`spikeloop record`: LSL streams to a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -7,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
+from spikeloop.exporters.documents import printable
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.capture.record.outputs import finish_recording, size_of
+from spikeloop.streamer.capture.record.outputs import finish_recording
 from spikeloop.streamer.capture.record.record import record as record_streams
 from spikeloop.streamer.capture.record.report import RecordReport
 from spikeloop.streamer.commands.live_line import LiveLine
@@ -26,6 +28,9 @@ def record(
     wait: float = 10.0,
     until_end: bool = False,
     overwrite: bool = False,
+    source_id: str = "",
+    host: str = "",
+    key: str | None = None,
     json: bool = False,
 ) -> int:
     """Record LSL streams to a file.
@@ -53,11 +58,18 @@ def record(
         end when all streams that were found have ended
     overwrite : bool
         replace the file where there is one already
+    source_id : str
+        source id of the streams, if several have a name
+    host : str
+        host of the streams, if several have a name
+    key : str, optional
+        the stream whose counts become the units of an .nwb or .zarr file, if several are of type Spikes; of those of
+        one name NAME#NUMBER
     json : bool
         print what was recorded as one JSON document at the end
     """
     if finish is not None:
-        return _finish(streams, finish, out, overwrite, json)
+        return _finish(streams, finish, out, overwrite, key, json)
     if out is None:
         raise BadInputError("--out: expected a file to write, found none")
     status = _Latest()
@@ -69,6 +81,9 @@ def record(
             wait_s=wait,
             until_end=until_end,
             overwrite=overwrite,
+            source_id=source_id,
+            host=host,
+            key=key,
             on_status=status.take,
         )
         status.take(report)
@@ -76,6 +91,8 @@ def record(
         print_json(report.to_dict())
     else:
         print(_summary(report))
+        _print_each("warning", report.warnings)
+        _print_each("note", report.remarks)
     return 130 if report.interrupted else 0
 
 
@@ -91,17 +108,26 @@ def _names(report: RecordReport) -> list[str]:
     return [stream.name for stream in report.streams]
 
 
-def _finish(streams: tuple[str, ...], spool: Path, out: Path | None, overwrite: bool, json: bool) -> int:
+def _finish(
+    streams: tuple[str, ...], spool: Path, out: Path | None, overwrite: bool, key: str | None, json: bool
+) -> int:
     """Make the file of a recording that was cut off."""
     if streams:
         raise BadInputError(f"--finish: expected no streams to record beside it, found {', '.join(streams):.100}")
     with SideConsole().status(f"finishing {spool}"):
-        written = finish_recording(spool, out, overwrite=overwrite)
+        finished = finish_recording(spool, out, overwrite=overwrite, key=key)
     if json:
-        print_json({"file": str(written), "size_bytes": size_of(written)})
+        print_json(finished.to_dict())
     else:
-        print(f"{written}: {size_of(written) / 1e6:.3g} MB, of {spool}, which stays")
+        print("\n".join(map(printable, str(finished).splitlines())))
+        _print_each("note", finished.notes)
     return 0
+
+
+def _print_each(what: str, sentences: Sequence[str]) -> None:
+    """Print sentences, a line each."""
+    for sentence in sentences:
+        print(printable(f"{what}: {sentence}"))
 
 
 class _Latest:
@@ -136,7 +162,7 @@ def _line(report: RecordReport) -> str:
     live = sum(stream.state == "recording" for stream in report.streams)
     return (
         f"{report.duration_s:8.1f} s  {live} of {len(report.streams)} streams  {report.samples:,} samples"
-        f"  {_lost(report)}  {_size(report)}{waiting}"
+        f"  {_lost(report)}  {_size(report)}{_warned(report)}{waiting}"
     )
 
 
@@ -145,8 +171,13 @@ def _shown(report: RecordReport) -> Group:
     for stream in report.streams:
         rate = "" if stream.measured_rate_hz is None else f"{stream.measured_rate_hz:.2f}"
         offset = "" if stream.clock_offset_s is None else f"{1000 * stream.clock_offset_s:.3f}"
-        table.add_row(stream.name, stream.state, f"{stream.samples:,}", rate, str(stream.lost), offset)
+        table.add_row(stream.label, stream.state, f"{stream.samples:,}", rate, str(stream.lost), offset)
     return Group(table, Text(_line(report), no_wrap=True, overflow="ellipsis"))
+
+
+def _warned(report: RecordReport) -> str:
+    number = len(report.warnings)
+    return f"  {number} warning{'s' * (number > 1)}" * bool(number)
 
 
 def _lost(report: RecordReport) -> str:

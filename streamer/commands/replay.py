@@ -21,6 +21,8 @@ def replay(
     recording: Positional[str],
     streams: Positional[tuple[str, ...]] = (),
     *,
+    source_id: str = "",
+    host: str = "",
     counts: bool = False,
     speed: float = 1.0,
     loop: bool = False,
@@ -48,6 +50,10 @@ def replay(
     streams : tuple of str, optional
         names of an XDF file's streams, each with NAME-Events, NAME-Condition and others beside it, as in `spikeloop
         record`; or types; also with * and ?; by default all
+    source_id : str
+        source id of an XDF file's streams, if several have a name; NAME#NUMBER chooses one of them, too
+    host : str
+        host of an XDF file's streams, if several have a name
     counts : bool
         send the counts of an XDF file as those of other recordings, and not its streams as they are
     speed : float > 0
@@ -77,6 +83,8 @@ def replay(
     """
     options = ReplayOptions(
         streams=streams,
+        source_id=source_id,
+        host=host,
         counts=counts,
         speed=speed,
         loop=loop,

@@ -25,8 +25,8 @@ def verify(
 
     The spikes are made again from the bundle, the seed and the conditions that the file names, and compared with those
     in it: which bins agree, where the first difference is, and what was lost on the way. Where something live drove
-    the stream, as in a closed loop, the conditions are those that were recorded; stimuli, gain and pauses are those of
-    its markers.
+    the stream, as in a closed loop, the conditions are those that were recorded; stimuli, gain, pauses and
+    perturbations are those of its markers.
 
     The file is one that `generate` or `closedloop --save` wrote, or a recording of spikeloop's streams, such as an
     XDF file of LabRecorder. Exits with 0 only where all agrees, and else with 1.

@@ -7,7 +7,9 @@ from tyro.conf import Positional
 from spikeloop.exporters.documents import print_line
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.commands.output import SideConsole, print_json
-from spikeloop.streamer.dashboard.web import LOOPBACK, PORT, Dashboard
+from spikeloop.streamer.dashboard.address import LOOPBACK, PORT
+from spikeloop.streamer.dashboard.web import SESSIONS
+from spikeloop.streamer.dashboard.web import web as open_page
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S
 
 __all__ = ["web"]
@@ -22,11 +24,14 @@ def web(
     port: int = PORT,
     host: str = LOOPBACK,
     token: str | None = None,
+    replay: str | None = None,
+    save_to: str = SESSIONS,
+    decoder: tuple[str, ...] = (),
     open: bool = False,
     duration: float | None = None,
     json: bool = False,
 ) -> int:
-    """Open a page in which a stream is watched and steered.
+    """Open a page in which a stream is watched, steered and played with, or a file replayed.
 
     It streams the bundle over LSL as `spikeloop stream` does, or attaches to a stream that runs. The page shows the
     spikes as they come, how far their statistics are from the recording's, and alarms; and it drives, stimulates and
@@ -48,6 +53,12 @@ def web(
         address to listen on; beyond this machine only with --token
     token : str, optional
         what visitors must show: 16 or more of the characters A-Z, a-z, 0-9, - and _
+    replay : str, optional
+        a saved session, or a recording by path or name, to play it in the page in place of a stream
+    save_to : str
+        folder of the games that are saved from the page
+    decoder : str ...
+        decoders to play with beside those that need nothing but spikes, such as python:FILE.py:NAME or onnx:FILE
     open : bool
         a flag, without a value: open the page in the browser
     duration : float > 0, s, optional
@@ -58,7 +69,8 @@ def web(
     if duration is not None and not 0 < duration <= LONGEST_DURATION_S:
         raise BadInputError(f"--duration: expected more than 0 s, found {duration:g}")
     console = SideConsole()
-    page = Dashboard(bundle, attach=attach, name=name, seed=seed, port=port, host=host, token=token)
+    where = {"port": port, "host": host, "token": token, "save_to": save_to}
+    page = open_page(bundle, attach=attach, name=name, seed=seed, decoders=decoder, replay=replay, **where)
     interrupted = False
     with page:
         try:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import mimetypes
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
@@ -12,17 +12,18 @@ from importlib.resources.abc import Traversable
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.door import Door
-from spikeloop.streamer.dashboard.frames import Kind, Request, document_body, parse_request
-from spikeloop.streamer.dashboard.hub import Hub, Viewer
+from spikeloop.streamer.dashboard.frames import Kind, document_body, parse_request
+from spikeloop.streamer.dashboard.hub import Room, Viewer
+from spikeloop.streamer.dashboard.replay.library import Library
 
-__all__ = ["Requests", "application", "assets"]
+__all__ = ["application", "assets"]
 
 MOST_VIEWERS = 256
 STUCK_S = 30.0  # in which a page takes nothing before it is shown out
@@ -30,45 +31,82 @@ REQUESTS_A_S, BURST = 200.0, 400.0  # from one page
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 TRY_LATER, POLICY_VIOLATION, UNSUPPORTED = 1013, 1008, 1003
 
-Requests = Callable[[Request, int], None]  # gets what a page asks for, and its number
 
-
-def application(hub: Hub, on_request: Requests, on_leave: Callable[[int], None], token: str | None = None) -> ASGIApp:
+def application(room: Room | None, library: Library, token: str | None = None) -> ASGIApp:
     """Make the application.
 
     Parameters
     ----------
-    hub : Hub
-        Has the frames for pages.
-    on_request : callable
-        Gets what a page asks for and the page's number; returns at once, and raises BadInputError to refuse it.
-    on_leave : callable
-        Gets the number of a page that left.
+    room : Room or None
+        Of the stream; None where there are only files to play.
+    library : Library
+        Files that can be played.
     token : str or None
         What visitors must show.
     """
+    pages = 0
 
     async def look_on(websocket: WebSocket) -> None:
-        if len(hub.viewers) >= MOST_VIEWERS:
+        nonlocal pages
+        if pages >= MOST_VIEWERS:
             await websocket.close(TRY_LATER, f"{MOST_VIEWERS} pages look on already")
             return
-        await websocket.accept()
-        viewer = hub.enter()
+        pages += 1
         try:
-            await _serve(websocket, viewer, hub, on_request)
+            name = websocket.query_params.get("replay")
+            if name is None and room is not None:
+                await _look_on(websocket, room)
+                return
+            session = websocket.query_params.get("session", "")
+            async with library.room(library.first if name is None else name, session) as replay:
+                await _look_on(websocket, replay)
         finally:
-            hub.leave(viewer)
-            on_leave(viewer.number)
+            pages -= 1
 
-    app = Starlette(routes=[WebSocketRoute("/stream", look_on), Route("/{path:path}", _asset)])
+    async def listed(_: HttpRequest) -> Response:
+        return JSONResponse(library.listed())
+
+    async def bring(request: HttpRequest) -> Response:
+        try:
+            name = await library.bring(request.path_params["name"], request.stream())
+        except BadInputError as error:
+            return JSONResponse({"reason": str(error)})
+        return JSONResponse({"name": name})
+
+    async def saved(request: HttpRequest) -> Response:
+        path = library.saved(request.path_params["name"])
+        if path is None:
+            return PlainTextResponse("there is no such session", 404)
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/stream", look_on),
+            Route("/replays", listed),
+            Route("/replays/{name}", bring, methods=["PUT"]),
+            Route("/sessions/{name}", saved),
+            Route("/{path:path}", _asset),
+        ]
+    )
     return Door(app, token)
 
 
-async def _serve(websocket: WebSocket, viewer: Viewer, hub: Hub, on_request: Requests) -> None:
+async def _look_on(websocket: WebSocket, room: Room) -> None:
+    """Serve a page until it leaves."""
+    await websocket.accept()
+    viewer = room.hub.enter()
+    try:
+        await _serve(websocket, viewer, room)
+    finally:
+        room.hub.leave(viewer)
+        room.on_leave(viewer.number)
+
+
+async def _serve(websocket: WebSocket, viewer: Viewer, room: Room) -> None:
     """Send and receive until either ends."""
     work = [
         asyncio.create_task(_send(websocket, viewer)),
-        asyncio.create_task(_receive(websocket, viewer, hub, on_request)),
+        asyncio.create_task(_receive(websocket, viewer, room)),
     ]
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +126,7 @@ async def _send(websocket: WebSocket, viewer: Viewer) -> None:
             await websocket.send_bytes(content)
 
 
-async def _receive(websocket: WebSocket, viewer: Viewer, hub: Hub, on_request: Requests) -> None:
+async def _receive(websocket: WebSocket, viewer: Viewer, room: Room) -> None:
     allowed, at_s, flooded = BURST, time.monotonic(), False
     while True:
         message = await websocket.receive()
@@ -107,9 +145,9 @@ async def _receive(websocket: WebSocket, viewer: Viewer, hub: Hub, on_request: R
         try:
             if flooded:
                 raise BadInputError(f"expected at most {REQUESTS_A_S:g} requests a second; the others are ignored")
-            on_request(parse_request(content), viewer.number)
+            room.on_request(parse_request(content), viewer.number)
         except BadInputError as error:
-            hub.publish(Kind.REFUSED, document_body({"reason": str(error)}), viewer.number)
+            room.hub.publish(Kind.REFUSED, document_body({"reason": str(error)}), viewer.number)
 
 
 @cache

@@ -63,8 +63,9 @@ class Door:
         if self._token is None and (_hostname(f"//{host}") not in LOOPBACK):
             return "this page is for its own machine alone; open it as http://127.0.0.1"
         origin = headers.get("origin")
-        if scope["type"] == "websocket" and origin is not None and urlsplit(origin).netloc != host:
-            return "WebSockets of other pages are refused"
+        changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
+        if changes and origin is not None and urlsplit(origin).netloc != host:
+            return "WebSockets and files of other pages are refused"
         if self._token is not None:
             shown = _asked_token(scope) or _kept_token(headers)
             if not hmac.compare_digest(shown.encode(), self._token.encode()):

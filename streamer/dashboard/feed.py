@@ -5,10 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spikeloop.exporters.documents import printable
 from spikeloop.exporters.stream_names import CONDITION, MARKERS
+from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.frames import Kind, bins_body, conditions_body, document_body
 from spikeloop.streamer.dashboard.hub import Hub
@@ -23,13 +27,29 @@ from spikeloop.streamer.lsl.spikes import LslSpikes
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "StreamListener"]
 
 FRAMES_A_S, HURRIED_FRAMES_A_S = 30.0, 120.0
 HURRIED_S = 2.0
 IDLE_S = 0.2  # between two looks while nobody looks on
 BUFFER_S, MOST_SAMPLES = 60, 4096
-LONGEST_MARKER = 4096
+LONGEST_MARKER = 2**17  # characters: with the numbers of 10,000 units
+
+
+class StreamListener(Protocol):
+    """What is done with each bin besides showing it."""
+
+    def begin_run(self, description: StreamDescription) -> None:
+        """Begin with a run of the stream."""
+        ...
+
+    def decode(self, first_bin: int, segment: Segment) -> None:
+        """Use counts, from the bin of this number on."""
+        ...
+
+    def driven(self, first_bin: int, ends_s: Floats, values: NDArray[np.float32]) -> None:
+        """Note what drove bins, (bins, channels), from the bin of this number on, and when they ended."""
+        ...
 
 
 class Feed:
@@ -44,8 +64,8 @@ class Feed:
         Gets the stream's description and the names of its conditions, and returns the document for pages.
     beside : callable
         Called in the feed's thread after each look at the stream, with the counts that came.
-    on_bins : callable
-        Called in the feed's thread with each segment and the number of its first bin, before it is published.
+    listener : StreamListener, optional
+        Told in the feed's thread what comes, before it is published.
 
     Attributes
     ----------
@@ -61,10 +81,10 @@ class Feed:
         hub: Hub,
         describe: Callable[[StreamDescription, tuple[str, ...]], dict[str, Any]],
         beside: Callable[[tuple[Segment, ...]], None] = lambda segments: None,
-        on_bins: Callable[[int, Segment], None] = lambda first_bin, segment: None,
+        listener: "StreamListener | None" = None,
     ) -> None:
         self.spikes = LslSpikes(stream, wait=True)
-        self._hub, self._describe, self._beside, self._on_bins = hub, describe, beside, on_bins
+        self._hub, self._describe, self._beside, self._listener = hub, describe, beside, listener
         self._run: tuple[str, tuple[str, ...]] | None = None  # of the stream: its uid, and what is known of it
         self._numbers: BinNumbers | None = None
         self._paused_at: float | None = None  # bin
@@ -122,6 +142,8 @@ class Feed:
         if run != self._run:
             if self._run is None or self._run[0] != run[0]:
                 self._numbers = BinNumbers(description)
+                if self._listener is not None:
+                    self._listener.begin_run(description)
             self._run = run
             self._hub.publish(Kind.DESCRIPTION, document_body(self._describe(description, run[1])))
 
@@ -135,12 +157,15 @@ class Feed:
             return
         for segment in segments:
             first_bin = numbers.first_of(segment)
-            self._on_bins(first_bin, segment)
+            if self._listener is not None:
+                self._listener.decode(first_bin, segment)
             if self._hub.viewers:
                 self._hub.publish(Kind.BINS, bins_body(first_bin, float(segment.ends_s[-1]), segment.counts))
         chunk = self._conditions.pull() if self._conditions is not None else None
         if chunk is not None and (last := numbers.ending_at(float(chunk.local_s[-1]))) is not None:
             first_bin = last - len(chunk.values) + 1
+            if self._listener is not None and first_bin >= 0:
+                self._listener.driven(first_bin, chunk.local_s, chunk.values)
             if self._hub.viewers and first_bin >= 0:
                 self._hub.publish(Kind.CONDITIONS, conditions_body(first_bin, float(chunk.local_s[-1]), chunk.values))
         marked = self._markers.pull() if self._markers is not None else None

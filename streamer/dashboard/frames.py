@@ -47,6 +47,8 @@ class Kind(IntEnum):
     TUNING = 10
     CURSOR = 11
     GAME = 12
+    LATENCY = 14
+    REPLAY = 15
     CONDITION = 16
     CONTROL = 17
     STIMULATE = 18
@@ -55,6 +57,15 @@ class Kind(IntEnum):
     AIM = 21
     CENTRE = 22
     LOSE = 23
+    PERTURB = 31
+    BEGIN = 32
+    STOP = 33
+    CLICK = 34
+    FOLLOW = 35
+    SAVE = 36
+    SHOWN = 37
+    CLOCK = 38
+    MOVE = 39
 
 
 class Request(NamedTuple):

@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-from spikeloop.streamer.dashboard.frames import Kind, frame
+from spikeloop.streamer.dashboard.frames import Kind, Request, frame
 
-__all__ = ["Hub", "Viewer"]
+__all__ = ["Hub", "Room", "Viewer"]
 
 MOST_FRAMES, MOST_BYTES = 32, 2**21  # that wait for a page
 MOST_WAITING = 256  # frames that wait for the event loop
@@ -19,6 +21,7 @@ KEPT = (
     Kind.COURSE,
     Kind.STATISTICS,
     Kind.IMPORTANCE,
+    Kind.REPLAY,
 )  # for who comes later
 PASSING = (Kind.BINS, Kind.CONDITIONS, Kind.CURSOR)  # are dropped first
 
@@ -128,3 +131,25 @@ class Hub:
         for viewer in self.viewers:
             if to is None or viewer.number == to:
                 viewer.put(content)
+
+
+def _stay(number: int) -> None:
+    """Do nothing about a page that left."""
+
+
+class Room(NamedTuple):
+    """What pages look on together.
+
+    Attributes
+    ----------
+    hub : Hub
+        Has the frames for pages.
+    on_request : callable
+        Gets what a page asks for and the page's number; returns at once, and raises BadInputError to refuse it.
+    on_leave : callable
+        Gets the number of a page that left.
+    """
+
+    hub: Hub
+    on_request: Callable[[Request, int], None]
+    on_leave: Callable[[int], None] = _stay

@@ -27,6 +27,9 @@ class WebReport:
         Processor time of the server over time passed, without the stream, which has a process of its own.
     own_stream : dict or None
         How the stream ran that was started; None where it was attached to.
+    latency : dict or None
+        Of those who played, from the hand to the cursor on the screen: the number of samples, and p50 and p99 of each
+        stage, ms; None where nobody can play.
     """
 
     url: str
@@ -37,6 +40,7 @@ class WebReport:
     refused_requests: int
     cpu_cores: float
     own_stream: dict[str, Any] | None
+    latency: dict[str, Any] | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `spikeloop web --json` prints."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["WebServer", "bind", "import_web"]
 
 BACKLOG = 256
+SEND_BUFFER_BYTES = 2**15  # of a connection, which the system would let grow to megabytes: a slow page lags by those
 REQUEST_BYTES = 2**16
 ENDS_WITHIN_S = 5.0
 
@@ -41,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise BadInputError(
             f"--port: {host}:{port} can't be had ({error.strerror or error}); choose another one, or 0 for any that is"
@@ -49,6 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
         ) from error
     except UnicodeError as error:
         raise BadInputError(f"--host: expected the name or address of this machine, found {host!r:.80}") from error
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+    return listening
 
 
 class WebServer:
@@ -58,13 +61,13 @@ class WebServer:
     ----------
     listening : socket.socket
         Closed at the end.
-    hub : Hub
-        Whose frames go out in this server's event loop.
     make_app : callable
         Makes the application.
+    hub : Hub, optional
+        Whose frames go out in this server's event loop.
     """
 
-    def __init__(self, listening: socket.socket, hub: Hub, make_app: "Callable[[], ASGIApp]") -> None:
+    def __init__(self, listening: socket.socket, make_app: "Callable[[], ASGIApp]", hub: Hub | None = None) -> None:
         self._socket, self._hub, self._make_app = listening, hub, make_app
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -95,6 +98,7 @@ class WebServer:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # connections that break off are no news
-        self._hub.open(loop)
+        if self._hub is not None:
+            self._hub.open(loop)
         self._started.set()
         await self._server.serve(sockets=[self._socket])

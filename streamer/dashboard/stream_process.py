@@ -20,7 +20,13 @@ from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.launch.background import BackgroundStream
 from spikeloop.streamer.launch.options import StreamOptions
-from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, parse_inbound
+from spikeloop.streamer.mqtt.payloads import (
+    ConditionMessage,
+    ControlMessage,
+    PerturbMessage,
+    StimulateMessage,
+    parse_inbound,
+)
 
 __all__ = ["StreamProcess", "work"]
 
@@ -28,9 +34,11 @@ PROGRAM = "from spikeloop.streamer.dashboard.stream_process import work; work()"
 LOOPBACK = "127.0.0.1"
 HEALTH_EVERY_S, LOOK_EVERY_S = 0.5, 0.05
 ENDS_WITHIN_S = 10.0
-TOPICS = {Kind.CONDITION: "condition", Kind.CONTROL: "control", Kind.STIMULATE: "stimulate"}
+TOPICS = {
+    Kind.CONDITION: "condition", Kind.CONTROL: "control", Kind.STIMULATE: "stimulate", Kind.PERTURB: "perturb",
+}  # fmt: skip
 
-Message = ConditionMessage | ControlMessage | StimulateMessage | None
+Message = ConditionMessage | ControlMessage | StimulateMessage | PerturbMessage | None
 Answer = Callable[[int, str], None]  # gets the number of who asked, and why it was refused
 
 
@@ -48,7 +56,8 @@ class StreamProcess:
     Attributes
     ----------
     health : dict or None
-        The latest figures of the stream, and whether it is paused and its gain; None before the first.
+        The latest figures of the stream, whether it is paused, its gain, and what goes wrong with it; None before the
+        first.
     report : dict or None
         How the stream ran; None before its end.
     failure : SpikeloopError or None
@@ -180,9 +189,12 @@ def _obey(running: BackgroundStream, pipe: "Connection[Any, Any]") -> None:
 
 def _health(running: BackgroundStream) -> dict[str, Any]:
     prepared = running.prepared
+    steering = None if prepared is None else prepared.steering
     return json_values(asdict(running.health)) | {
         "has_consumers": prepared is not None and prepared.has_consumers(),
-        "paused": prepared is not None and prepared.steering is not None and prepared.steering.paused,
+        "paused": steering is not None and steering.paused,
+        "gain": 1.0 if steering is None else steering.gain,
+        "perturbations": {} if steering is None else steering.perturbations,
     }
 
 
@@ -202,5 +214,7 @@ def _act(running: BackgroundStream, message: Message) -> None:
         case StimulateMessage():
             train = message.amplitude_ua, message.pulses, message.rate_hz, message.pulse_width_us
             running.stimulate(message.units, *train)
+        case PerturbMessage():
+            running.perturb(message.kind, message.value, units=message.units)
         case None:
             running.set_condition(None)

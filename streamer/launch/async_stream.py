@@ -27,12 +27,8 @@ def open_stream(bundle: str | Path | Bundle, name: str = "spikeloop", **options:
 
     Parameters
     ----------
-    bundle : str, Path or Bundle
-        A shipped bundle's name (`spikeloop models` lists them), the path of a folder or a `.zip`, or a loaded bundle.
-    name : str, default "spikeloop"
-        The LSL stream's name.
-    **options
-        As of `StreamOptions`; `controls` is True by default.
+    bundle, name, **options
+        As of `spikeloop.stream`.
 
     Returns
     -------
@@ -42,8 +38,7 @@ def open_stream(bundle: str | Path | Bundle, name: str = "spikeloop", **options:
     Raises
     ------
     BadInputError, FailureError
-        On entering, if the bundle or an option can't be used, or something that the stream needs is missing. On leaving
-        and in `wait`, if the stream failed.
+        As of `spikeloop.stream`.
     """
     return AsyncStream(bundle, make_options(name, options))
 

@@ -10,6 +10,7 @@ from typing import Any
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
@@ -63,12 +64,14 @@ class DecoderRanking(ShownAsTable):
         """Convert to the document that `spikeloop decode --json` prints, all of what JSON holds."""
         return json_values(_document(self.comparison))
 
-    def write_report(self, path: str | Path) -> None:
+    def write_report(self, path: str | Path, origin: Origin | None = None) -> None:
         """Write table and pictures as one HTML page.
 
         Parameters
         ----------
         path : str or Path, ending in .html
+        origin : Origin, default None
+            What made it, which the page says at its end.
 
         Raises
         ------
@@ -80,7 +83,7 @@ class DecoderRanking(ShownAsTable):
         from spikeloop.exporters.pages.decoders import decoding_page
 
         report = file_path("--report", path, ".html")
-        page = decoding_page(self.comparison)
+        page = decoding_page(self.comparison, origin)
         with whole_file(report) as file:
             file.write(page)
 

@@ -12,11 +12,12 @@ from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.formats.registry import format_of
 from spikeloop.exporters.formats.storage.remote import located
+from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.evaluation.responses import ANSWERS, ConditionalEvaluation, evaluate_responses
 from spikeloop.models.evaluation.windows import STEPS, Evaluation, windows_of_samples
 from spikeloop.models.evaluation.windows import evaluate as evaluate_windows
 from spikeloop.models.html import text_columns
-from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.measures.two_sample import require_classifier
 from spikeloop.models.recordings.checks import checked_bin_size
@@ -75,12 +76,14 @@ class EvaluationReport:
         answers = dict.fromkeys(ANSWERS) if self.answers is None else self.answers.to_dict()
         return json_values(named | seams | self.windows.to_dict() | answers)
 
-    def write_report(self, path: str | Path) -> None:
+    def write_report(self, path: str | Path, origin: Origin | None = None) -> None:
         """Write verdicts and pictures as one HTML page.
 
         Parameters
         ----------
         path : str or Path, ending in .html
+        origin : Origin, default None
+            What made it, which the page says at its end.
 
         Raises
         ------
@@ -95,12 +98,18 @@ class EvaluationReport:
         held_out, samples = self.subject.parts.held_out, self.subject.samples
         write_report(
             path, self.windows, model=self.model, recording=held_out, judged_on=self.judged_on, samples=samples,
-            answered=self.answers,
+            answered=self.answers, origin=origin,
         )  # fmt: skip
 
     def __repr__(self) -> str:
         rows = [
-            (title_of(row.statistic), f"{row.error:.3g}", f"{row.floor:.3g}", f"{row.ratio:.2f}", verdict(row))
+            (
+                title_of(row.statistic),
+                f"{row.error:.3g}",
+                f"{row.floor:.3g}",
+                f"{row.ratio:.2f}",
+                in_words(verdict(row)),
+            )
             for row in self.similarity
         ]
         title = f"{self.model} compared with {self.data}, judged on {self.judged_on}"

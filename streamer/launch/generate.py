@@ -18,12 +18,10 @@ from spikeloop.streamer.conditions.feeds import ConditionFeed
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import bins_of, check_seed, open_bundle
 from spikeloop.streamer.launch.drive import open_offline_drive
-from spikeloop.streamer.stream.source import Source, open_source
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, Source, open_source
 from spikeloop.streamer.stream.step import timed_spikes
 
 __all__ = ["Chunk", "Generation", "generate"]
-
-CHUNK_COUNTS = 2**20  # at a time: a second or so of work
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,17 +141,7 @@ class AsyncLifetime(Generic[P]):
 class BackgroundLifetime(Generic[P]):
     """Streams in a thread of its own, from entering to leaving the context.
 
-    Parameters
-    ----------
-    prepare : callable
-        Makes what streams.
-    maker : str
-        What makes another one, for messages.
-
-    Attributes
-    ----------
-    prepared : Prepared or None
-        What streams; None before it is open.
+    Parameters and attributes are those of `AsyncLifetime`.
     """
 
     prepared: P | None = None
@@ -212,25 +202,7 @@ class BackgroundLifetime(Generic[P]):
         self._raise_failure()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the stream has ended, as its duration is over.
-
-        Parameters
-        ----------
-        timeout_s : float, s, or None
-            How long to wait at most.
-
-        Returns
-        -------
-        bool
-            Whether it has ended.
-
-        Raises
-        ------
-        BadInputError
-            If the timeout is neither a number nor None.
-        SpikeloopError
-            If the stream failed.
-        """
+        """Wait until the stream has ended, as its duration is over; arguments and errors as of `AsyncLifetime.wait`."""
         timeout_s = checked_timeout(timeout_s)
         if self._thread is None:
             return False

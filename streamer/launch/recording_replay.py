@@ -10,6 +10,7 @@ from pathlib import Path
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.assembly.session_times import SpikesInBins, spikes_in_bins
 from spikeloop.exporters.formats.read import log_recording, read_timed
+from spikeloop.exporters.formats.xdf.chunks import XDF_SUFFIXES
 from spikeloop.exporters.stream_names import FLUORESCENCE, SPIKES
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.checks import SHORTEST_BIN_S
@@ -28,7 +29,9 @@ from spikeloop.streamer.stream.step import SpikeSink, Transform
 
 __all__ = ["RecordingReplay"]
 
+COUNTS_ONLY = "only the counts of this file go out; all streams, as they were recorded, are replayed from an .xdf file"
 MADE_UP = ("bundle", "sha256", "provider")  # of a population that is none
+RECORDED = (".nwb", ".zarr", *XDF_SUFFIXES)  # what `record` writes, and with --counts
 SAME_BIN = 0.01  # of a bin, by which the clocks of a file may differ
 LONGEST_NAME = 48  # with the suffixes of the other streams
 
@@ -143,6 +146,7 @@ class RecordingReplay(PreparedStream):
         read, spikes, sha256 = _read(recording, options)
         self._speed = options.speed
         self._file = read.name if isinstance(recording, Recording) else str(recording)
+        self._notes = (COUNTS_ONLY,) if Path(self._file).suffix.lower() in RECORDED else ()
         streamed = self._recorded = StreamedRecording(read, spikes, sha256, options)
         asked = StreamOptions(
             name=_name_of(read) if options.name is None else options.name,
@@ -181,7 +185,8 @@ class RecordingReplay(PreparedStream):
         return [
             f"replaying {recording.name} as {self.options.name}: {recording.units} units,"
             f" {self.card.bin_size_s * 1000:g} ms bins, {population.stop_s - population.start_s:g} s{trials}; {what}"
-            + (f"; conditions {conditions}" if conditions else "")
+            + (f"; conditions {conditions}" if conditions else ""),
+            *(f"  note: {note}" for note in self._notes),
         ]
 
     def status(self) -> str:
@@ -205,7 +210,7 @@ class RecordingReplay(PreparedStream):
         return ReplayReport(
             self._file, (sent,), self._speed, population.start_s, population.stop_s,
             population.position_s, health.bins, population.passes, health.lateness_ms, health.late_steps,
-            health.cpu_cores, stream=described,
+            health.cpu_cores, self._notes, described,
         )  # fmt: skip
 
 
@@ -216,7 +221,7 @@ def _read(recording: str | Path | Recording, options: ReplayOptions) -> tuple[Re
     else:
         read, spikes = read_timed(recording, options.reading)
         file = Path(recording)
-    log_recording(read)
+    log_recording(read, to_learn=False)
     try:
         if file is not None and file.is_file():
             with file.open("rb") as content:

@@ -129,6 +129,34 @@ class RunningStream:
         steering, now_s = self._steering(), self._begun().clock.now()
         steering.stimulate(units, amplitude_ua, pulses, rate_hz, pulse_width_us, at_s=now_s)
 
+    def perturb(self, kind: str, value: float | None = None, *, units: Sequence[SupportsIndex] | None = None) -> None:
+        """Have something go wrong with the stream from the next step on, as in a closed loop.
+
+            stream.perturb("drop", units=[3, 14])  # these two fall silent
+            stream.perturb("noise", 5)  # and 5 Hz of noise join every unit's spikes
+            stream.perturb("drop", 0)  # the two are back
+
+        It takes the place of the one of its kind before. NAME-Markers holds it, and `verify` does it again.
+
+        Parameters
+        ----------
+        kind : {"drop", "drift", "noise", "latency"}
+        value : float
+            0 ends it. Of `drop`, the share of the units that fall silent, 0 to 1, which the seed chooses. Of `drift`,
+            the standard deviation of the change of log rates in a minute, 0 to 100. Of `noise`, the rate of
+            independent Poisson spikes that join every unit's, 0 to 1000 Hz. Of `latency`, by how much later steps go
+            out, with their own stamps, 0 to 10,000 ms, in whole steps.
+        units : sequence of int, optional
+            Of `drop`, instead of a share, the units that fall silent.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such kind, a parameter is out of range, or the stream has not begun, has no controls, or is
+            not of spikes, which drift and noise act on.
+        """
+        self._steering().perturb(kind, value, units)
+
     def _begun(self) -> PreparedStream:
         if self.prepared is None:
             raise BadInputError("the stream has not begun; enter it with `with` (or `async with`) first")

@@ -144,6 +144,8 @@ class PreparedStream:
                     next_length=self.streamed.next_length(schedule),
                 )  # fmt: skip
         finally:
+            if self.steering is not None:
+                self.steering.end()
             self._final_health = self.health.report()
 
     @property

@@ -18,7 +18,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset
 from spikeloop.models.families.registry import preset as named_preset
 from spikeloop.models.html import ShownAsTable, Table
-from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.packages import require_packages, require_torch
 from spikeloop.models.recordings.conditioning import with_phase, without_conditions
@@ -115,7 +115,9 @@ class TrainedModel(ShownAsTable):
 
     def _table(self) -> Table:
         rows = {"preset": self.preset, "steps": self.steps, "trained": f"{self.trained_s / 60:.1f} min"}
-        ratios = {f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {verdict(row)}" for row in self.similarity}
+        ratios = {
+            f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {in_words(verdict(row))}" for row in self.similarity
+        }
         title = f"{self.family} at {self.checkpoint}, compared with {self.judged_on}"
         return title, (), (rows | ratios).items()
 

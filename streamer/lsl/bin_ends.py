@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from spikeloop.models.arrays import Floats
+from spikeloop.models.clocks import OTHER_CLOCK_S
 
-__all__ = ["OTHER_CLOCK_S", "BinEnds"]
+__all__ = ["BinEnds"]
 
-OTHER_CLOCK_S = 120.0  # between a stamp and the present, from which on it is no time of this machine
 LATE_S = 5.0  # between the present and what numbers say, from which on the time of arrival says more
 
 

@@ -1,10 +1,10 @@
 """What is wrong with a followed stream, and what to do about it, each in a sentence."""
 
+from spikeloop.models.clocks import apart_words
 from spikeloop.streamer.lsl.follower import Follower
 
 __all__ = ["namesakes_notice", "other_clock_notice", "reset_notice"]
 
-MINUTE_S, DAY_S, YEAR_S = 60.0, 86_400.0, 31_557_600.0
 LISTED = 3  # namesakes
 AGAIN_AND_AGAIN = 3  # clock resets from which on these are no single events
 
@@ -19,9 +19,8 @@ def other_clock_notice(ahead_s: float, effect: str) -> str:
     effect : str
         What follows from it.
     """
-    side = "ahead of" if ahead_s > 0 else "behind"
     return (
-        f"another clock: its stamps are {_duration(abs(ahead_s))} {side} LSL's clock; {effect};"
+        f"another clock: its stamps are {apart_words(ahead_s)}; {effect};"
         f" let its sender stamp with local_clock() (not with the time of day), or push without stamps"
     )
 
@@ -54,10 +53,3 @@ def namesakes_notice(name: str, follower: Follower, advice: str) -> str:
     followed = f"the one from {follower.origin} is followed" if follower.origin else "none of them is followed"
     choice = f"choose with {advice}" if set(others) - {follower.origin} else "stop the other"
     return f"{len(others) + 1} streams are named {name!r}, {followed}: also there is one from {listed}; {choice}"
-
-
-def _duration(seconds: float) -> str:
-    for unit_s, unit in ((YEAR_S, "years"), (DAY_S, "days"), (MINUTE_S, "minutes")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats
-from spikeloop.models.measures.running import LARGEST_COUNT
+from spikeloop.models.measures.counts_check import CountsCheck, are_counts
 from spikeloop.streamer.lsl.bin_ends import BinEnds
 from spikeloop.streamer.lsl.clock_model import ClockModel, Placed
-from spikeloop.streamer.lsl.counts_check import CountsCheck
 from spikeloop.streamer.lsl.description import LARGEST_INT8
 from spikeloop.streamer.lsl.exact_clock import ExactClock
 from spikeloop.streamer.lsl.stamps_check import StampsCheck
@@ -122,10 +121,9 @@ class SegmentCutter:
         now_s : float, s
             The present, on this machine's clock.
         """
+        valid: Flags = np.all(are_counts(values), axis=1)
         with np.errstate(invalid="ignore"):
             counts = values.astype(np.uint16)
-        whole = (counts == values) & (counts <= LARGEST_COUNT)  # what uint16 can't hold comes out as another
-        valid = whole.all(axis=1)
         self.counts_check.add(values, int((~valid).sum()), now_s)
         self.stamps_check.add(stamps_s, now_s)
         ends_s = self._ends.date(ends_s, now_s, self.stamps_check.stand)

@@ -11,7 +11,7 @@ import numpy as np
 from spikeloop.exporters.stream_names import FLUORESCENCE, MONITOR_TYPE, SPIKES, STREAM_TYPES
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.lsl.bin_ends import OTHER_CLOCK_S
+from spikeloop.streamer.lsl.arrival import ArrivalCheck
 from spikeloop.streamer.lsl.clock_model import ClockModel
 from spikeloop.streamer.lsl.connection import Connection, connect
 from spikeloop.streamer.lsl.description import StreamDescription, check_same
@@ -79,7 +79,7 @@ class LslSpikes:
         self._follower = Follower(self._select, self._connect, "spikeloop-spikes")
         self._description: StreamDescription | None = None
         self._clock: ClockModel | None = None  # of a foreign stream
-        self._offset_s = 0.0  # from its clock to this machine's, where it is another one than LSL's
+        self._arrival = ArrivalCheck()
         self._pulled_s, self._heard_s = 0.0, -math.inf
         self._report = Reception("absent")
 
@@ -121,7 +121,7 @@ class LslSpikes:
         waited = (*waited, *self._turn_to(chunk.connection.description))
         self._heard_s = self._pulled_s
         self._note_delay(chunk.local_s)
-        cut = self._cutter.cut(chunk.values, chunk.stamps_s, chunk.local_s + self._offset_s, self._pulled_s)
+        cut = self._cutter.cut(chunk.values, chunk.stamps_s, chunk.local_s + self._arrival.offset_s, self._pulled_s)
         return (*waited, *self._count(cut))
 
     def report(self) -> Reception:
@@ -143,7 +143,7 @@ class LslSpikes:
             yield self._cutter.counts_check.finding
         yield from self._cutter.stamps_check.findings()
         if self._report.other_clock:
-            yield other_clock_notice(-self._offset_s, "delays are left out")
+            yield other_clock_notice(-self._arrival.offset_s, "delays are left out")
         if self._report.clock_resets:
             yield reset_notice(self._report.clock_resets)
         if self._follower.namesakes and self.name is not None:
@@ -159,7 +159,7 @@ class LslSpikes:
                 waited = self._count(rest)
             if math.isfinite(self._heard_s):  # else it never sent
                 self._report = replace(self._report, restarts=self._report.restarts + 1)
-        self._description, self._heard_s, self._offset_s = description, -math.inf, 0.0
+        self._description, self._heard_s, self._arrival = description, -math.inf, ArrivalCheck()
         self._report = replace(self._report, other_clock=False)
         self._clock = ClockModel(description.bin_size_s) if description.start_s is None else None
         clock = self._clock or ExactClock(description.bin_size_s)
@@ -172,13 +172,11 @@ class LslSpikes:
         if self._cutter.stamps_check.stand or not len(known_s):
             self._report = replace(self._report, delay_ms=None)
             return
-        delay_s = self._pulled_s - float(known_s[-1])
-        if abs(delay_s) > OTHER_CLOCK_S:
-            if abs(delay_s - self._offset_s) > OTHER_CLOCK_S:
-                self._offset_s = delay_s
+        delay_s = self._arrival.add(float(known_s[-1]), self._pulled_s)
+        if delay_s is None:
             self._report = replace(self._report, other_clock=True, delay_ms=None)
             return
-        self._offset_s, delay_ms = 0.0, 1e3 * delay_s
+        delay_ms = 1e3 * delay_s
         longest_ms = max(delay_ms, self._report.longest_delay_ms or 0.0)
         self._report = replace(self._report, other_clock=False, delay_ms=delay_ms, longest_delay_ms=longest_ms)
 

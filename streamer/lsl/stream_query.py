@@ -70,7 +70,8 @@ class StreamQuery:
 
     def __str__(self) -> str:
         parts = [f"{key} {value!r}" for key, value in (("source_id", self.source_id), ("host", self.host)) if value]
-        return repr(self.name) + (f" with {' and '.join(parts)}" if parts else "")
+        named = [] if self.name is None else [repr(self.name)]
+        return " ".join(named + ([f"with {' and '.join(parts)}"] if parts else []))
 
 
 def describe_origin(info: "pylsl.StreamInfo") -> str:

@@ -7,7 +7,7 @@ from spikeloop.streamer.monitor.reference import Reference
 
 __all__ = ["Job"]
 
-ENDS_WITHIN_S = 1.0  # to wait at the end for a reference in preparation; it stops generating at once
+ENDS_WITHIN_S = 5.0  # to wait at the end for a reference in preparation, which stops after a piece of 0.1 s or so
 
 
 class Job:
@@ -30,7 +30,7 @@ class Job:
         return not self._thread.is_alive()
 
     def wait(self) -> None:
-        """Wait for the end, for a second at most."""
+        """Wait for the end, for some seconds at most."""
         self._thread.join(ENDS_WITHIN_S)
 
     def result(self) -> Reference:

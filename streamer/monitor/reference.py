@@ -23,7 +23,7 @@ from spikeloop.streamer.conditions.feeds import RestFeed
 from spikeloop.streamer.conditions.opening import is_repeatable, open_feed
 from spikeloop.streamer.conditions.steered import by_itself
 from spikeloop.streamer.inference.runtime import Device
-from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, open_source
 
 __all__ = ["Deviation", "Reference", "deviations", "generate_sample", "refer_to_bundle", "refer_to_sample"]
 
@@ -32,7 +32,8 @@ SAMPLE_S = 1000.0  # of the sample of an unharmed stream,
 SAMPLE_BINS = 2**17  # which has at least so many bins,
 SAMPLE_COUNTS = 2**29  # but takes no more memory than this
 SAMPLE_SEED = 2**62  # far from those that users choose
-CHUNK_COUNTS = 2**17  # generated at once: some 0.1 s of work
+SEGMENT_COUNTS = CHUNK_COUNTS // 8  # generated at once, between two looks whether it is still wanted
+ADDED_COUNTS = 2**21  # added up at once: some 0.1 s of work
 LEAST_STRETCHES = 6  # of which the spread of a statistic is estimated
 
 
@@ -114,7 +115,11 @@ def deviations(statistics: Mapping[str, Floats], windows: float, reference: Refe
 
 
 def refer_to_bundle(
-    bundle: Bundle, sample: Counts | None, half_life_windows: float, false_alarms_per_hour: float
+    bundle: Bundle,
+    sample: Counts | None,
+    half_life_windows: float,
+    false_alarms_per_hour: float,
+    rest: Callable[[], None] = lambda: None,
 ) -> Reference:
     """Make the reference of a bundle: the statistics of its recording, and what a sample of its stream adds.
 
@@ -127,6 +132,8 @@ def refer_to_bundle(
         Of the exponential window.
     false_alarms_per_hour : float > 0
         Of all alarms together.
+    rest : callable
+        Called after each piece of work.
 
     Raises
     ------
@@ -148,7 +155,7 @@ def refer_to_bundle(
         return dataclasses.replace(
             reference, notice="what drives the stream is not known ahead, so no sample can be generated"
         )
-    spread = _spread(_cut(sample, bundle.card.window_bins), half_life_windows)
+    spread = _spread(_cut(sample, bundle.card.window_bins), half_life_windows, rest)
     known = {name: spread[name] for name in statistics if name in spread}
     return _with_alarm(
         dataclasses.replace(reference, spread=known), sample, bundle.card.bin_size_s, false_alarms_per_hour
@@ -227,7 +234,7 @@ def generate_sample(
     units = len(card.unit_names)
     bins = max(SAMPLE_BINS, math.ceil(SAMPLE_S / card.bin_size_s))
     bins = max(1, min(bins, SAMPLE_COUNTS // units))
-    segment = max(1, CHUNK_COUNTS // units)
+    segment = max(1, SEGMENT_COUNTS // units)
     sample = np.empty((bins, units), source.dtype)
     for first in range(0, bins, segment):
         if stopped():
@@ -271,7 +278,7 @@ def _with_alarm(reference: Reference, sample: Counts, bin_size_s: float, false_a
     return dataclasses.replace(reference, drift=drift)
 
 
-def _spread(windows: Counts, half_life_windows: float) -> dict[str, float]:
+def _spread(windows: Counts, half_life_windows: float, rest: Callable[[], None] = lambda: None) -> dict[str, float]:
     """Distances between stretches of the windows and all of them, by name, as of one window alone.
 
     A stretch has about as many windows as the exponential window has effective ones, so that the dependence of
@@ -282,14 +289,20 @@ def _spread(windows: Counts, half_life_windows: float) -> dict[str, float]:
     number = len(windows) // stretch
     if number < 2:
         return {}
-    whole = RunningStatistics(*windows.shape[1:])
-    whole.add(windows)
-    expected = whole.statistics()
+    expected = _statistics(windows, rest)
     found = dict.fromkeys(expected, 0.0)
     for first in range(0, number * stretch, stretch):
-        running = RunningStatistics(*windows.shape[1:])
-        running.add(windows[first : first + stretch])
-        for name, value in running.statistics().items():
+        for name, value in _statistics(windows[first : first + stretch], rest).items():
             found[name] += distance(name, value, expected[name]) / number
     chance = math.sqrt(1 / stretch - 1 / len(windows))  # a stretch is itself part of the whole
     return {name: error / chance for name, error in found.items()}
+
+
+def _statistics(windows: Counts, rest: Callable[[], None]) -> dict[str, Floats]:
+    """Statistics of windows, which are added up piece by piece."""
+    running = RunningStatistics(*windows.shape[1:])
+    piece = max(1, ADDED_COUNTS // windows[0].size)
+    for first in range(0, len(windows), piece):
+        running.add(windows[first : first + piece])
+        rest()
+    return running.statistics()

@@ -49,6 +49,8 @@ class Outputs:
         Between two versions of the page; the last one is written at the end.
     broker : MqttAddress or None
         That receives the figures over MQTT.
+    command : str
+        That a person typed, which the page says.
     """
 
     publish: bool = True
@@ -56,6 +58,7 @@ class Outputs:
     snapshot: Path | None = None
     snapshot_every_s: float = 60.0
     broker: MqttAddress | None = None
+    command: str = ""
 
 
 class Watch:
@@ -197,7 +200,7 @@ class Watch:
 
         def write() -> None:
             try:
-                write_page(path, report, now_s=now_s, written=written)
+                write_page(path, report, now_s=now_s, written=written, command=self._outputs.command)
                 self.failure = None
             except Exception as error:  # of any kind: printed here, and raised at the end
                 if self.failure is None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.lsl.condition_tap import ConditionTap
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.monitor.job import Job
+from spikeloop.streamer.monitor.kept_references import KeptReferences
 from spikeloop.streamer.monitor.live_importance import LiveImportance
+from spikeloop.streamer.monitor.pace import Pace
 from spikeloop.streamer.monitor.reference import (
     SAMPLE_COUNTS,
     Reference,
@@ -60,6 +64,10 @@ class MonitorSettings:
         Whether windows are mapped, where the bundle has a critic.
     device : "auto", "cpu" or "cuda"
         Where the critic, and the generator of the reference, run.
+    share : float, above 0 to 1
+        Of a core that preparing a bundle's reference may take.
+    kept : Path or None
+        Folder in which references of bundles are kept for later runs; None to prepare each anew.
     """
 
     half_life_s: float = 60.0
@@ -70,6 +78,8 @@ class MonitorSettings:
     window_bins: int | None = None
     importance: bool = True
     device: Device = "cpu"
+    share: float = 1.0
+    kept: Path | None = None
 
 
 class Subject:
@@ -240,12 +250,31 @@ class Subject:
             self._collects = True
 
     def _refer_to_own(self, bundle: Bundle) -> Reference:
-        sample = generate_sample(bundle, self.description.condition, self._settings.device, lambda: self._closing)
+        settings, condition = self._settings, self.description.condition
+        kept = None if settings.kept is None else KeptReferences(settings.kept)
+        half_life, false_alarms = self.monitor.half_life_windows, settings.false_alarms_per_hour
+        facts = version("spikeloop"), bundle.sha256, condition, half_life, false_alarms, settings.device
+        if kept is not None and (found := kept.find(*facts)) is not None:
+            return found
+        pace = Pace(settings.share)
+        sample = generate_sample(bundle, condition, settings.device, lambda: self._rested(pace))
         if self._closing:
             raise FailureError("the monitor ended")
         if sample is None:  # driven by what only the stream knows: chance and alarm are set by its beginning
             self._collects = True
-        return refer_to_bundle(bundle, sample, self.monitor.half_life_windows, self._settings.false_alarms_per_hour)
+        reference = refer_to_bundle(bundle, sample, half_life, false_alarms, lambda: self._rest(pace))
+        if kept is not None and sample is not None:
+            kept.keep(reference, *facts)
+        return reference
+
+    def _rested(self, pace: Pace) -> bool:
+        """Rest; returns whether the monitor ends."""
+        pace.rest()
+        return self._closing
+
+    def _rest(self, pace: Pace) -> None:
+        if self._rested(pace):
+            raise FailureError("the monitor ended")
 
     def _refer_to_start(self, sample: NDArray[Any]) -> Reference:
         settings, half_life = self._settings, self.monitor.half_life_windows

@@ -11,6 +11,7 @@ from spikeloop.streamer.mqtt.payloads import (
     ControlMessage,
     EchoMessage,
     InboundMessage,
+    PerturbMessage,
     StimulateMessage,
     encode_error,
     parse_inbound,
@@ -34,6 +35,10 @@ class Handlers(Protocol):
 
     def stimulate(self, message: StimulateMessage) -> str | None:
         """Deliver a train of pulses."""
+        ...
+
+    def perturb(self, message: PerturbMessage) -> str | None:
+        """Have something go wrong, or no longer."""
         ...
 
 
@@ -97,6 +102,8 @@ class Inbox:
                 return self._handlers.condition(message)
             case StimulateMessage():
                 return self._handlers.stimulate(message)
+            case PerturbMessage():
+                return self._handlers.perturb(message)
             case ControlMessage(command="seed"):
                 return "the seed can't change while a stream runs; start another with --seed"
             case ControlMessage():

@@ -23,6 +23,7 @@ __all__ = [
     "ControlMessage",
     "EchoMessage",
     "InboundMessage",
+    "PerturbMessage",
     "SpikeMessage",
     "State",
     "StimulateMessage",
@@ -133,14 +134,23 @@ class StimulateMessage:
 
 
 @dataclass(frozen=True)
+class PerturbMessage:
+    """Something that goes wrong: its kind and value, or the units that fall silent."""
+
+    kind: Literal["drop", "drift", "noise", "latency"]
+    value: float | None = None
+    units: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class EchoMessage:
     """A device's answer to the `spikes` message of this sequence."""
 
     sequence: int
 
 
-InboundMessage = ConditionMessage | ControlMessage | StimulateMessage | EchoMessage
-INBOUND = ("condition", "control", "stimulate", "echo")  # topics
+InboundMessage = ConditionMessage | ControlMessage | StimulateMessage | PerturbMessage | EchoMessage
+INBOUND = ("condition", "control", "stimulate", "perturb", "echo")  # topics
 
 
 def encode_spikes(step: Step, sequence: int, bin_size_s: float) -> bytes:
@@ -212,7 +222,7 @@ def parse_inbound(topic: str, payload: bytes) -> InboundMessage:
 
     Parameters
     ----------
-    topic : {"condition", "control", "stimulate", "echo"}
+    topic : {"condition", "control", "stimulate", "perturb", "echo"}
         The last level.
     payload : bytes
 
@@ -231,6 +241,10 @@ def parse_inbound(topic: str, payload: bytes) -> InboundMessage:
         return ControlMessage(document["command"], _float_or_none(document.get("value")))
     if topic == "echo":
         return EchoMessage(int(document["sequence"]))
+    if topic == "perturb":
+        lost = document.get("units")
+        listed = None if lost is None else tuple(map(int, lost))
+        return PerturbMessage(document["kind"], _float_or_none(document.get("value")), listed)
     units = document["units"]
     return StimulateMessage(
         units="all" if units == "all" else tuple(map(int, units)),

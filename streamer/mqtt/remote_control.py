@@ -7,7 +7,13 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.mqtt.bridge import BridgeReport, MqttBridge
 from spikeloop.streamer.mqtt.condition import MqttCondition
-from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, StreamStatus
+from spikeloop.streamer.mqtt.payloads import (
+    ConditionMessage,
+    ControlMessage,
+    PerturbMessage,
+    StimulateMessage,
+    StreamStatus,
+)
 from spikeloop.streamer.stream.health import HealthReport
 from spikeloop.streamer.stream.steering import MarkListener
 
@@ -28,11 +34,16 @@ class Steered(Protocol):
 
     def stimulate(self, units: Sequence[SupportsIndex] | Literal["all"], *train: Any, **more: Any) -> object: ...
 
+    def perturb(
+        self, kind: str, value: float | None = None, units: Sequence[SupportsIndex] | None = None
+    ) -> object: ...
+
 
 class RemoteControl:
     """Devices on MQTT around a stream, connected from entering to leaving the context.
 
-    Messages on `control` and `stimulate` act through what steers the stream; its markers go out on the topic `marker`.
+    Messages on `control`, `stimulate` and `perturb` act through what steers the stream; its markers go out on the topic
+    `marker`.
 
     Parameters
     ----------
@@ -118,6 +129,14 @@ class RemoteControl:
         train = message.amplitude_ua, message.pulses, message.rate_hz, message.pulse_width_us
         try:
             self._steering.stimulate(message.units, *train, message.id, at_s=self._now())
+        except BadInputError as error:
+            return str(error)
+        return None
+
+    def perturb(self, message: PerturbMessage) -> str | None:
+        """Have something go wrong, or no longer; returns why that is refused, None where it is not."""
+        try:
+            self._steering.perturb(message.kind, message.value, message.units)
         except BadInputError as error:
             return str(error)
         return None

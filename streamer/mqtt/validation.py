@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMAS", "check", "schema_of", "validator_of"]
 
 SCHEMAS = (
-    "condition", "control", "cursor", "echo", "error", "health", "marker", "monitor", "status", "stimulate",
+    "condition", "control", "cursor", "echo", "error", "health", "marker", "monitor", "perturb", "status",
+    "stimulate",
 )  # fmt: skip
 QUOTED = 60  # characters of what was found
 EXPECTED = {

@@ -1,17 +1,21 @@
 """What may be changed while a stream runs: its gain, and whether its steps go out."""
 
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeloop.models.scalars import checked_number
-from spikeloop.streamer.stream.step import SpikeSink, Step, event_bins, with_events
+from spikeloop.streamer.stream.perturbations import Perturbations
+from spikeloop.streamer.stream.step import SpikeSink, Step, multiplied
 
 __all__ = ["Controls", "Gate"]
 
 LARGEST_GAIN = 10.0
+ROUNDING_S = 1e-6
 
 
 class Controls:
@@ -33,13 +37,15 @@ class Controls:
         Whether a pause was asked for last.
     lets_out : bool
         Whether the step that was due last goes out.
+    gain : float
+        The gain that was asked for last.
     """
 
     def __init__(self, start_s: float, random: np.random.Generator) -> None:
         self._random, self._times = random, random.spawn(1)[0]  # apart, so that step sizes change nothing
         self._lock = threading.Lock()
         self._next_s = start_s
-        self._gain = 1.0
+        self.gain = 1.0
         self.paused, self.lets_out = False, True
 
     def set_gain(self, gain: float) -> float:
@@ -61,7 +67,7 @@ class Controls:
         """
         gain = checked_number("gain", gain, 0, LARGEST_GAIN)
         with self._lock:
-            self._gain = gain
+            self.gain = gain
             return self._next_s
 
     def set_paused(self, paused: bool) -> float:
@@ -73,40 +79,53 @@ class Controls:
     def apply(self, step: Step) -> Step:
         """Return the step as gain leaves it."""
         with self._lock:
-            gain, self.lets_out = self._gain, not self.paused
+            gain, self.lets_out = self.gain, not self.paused
             begin_s, self._next_s = self._next_s, float(step.stamps_s[-1])
         if gain == 1:
             return step
         if step.counts.dtype != np.uint8:
             return replace(step, counts=step.counts * gain)
-        return self._thin(step, gain) if gain < 1 else self._copy(step, gain, begin_s)
+        numbers = self._random.random(len(step.event_units)) < gain if gain < 1 else 1 + self._copies(step, gain)
+        return multiplied(step, numbers.astype(np.intp), begin_s, self._times)
 
-    def _thin(self, step: Step, gain: float) -> Step:
-        kept = self._random.random(len(step.event_units)) < gain
-        return with_events(step, event_bins(step)[kept], step.event_units[kept], step.event_stamps_s[kept])
-
-    def _copy(self, step: Step, gain: float, begin_s: float) -> Step:
+    def _copies(self, step: Step, gain: float) -> NDArray[np.int64]:
         most = int(np.ceil(gain - 1))
-        copies = self._random.binomial(most, (gain - 1) / most, len(step.event_units))
-        bins = event_bins(step)
-        copied = bins.repeat(copies)
-        begins_s = np.concatenate([[begin_s], step.stamps_s[:-1]])
-        times_s = begins_s[copied] + self._times.random(len(copied)) * (step.stamps_s - begins_s)[copied]
-        return with_events(
-            step,
-            np.concatenate([bins, copied]),
-            np.concatenate([step.event_units, step.event_units.repeat(copies)]),
-            np.concatenate([step.event_stamps_s, times_s]),
-        )
+        return self._random.binomial(most, (gain - 1) / most, len(step.event_units))
 
 
 class Gate:
-    """A sink that hands steps on to others, but for those that a pause keeps back."""
+    """A sink that hands steps on to others: not those that a pause keeps back, and later by an added latency.
 
-    def __init__(self, controls: Controls, sinks: Iterable[SpikeSink]) -> None:
-        self._controls, self._sinks = controls, tuple(sinks)
+    A step that is late goes out with the first one that is due when its latency has passed; whatever the latency, its
+    stamps are its own.
+
+    Parameters
+    ----------
+    controls : Controls
+    sinks : iterable of SpikeSink
+    perturbations : Perturbations, optional
+        Have the latency; without them there is none.
+    """
+
+    def __init__(
+        self, controls: Controls, sinks: Iterable[SpikeSink], perturbations: Perturbations | None = None
+    ) -> None:
+        self._controls, self._sinks, self._perturbations = controls, tuple(sinks), perturbations
+        self._held: deque[Step] = deque()
 
     def push(self, step: Step) -> None:
+        """Hand on what is due by the end of this step."""
         if self._controls.lets_out:
+            self._held.append(step)
+        latency_s = 0.0 if self._perturbations is None else self._perturbations.latency_ms / 1000
+        self._hand_on(float(step.stamps_s[-1]) - latency_s)
+
+    def flush(self) -> None:
+        """Hand on what is still held, as at the stream's end."""
+        self._hand_on(np.inf)
+
+    def _hand_on(self, until_s: float) -> None:
+        while self._held and self._held[0].stamps_s[-1] <= until_s + ROUNDING_S:
+            step = self._held.popleft()
             for sink in self._sinks:
                 sink.push(step)

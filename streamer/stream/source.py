@@ -19,9 +19,9 @@ from spikeloop.streamer.inference.bin_engine import BinEngine
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.inference.window_engine import Engine
 
-__all__ = ["SamplerSource", "Source", "SpikeSource", "StreamSource", "WindowSource", "open_source"]
+__all__ = ["CHUNK_COUNTS", "SamplerSource", "Source", "SpikeSource", "StreamSource", "WindowSource", "open_source"]
 
-
+CHUNK_COUNTS = 2**20  # bins times units that are generated at once where nobody waits: a second or so of work
 WINDOWS_PER_RUN = 8  # fixed, as float sums (and so, rarely, a spike) depend on the batch they are computed in
 
 

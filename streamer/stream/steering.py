@@ -1,4 +1,4 @@
-"""What may be done to a stream while it runs: gain, pause and stimulation, which are marked; and its condition."""
+"""What may be done to a stream while it runs: gain, pause, stimuli, perturbations, all marked; and its condition."""
 
 import operator
 import threading
@@ -13,12 +13,14 @@ from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.scalars import is_whole
 from spikeloop.streamer.conditions.steered import SteeredDrive
 from spikeloop.streamer.stream.controls import Controls, Gate
+from spikeloop.streamer.stream.perturbations import OF_SPIKES, Perturbations
 from spikeloop.streamer.stream.step import SpikeSink, Transform
 from spikeloop.streamer.stream.stimulation import STIMULUS, Stimulator, Stimulus
 
 __all__ = ["MarkListener", "Steering"]
 
 NOT_YET = "the stream has not begun; wait until it has"
+NO_SPIKES = "expected a stream of spikes, this one is of fluorescence; stream another bundle"
 
 
 class MarkListener(Protocol):
@@ -28,17 +30,17 @@ class MarkListener(Protocol):
 
 
 class Steering:
-    """Gain, pause, stimulation and condition of one stream, from any thread.
+    """Gain, pause, stimulation, perturbations and condition of one stream, from any thread.
 
-    A stimulus acts on the population from its arrival on, gain and pause from the next step on. Their markers are
-    numbered from 1 on, as `act`, so that who comes later knows what came before.
+    A stimulus acts on the population from its arrival on, all else from the next step on. Markers of all but the
+    condition are numbered from 1 on, as `act`, so that who comes later knows what came before.
 
     Parameters
     ----------
     card : Card
         Of the bundle that is streamed.
     seed : int >= 0
-        Of what stimuli and gain do.
+        Of what stimuli, gain and perturbations do.
     driven : SteeredDrive, optional
         Drives the stream, where its condition can be set.
 
@@ -49,12 +51,14 @@ class Steering:
     """
 
     def __init__(self, card: Card, seed: int, driven: SteeredDrive | None = None) -> None:
-        self._driven = driven
+        self._driven, self._bin_size_s = driven, card.bin_size_s
         self._seed, self._units, self._spiking = seed, len(card.unit_names), card.signal == "spikes"
         self._listeners: list[MarkListener] = []
         self._acting, self._acts = threading.Lock(), 0
         self._stimulator: Stimulator | None = None
         self._controls: Controls | None = None
+        self._perturbations: Perturbations | None = None
+        self._gate: Gate | None = None
         self.channels = (*card.channels, STIMULUS) if self._spiking else card.channels
 
     def listen(self, listener: MarkListener) -> None:
@@ -87,13 +91,21 @@ class Steering:
             For the loop that streams.
         """
         controls = Controls(start_s, random_stream(self._seed, Purpose.GAIN))
-        transforms: tuple[Transform, ...] = (controls,)
+        random = random_stream(self._seed, Purpose.STREAM_PERTURBATIONS)
+        perturbations = Perturbations(self._units, start_s, self._bin_size_s, random)
+        transforms: tuple[Transform, ...] = (controls, perturbations)
         if self._spiking:
             random = random_stream(self._seed, Purpose.STIMULATION)
             self._stimulator = Stimulator(self._units, start_s, random, on_pulse)
-            transforms = (self._stimulator, controls)
-        self._controls = controls
-        return (Gate(controls, sinks),), transforms
+            transforms = (self._stimulator, *transforms)
+        self._controls, self._perturbations = controls, perturbations
+        self._gate = Gate(controls, sinks, perturbations)
+        return (self._gate,), transforms
+
+    def end(self) -> None:
+        """Let out what an added latency still keeps back, as the stream ends."""
+        if self._gate is not None:
+            self._gate.flush()
 
     @property
     def has_begun(self) -> bool:
@@ -109,6 +121,11 @@ class Steering:
     def paused(self) -> bool:
         """Whether a pause was asked for last."""
         return self._controls is not None and self._controls.paused
+
+    @property
+    def gain(self) -> float:
+        """The gain that was asked for last."""
+        return 1.0 if self._controls is None else self._controls.gain
 
     def set_gain(self, gain: float) -> None:
         """Multiply spikes on average, from the next step on.
@@ -155,7 +172,7 @@ class Steering:
             If a parameter is out of range, the stream has not begun, or it is no stream of spikes.
         """
         if not self._spiking:
-            raise BadInputError("expected a stream of spikes, this one is of fluorescence; stream another bundle")
+            raise BadInputError(NO_SPIKES)
         if self._stimulator is None:
             raise BadInputError(NOT_YET)
         every = isinstance(units, str) and units == "all"
@@ -165,6 +182,31 @@ class Steering:
         with self._acting:
             begin_s = self._stimulator.stimulate(stimulus, at_s)
             self._mark_act("stimulate", begin_s, id=id, units="all" if every else list(places), **train)
+
+    def perturb(self, kind: str, value: float | None = None, units: Sequence[SupportsIndex] | None = None) -> None:
+        """Have something go wrong from the next step on, with parameters as of `Perturbations.set`.
+
+        Raises
+        ------
+        BadInputError
+            If a parameter is out of range, the stream has not begun, or it is no stream of spikes, which drift and
+            noise act on.
+        """
+        if self._perturbations is None:
+            raise BadInputError(NOT_YET)
+        if not self._spiking and isinstance(kind, str) and kind in OF_SPIKES:
+            raise BadInputError(f"{kind}: {NO_SPIKES}")
+        listed = None if units is None else _listed(units, "")
+        with self._acting:
+            begin_s = self._perturbations.set(kind, value, listed)
+            in_force = self._perturbations.in_force
+            lost = {"units": in_force.get("units", [])} if kind == "drop" else {}
+            self._mark_act("perturb", begin_s, kind=kind, value=in_force.get(kind, 0.0), **lost)
+
+    @property
+    def perturbations(self) -> dict[str, Any]:
+        """What goes wrong: values by kind, and as `units` those that are silent."""
+        return {} if self._perturbations is None else self._perturbations.in_force
 
     def set_condition(self, values: ArrayLike | None) -> None:
         """Drive the population by these values, one a channel, from the next bin on; None lets it go.
@@ -190,8 +232,8 @@ class Steering:
         return self._controls
 
 
-def _listed(units: Sequence[SupportsIndex] | str) -> tuple[int, ...]:
+def _listed(units: Sequence[SupportsIndex] | str, other: str = '"all" or ') -> tuple[int, ...]:
     listed = tuple(units) if isinstance(units, Iterable) and not isinstance(units, str) else None
     if listed is None or not all(is_whole(unit) for unit in listed):
-        raise BadInputError(f'units: expected "all" or whole numbers from 0, found {units!r:.80}')
+        raise BadInputError(f"units: expected {other}whole numbers from 0, found {units!r:.80}")
     return tuple(operator.index(unit) for unit in listed)

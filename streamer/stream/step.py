@@ -8,7 +8,18 @@ from numpy.typing import NDArray
 
 from spikeloop.models.recordings.timed_spikes import SpikeTimes
 
-__all__ = ["MOST_SPIKES", "SpikeSink", "Step", "Transform", "bin_end_s", "event_bins", "timed_spikes", "with_events"]
+__all__ = [
+    "MOST_SPIKES",
+    "SpikeSink",
+    "Step",
+    "Transform",
+    "bin_end_s",
+    "event_bins",
+    "multiplied",
+    "timed_spikes",
+    "times_in_bins",
+    "with_events",
+]
 
 MOST_SPIKES = 255  # of a unit in a bin: what a count holds
 
@@ -113,4 +124,35 @@ def with_events(step: Step, bins: NDArray[np.intp], units: NDArray[np.integer], 
         counts=counts.clip(max=MOST_SPIKES).astype(np.uint8).reshape(step.counts.shape),
         event_units=units[order].astype(np.int32),
         event_stamps_s=stamps_s[order],
+    )
+
+
+def times_in_bins(
+    step: Step, bins: NDArray[np.intp], begin_s: float, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw a time, s, inside each of these bins of a step whose first bin begins at `begin_s`."""
+    begins_s = np.concatenate([[begin_s], step.stamps_s[:-1]])
+    return begins_s[bins] + random.random(len(bins)) * (step.stamps_s - begins_s)[bins]
+
+
+def multiplied(step: Step, numbers: NDArray[np.integer], begin_s: float, random: np.random.Generator) -> Step:
+    """Return the step with each spike as often as `numbers`, (spikes,), says; copies come at any time in its bin.
+
+    Parameters
+    ----------
+    step : Step
+    numbers : array of shape (spikes,), int >= 0
+    begin_s : float, s
+        When the step's first bin begins.
+    random : numpy.random.Generator
+        Draws one number for each copy.
+    """
+    bins, kept, copies = event_bins(step), numbers > 0, (numbers - 1).clip(min=0)
+    copied = bins.repeat(copies)
+    times_s = times_in_bins(step, copied, begin_s, random)
+    return with_events(
+        step,
+        np.concatenate([bins[kept], copied]),
+        np.concatenate([step.event_units[kept], step.event_units.repeat(copies)]),
+        np.concatenate([step.event_stamps_s[kept], times_s]),
     )

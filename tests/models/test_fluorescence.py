@@ -130,7 +130,7 @@ def test_from_a_file_of_traces_to_a_stream_of_them(start, data, tmp_path, stream
     assert [row["statistic"] for row in judged["statistics"]] == list(TRACE_STATISTICS)
     assert judged["judged_on"] == "1 of 5 repeats, held out from training"
     streamed = start("stream", mine, "--name", stream_name, "--duration", 0.5, "--json")
-    printed, errors = streamed.communicate(timeout=60)
+    printed, errors = streamed.communicate(timeout=280)
     assert streamed.returncode == 0, errors
     assert json.loads(printed)["bins"] == 10
 

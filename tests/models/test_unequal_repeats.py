@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeloop.exporters.pages.responses import draw_decoding
-from spikeloop.exporters.pages.windows import draw_windows
+from spikeloop.exporters.pages.windows import window_sections
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.errors import BadInputError
@@ -150,7 +150,7 @@ def test_evaluations_of_windows_are_the_same(recording):
     found = [evaluate(sampled(900), part.training, part.held_out) for part in parts]
     same(found[0].to_dict(), found[1].to_dict())
     same(windows_of_samples(with_garbage(recording), 16), windows_of_samples(recording, 16))
-    assert "unequal length" in draw_windows(found[1], parts[1].held_out, None)
+    assert "unequal length" in window_sections(found[1], parts[1].held_out, None)[-1].content
 
 
 def test_samples_of_the_recording_itself_are_like_it(recording):
@@ -175,7 +175,7 @@ def test_answers_are_judged_at_recorded_bins(lead):
         parts = split_as_trained(each, "model", each.channels, lead, 4)
         judged = evaluate_responses(respond(answer, parts, 2), parts)
         documents.append(judged.to_dict())
-        assert "R2" in draw_decoding(judged)
+        assert "R²" in draw_decoding(judged)
     same(*documents)
 
 

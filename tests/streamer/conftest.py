@@ -3,10 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy.testing  # noqa: F401 (it loads itself late, and an async test would be blamed for blocking)
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -26,6 +30,15 @@ def system_chromium() -> str:
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs a browser: one of {', '.join(names)}")
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(system_chromium: str) -> "Iterator[Browser]":
+    playwright: Any = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=system_chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

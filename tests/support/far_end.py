@@ -15,14 +15,14 @@ CONNECTING_S = 1.5  # between when a stream can be found and its first bin; on a
 
 
 def received(process: subprocess.Popen[str], out: Path) -> dict[str, np.ndarray]:
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 0, errors
     with np.load(out) as archive:
         return {key: archive[key] for key in archive.files}
 
 
 def report(process: subprocess.Popen[str]) -> dict:
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=280)
     assert process.returncode == 0, errors
     return json.loads(printed)
 

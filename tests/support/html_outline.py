@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "input"}
 
 
 class Outline(HTMLParser):
@@ -15,11 +15,15 @@ class Outline(HTMLParser):
         self.tags: list[str] = []
         self.texts: list[str] = []
         self.links: list[str] = []
+        self.anchors: list[str] = []
+        self.panels: list[str] = []  # titles of pictures
+        self.scripts: list[str] = []
         self.feed(page)
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.anchors += [value or "" for name, value in attrs if name == "id"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
         if tag not in VOID:
             self.open.append(tag)
@@ -33,8 +37,13 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        within = self.open[-1] if self.open else ""
+        if within == "script":
+            self.scripts.append(data)
+        elif within not in ("", "style"):
             self.texts.append(data)
+        if self.open[-2:] == ["figcaption", "strong"]:
+            self.panels.append(data)
 
     @property
     def text(self) -> str:

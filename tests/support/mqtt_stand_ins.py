@@ -9,7 +9,13 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, StreamStatus
+from spikeloop.streamer.mqtt.payloads import (
+    ConditionMessage,
+    ControlMessage,
+    PerturbMessage,
+    StimulateMessage,
+    StreamStatus,
+)
 from spikeloop.streamer.stream.health import HealthReport
 from spikeloop.streamer.stream.step import Step
 
@@ -39,7 +45,7 @@ class Recorder:
     """Handlers that keep what they are given, and refuse on request."""
 
     def __init__(self, refusal: str | None = None) -> None:
-        self.messages: list[ConditionMessage | ControlMessage | StimulateMessage] = []
+        self.messages: list[ConditionMessage | ControlMessage | StimulateMessage | PerturbMessage] = []
         self.refusal = refusal
 
     def condition(self, message: ConditionMessage) -> str | None:
@@ -51,6 +57,10 @@ class Recorder:
         return self.refusal
 
     def stimulate(self, message: StimulateMessage) -> str | None:
+        self.messages.append(message)
+        return self.refusal
+
+    def perturb(self, message: PerturbMessage) -> str | None:
         self.messages.append(message)
         return self.refusal
 
@@ -83,7 +93,7 @@ class Device:
     def __enter__(self) -> Self:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        assert self._subscribed.wait(60)
+        assert self._subscribed.wait(280)
         return self
 
     def __exit__(self, *error: object) -> None:

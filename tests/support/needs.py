@@ -37,7 +37,7 @@ SLOW = (
     "streamer/closedloop/results/",
     "streamer/closedloop/test_comparison.py",
     "streamer/commands/",
-    "streamer/dashboard/test_page.py",
+    "streamer/dashboard/test_page",
     "streamer/launch/",
     "test_zoo.py",
 )

@@ -77,7 +77,7 @@ def receiver(names: Sequence[str], samples: Sequence[int], out: Path) -> "subpro
 
 def pulled(process: "subprocess.Popen[str]", out: Path) -> dict[str, dict[str, Any]]:
     """What the receiver got of each stream: values, stamps, arrivals, and the description."""
-    process.communicate(timeout=120)
+    process.communicate(timeout=280)
     assert process.returncode == 0
     got = json.loads(out.read_text())
     return {name: part | {"stamps_s": np.array(part["stamps_s"])} for name, part in got.items()}

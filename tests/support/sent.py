@@ -115,8 +115,8 @@ def write_xdf(
             writer.add_samples(marks, [[json.dumps(marker)]], [marker["stamp_s"]])
         for number in (counts, events, driven):
             if number is not None:
-                for at_s in (0.0, 5.0):
-                    writer.add_clock_offset(number, at_s, 0.0123)  # by which a reader moves stamps
+                for after_s in (0.0, 5.0):
+                    writer.add_clock_offset(number, made_by.start_s + after_s, 0.0123)  # by which a reader moves stamps
 
 
 def flipped(found: Sent, step: int, row: int, unit: int) -> Sent:

@@ -2,15 +2,15 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.formats.xdf.chunk_stamps import STAMPED, chunks_of, comparisons_of, stamps_of_chunks
 from spikeloop.exporters.formats.xdf.chunks import (
     CLOCK_OFFSET,
-    FILE_HEADER,
     FORMATS,
     MAGIC,
     SAMPLES,
@@ -22,32 +22,20 @@ from spikeloop.exporters.formats.xdf.chunks import (
     read_length,
 )
 from spikeloop.exporters.formats.xdf.for_pyxdf import header_for_pyxdf, packed_chunk
+from spikeloop.exporters.formats.xdf.other_clocks import OtherClock, placed_by_arrival
 from spikeloop.models.arrays import Floats
 
-__all__ = ["blocks", "clock_offsets", "file_header", "footer_samples", "synchronised"]
+__all__ = ["blocks", "clock_offsets", "footer_samples", "synchronised"]
 
 DTYPES = {
     form: np.dtype("float64" if form == "double64" else form).newbyteorder("<") for form in FORMATS if FORMATS[form]
 }
-STAMPED = 8  # bytes of a stamp
 MOST_ONE_BY_ONE = 2_000_000  # samples, which take pyxdf some seconds
-
-
-def file_header(streams: Streams) -> ElementTree.Element:
-    """Return the header of the file; empty where it can't be read."""
-    content = streams.content
-    try:
-        length, place = read_length(content, len(MAGIC))
-        if struct.unpack_from("<H", content, place)[0] == FILE_HEADER:
-            return ElementTree.fromstring(content[place + 2 : place + length].decode("utf-8", "replace"))
-    except (struct.error, ValueError, IndexError, ElementTree.ParseError):
-        pass
-    return ElementTree.Element("info")
 
 
 def footer_samples(streams: Streams, stream: Stream) -> int | None:
     """Return how many samples a stream's footer says that it has; None where there is no footer, or it does not say."""
-    for tag, place, end in _chunks(streams.content, stream):
+    for tag, place, end in chunks_of(streams, stream):
         if tag == STREAM_FOOTER:
             stated = ElementTree.fromstring(streams.content[place:end].decode("utf-8", "replace"))
             samples = stated.findtext("sample_count")
@@ -73,7 +61,7 @@ def blocks(streams: Streams, stream: Stream) -> Iterator[tuple[NDArray[np.generi
     """
     last_s, step_s = 0.0, 1 / stream.rate_hz if stream.rate_hz else 0.0
     row = np.dtype([("size", "u1"), ("stamp", "<f8"), ("values", DTYPES[stream.form], (stream.channels,))])
-    for tag, place, end in _chunks(streams.content, stream):
+    for tag, place, end in chunks_of(streams, stream):
         if tag != SAMPLES:
             continue
         number, place = read_length(streams.content, place)
@@ -94,16 +82,12 @@ def clock_offsets(streams: Streams, stream: Stream) -> Floats:
     array of shape (comparisons, 2), s
         The stream's time of each, and what has to be added to its stamps then.
     """
-    found = [
-        struct.unpack_from("<dd", streams.content, place)
-        for tag, place, _ in _chunks(streams.content, stream)
-        if tag == CLOCK_OFFSET
-    ]
+    found = [(comparison.at_s, comparison.offset_s) for comparison in comparisons_of(streams, stream)]
     return np.array(found, np.float64).reshape(-1, 2)
 
 
-def synchronised(streams: Streams, stream: Stream) -> Floats:
-    """Return the stamps of a stream as pyxdf puts them on the recorder's clock, s.
+def synchronised(streams: Streams, stream: Stream, clocks: Sequence[OtherClock] = ()) -> Floats:
+    """Return the stamps of a stream as pyxdf puts them on the recorder's clock, s; those of other clocks by arrival.
 
     pyxdf gets the stamps and the comparisons of clocks alone, as it reads samples one by one. Of a very long stream it
     gets only the first and the last stamp: between them, the clock is taken to be even.
@@ -112,12 +96,12 @@ def synchronised(streams: Streams, stream: Stream) -> Floats:
 
     header = header_for_pyxdf(stream.info, name=stream.name, channel_count="1", channel_format="int8")
     parts = [MAGIC, packed_chunk(STREAM_HEADER, stream.number, header)]
-    read, stamps = blocks(streams, stream), []
-    for (begin, end), (tag, _, _) in zip(stream.chunks, _chunks(streams.content, stream), strict=True):
+    read, stamps = stamps_of_chunks(streams, stream), []
+    for (begin, end), (tag, _, _) in zip(stream.chunks, chunks_of(streams, stream), strict=True):
         if tag == CLOCK_OFFSET:
             parts.append(bytes(streams.content[begin:end]))
         elif tag == SAMPLES:
-            stamps.append(next(read)[1].astype(np.float64))
+            stamps.append(next(read)[1])
             if stream.samples <= MOST_ONE_BY_ONE:
                 parts.append(packed_chunk(SAMPLES, stream.number, _bare(stamps[-1])))
     raw = np.concatenate(stamps)
@@ -125,10 +109,10 @@ def synchronised(streams: Streams, stream: Stream) -> Floats:
         parts.append(packed_chunk(SAMPLES, stream.number, _bare(raw[[0, -1]])))
     found, _ = pyxdf.load_xdf(io.BytesIO(b"".join(parts)), dejitter_timestamps=False)
     shifted = np.asarray(found[0]["time_stamps"], np.float64)
-    if len(shifted) == len(raw):
-        return shifted
-    slope = (shifted[-1] - shifted[0]) / (raw[-1] - raw[0]) if raw[-1] != raw[0] else 1.0
-    return shifted[0] + (raw - raw[0]) * slope
+    if len(shifted) != len(raw):
+        slope = (shifted[-1] - shifted[0]) / (raw[-1] - raw[0]) if raw[-1] != raw[0] else 1.0
+        shifted = shifted[0] + (raw - raw[0]) * slope
+    return placed_by_arrival(raw, shifted, clocks)
 
 
 def _bare(stamps: Floats) -> bytes:
@@ -136,13 +120,6 @@ def _bare(stamps: Floats) -> bytes:
     rows = np.zeros(len(stamps), [("size", "u1"), ("stamp", "<f8"), ("value", "i1")])
     rows["size"], rows["stamp"] = STAMPED, stamps
     return struct.pack("<BI", 4, len(stamps)) + rows.tobytes()
-
-
-def _chunks(content: Bytes, stream: Stream) -> Iterator[tuple[int, int, int]]:
-    """Return tag, place behind the stream's number, and end of each chunk."""
-    for begin, end in stream.chunks:
-        _, place = read_length(content, begin)
-        yield struct.unpack_from("<H", content, place)[0], place + 6, end
 
 
 def _deduced(

@@ -1,11 +1,14 @@
-"""Headers of the streams of an XDF file, as LSL and spikeloop's live streams write them."""
+"""Headers of XDF files and of their streams, as LSL and spikeloop's live streams write them."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 from xml.etree import ElementTree
 
-__all__ = ["LABELS", "PROVENANCE", "UNPRINTABLE", "append_entries", "stream_header"]
+from spikeloop.exporters.formats.xdf.chunks import FILE_HEADER, MAGIC, Streams, read_length
+
+__all__ = ["LABELS", "PROVENANCE", "UNPRINTABLE", "append_entries", "file_header", "origin_of", "stream_header"]
 
 LABELS = "labels"  # what our own header has beside the labels of channels, with the spaces at their ends
 PROVENANCE = "provenance"  # what made the spikes of a file, as JSON; a live stream's header has each fact by its name
@@ -68,3 +71,21 @@ def append_entries(parent: ElementTree.Element, entries: Mapping[str, Any]) -> N
             append_entries(node, value)
         else:
             node.text = (value if isinstance(value, str) else repr(value)).translate(UNPRINTABLE)
+
+
+def file_header(streams: Streams) -> ElementTree.Element:
+    """Return the header of the file; empty where it can't be read."""
+    content = streams.content
+    try:
+        length, place = read_length(content, len(MAGIC))
+        if struct.unpack_from("<H", content, place)[0] == FILE_HEADER:
+            return ElementTree.fromstring(content[place + 2 : place + length].decode("utf-8", "replace"))
+    except (struct.error, ValueError, IndexError, ElementTree.ParseError):
+        pass
+    return ElementTree.Element("info")
+
+
+def origin_of(info: ElementTree.Element) -> str:
+    """Say which computer sent a stream, and its source id, as far as its header says."""
+    facts = (("host", "hostname"), ("source_id", "source_id"))
+    return ", ".join(f"{what} {said!r}" for what, key in facts if (said := info.findtext(key)))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.xdf.chunks import Stream, Streams
+from spikeloop.exporters.formats.xdf.other_clocks import (
+    OtherClock,
+    find_other_clocks,
+    other_clock_words,
+    placed_by_arrival,
+)
 from spikeloop.exporters.formats.xdf.stamps import timing_of
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, in_one_line
@@ -62,6 +69,8 @@ class Loaded:
         The first sample, and those before which the sender's clock was set anew.
     passed_over : int
         Samples that are left out, as their stamps are no times: NaN, infinite, or beyond any clock.
+    clocks : tuple of OtherClock
+        Where stamps are of another clock than LSL's; these samples have the times at which they arrived.
     """
 
     values: Any
@@ -69,6 +78,12 @@ class Loaded:
     times_s: Floats
     resets: tuple[int, ...]
     passed_over: int = 0
+    clocks: tuple[OtherClock, ...] = ()
+
+    def remarks(self, name: str) -> tuple[str, ...]:
+        """Say of a stream of this name what was left out, and what its times are where its stamps don't say."""
+        passed_over = (passed_over_words(name, self),) if self.passed_over else ()
+        return (*passed_over, *((other_clock_words(name, self.clocks),) if self.clocks else ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,26 +95,33 @@ class OpenFile:
     known: dict[int, Samples] = field(default_factory=dict)
     loaded: dict[int, Loaded] = field(default_factory=dict)
 
+    @cached_property
+    def other_clocks(self) -> dict[int, tuple[OtherClock, ...]]:
+        """Where stamps are of other clocks than LSL's, by the numbers of streams."""
+        return find_other_clocks(self.streams)
+
     def samples(self, stream: Stream) -> Samples:
         """Read a stream's samples, once; BadInputError where it has none, or they can't be read."""
         if stream.number not in self.known:
-            self.known[stream.number] = _freed_from_jitter(self._loaded(stream), stream)
+            self.known[stream.number] = _freed_from_jitter(self.load(stream), stream)
         return self.known[stream.number]
 
     def as_sent(self, stream: Stream) -> tuple[Any, Floats]:
         """Read a stream's samples, and their stamps as its sender made them, s; errors as of `samples`."""
-        loaded = self._loaded(stream)
+        loaded = self.load(stream)
         return loaded.values, loaded.own_s
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each stream that was read and of which samples were passed over."""
+        """What is odd about the stamps of streams that were read, a sentence each."""
         read = [(stream.name, self.loaded.get(stream.number)) for stream in self.streams.streams]
-        return tuple(passed_over_words(name, known) for name, known in read if known and known.passed_over)
+        return tuple(remark for name, known in read if known for remark in known.remarks(name))
 
-    def _loaded(self, stream: Stream) -> Loaded:
+    def load(self, stream: Stream) -> Loaded:
+        """Read a stream, not freed from jitter, once; errors as of `samples`."""
         if stream.number not in self.loaded:
-            self.loaded[stream.number] = load_stream(self.streams, stream, self.path)
+            clocks = self.other_clocks.get(stream.number, ())
+            self.loaded[stream.number] = load_stream(self.streams, stream, self.path, clocks)
         loaded = self.loaded[stream.number]
         if not len(loaded.times_s):
             raise BadInputError(
@@ -113,7 +135,7 @@ def passed_over_words(name: str, loaded: Loaded) -> str:
     return f"{name}: left out {loaded.passed_over} samples whose stamps are no times (NaN or infinite)"
 
 
-def load_stream(streams: Streams, stream: Stream, path: Path) -> Loaded:
+def load_stream(streams: Streams, stream: Stream, path: Path, clocks: Sequence[OtherClock] = ()) -> Loaded:
     """Read a stream's samples and stamps, those of its sender and those of the recorder's clock.
 
     Parameters
@@ -122,6 +144,8 @@ def load_stream(streams: Streams, stream: Stream, path: Path) -> Loaded:
     stream : Stream
     path : pathlib.Path
         Of the file, for messages.
+    clocks : sequence of OtherClock
+        Where its stamps are of another clock than LSL's.
 
     Raises
     ------
@@ -161,7 +185,9 @@ def load_stream(streams: Streams, stream: Stream, path: Path) -> Loaded:
     times_s = np.asarray(found[0]["time_stamps"], np.float64)
     own_s = np.concatenate(own)[: len(times_s)]  # pyxdf cuts off what was garbage at the end
     resets = [begin for begin, _ in found[0]["info"].get("clock_segments", ()) if begin < len(times_s)]
-    return Loaded(found[0]["time_series"], own_s, times_s, tuple(sorted({0, *resets})), passed_over)
+    resets += [place for clock in clocks for place in (clock.first, clock.stop) if place < len(times_s)]
+    times_s = placed_by_arrival(own_s, times_s, clocks)
+    return Loaded(found[0]["time_series"], own_s, times_s, tuple(sorted({0, *resets})), passed_over, tuple(clocks))
 
 
 def _freed_from_jitter(loaded: Loaded, stream: Stream) -> Samples:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from spikeloop.exporters.formats.storage.file_lock import is_being_written
 from spikeloop.exporters.formats.storage.writable import check_writable
+from spikeloop.exporters.sessions.stored import StoredSession
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_path
+from spikeloop.streamer.capture.record.report import FinishedRecording
 
 __all__ = ["checked_output", "finish_recording", "size_of", "spool_of"]
 
@@ -45,7 +47,9 @@ def spool_of(out: Path) -> Path:
     return out if out.suffix.lower() == ".xdf" else out.with_name(f"{out.name}.xdf")
 
 
-def finish_recording(spool: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
+def finish_recording(
+    spool: str | Path, out: str | Path | None = None, *, overwrite: bool = False, key: str | None = None
+) -> FinishedRecording:
     """Make an NWB file or a Zarr folder of an XDF file: of a recording that was cut off, or of any other.
 
     Parameters
@@ -56,16 +60,19 @@ def finish_recording(spool: str | Path, out: str | Path | None = None, *, overwr
         File ending in .nwb or .zarr; by default that for which the XDF file was written.
     overwrite : bool
         Replace a file that is there.
+    key : str, optional
+        Name of the stream whose counts become units and trials, or NAME#NUMBER of several of one name; by default the
+        first of type Spikes that holds counts. All others are kept as they are.
 
     Returns
     -------
-    pathlib.Path
-        Of the file.
+    FinishedRecording
+        The file, and what is in it.
 
     Raises
     ------
     BadInputError
-        If the XDF file can't be read, or the other can't be written there.
+        If the XDF file can't be read, has no such stream, or the other can't be written there.
     FailureError
         If the disk refuses, or a package is missing.
     """
@@ -81,8 +88,8 @@ def finish_recording(spool: str | Path, out: str | Path | None = None, *, overwr
     check_writable(target)
     _refuse_busy("--finish", source)
     _require(target)
-    _write(source, target)
-    return target
+    stored = _write(source, target, key)
+    return FinishedRecording(target, size_of(target), source, stored.streams, stored.notes)
 
 
 def _refuse_busy(option: str, spool: Path) -> None:
@@ -90,16 +97,15 @@ def _refuse_busy(option: str, spool: Path) -> None:
         raise BadInputError(f"{option}: another program is recording to {spool}; choose another file, or wait for it")
 
 
-def _write(spool: Path, out: Path) -> None:
+def _write(spool: Path, out: Path, key: str | None) -> StoredSession:
     """Write a file of what was recorded; see `finish_recording`."""
     if out.suffix.lower() == ".nwb":
         from spikeloop.exporters.sessions.nwb import write_recorded_nwb
 
-        write_recorded_nwb(spool, out)
-    else:
-        from spikeloop.exporters.sessions.zarr import write_recorded_zarr
+        return write_recorded_nwb(spool, out, key)
+    from spikeloop.exporters.sessions.zarr import write_recorded_zarr
 
-        write_recorded_zarr(spool, out)
+    return write_recorded_zarr(spool, out, key)
 
 
 def size_of(path: Path) -> int:

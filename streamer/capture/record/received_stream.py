@@ -6,8 +6,10 @@ from xml.etree import ElementTree
 
 from spikeloop.exporters.stream_names import MARKERS
 from spikeloop.models.arrays import Floats
+from spikeloop.models.clocks import SAME_CLOCK_S
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.capture.acts import ActsSeen
+from spikeloop.streamer.capture.record.findings import Findings
 from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
 from spikeloop.streamer.capture.record.stamp_check import StampCheck
@@ -20,7 +22,6 @@ __all__ = ["ReceivedStream", "Writer"]
 
 STALE_S = 10.0  # of silence, after which a regular stream is connected anew: it may be cut without LSL noticing
 RETRY_S = 2.0
-SAME_CLOCK_S = 0.001  # two machines of one name, whose clocks begin when they are switched on, differ by more
 
 
 class Writer(Protocol):
@@ -50,6 +51,8 @@ class ReceivedStream:
         As of `StreamRecord`.
     number : int
         In the file; 0 before it has one.
+    reconnections : int
+        Times that it was lost, and found again.
     """
 
     def __init__(self, info: "pylsl.StreamInfo", writer: Writer, threads: Threads) -> None:
@@ -59,12 +62,13 @@ class ReceivedStream:
         self._writer, self._threads = writer, threads
         self._opened: OpenInlet | None = None
         self._gathering: Gathering | None = None
-        self._stamps = StampCheck(info.nominal_srate(), False)
+        self._stamps, self._findings = StampCheck(info.nominal_srate(), False), Findings("", 0.0, False)
         self._acts: ActsSeen | None = None
         self._format, self._offset_s = "", None
-        self._connections = 0
+        self.reconnections, self._lost = 0, False  # the latter: since the latest connection
         self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
         self._heard_s = self._retry_s = -float("inf")
+        self._silent_s = 0.0  # how long it was, where that is still to be told
 
     def see(self, on_network: bool, now: float) -> None:
         """Note whether it is on the network.
@@ -75,9 +79,11 @@ class ReceivedStream:
         if self.state == "recording":
             stale = self.info.nominal_srate() > 0 and now - self._heard_s >= self._stale_s
             if on_network and (self._vanished or stale):
+                self._lost, self._silent_s = self._vanished, 0.0 if self._vanished else self._stale_s
                 self._stale_s *= 2
                 self.write(now)
                 self.close()
+                self.state = "connecting"
             self._vanished = not on_network
 
     @property
@@ -100,6 +106,8 @@ class ReceivedStream:
         BadInputError
             If the file can't hold what it sends.
         """
+        if self._lost and self.number:
+            self.reconnections, self._lost = self.reconnections + 1, False
         if not self.number:
             try:
                 self.number = self._writer.add_stream(opened.info)
@@ -110,10 +118,10 @@ class ReceivedStream:
             self._stamps = StampCheck(self.info.nominal_srate(), exact)
             self._acts = ActsSeen() if exact and self.name.endswith(MARKERS) else None
             self._format = opened.info.findtext("channel_format") or ""
+            self._findings = Findings(self.info.type(), self.info.nominal_srate(), self._format != "string")
         self._opened = opened
         self._gathering = Gathering(opened.inlet, self.info.nominal_srate())
         self.state, self._heard_s, self._vanished = "recording", now, False
-        self._connections += 1
 
     @property
     def inlet(self) -> "pylsl.StreamInlet | None":
@@ -127,6 +135,7 @@ class ReceivedStream:
         try:
             arrived = self._gathering.pull(lambda values, stamps_s: self._add(values, stamps_s, now))
         except RuntimeError:
+            self._lost = True
             self.write(now)
             self.close()
             return False
@@ -140,13 +149,18 @@ class ReceivedStream:
             self._gathering.hand_on(lambda values, stamps_s: self._add(values, stamps_s, now))
         self._stamps.wait(now)
 
-    def finish(self) -> None:
+    def finish(self, now: float) -> None:
         """Decide what is missing, as no more will come."""
+        if self.samples and self._offset_s is None and self._is_here:  # it ended before LSL had measured anything
+            self.add_offset(0.0, now)
         self._stamps.flush()
 
     def news(self) -> list[str]:
-        """Say what the stamps have shown since the last time, such as gaps, and which acts came before."""
-        return self._stamps.news() + (self._acts.news() if self._acts is not None else [])
+        """Say what was found since the last time: gaps, stamps of another clock, acts that came before."""
+        silent, self._silent_s = self._silent_s, 0.0
+        silence = [f"has sent nothing for {silent:g} s; its connection is made anew"] if silent else []
+        acts = self._acts.news() if self._acts is not None else []
+        return [*silence, *self._stamps.news(), *self._findings.news(), *acts]
 
     def _add(self, values: Any, stamps_s: Floats, now: float) -> None:
         self._writer.add_samples(self.number, values, stamps_s)
@@ -154,14 +168,26 @@ class ReceivedStream:
         if self._acts is not None:
             self._acts.add(values)
         self.samples += len(stamps_s)
+        self._findings.add(values, stamps_s, now, self._offset_s)
+        if self._findings.other_clock:
+            self._note_arrival(now)
 
     def add_offset(self, offset_s: float, now: float) -> None:
         """Write a comparison of clocks, with its time on the stream's clock, as pyxdf reads it.
 
         Programs of one machine have the same clock: what is measured between them is only noise.
         """
-        here = self.info.hostname() == platform.node() and abs(offset_s) < SAME_CLOCK_S
-        self._offset_s = offset_s = 0.0 if here else offset_s
+        self._offset_s = 0.0 if self._is_here and abs(offset_s) < SAME_CLOCK_S else offset_s
+        self._findings.compare(self._offset_s)
+        self._note_arrival(now)
+
+    @property
+    def _is_here(self) -> bool:
+        return self.info.hostname() == platform.node()
+
+    def _note_arrival(self, now: float) -> None:
+        """Write a comparison of clocks, by which a reader sees when the samples before it came."""
+        offset_s = self._offset_s or 0.0
         self._writer.add_clock_offset(self.number, now - offset_s, offset_s)
 
     def close(self) -> None:
@@ -172,11 +198,12 @@ class ReceivedStream:
         self._opened = None
         self._threads.start(held.clear)
 
-    def record(self) -> StreamRecord:
-        """Return what was recorded so far."""
+    def record(self, label: str) -> StreamRecord:
+        """Return what was recorded so far; `label` is what people know it by."""
         info, stamps = self.info, self._stamps
         return StreamRecord(
             self.name,
+            label,
             info.type(),
             info.hostname(),
             info.source_id(),
@@ -192,8 +219,9 @@ class ReceivedStream:
             stamps.lost,
             stamps.resets,
             stamps.unusable,
-            max(0, self._connections - 1),
+            self.reconnections,
             stamps.first_s,
             stamps.last_s,
             self._offset_s,
+            self._findings.sentences,
         )

@@ -10,13 +10,14 @@ from pathlib import Path
 from spikeloop.exporters.formats.xdf.writer import XdfWriter
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError, in_one_line
 from spikeloop.models.interrupts import hold_interrupts
-from spikeloop.models.scalars import is_number, shown
-from spikeloop.streamer.capture.record.outputs import checked_output, finish_recording, size_of, spool_of
+from spikeloop.models.scalars import checked_text, is_number, shown
+from spikeloop.streamer.capture.record.outputs import checked_output, finish_recording, spool_of
 from spikeloop.streamer.capture.record.recorder import Recorder
 from spikeloop.streamer.capture.record.report import RecordReport
 from spikeloop.streamer.capture.record.selection import Finder, Selection
 from spikeloop.streamer.lsl.follower import list_streams
 from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.lsl.stream_query import StreamQuery
 
 __all__ = ["record"]
 
@@ -32,6 +33,9 @@ def record(
     wait_s: float = 10.0,
     until_end: bool = False,
     overwrite: bool = False,
+    source_id: str = "",
+    host: str = "",
+    key: str | None = None,
     on_status: Callable[[RecordReport], None] | None = None,
     stop: threading.Event | None = None,
 ) -> RecordReport:
@@ -56,6 +60,10 @@ def record(
         End when all streams that were found have ended.
     overwrite : bool
         Replace a file that is there.
+    source_id, host : str
+        Only streams with this source id, or from this computer, where several have one name; empty for any.
+    key : str, optional
+        For an NWB file or a Zarr folder, the stream whose counts become its units, as of `finish_recording`.
     on_status : callable (RecordReport) -> None, optional
         Called twice a second with what was done so far.
     stop : threading.Event, optional
@@ -85,19 +93,20 @@ def record(
         _checked_streams(streams), checked_output(out, overwrite), _checked_duration(duration_s), _checked_wait(wait_s),
         bool(until_end), bool(overwrite), on_status or (lambda report: None), stop or threading.Event(),
     )  # fmt: skip
+    origin = StreamQuery(None, checked_text("--source-id", source_id), checked_text("--host", host))
     lsl = import_pylsl()
-    finder = Finder(settings.selections)
+    finder = Finder(settings.selections, origin)
     report = _run(settings, finder, lsl.local_clock)
     if not report.size_bytes or spool_of(settings.out) == settings.out:  # 0: it was ended before the first stream
         return report
-    return _finished(report, overwrite)
+    return _finished(report, overwrite, key)
 
 
-def _finished(report: RecordReport, overwrite: bool) -> RecordReport:
+def _finished(report: RecordReport, overwrite: bool, key: str | None) -> RecordReport:
     """Make the file that was asked for of the one that was written, which goes when the other is whole."""
     out, spool = report.file, spool_of(report.file)
     try:
-        finish_recording(spool, out, overwrite=overwrite)
+        finished = finish_recording(spool, out, overwrite=overwrite, key=key)
     except KeyboardInterrupt:
         return replace(report, file=spool, interrupted=True)
     except Exception as error:  # of any library on its way: what was recorded must not seem lost
@@ -106,7 +115,7 @@ def _finished(report: RecordReport, overwrite: bool) -> RecordReport:
             f"{said}; all that was recorded is in {spool}: `spikeloop record --finish {spool}` tries again"
         ) from error
     spool.unlink()
-    return replace(report, size_bytes=size_of(out))
+    return replace(report, size_bytes=finished.size_bytes, remarks=finished.notes)
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ class _Settings:
 def _run(settings: _Settings, finder: Finder, now: Callable[[], float]) -> RecordReport:
     clocks, spool = {"utc": datetime.now(UTC).isoformat(), "clock_s": now()}, spool_of(settings.out)
     writer = XdfWriter(spool, flush_each_chunk=False, own=clocks, replace=settings.overwrite)
-    recorder, interrupted = Recorder(finder.look, writer, now), False
+    recorder, interrupted = Recorder(finder.look, writer, now, until_end=settings.until_end), False
     report = _report(settings, recorder, writer, interrupted)
     try:
         with writer, recorder:
@@ -181,9 +190,10 @@ def _report(settings: _Settings, recorder: Recorder, writer: XdfWriter, interrup
 def _nothing_found(settings: _Settings, finder: Finder) -> str:
     asked = ", ".join(selection.text for selection in settings.selections)
     there = list_streams(finder.on_network()) or "no stream at all"
+    origin = f" ({finder.origin})" if finder.origin != StreamQuery(None) else ""
     return (
-        f"expected an LSL stream {asked!r:.200} within {settings.wait_s:g} s, found {there}; start its sender, or"
-        " give it more time with --wait"
+        f"expected an LSL stream {asked!r:.200}{origin} within {settings.wait_s:g} s, found {there}; start its sender,"
+        " or give it more time with --wait"
     )
 
 

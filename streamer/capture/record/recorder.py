@@ -10,6 +10,7 @@ from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, 
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
+from spikeloop.streamer.lsl.stream_query import describe_origin
 
 if TYPE_CHECKING:
     import pylsl
@@ -42,6 +43,8 @@ class Recorder:
         The present, s, on LSL's clock.
     connect : callable
         Opens an inlet, as `open_inlet` does; called in another thread.
+    until_end : bool
+        Whether the recording ends when its streams have; otherwise a note then says how to end it.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Recorder:
         writer: Writer,
         now: Callable[[], float],
         connect: Callable[["pylsl.StreamInfo"], OpenInlet] = open_inlet,
+        until_end: bool = False,
     ) -> None:
         self._look, self._writer, self._now, self._connect = look, writer, now, connect
+        self._until_end, self._said_that_all_ended = until_end, False
         self._streams: dict[str, ReceivedStream] = {}  # by uid
         self._opening: dict[str, Future[OpenInlet]] = {}
         self._comparing: dict[str, Future[float]] = {}
@@ -87,7 +92,7 @@ class Recorder:
     def streams(self) -> tuple[StreamRecord, ...]:
         """The streams, in the order of the file; those that are not in it yet at the end."""
         ordered = sorted(self._streams.values(), key=lambda stream: (not stream.number, stream.number))
-        return tuple(stream.record() for stream in ordered)
+        return tuple(stream.record(self._label(stream)) for stream in ordered)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -128,7 +133,7 @@ class Recorder:
         self._pull(self._now())
         self._write(self._now())
         for stream in self._streams.values():
-            stream.finish()
+            stream.finish(self._now())
         self._note_all()
         self._writer.flush()
 
@@ -150,29 +155,42 @@ class Recorder:
             stream.see(uid in visible, now)
             if uid not in self._opening and stream.try_now(now):
                 self._opening[uid] = self._threads.start(self._connect, stream.info)
+        if self.all_ended and not self._said_that_all_ended and not self._until_end:
+            self._note(
+                "all senders have ended; the recording waits for others: Ctrl-C ends it, and with --until-end it ends"
+                " by itself"
+            )
+        self._said_that_all_ended = self.all_ended
+
+    def _label(self, stream: ReceivedStream) -> str:
+        """The name of a stream, and where others have it, its number in the file."""
+        alone = [other.name for other in self._streams.values()].count(stream.name) == 1
+        return stream.name if alone or not stream.number else f"{stream.name}#{stream.number}"
 
     def _begin(self, uid: str, opening: "Future[OpenInlet]") -> None:
         """Begin with a stream that was opened, or go on with it."""
         stream = self._streams[uid]
-        again = stream.number > 0
+        known, before = stream.number > 0, stream.reconnections
         try:
             stream.begin(opening.result(), self._now())
         except BadInputError as error:
             self._note(f"{stream.name!r} can't be recorded: {error}")
             return
         except RuntimeError as error:
-            if not again:
+            if not known:
                 self._note(f"{stream.name!r} from {stream.info.hostname()} can't be reached ({error}); trying again")
             return
         self._began_s = self._now() if self._began_s is None else self._began_s
-        verb = "connected again to" if again else "recording"
-        self._note(f"{verb} {stream.name!r} from {stream.info.hostname()}")
+        if not known:
+            self._note(f"recording {self._label(stream)!r} from {describe_origin(stream.info)}")
+        elif stream.reconnections > before:
+            self._note(f"connected again to {self._label(stream)!r} from {stream.info.hostname()}")
         self._start_comparing(uid)
 
     def _pull(self, now: float) -> None:
         for stream in self._streams.values():
             if not stream.pull(now):
-                self._note(f"{stream.name!r} ended or is out of reach, after {stream.samples:,} samples")
+                self._note(f"{self._label(stream)!r} ended or is out of reach, after {stream.samples:,} samples")
 
     def _write(self, now: float) -> None:
         for stream in self._streams.values():
@@ -182,7 +200,7 @@ class Recorder:
     def _note_all(self) -> None:
         for stream in self._streams.values():
             for text in stream.news():
-                self._note(f"{stream.name!r} {text}")
+                self._note(f"{self._label(stream)!r} {text}")
 
     def _compare_clocks(self, now: float) -> None:
         for uid in [uid for uid, comparing in self._comparing.items() if comparing.done()]:

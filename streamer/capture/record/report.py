@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spikeloop.exporters.documents import json_values
+from spikeloop.exporters.sessions.stored import StoredStream
 from spikeloop.models.html import ShownAsTable, Table
 
-__all__ = ["Note", "RecordReport", "State", "StreamRecord"]
+__all__ = ["FinishedRecording", "Note", "RecordReport", "State", "StreamRecord"]
 
 State = Literal["connecting", "recording", "ended", "refused"]
 
@@ -18,7 +19,11 @@ class StreamRecord:
 
     Attributes
     ----------
-    name, type, hostname, source_id, uid : str
+    name : str
+        As LSL has it.
+    label : str
+        The name; NAME#2 of several streams of one name, with the number in the file.
+    type, hostname, source_id, uid : str
         As LSL has them; `uid` is of this run of the stream.
     number : int
         In the file; 0 before its header is written.
@@ -44,9 +49,13 @@ class StreamRecord:
         Stamps of the first and latest sample, on the sender's clock.
     clock_offset_s : float, s, or None
         What has to be added to a stamp to have it on this machine's clock; None before it was measured.
+    warnings : tuple of str
+        What is odd about it and what to do, a sentence each: stamps of another clock, that run backwards or stand
+        still; no counts, though its type is Spikes.
     """
 
     name: str
+    label: str
     type: str
     hostname: str
     source_id: str
@@ -66,6 +75,7 @@ class StreamRecord:
     first_s: float | None
     last_s: float | None
     clock_offset_s: float | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,8 @@ class RecordReport(ShownAsTable):
         What was asked for and not found.
     interrupted : bool
         Whether Ctrl-C ended it.
+    remarks : tuple of str
+        Of an NWB file or a Zarr folder: what to know of it, a sentence each, such as which stream gave the counts.
     """
 
     file: Path
@@ -114,11 +126,17 @@ class RecordReport(ShownAsTable):
     notes: tuple[Note, ...] = ()
     missing: tuple[str, ...] = ()
     interrupted: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
         """Samples of all streams."""
         return sum(stream.samples for stream in self.streams)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the streams, each sentence with the label of its stream."""
+        return tuple(f"{stream.label}: {sentence}" for stream in self.streams for sentence in stream.warnings)
 
     @property
     def lost(self) -> int:
@@ -131,5 +149,37 @@ class RecordReport(ShownAsTable):
 
     def _table(self) -> Table:
         columns = ("stream", "type", "samples", "lost", "gaps", "state")
-        rows = [(s.name, s.type, f"{s.samples:,}", str(s.lost), str(s.gaps), s.state) for s in self.streams]
+        rows = [(s.label, s.type, f"{s.samples:,}", str(s.lost), str(s.gaps), s.state) for s in self.streams]
         return f"Recording {self.file}", columns, rows
+
+
+@dataclass(frozen=True, repr=False)
+class FinishedRecording(ShownAsTable):
+    """An NWB file or a Zarr folder that was made of an XDF file.
+
+    Attributes
+    ----------
+    file : pathlib.Path
+    size_bytes : int
+    source : pathlib.Path
+        The XDF file, which stays.
+    streams : tuple of StoredStream
+        What became of each.
+    notes : tuple of str
+        What to know of it, a sentence each: which stream gave the counts, which have stamps of another clock.
+    """
+
+    file: Path
+    size_bytes: int
+    source: Path
+    streams: tuple[StoredStream, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document that `spikeloop record --finish --json` prints."""
+        return json_values(self) | {"file": str(self.file), "source": str(self.source)}
+
+    def _table(self) -> Table:
+        title = f"{self.file}: {self.size_bytes / 1e6:.3g} MB, of {self.source}, which stays"
+        rows = [(s.name, s.type, f"{s.samples:,}", s.place) for s in self.streams]
+        return title, ("stream", "type", "samples", "in the file"), rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spikeloop.exporters.stream_names import SUFFIXES
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.lsl.stream_query import StreamQuery
 
 if TYPE_CHECKING:
     import pylsl
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Finder", "Selection"]
 
 QUERY = re.compile(r"=|\b(?:starts-with|contains|count|not|true|string-length)\(")
+ANYWHERE = StreamQuery(None)
 FORGET_S = 5.0  # streams that do not answer; LSL asks every half second
 
 
@@ -51,6 +53,8 @@ class Finder:
     Parameters
     ----------
     selections : sequence of Selection
+    origin : StreamQuery
+        Source id and host that all streams must have.
 
     Raises
     ------
@@ -60,8 +64,8 @@ class Finder:
         If LSL can't look for streams.
     """
 
-    def __init__(self, selections: Sequence[Selection]) -> None:
-        self.selections = tuple(selections)
+    def __init__(self, selections: Sequence[Selection], origin: StreamQuery = ANYWHERE) -> None:
+        self.selections, self.origin = tuple(selections), origin
         resolver = import_pylsl().ContinuousResolver
         try:
             self._all = resolver(forget_after=FORGET_S)
@@ -81,12 +85,13 @@ class Finder:
     def look(self) -> dict[str, list["pylsl.StreamInfo"]]:
         """Return the streams that are on the network now, by what was asked for; at once."""
         everything = self._all.results()
-        return {
+        found = {
             selection.text: self._asked[selection.text].results()
             if selection.is_query
             else [info for info in everything if selection.matches(info.name())]
             for selection in self.selections
         }
+        return {text: [info for info in infos if self.origin.matches(info)] for text, infos in found.items()}
 
     def on_network(self) -> list["pylsl.StreamInfo"]:
         """Return all streams that are on the network now."""

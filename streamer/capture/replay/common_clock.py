@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikeloop.models.arrays import Floats
+from spikeloop.models.clocks import SAME_CLOCK_S
 
 __all__ = ["StampedStream", "on_one_clock"]
 
-SAME_CLOCK_S = 0.001  # two clocks that count from the start of their computers agree so well only if they are one
 SAME_HOST_S = 0.005  # by which the corrections of two streams of one computer may differ, as they were measured
 
 
@@ -27,12 +27,15 @@ class StampedStream:
         By the recorder's clock.
     resets : tuple of int
         The first sample, and those before which the clock was set anew.
+    other_clock : bool
+        Whether stamps are of another clock than that computer's, so that its correction is not theirs.
     """
 
     host: str
     own_s: Floats
     times_s: Floats
     resets: tuple[int, ...]
+    other_clock: bool = False
 
     @property
     def correction_s(self) -> Floats:
@@ -45,13 +48,13 @@ def on_one_clock(streams: Sequence[StampedStream]) -> list[StampedStream]:
 
     The recorder measures the offset of each stream on its own, with an error of some 20 us, by which a spike would be
     shifted against the counts of its bin. Where the correction is less than a millisecond all along, the recorder ran
-    on that computer, and the stamps stay as they are. Streams whose clock was set anew keep their own corrections.
+    on that computer, and the stamps stay as they are. Streams whose clock was set anew, or is another than their
+    computer's, keep their own corrections.
     """
     corrected = list(streams)
-    for host in {stream.host for stream in streams if stream.host}:
-        steady = [i for i, one in enumerate(streams) if one.host == host and len(one.own_s) and len(one.resets) == 1]
-        if not steady:
-            continue
+    usable = [i for i, one in enumerate(streams) if len(one.own_s) and len(one.resets) == 1 and not one.other_clock]
+    for host in {streams[i].host for i in usable if streams[i].host}:
+        steady = [i for i in usable if streams[i].host == host]
         longest = max(steady, key=lambda i: len(streams[i].own_s))
         for i in steady:
             common_s = _common(streams[longest], streams[i].own_s)

@@ -54,6 +54,15 @@ class PlayheadSteering:
         """Raise BadInputError: what was recorded answers to nothing."""
         raise BadInputError(f"{ONLY} stimulate")
 
+    def perturb(
+        self,
+        kind: str,  # noqa: ARG002
+        value: float | None = None,  # noqa: ARG002
+        units: Sequence[SupportsIndex] | None = None,  # noqa: ARG002
+    ) -> None:
+        """Raise BadInputError: recorded streams go out as they are."""
+        raise BadInputError(f"{ONLY} perturb")
+
     def _mark(self, event: str, **details: Any) -> None:
         for listener in self._listeners:
             listener(event, self._now(), **details)

@@ -10,19 +10,19 @@ from xml.etree import ElementTree
 import numpy as np
 
 from spikeloop.exporters.formats.xdf.chunks import Stream, Streams, open_streams
-from spikeloop.exporters.formats.xdf.streams import Loaded, load_stream, passed_over_words
+from spikeloop.exporters.formats.xdf.header import origin_of
+from spikeloop.exporters.formats.xdf.other_clocks import OtherClock, find_other_clocks
+from spikeloop.exporters.formats.xdf.streams import Loaded, load_stream
 from spikeloop.exporters.formats.xdf.whole import path_of
 from spikeloop.exporters.stream_names import SUFFIXES
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import require_packages
 from spikeloop.streamer.capture.replay.common_clock import StampedStream, on_one_clock
+from spikeloop.streamer.capture.replay.continuous import TimedStream, continuous
 
 __all__ = ["FileStream", "FileStreams", "read_streams"]
 
-LONGEST_GAP_S = 3600.0  # a stamp further on than that, where no other stream goes on, is of a clock that was set anew
-FURTHEST_BACK_S = 10.0  # a stamp further back than that, too
-AFTER_IRREGULAR_S = 1.0  # from the last sample before a reset to the first after it, of a stream without a rate
 LONGEST_LIST = 12
 
 
@@ -46,6 +46,8 @@ class FileStream:
         Since the first sample of all streams that were chosen.
     clock_s : float, s
         What to add to the time of the first sample for its own stamp, on the sender's clock.
+    label : str
+        Its name, with its number in the file where others have that name: NAME#2.
     """
 
     name: str
@@ -57,6 +59,12 @@ class FileStream:
     values: Any
     times_s: Floats
     clock_s: float = 0.0
+    label: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The computer that sent it, and its source id, as far as the file says."""
+        return origin_of(self.info)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +89,12 @@ class FileStreams:
         return max(float(stream.times_s.max()) for stream in self.streams if len(stream.times_s))
 
 
-def read_streams(path: Path, asked: Sequence[str] = ()) -> FileStreams:
+def read_streams(path: Path, asked: Sequence[str] = (), source_id: str = "", host: str = "") -> FileStreams:
     """Read streams of an XDF file.
 
     Stamps are brought to the recorder's clock by the offsets that it measured, those of one computer by the same, and
-    not freed from jitter. Where a
-    sender's clock was set anew and the file does not say by how much, what follows is moved to follow what came before.
+    not freed from jitter. Samples whose stamps are of another clock than LSL's are where they arrived; see
+    `find_other_clocks`. Jumps of clocks and long silences are taken out; see `continuous`.
 
     Parameters
     ----------
@@ -95,6 +103,8 @@ def read_streams(path: Path, asked: Sequence[str] = ()) -> FileStreams:
         Names, which stand for the stream of that name and those that spikeloop sends beside it (NAME-Events,
         NAME-Condition and others), as for `record`; types, or patterns with * and ?; NAME#NUMBER of several of one
         name. None of them are all streams.
+    source_id, host : str
+        Only streams with this source id, or of this computer; empty for any.
 
     Raises
     ------
@@ -105,24 +115,37 @@ def read_streams(path: Path, asked: Sequence[str] = ()) -> FileStreams:
     """
     require_packages("pyxdf", extra="xdf", what="XDF")
     with open_streams(path) as opened:
-        chosen = _chosen(opened, asked, path)
-        loaded = _on_one_clock([_load(opened, stream, path) for stream in chosen])
+        chosen = _from(_chosen(opened, asked, path), opened, path, source_id, host)
+        clocks = find_other_clocks(opened)
+        loaded = [_load(opened, stream, path, clocks.get(stream.number, ())) for stream in chosen]
     if not any(len(one.stream.times_s) for one in loaded):
         raise BadInputError(f"{path}: expected samples in {_listed(chosen, opened)}, found none; choose other streams")
     damaged = (f"{opened.damaged} chunks are damaged or incomplete: left out",) if opened.damaged else ()
-    joined, notes = _joined(loaded)
-    begin = min(float(stream.times_s.min()) for stream in joined if len(stream.times_s))
-    streams = tuple(
-        replace(stream, times_s=stream.times_s - begin, clock_s=stream.clock_s + begin) for stream in joined
-    )
-    return FileStreams(path, streams, (*damaged, *(one.note for one in loaded if one.note), *notes))
+    remarks = (remark for one in loaded for remark in one.remarks)
+    streams, notes = _in_one_time(loaded)
+    return FileStreams(path, streams, (*damaged, *remarks, *notes))
 
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
     stream: FileStream  # its times are still those of the recorder's clock
     stamped: StampedStream
-    note: str = ""
+    remarks: tuple[str, ...]
+
+
+def _from(chosen: Sequence[Stream], opened: Streams, path: Path, source_id: str, host: str) -> list[Stream]:
+    """Return those of the streams that have this source id and are of this computer."""
+    wanted = {"source_id": source_id, "hostname": host}
+    found = [
+        stream for stream in chosen if all(said in ("", stream.info.findtext(key)) for key, said in wanted.items())
+    ]
+    if not found:
+        there = "; ".join(f"{path_of(stream, opened)} ({origin_of(stream.info)})" for stream in chosen[:LONGEST_LIST])
+        raise BadInputError(
+            f"{path}: expected a stream with --source-id {source_id!r} and --host {host!r} (empty for any), found"
+            f" {there}"
+        )
+    return found
 
 
 def _chosen(opened: Streams, asked: Sequence[str], path: Path) -> list[Stream]:
@@ -146,66 +169,34 @@ def _listed(streams: Sequence[Stream], opened: Streams) -> str:
     return ", ".join(listed + ["..."] * (len(streams) > LONGEST_LIST))
 
 
-def _load(opened: Streams, stream: Stream, path: Path) -> _Loaded:
+def _load(opened: Streams, stream: Stream, path: Path, clocks: Sequence[OtherClock]) -> _Loaded:
     loaded = Loaded([], np.empty(0), np.empty(0), (0,))
     if stream.samples:
-        loaded = load_stream(opened, stream, path)
+        loaded = load_stream(opened, stream, path, clocks)
     name, kind, host = (stream.info.findtext(key) or "" for key in ("name", "type", "hostname"))
-    values, times_s = loaded.values, loaded.times_s
-    recorded = FileStream(name, kind, stream.channels, stream.form, stream.rate_hz, stream.info, values, times_s)
-    note = passed_over_words(name, loaded) if loaded.passed_over else ""
-    return _Loaded(recorded, StampedStream(host, loaded.own_s, times_s, loaded.resets), note)
+    values, times_s, label = loaded.values, loaded.times_s, path_of(stream, opened)
+    recorded = FileStream(
+        name, kind, stream.channels, stream.form, stream.rate_hz, stream.info, values, times_s, label=label
+    )
+    stamped = StampedStream(host, loaded.own_s, times_s, loaded.resets, bool(loaded.clocks))
+    return _Loaded(recorded, stamped, loaded.remarks(label))
 
 
-def _on_one_clock(loaded: Sequence[_Loaded]) -> list[_Loaded]:
+def _in_one_time(loaded: Sequence[_Loaded]) -> tuple[tuple[FileStream, ...], list[str]]:
+    """Put streams on one clock, from the first sample of all on; and say what was moved."""
     stamped = on_one_clock([one.stamped for one in loaded])
-    return [
-        _Loaded(replace(one.stream, times_s=known.times_s, clock_s=_clock_s(known)), known, one.note)
+    timed = [
+        TimedStream(one.stream.label, one.stream.rate_hz, known.times_s, known.resets)
         for one, known in zip(loaded, stamped, strict=True)
     ]
-
-
-def _clock_s(stamped: StampedStream) -> float:
-    return float(-stamped.correction_s[0]) if len(stamped.own_s) else 0.0
-
-
-def _joined(loaded: Sequence[_Loaded]) -> tuple[list[FileStream], list[str]]:
-    """Move what follows a clock that was set anew; say where that was, and where the file itself says by how much."""
-    streams, notes = [], []
-    for number, one in enumerate(loaded):
-        stream, others = one.stream, [other.stream.times_s for i, other in enumerate(loaded) if i != number]
-        times, moved = _without_jumps(stream, others)
-        streams.append(replace(stream, times_s=times))
-        for place, jump_s in moved.items():
-            notes.append(
-                f"{stream.name}: its clock jumps by {jump_s:+.3f} s at sample {place}; what follows is replayed right"
-                " after what came before"
-            )
-        for place in one.stamped.resets:
-            if place and place not in moved:
-                gap_s = times[place] - times[place - 1]
-                notes.append(
-                    f"{stream.name}: its clock was set anew at sample {place}; by the recorder's clock, that follows"
-                    f" {gap_s:.3f} s after the sample before"
-                )
+    times, notes = continuous(timed)
+    begin_s = min(float(known.min()) for known in times if len(known))
+    streams = tuple(
+        replace(one.stream, times_s=time_s - begin_s, clock_s=_clock_s(known, time_s - begin_s))
+        for one, known, time_s in zip(loaded, stamped, times, strict=True)
+    )
     return streams, notes
 
 
-def _without_jumps(stream: FileStream, others: Sequence[Floats]) -> tuple[Floats, dict[int, float]]:
-    """Return times without jumps between clocks, and by how much each jumped, s, by its place."""
-    times, moved = stream.times_s.copy(), {}
-    steps = np.diff(stream.times_s)
-    for place in (np.flatnonzero((steps > LONGEST_GAP_S) | (steps < -FURTHEST_BACK_S)) + 1).tolist():
-        jump_s, ends = float(steps[place - 1]), stream.times_s[place - 1 : place + 1].tolist()
-        if jump_s > 0 and any(_goes_on(other, *ends) for other in others):
-            continue
-        after_s = 1 / stream.rate_hz if stream.rate_hz else AFTER_IRREGULAR_S
-        times[place:] += times[place - 1] + after_s - times[place]
-        moved[place] = jump_s
-    return times, moved
-
-
-def _goes_on(other: Floats, from_s: float, to_s: float) -> bool:
-    """Whether another stream has samples all along, so that this one really was silent."""
-    inside = np.sort(other[(other > from_s) & (other < to_s)])
-    return bool(np.diff([from_s, *inside, to_s]).max() < LONGEST_GAP_S)
+def _clock_s(stamped: StampedStream, times_s: Floats) -> float:
+    return float(stamped.own_s[0] - times_s[0]) if len(times_s) else 0.0

@@ -23,6 +23,8 @@ class ReplayOptions:
     streams : tuple of str
         Names of an XDF file's streams, each with those beside it (NAME-Events and others), or types; without any, all
         of them.
+    source_id, host : str
+        Of an XDF file's streams, where several have one name; empty for any.
     counts : bool, default False
         Whether to replay the counts of an XDF file as those of another recording, and not its streams as they are.
     speed : float from 0.01 to 1000, default 1
@@ -46,6 +48,8 @@ class ReplayOptions:
     """
 
     streams: tuple[str, ...] = ()
+    source_id: str = ""
+    host: str = ""
     counts: bool = False
     speed: float = 1.0
     loop: bool = False
@@ -73,7 +77,9 @@ class ReplayOptions:
         stop_s = None if self.stop_s is None else checked_number("--to", self.stop_s, 0, inf, "s")
         if stop_s is not None and stop_s <= (start_s or 0.0):
             raise BadInputError(f"--to: expected a time after --from ({start_s or 0.0:g} s), found {stop_s:g} s")
-        for option, text in (("--name", self.name), ("--mqtt", self.mqtt)):
+        for option, text in (
+            ("--name", self.name), ("--mqtt", self.mqtt), ("--source-id", self.source_id), ("--host", self.host),
+        ):  # fmt: skip
             if text is not None:
                 checked_text(option, text)
         delay_s = checked_number("--start-delay", self.start_delay_s, 0, LONGEST_DELAY_S, "s")

@@ -65,7 +65,8 @@ class StreamsReplay:
         if options.broadband or options.reading != AS_STORED:
             option = "--broadband" if options.broadband else "--trials and other options of reading"
             raise BadInputError(f"{option}: expected counts, found all streams of an XDF file; add --counts")
-        self.recorded, start_s, stop_s = part_of_streams(read_streams(path, options.streams), options)
+        read = read_streams(path, options.streams, options.source_id, options.host)
+        self.recorded, start_s, stop_s = part_of_streams(read, options)
         self.names = names_of(self.recorded.streams, options.name)
         check_names_are_free(*self.names)
         self.clock = WallClock(import_pylsl().local_clock)
@@ -115,7 +116,8 @@ class StreamsReplay:
         lines = [f"replaying {self.recorded.path}, {self.playhead.stop_s - self.playhead.start_s:.2f} s"]
         for stream, name in zip(self.recorded.streams, self.names, strict=True):
             rate = f"{stream.rate_hz * self.options.speed:g} Hz" if stream.rate_hz else "irregular"
-            recorded = f", recorded as {stream.name}" if name != stream.name else ""
+            recorded = f", recorded as {stream.label}" if name != stream.label else ""
+            recorded += f" from {stream.origin}" * (stream.label != stream.name and bool(stream.origin))
             lines.append(
                 f"  {name}: {stream.type or 'no type'}, {stream.channels} x {stream.form}, {rate},"
                 f" {len(stream.times_s)} samples{recorded}"
@@ -168,7 +170,7 @@ class StreamsReplay:
 
 def _sent(stream: FileStream, name: str, sent: int) -> StreamSent:
     return StreamSent(
-        name, stream.name, stream.type, stream.form, stream.channels, stream.rate_hz, len(stream.times_s), sent
+        name, stream.label, stream.type, stream.form, stream.channels, stream.rate_hz, len(stream.times_s), sent
     )
 
 

@@ -5,7 +5,7 @@ from spikeloop.streamer.capture.verify.stated import Stated
 
 __all__ = ["cause_of_acts", "lost_acts"]
 
-ACTS = "stimuli, gain and pauses"
+ACTS = "stimuli, perturbations, gain and pauses"
 
 
 def lost_acts(recorded: Stated) -> list[str]:

@@ -1,4 +1,4 @@
-"""The steps of a stream, made again: the same seed, conditions, stimuli and gain give the same spikes."""
+"""The steps of a stream, made again: the same seed, conditions and acts give the same spikes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.conditions.opening import is_repeatable, open_feed
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.stream.controls import Controls
-from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.perturbations import Perturbations
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, open_source
 from spikeloop.streamer.stream.step import Step, Transform, bin_end_s, timed_spikes
 from spikeloop.streamer.stream.stimulation import Stimulator, Stimulus
 
 __all__ = ["Acts", "Regeneration", "conditions_again", "first_bin_of", "pauses_of"]
 
-CHUNK_COUNTS = 2**20  # at a time: a second or so of work
 JUST_BEFORE = 1e-6  # of a bin
 
 
@@ -88,8 +88,10 @@ class Acts:
     def __init__(self, provenance: Provenance, units: int, markers: Sequence[Mapping[str, Any]]) -> None:
         seed, start_s = provenance.seed, provenance.start_s
         self._controls = Controls(start_s, random_stream(seed, Purpose.GAIN))
+        random = random_stream(seed, Purpose.STREAM_PERTURBATIONS)
+        self._perturbations = Perturbations(units, start_s, provenance.bin_size_s, random)
         self._stimulator = None
-        transforms: list[Transform] = [self._controls]
+        transforms: list[Transform] = [self._controls, self._perturbations]
         if provenance.signal == "spikes" and any(marker["event"] == "stimulate" for marker in markers):
             self._stimulator = Stimulator(units, start_s, random_stream(seed, Purpose.STIMULATION))
             transforms.insert(0, self._stimulator)
@@ -117,6 +119,10 @@ class Acts:
                     self._controls.set_gain(marker["value"])
                 case "pause" | "resume":
                     self._controls.set_paused(marker["event"] == "pause")
+                case "perturb":
+                    dropped = marker["kind"] == "drop"
+                    how = {"units": marker["units"]} if dropped else {"value": marker["value"]}
+                    self._perturbations.set(marker["kind"], **how)
                 case _ if self._stimulator is not None:
                     self._stimulator.stimulate(_stimulus(marker, self._units), float(marker["stamp_s"]))
         except (KeyError, TypeError) as error:

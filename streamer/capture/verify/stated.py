@@ -44,7 +44,7 @@ class Stated:
     spikes : SpikeTimes or None
         The spikes' own times, by the clock of the provenance.
     markers : tuple of mappings
-        What was done to the stream: gain, pause, resume and stimulate, each with `stamp_s`.
+        What was done to the stream: gain, pause, resume, stimulate and perturb, each with `stamp_s`.
     written : bool
         Whether it was written as a whole, so that all spikes of all bins are there; each stream of a live recording
         begins and ends for itself. Times may then have been brought from the sender's clock to a recorder's, which runs

@@ -130,7 +130,7 @@ class StreamVerification:
             f" {self.differing_bins} differ, {self.uncompared_bins} not compared, {self.lost_bins} lost",
         }
         if self.condition_bins:
-            rows["conditions"] = f"{self.condition_bins} bins: {self.differing_conditions} differ"
+            rows["conditions"] = f"of {self.condition_bins} bins in the file: {self.differing_conditions} differ"
         if self.spikes is None:
             rows["spikes' times"] = "none were compared"
         elif self.spikes or self.unexpected_spikes:

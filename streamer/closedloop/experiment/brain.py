@@ -97,6 +97,10 @@ class VelocityEncoding:
         wanted = self._rest + self._from_velocity @ velocity_cm_s + self._from_position @ position_cm
         return np.minimum(np.maximum(wanted, self._low), self._high).astype(np.float32)
 
+    def velocity(self, conditions: NDArray[np.floating]) -> Floats:
+        """Velocity (bins, 2), cm/s, of which these conditions (bins, channels) came; what was clipped comes out so."""
+        return (conditions - self._rest) @ np.linalg.pinv(self._from_velocity).T
+
 
 class BundlePopulation:
     """A bundle's population in this process, as fast as the machine allows.

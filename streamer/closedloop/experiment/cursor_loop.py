@@ -14,7 +14,7 @@ from spikeloop.streamer.closedloop.experiment.tasks import Target, Task
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.experiment.users import User, View
 
-__all__ = ["BinStart", "CursorLoop"]
+__all__ = ["BinStart", "CursorLoop", "moved"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,11 @@ class CursorLoop:
             self.centre()
         else:
             self.velocity_cm_s = velocity
-            half = self._task.extent_cm / 2
-            moved = self.position_cm + velocity * self._population.bin_size_s
-            self.position_cm = np.minimum(np.maximum(moved, -half), half)
+            self.position_cm = moved(self.position_cm, velocity, self._population.bin_size_s, self._task.extent_cm)
         return trial.step(bin, self.position_cm)
+
+
+def moved(position_cm: Floats, velocity_cm_s: Floats, bin_size_s: float, extent_cm: float) -> Floats:
+    """Where a cursor is after a bin at this velocity: not beyond the workspace of this side."""
+    half = extent_cm / 2
+    return np.minimum(np.maximum(position_cm + velocity_cm_s * bin_size_s, -half), half)

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import is_number
+from spikeloop.streamer.stream.perturbations import LIMITS, drift_factors, lost_units
 
 __all__ = ["KINDS", "Perturbation", "PerturbedLoop", "bins_late", "parse_perturbation", "parse_perturbations"]
 
 Counts = NDArray[Any]
 
-LONGEST_LATENCY_S = 10.0
 ROUNDING = 1e-6  # of a bin
-HIGHEST_DRIFT = 10.0  # times a unit's rate; there it stays
 BLOCK = 6  # kinds whose random numbers interleave
 MOST_OF_A_KIND = 1_000_000
 
@@ -80,7 +79,7 @@ class _Nothing:
 class _Drop(_Nothing):
     def __init__(self, share: float, units: int, random: np.random.Generator) -> None:
         self._left = np.ones(units, np.uint8)
-        self._left[random.permutation(units)[: round(share * units)]] = 0
+        self._left[lost_units(share, units, random)] = 0
 
     def counts(self, counts: Counts) -> Counts | None:
         return counts * self._left
@@ -94,7 +93,7 @@ class _Drift(_Nothing):
     def counts(self, counts: Counts) -> Counts | None:
         """Each spike becomes as many as the factor says on average."""
         self._bins += 1
-        factor = np.exp(np.minimum(self._a_bin * self._bins, math.log(HIGHEST_DRIFT)))
+        factor = drift_factors(self._a_bin, self._bins)
         whole = np.floor(factor).astype(np.int64)
         return counts * whole + self._random.binomial(counts, factor - whole)
 
@@ -161,15 +160,16 @@ class _Kind:
 
 KINDS = {
     "drop": _Kind(
-        0, 0, 1, "this share of the units falls silent",
+        0, *LIMITS["drop"], "this share of the units falls silent",
         lambda share, units, bin_size_s, random: _Drop(share, units, random), of_counts=True,
     ),
     "drift": _Kind(
-        1, 0, 100, "rates drift: log rates by a normal number of this standard deviation in a minute, a unit each",
+        1, *LIMITS["drift"],
+        "rates drift: log rates by a normal number of this standard deviation in a minute, a unit each",
         _Drift, of_counts=True,
     ),
     "noise": _Kind(
-        2, 0, 1000, "independent Poisson spikes of this rate, Hz, join every unit's",
+        2, *LIMITS["noise"], "independent Poisson spikes of this rate, Hz, join every unit's",
         lambda rate_hz, units, bin_size_s, random: _Noise(rate_hz, bin_size_s, random), of_counts=True,
     ),
     "loss": _Kind(
@@ -177,7 +177,7 @@ KINDS = {
         lambda share, units, bin_size_s, random: _Loss(share, random), of_counts=True,
     ),
     "latency": _Kind(
-        4, 0, 1000 * LONGEST_LATENCY_S, "decoded velocities reach the cursor so many ms later, in whole bins",
+        4, *LIMITS["latency"], "decoded velocities reach the cursor so many ms later, in whole bins",
         lambda latency_ms, units, bin_size_s, random: _Latency(_bins_late(latency_ms, bin_size_s)),
     ),
     "rotation": _Kind(

@@ -17,6 +17,7 @@ __all__ = [
     "RandomTarget",
     "Target",
     "Task",
+    "Webgrid",
     "open_task",
 ]
 
@@ -215,6 +216,15 @@ class Grid:
         return tuple(np.clip(cell, 0, self.cells - 1).astype(int).tolist())
 
 
+@dataclass(frozen=True)
+class Webgrid(Grid):
+    """The grid of many small cells that Neuralink's Webgrid has; there a click selects, as in the page."""
+
+    name: ClassVar[str] = "webgrid"
+
+    cells: int = 30
+
+
 def _check_lengths(task: object, *names: str, least: float = SHORTEST) -> None:
     """Raise BadInputError for a length, in cm or s, that is no number from `least` to `LONGEST`."""
     for name in names:
@@ -222,7 +232,7 @@ def _check_lengths(task: object, *names: str, least: float = SHORTEST) -> None:
 
 
 TASKS: dict[str, type[CenterOut] | type[RandomTarget] | type[Grid]] = {
-    task.name: task for task in (CenterOut, RandomTarget, Grid)
+    task.name: task for task in (CenterOut, RandomTarget, Grid, Webgrid)
 }
 
 

@@ -44,6 +44,16 @@ class TrialMachine:
     is selected: the target, or a wrong one. If it leaves, it may reach again, until `timeout_s` after the target
     appeared. Times are rounded up to whole bins.
 
+    Parameters
+    ----------
+    task : Task
+    target : Target
+    bin_size_s : float > 0, s
+    index : int
+        Of the trial, as its events have it.
+    by_click : bool, default False
+        Whether `click` selects, and holding doesn't.
+
     Attributes
     ----------
     target : Target
@@ -57,10 +67,10 @@ class TrialMachine:
         Whether the cursor was on the target when it appeared.
     """
 
-    def __init__(self, task: Task, target: Target, bin_size_s: float, index: int) -> None:
+    def __init__(self, task: Task, target: Target, bin_size_s: float, index: int, by_click: bool = False) -> None:
         self.outcome: Outcome | None = None
         self.events: list[Event] = []
-        self.target, self.index = target, index
+        self.target, self.index, self._by_click = target, index, by_click
         self._task, self._wanted = task, task.region(np.array(target.place_cm), target)
         self.appeared_on = False
         self._pause_bins, self._hold_bins, self._timeout_bins = (
@@ -89,6 +99,18 @@ class TrialMachine:
             self._try(bin, position_cm)
         return self.events[before:]
 
+    def click(self, bin: int, position_cm: Floats) -> list[Event]:
+        """Select what is at a place, at the end of a bin that is over; return the events that happened.
+
+        Nothing happens in the pause, where nothing can be selected, or where holding selects.
+        """
+        if not self._by_click or self.shown is None:
+            return []
+        before, selected = len(self.events), self._task.region(position_cm, self.target)
+        if selected is not None:
+            self._end(bin, "success" if selected == self._wanted else "wrong")
+        return self.events[before:]
+
     def give_up(self, bin: int) -> None:
         """End the trial as lost, at the beginning of this bin."""
         self._end(bin, "lost")
@@ -106,7 +128,7 @@ class TrialMachine:
         self._tried += 1
         self._held += 1
         self._move(bin, position_cm)
-        if self._phase is _Phase.HOLD and self._held >= self._hold_bins:
+        if self._phase is _Phase.HOLD and self._held >= self._hold_bins and not self._by_click:
             self._end(bin, "success" if self._on == self._wanted else "wrong")
         elif self._tried >= self._timeout_bins:
             self._end(bin, "timeout")

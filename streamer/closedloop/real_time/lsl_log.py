@@ -13,7 +13,7 @@ from spikeloop.streamer.closedloop.experiment.generated import Generated, counts
 from spikeloop.streamer.lsl.condition_tap import ConditionTap
 from spikeloop.streamer.lsl.description import FACTS, StreamDescription
 
-__all__ = ["LslLog"]
+__all__ = ["LslLog", "made_by_of"]
 
 PULL_EVERY = 50  # bins, in which the conditions wait in LSL's buffer
 KEPT_BINS = 2**24
@@ -59,7 +59,7 @@ class LslLog:
 
     def finish(self, description: StreamDescription | None) -> None:
         """Wait a moment for the last conditions, and put all together; before the streams are closed."""
-        made_by = _made_by(description, self._card.bin_size_s)
+        made_by = made_by_of(description, self._card.bin_size_s)
         if not self._session_s or made_by is None:
             return
         deadline_s = time.monotonic() + LATEST_WITHIN_S
@@ -84,8 +84,8 @@ class LslLog:
         return self._generated
 
 
-def _made_by(description: StreamDescription | None, bin_size_s: float) -> Provenance | None:
-    """Return what the stream says that made it; None where it does not say all of it."""
+def made_by_of(description: StreamDescription | None, bin_size_s: float) -> Provenance | None:
+    """Return what a stream says that made its spikes; None where it does not say all of it."""
     if description is None or None in (said := [getattr(description, name) for name in FACTS]):
         return None
     facts = dict(zip(FACTS, said, strict=True))

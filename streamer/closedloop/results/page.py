@@ -1,13 +1,29 @@
-"""A comparison of decoders as one self-contained page: tables with intervals, pictures, and how to repeat it."""
+"""A comparison of decoders as one self-contained page: differences, a replay of trials, pictures, and figures."""
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from spikeloop.exporters.pages.shell import Markup, details, fill, item_list, join, page, section, table
+from spikeloop.exporters.pages.origin import Origin, made_by
+from spikeloop.exporters.pages.shell import (
+    Markup,
+    Section,
+    details,
+    figures,
+    fill,
+    item_list,
+    join,
+    page,
+    section,
+    table,
+)
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.closedloop.comparison import Run
-from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_times, draw_trajectories
+from spikeloop.streamer.closedloop.results.difference import difference_of
+from spikeloop.streamer.closedloop.results.latency_tables import latency_section
+from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_differences, draw_times, draw_trajectories
+from spikeloop.streamer.closedloop.results.replay import replay, replay_script
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport, format_estimate
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
 from spikeloop.streamer.closedloop.setup import Setup
@@ -23,19 +39,21 @@ DEFINITIONS = (
      " the time of all trials without holds; failures cost what they took"),
     ("achieved", "of the grid: log2(N - 1) max(right - wrong, 0) bits by the time of all trials, with holds"
      " (Nuyujukian et al. 2015)"),
-    ("offline", "R2 and correlation r of decoded with shown velocity on the last fifth of the calibration block,"
+    ("offline", "R² and correlation r of decoded with shown velocity on the last fifth of the calibration block,"
      " mean of both axes; the decoder is fitted on what is before"),
     ("paired", "differences over the same targets of the same seeds; in the mean time, failures count as the"
      " timeout"),
 )  # fmt: skip
 
 INTERVALS = (
-    "Times in s, with 95 % intervals: by bootstrap over sessions and the trials of each, of success at least Wilson's;"
+    "With 95 % intervals: by bootstrap over sessions and the trials of each, of success at least Wilson's;"
     " offline by Student's t over sessions."
 )
 
 
-def write_page(path: Path, report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> None:
+def write_page(
+    path: Path, report: ClosedLoopReport, setup: Setup, runs: Sequence[Run], *, written: datetime | None = None
+) -> None:
     """Write the page, whole or not at all; the same comparison on a simulated clock gives the same page.
 
     Parameters
@@ -46,6 +64,8 @@ def write_page(path: Path, report: ClosedLoopReport, setup: Setup, runs: Sequenc
     setup : Setup, of the comparison
     runs : sequence of Run
         What the report is of; those of the first seed with their blocks, which are drawn.
+    written : datetime, default None
+        Local time, which the page says.
 
     Raises
     ------
@@ -54,48 +74,76 @@ def write_page(path: Path, report: ClosedLoopReport, setup: Setup, runs: Sequenc
     """
     decoders = ", ".join(setup.decoders)
     drawn = [run for run in runs if run.seed == runs[0].seed] if runs else []
+    played = replay(setup, drawn)
     content = page(
         f"{decoders} in a closed loop",
-        _header(report),
+        figures(_success(report)),
         section("Notices", item_list(_notices(report))),
+        _paired(report, setup, runs),
+        section("Replay", played),
+        section("Trajectories", fill("<p>{}</p>", _caption(report, setup)), draw_trajectories(setup, drawn)),
+        section("Times", draw_times(setup, runs)),
         _figures(report),
-        section(
-            "Trajectories to the targets",
-            fill("<p>{}</p>", _caption(report, setup)),
-            Markup(draw_trajectories(setup, drawn)),
-        ),
-        section("Times", fill("<p>{}</p>", _course_caption(report)), Markup(draw_times(setup, runs))),
-        _paired(report),
-        _sessions(report),
-        _real_time(report),
-        section("How to repeat it", fill("<p><code>{}</code></p>", report.command), _definitions()),
+        latency_section(report),
+        section("What the figures are", item_list(fill("<strong>{}</strong>: {}.", *entry) for entry in DEFINITIONS)),
+        made_by(Origin(report.command, _seeds(report), written), _facts(report)),
+        kind="closed loop",
         heading=fill("{} <small>in a closed loop</small>", decoders),
+        lead=_lead(report),
+        script=replay_script() if played else "",
     )
     with whole_file(path) as file:
         file.write(content)
 
 
-def _definitions() -> Markup:
-    return details("What the figures are", item_list(fill("<b>{}</b>: {}.", *entry) for entry in DEFINITIONS))
+def _lead(report: ClosedLoopReport) -> str:
+    """How the first decoder did, and each of the others beside it."""
+    if not report.decoders:
+        return "No trial was done."
+    first = report.decoders[0]
+    found = first.closed_loop
+    said = [f"{first.decoder} acquired {found.successes} of {found.trials} targets"]
+    if not math.isnan(found.time_to_target_s.value):
+        said[0] += f", in {found.time_to_target_s.value:.2f} s on average"
+    said += [str(difference_of(paired, "time")) for paired in report.paired]
+    return f"{'. '.join(said)}."
 
 
-def _header(report: ClosedLoopReport) -> Markup:
+def _success(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
+    for decoder in report.decoders:
+        found = decoder.closed_loop
+        if not math.isnan(found.success_rate.value):
+            time_s = found.time_to_target_s.value
+            shown = "" if math.isnan(time_s) else f", {time_s:.2f} s"
+            yield f"{100 * found.success_rate.value:.0f} %{shown}", f"{decoder.decoder}: success, time to target"
+
+
+def _facts(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
+    """What was run."""
     plan, task, ms = report.plan, report.task, 1000 * report.bin_size_s
     units = f"{report.used_units} of {report.units}" if report.used_units < report.units else f"{report.units}"
-    seeds = f"seed {report.seeds[0]}" if len(report.seeds) == 1 else f"seeds {report.seeds[0]} to {report.seeds[-1]}"
-    facts = [f"Bundle {report.bundle} (SHA-256 {report.sha256[:12]}...), {units} units, {ms:g} ms bins"]
-    facts.append(
-        f"task {task['name']}: {plan['trials']} trials, {task['hold_s']:g} s hold, {task['timeout_s']:g} s timeout"
+    yield "bundle", f"{report.bundle}, SHA-256 {report.sha256}"
+    yield "population", f"{units} units, {ms:g} ms bins"
+    yield (
+        "task",
+        f"{task['name']}: {plan['trials']} trials, {task['hold_s']:g} s hold, {task['timeout_s']:g} s timeout",
     )
-    facts.append(f"user {report.user}, {report.clock} clock, {seeds}")
+    yield "user", f"{report.user}, {report.clock} clock"
     learning = [f"{plan['calibration_s']:g} s of calibration" if plan["calibration_s"] else "no calibration"]
     if plan["recalibrate_after"]:
         learning.append(f"recalibration after {plan['recalibrate_after']} trials")
     learning += [f"gain {plan['gain']:g}, smoothing {plan['smoothing']:g}"]
     learning += [f"the decoder takes {plan['decoder_bins']} bins as one"] if plan["decoder_bins"] > 1 else []
+    yield "decoders", ", ".join(learning)
     late = [f"{name} {bins}" for name, bins in report.designed_latency_bins.items() if bins]
-    learning += [f"late by design, in bins: {', '.join(late)}"] if late else []
-    return fill("<p>{}.<br>{}.</p>", "; ".join(facts), "; ".join(learning))
+    if late:
+        yield "delays by design, in bins", ", ".join(late)
+
+
+def _seeds(report: ClosedLoopReport) -> str:
+    if not report.seeds:
+        return ""
+    return f"{report.seeds[0]}" if len(report.seeds) == 1 else f"{report.seeds[0]} to {report.seeds[-1]}"
 
 
 def _notices(report: ClosedLoopReport) -> Iterator[str]:
@@ -110,16 +158,16 @@ def _notices(report: ClosedLoopReport) -> Iterator[str]:
         yield f"{perturbation['kind']} {perturbation['value']:g}, {when}: {perturbation['does']}"
 
 
-def _figures(report: ClosedLoopReport) -> Markup:
+def _figures(report: ClosedLoopReport) -> Section:
     grid = report.task["name"] == "grid"
-    headings = ["decoder", "acquired", "success", "time to target", "first touch", "dial-in", "path efficiency"]
-    headings += ["Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R2, r"]
+    headings = ["decoder", "acquired", "success", "time to target (s)", "first touch (s)", "dial-in (s)"]
+    headings += ["path efficiency", "Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R²", "offline r"]
     rows = []
     for decoder in report.decoders:
-        for name, figures in _blocks(decoder):
-            cells = [name, f"{figures.successes} of {figures.trials}", *_cells(figures, grid)]
-            rows.append([*cells, _offline(decoder) if figures is decoder.closed_loop else ""])
-    return section("Figures", table(headings, rows), fill("<p>{}</p>", INTERVALS))
+        for name, found in _blocks(decoder):
+            cells = [name, f"{found.successes} of {found.trials}", *_cells(found, grid)]
+            rows.append([*cells, *(_offline(decoder) if found is decoder.closed_loop else ("", ""))])
+    return section("Figures", table(headings, rows), fill("<p class='note'>{}</p>", INTERVALS), _sessions(report))
 
 
 def _blocks(decoder: DecoderReport) -> Iterator[tuple[str, Figures]]:
@@ -137,23 +185,26 @@ def _cells(figures: Figures, grid: bool) -> Iterator[str]:
         yield _interval(format_estimate(figures.achieved_bits_per_s))
 
 
-def _offline(decoder: DecoderReport) -> str:
-    both = (decoder.r_squared, decoder.correlation)
-    return "-" if math.isnan(both[0].value) else join((_interval(format_estimate(mean)) for mean in both), ", ")
+def _offline(decoder: DecoderReport) -> Iterator[Markup]:
+    yield from (_interval(format_estimate(mean)) for mean in (decoder.r_squared, decoder.correlation))
 
 
-def _paired(report: ClosedLoopReport) -> Markup:
+def _paired(report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> Section:
+    """Differences over the same targets of the same seeds, as a picture and as figures."""
     rows = [
         [
-            f"{comparison.decoder} less {comparison.baseline}",
+            f"{comparison.decoder} minus {comparison.baseline}",
             f"{comparison.figures.trials}",
             _interval(format_estimate(comparison.figures.success_difference, percent=True, sign=True)),
             _interval(format_estimate(comparison.figures.time_difference_s, sign=True)),
+            difference_of(comparison, "time").verdict,
         ]
         for comparison in report.paired
     ]
-    headings = ("over the same trials", "trials", "success", "mean time, s")
-    return section("Paired", table(headings, rows)) if rows else Markup()
+    headings = ("over the same trials", "trials", "success", "time to target (s)", "verdict, by time")
+    if not rows:
+        return section("Paired differences")
+    return section("Paired differences", draw_differences(setup, runs, report.paired), table(headings, rows))
 
 
 def _sessions(report: ClosedLoopReport) -> Markup:
@@ -168,34 +219,8 @@ def _sessions(report: ClosedLoopReport) -> Markup:
         for decoder in report.decoders
         for session in decoder.sessions
     ]
-    headings = ("session", "acquired", "offline R2 (x, y)", "correlation (x, y)", "ended")
+    headings = ("session", "acquired", "offline R² (x, y)", "offline r (x, y)", "ended")
     return details("Session by session", table(headings, rows))
-
-
-def _real_time(report: ClosedLoopReport) -> Markup:
-    """Where the time of a real clock goes, stage by stage."""
-    stages = {
-        "spikes_ms": "bin's end to counts",
-        "decoder_ms": "to velocity",
-        "cursor_ms": "to the next intended velocity",
-    }
-    stages |= {"loop_ms": "whole loop"}
-    counted = (
-        "steps", "missed_steps", "late_steps", "dropped_steps", "late_inputs", "late_answers", "invalid_answers",
-    )  # fmt: skip
-    rows = [
-        [
-            f"{run['decoder']}, seed {run['seed']}",
-            *(" / ".join(f"{value:.2f}" for value in run["latency"][stage].values()) for stage in stages),
-            *(f"{run['latency'][name]}" for name in counted),
-        ]
-        for run in report.real_time
-        if run["latency"] is not None
-    ]
-    if not rows:
-        return Markup()
-    headings = ("session", *stages.values(), *(name.replace("_", " ") for name in counted))
-    return section("Latency of the loop", table(headings, rows), Markup("<p>p50 / p99 / longest, ms; bins.</p>"))
 
 
 def _caption(report: ClosedLoopReport, setup: Setup) -> str:
@@ -203,15 +228,6 @@ def _caption(report: ClosedLoopReport, setup: Setup) -> str:
     if not setup.plan.task.recentres:
         caption += f" The first {DRAWN} trials."
     return f"{caption} Broken, with a cross at its end: a failure."
-
-
-def _course_caption(report: ClosedLoopReport) -> str:
-    caption = "Left, of all sessions; right, of the first: a dot a trial, a cross at the timeout a failure."
-    if report.plan["recalibrate_after"]:
-        caption += " Hollow, and left of the dotted line: before recalibration."
-    if report.perturbations:
-        caption += " Broken lines: a perturbation sets in."
-    return caption
 
 
 def _interval(text: str) -> Markup:

@@ -1,4 +1,4 @@
-"""Pictures of a comparison: the cursor's trajectories, and how long they took."""
+"""Pictures of a comparison: paired differences, the cursor's trajectories, and how long they took."""
 
 import colorsys
 import math
@@ -8,86 +8,159 @@ from typing import Any
 
 import numpy as np
 
-from spikeloop.exporters.pages.drawing import Axes, as_svg, literal, new_figure
+from spikeloop.exporters.pages.drawing import EDGE, FAINT, NARROW, SERIES, Axes, draw, draw_wide, literal, room_for
+from spikeloop.exporters.pages.plots import dots, name_rows
+from spikeloop.exporters.pages.shell import Markup, join, legend, panel, panels
 from spikeloop.models.arrays import Floats
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
-from spikeloop.streamer.closedloop.results.report import BEFORE, CLOSED_LOOP, judged
-from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
+from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, block_of, judged, paired_trials
+from spikeloop.streamer.closedloop.results.report import PairedReport
+from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, seconds_or_timeout, seconds_to_target
 from spikeloop.streamer.closedloop.setup import Setup
 
-__all__ = ["DRAWN", "draw_times", "draw_trajectories", "trajectory_of"]
+__all__ = [
+    "DRAWN",
+    "colour_names",
+    "draw_differences",
+    "draw_times",
+    "draw_trajectories",
+    "paint_trajectories",
+    "trajectory_of",
+]
 
 
-WIDTH, PANEL = 12.0, 4.2  # inches; a panel at most
-PANELS = 4  # side by side at most
 DRAWN = 24  # trials of a panel, where they don't all begin in the centre
-PALETTE = ("#0b6e99", "#c8553d", "#3f7d20", "#7b4b94", "#b07d00", "#222222", "#2a9d8f", "#a23b72")  # of decoders
-FRAME, FAINT = "#999999", "#dddddd"
 MANY = 300  # trials, from which on dots are small
 
 
-def draw_trajectories(setup: Setup, runs: Sequence[Run]) -> str:
-    """The cursor's trajectories in the closed loop of each run, a panel each, as SVG.
+def draw_differences(setup: Setup, runs: Sequence[Run], paired: Sequence[PairedReport]) -> Markup:
+    """Draw each decoder minus the first, over the same trials: the mean with its interval, in front of all trials."""
+    names = [each.decoder for each in paired]
+    height = 64 + 46 * len(names)
+    bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
 
-    Raises
-    ------
-    FailureError
-        If Matplotlib is not installed.
-    """
-    rows = max(1, -(-len(runs) // PANELS))
-    columns = max(1, -(-len(runs) // rows))
-    side = min(PANEL, WIDTH / columns)
-    figure = new_figure(columns * side, rows * (side + 0.25))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, run in zip(panels, runs, strict=False):
-        _draw_run(axis, setup, run)
-    for axis in panels[len(runs) :]:
-        axis.set_axis_off()
-    return _svg(figure)
+    def paint_times(axis: Axes) -> None:
+        for row, each in enumerate(paired):
+            sides = paired_trials(each.decoder, each.baseline, runs)
+            one, other = (
+                np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for session in side for trial in session])
+                for side in sides
+            )
+            spread = 0.5 * (np.arange(len(one)) / max(1, len(one) - 1) - 0.5)
+            dots(axis, one - other, row + spread, FAINT, 3, alpha=0.5)
+        _mark(axis, names, [each.figures.time_difference_s for each in paired], 1.0)
+        axis.set_xlabel("difference in time to target (s)")
 
+    def paint_success(axis: Axes) -> None:
+        _mark(axis, names, [each.figures.success_difference for each in paired], 100.0)
+        axis.set_xlabel("difference in success (percentage points)")
 
-def draw_times(setup: Setup, runs: Sequence[Run]) -> str:
-    """The share of targets acquired by time since they appeared, of all runs; and trial by trial in the first session.
-
-    Raises
-    ------
-    FailureError
-        If Matplotlib is not installed.
-    """
-    figure = new_figure(WIDTH, 3.4)
-    share, course = figure.subplots(1, 2, width_ratios=[2, 3])
-    for decoder, colour in zip(setup.decoders, _colours(len(setup.decoders)), strict=True):
-        own = [run for run in runs if run.decoder == decoder]
-        _draw_share(share, setup, own, decoder, colour)
-        for run in own[:1]:
-            _draw_course(course, setup, run, colour)
-    timeout_s = setup.plan.task.timeout_s
-    share.set(
-        title="targets acquired", xlabel="time since the target appeared (s)", ylabel="share of trials",
-        xlim=(0, timeout_s), ylim=(0, 1.02),
+    baseline = paired[0].baseline
+    left = room_for(names)
+    return panels(
+        panel(f"time to target, minus that of {baseline}", draw(paint_times, height=height, left=left),
+              f"Left of the line: faster than {baseline}. Faint: single trials; a failure counts as the timeout."),
+        panel(f"success, minus that of {baseline}", draw(paint_success, height=height, left=left),
+              f"Right of the line: more targets acquired than by {baseline}."),
     )  # fmt: skip
+
+
+def _mark(axis: Axes, names: Sequence[str], estimates: Sequence[Estimate], scale: float) -> None:
+    """Means with their 95 % intervals, beside a line at no difference."""
+    colours = list(SERIES.values())
+    axis.axvline(0, color=FAINT, linewidth=1.2)
+    for row, estimate in enumerate(estimates):
+        colour = colours[(row + 1) % len(colours)]
+        axis.plot([scale * estimate.low, scale * estimate.high], [row, row], color=colour, linewidth=3)
+        dots(axis, [scale * estimate.value], [row], colour, 10)
+    name_rows(axis, [_short(name) for name in names])
+
+
+def draw_trajectories(setup: Setup, runs: Sequence[Run]) -> Markup:
+    """Draw the cursor's trajectories in the closed loop of each run, a panel each.
+
+    Raises
+    ------
+    FailureError
+        If Matplotlib is not installed.
+    """
+    return panels(*(_trajectory_panel(setup, run) for run in runs))
+
+
+def draw_times(setup: Setup, runs: Sequence[Run]) -> Markup:
+    """Draw the share of targets acquired by time since they appeared, of all runs; and trial by trial in the first.
+
+    Raises
+    ------
+    FailureError
+        If Matplotlib is not installed.
+    """
+    by_decoder = [
+        ([run for run in runs if run.decoder == decoder], SERIES[name]) for decoder, name in colour_names(setup).items()
+    ]
     first = runs[0].seed if runs else setup.seeds[0]
-    course.set(
-        title=f"trial by trial, seed {first}", xlabel="closed loop (s)", ylabel="time to target (s)",
-        ylim=(0, timeout_s * 1.06),
+
+    def paint_shares(axis: Axes) -> None:
+        for own, colour in by_decoder:
+            _draw_share(axis, setup, own, colour)
+        axis.set(xlabel="time since the target appeared (s)", ylabel="share of trials")
+        axis.set(xlim=(0, setup.plan.task.timeout_s), ylim=(0, 1.02))
+
+    keys = legend(*((_short(decoder), name) for decoder, name in colour_names(setup).items()))
+    pictures = panels(
+        panel("targets acquired, all sessions", draw(paint_shares)),
+        panel(f"trial by trial, seed {first}", draw_wide(lambda width: _draw_courses(setup, by_decoder, width)),
+              _course_note(setup), whole=True),
     )  # fmt: skip
-    _draw_onsets(course, setup)
-    course.axhline(timeout_s, color=FAINT, linewidth=0.8, zorder=0)
-    share.legend(frameon=False, fontsize=8, loc="lower right")
-    return _svg(figure)
+    return join([keys, pictures])
 
 
-def _draw_run(axis: Axes, setup: Setup, run: Run) -> None:
-    every, block = judged(run), _block(run, CLOSED_LOOP)
+def colour_names(setup: Setup) -> dict[str, str]:
+    """The name of each decoder's colour in the stylesheet."""
+    names = list(SERIES)
+    return {decoder: names[place % len(names)] for place, decoder in enumerate(setup.decoders)}
+
+
+def _draw_courses(setup: Setup, by_decoder: Sequence[tuple[list[Run], str]], width: float) -> Markup:
+    timeout_s = setup.plan.task.timeout_s
+
+    def paint(axis: Axes) -> None:
+        for own, colour in by_decoder:
+            for run in own[:1]:
+                _draw_course(axis, setup, run, colour)
+        axis.set(xlabel="time in the closed loop (s)", ylabel="time to target (s)", ylim=(0, timeout_s * 1.06))
+        _draw_onsets(axis, setup)
+        axis.axhline(timeout_s, color=EDGE, linewidth=1, zorder=0)
+
+    return draw(paint, width)
+
+
+def _course_note(setup: Setup) -> str:
+    note = "A dot a trial; a cross at the timeout a failure."
+    if setup.plan.recalibrate_after:
+        note += " Hollow, and left of the dotted line: before recalibration."
+    if setup.plan.perturbations:
+        note += " Broken lines: a perturbation sets in."
+    return note
+
+
+def paint_trajectories(axis: Axes, setup: Setup, run: Run) -> None:
+    """Draw the cursor's trajectories in the closed loop of a run into axes."""
+    every, block = judged(run), block_of(run)
     trials = every if setup.plan.task.recentres else every[:DRAWN]
     _draw_workspace(axis, setup, trials)
     if block is not None:
         for trial in trials:
             _draw_trajectory(axis, trial, trajectory_of(block, trial))
+
+
+def _trajectory_panel(setup: Setup, run: Run) -> Markup:
+    every = judged(run)
     acquired = sum(trial.outcome == "success" for trial in every)
-    axis.set_title(f"{literal(_short(run.decoder))}: {acquired} of {len(every)} acquired", fontsize=10)
+    picture = draw(lambda axis: paint_trajectories(axis, setup, run), NARROW, NARROW - 26, left=48, right=20)
+    return panel(_short(run.decoder), picture, f"{acquired} of {len(every)} targets acquired")
 
 
 def _draw_workspace(axis: Axes, setup: Setup, trials: Sequence[Trial]) -> None:
@@ -95,13 +168,14 @@ def _draw_workspace(axis: Axes, setup: Setup, trials: Sequence[Trial]) -> None:
     patches: Any = import_module("matplotlib.patches")
     task, half = setup.plan.task, setup.plan.task.extent_cm / 2
     border = {"lim": (-half, half), "ticks": (-half, 0, half)}
-    axis.set(aspect="equal", xlabel="cm", **{f"{side}{name}": value for side in "xy" for name, value in border.items()})
-    axis.tick_params(labelsize=8)
-    axis.add_patch(patches.Rectangle((-half, -half), 2 * half, 2 * half, fill=False, edgecolor=FRAME, clip_on=False))
+    axis.set(aspect="equal", xlabel="x (cm)", ylabel="y (cm)",
+             **{f"{side}{name}": value for side in "xy" for name, value in border.items()})  # fmt: skip
+    axis.grid(visible=False)
+    axis.add_patch(patches.Rectangle((-half, -half), 2 * half, 2 * half, fill=False, edgecolor=FAINT, clip_on=False))
     if isinstance(task, Grid):
         for border in np.linspace(-half, half, task.cells + 1):
-            axis.axhline(border, color=FAINT, linewidth=0.6, zorder=0)
-            axis.axvline(border, color=FAINT, linewidth=0.6, zorder=0)
+            axis.axhline(border, color=EDGE, linewidth=0.6, zorder=0)
+            axis.axvline(border, color=EDGE, linewidth=0.6, zorder=0)
     for trial in {trial.target: trial for trial in trials}.values():
         x, y, width = *trial.target.place_cm, trial.target.width_cm
         shape = (
@@ -125,20 +199,19 @@ def _draw_trajectory(axis: Axes, trial: Trial, path: Floats) -> None:
         axis.plot(*path[-1], "x", color=colour, markersize=6, markeredgewidth=1.4)
 
 
-def _draw_share(axis: Axes, setup: Setup, runs: Sequence[Run], decoder: str, colour: str) -> None:
+def _draw_share(axis: Axes, setup: Setup, runs: Sequence[Run], colour: str) -> None:
     """Those never acquired keep the curve below 1."""
     trials = [trial for run in runs for trial in judged(run)]
     times = np.sort([seconds_to_target(trial, setup.loaded.card.bin_size_s) for trial in trials])
     times = times[np.isfinite(times)]
     shares = np.arange(len(times) + 1) / max(1, len(trials))
-    axis.step([0, *times, setup.plan.task.timeout_s], [*shares, shares[-1]], where="post", color=colour, linewidth=1.4,
-              label=literal(_short(decoder)))  # fmt: skip
+    axis.step([0, *times, setup.plan.task.timeout_s], [*shares, shares[-1]], where="post", color=colour, linewidth=1.6)
 
 
 def _draw_course(axis: Axes, setup: Setup, run: Run, colour: str) -> None:
     """A dot a trial, hollow before recalibration; failures are crosses at the timeout."""
     bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
-    before = _block(run, BEFORE)
+    before = block_of(run, BEFORE)
     size = 3 if len(run.record.trials) > MANY else 4.5
     later = 0 if before is None else len(before.position)
     shown: list[tuple[BlockName, int, str]] = [(BEFORE, 0, "none"), (CLOSED_LOOP, later, colour)]
@@ -158,9 +231,9 @@ def _draw_onsets(axis: Axes, setup: Setup) -> None:
     end = axis.get_xlim()[1]
     for perturbation in setup.plan.perturbations:
         if perturbation.onset_s <= end:
-            axis.axvline(perturbation.onset_s, color=FRAME, linewidth=0.8, linestyle="--", zorder=0)
-            place, look = axis.get_xaxis_transform(), {"rotation": 90, "ha": "right", "va": "top", "fontsize": 7}
-            axis.text(perturbation.onset_s, 0.93, f"{perturbation} ", transform=place, color="#555555", **look)
+            axis.axvline(perturbation.onset_s, color=FAINT, linewidth=0.8, linestyle="--", zorder=0)
+            place, look = axis.get_xaxis_transform(), {"rotation": 90, "ha": "right", "va": "top", "fontsize": 9}
+            axis.text(perturbation.onset_s, 0.93, literal(f"{perturbation} "), transform=place, color=FAINT, **look)
 
 
 def trajectory_of(block: Block, trial: Trial) -> Floats:
@@ -169,26 +242,12 @@ def trajectory_of(block: Block, trial: Trial) -> Floats:
     return np.concatenate([[trial.from_cm], block.position[trial.appeared_bin : end + 1]])
 
 
-def _block(run: Run, name: BlockName) -> Block | None:
-    return next((block for block in run.record.blocks if block.name == name), None)
-
-
 def _colour(trial: Trial) -> tuple[float, float, float]:
     """A hue for the direction in which the target appeared."""
     x, y = (to - start for to, start in zip(trial.target.place_cm, trial.from_cm, strict=True))
-    return colorsys.hls_to_rgb(math.atan2(y, x) / (2 * math.pi) % 1, 0.42, 0.6)
-
-
-def _colours(number: int) -> list[str]:
-    return [PALETTE[place % len(PALETTE)] for place in range(number)]
+    return colorsys.hls_to_rgb(math.atan2(y, x) / (2 * math.pi) % 1, 0.48, 0.6)
 
 
 def _short(decoder: str) -> str:
     """Of a path, its end."""
     return decoder if len(decoder) <= 32 else f"...{decoder[-29:]}"
-
-
-def _svg(figure: Any) -> str:
-    """The same figure gives the same text."""
-    with import_module("matplotlib").rc_context({"svg.hashsalt": "spikeloop"}):
-        return as_svg(figure)

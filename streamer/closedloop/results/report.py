@@ -13,7 +13,8 @@ from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
-from spikeloop.streamer.closedloop.experiment.record import BlockName, Trial
+from spikeloop.streamer.closedloop.experiment.record import BlockName
+from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged, paired_trials
 from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, Paired, figures_of, paired_figures
 from spikeloop.streamer.closedloop.setup import Setup
 from spikeloop.streamer.conditions.loop_channels import describe_scaling
@@ -25,13 +26,9 @@ __all__ = [
     "SessionReport",
     "as_document",
     "format_estimate",
-    "judged",
     "paired_report",
     "report_of",
 ]
-
-CLOSED_LOOP: BlockName = "closed loop"
-BEFORE: BlockName = "before recalibration"
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class DecoderReport:
 
 @dataclass(frozen=True)
 class PairedReport:
-    """A decoder's closed loop less that of the first decoder, trial by trial."""
+    """A decoder's closed loop minus that of the first decoder, trial by trial."""
 
     decoder: str
     baseline: str
@@ -201,15 +198,6 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
     )
 
 
-def judged(run: Run, block: BlockName = CLOSED_LOOP) -> list[Trial]:
-    """The trials of a block, but for the one that Ctrl-C cut off."""
-    return [
-        trial
-        for trial in run.record.trials
-        if trial.block == block and not (run.record.interrupted and trial.outcome == "lost")
-    ]
-
-
 def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
     sessions = tuple(_session(run) for run in runs)
     return DecoderReport(
@@ -241,15 +229,7 @@ def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
 
 def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
     """Compare two decoders over the trials that both had."""
-    by_place = {
-        name: {(run.seed, trial.index): trial for run in runs if run.decoder == name for trial in judged(run)}
-        for name in (decoder, baseline)
-    }
-    both = sorted(by_place[decoder].keys() & by_place[baseline].keys())
-    sessions = [[place for place in both if place[0] == seed] for seed in dict.fromkeys(seed for seed, _ in both)]
-    one, other = (
-        [[by_place[name][session] for session in places] for places in sessions] for name in (decoder, baseline)
-    )
+    one, other = paired_trials(decoder, baseline, runs)
     bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
     return PairedReport(decoder, baseline, paired_figures(one, other, bin_size_s, timeout_s, _random(setup)))
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.whole_file import file_path
 from spikeloop.streamer.closedloop.comparison import Run
+from spikeloop.streamer.closedloop.results.difference import DecoderDifference, Measure, difference_of
 from spikeloop.streamer.closedloop.results.report import (
     ClosedLoopReport,
     DecoderReport,
@@ -20,56 +22,7 @@ from spikeloop.streamer.closedloop.results.report import (
 from spikeloop.streamer.closedloop.results.saved import check_one_session, saved_path, write_npz
 from spikeloop.streamer.closedloop.setup import Setup
 
-__all__ = ["ClosedLoopResult", "DecoderDifference", "IncompleteError"]
-
-Measure = Literal["time", "success"]
-Verdict = Literal["better", "worse", "no difference found"]
-
-
-@dataclass(frozen=True)
-class DecoderDifference:
-    """One decoder less another, over the trials that both had.
-
-    Attributes
-    ----------
-    decoder, baseline : str
-    measure : {"time", "success"}
-        "time": of the mean time to the target, s, in which a failure counts as the timeout; below 0 is better.
-        "success": of the shares of trials with success; above 0 is better.
-    trials : int
-        Of each decoder.
-    difference : float
-        NaN where there are no trials.
-    interval : tuple of two floats
-        Of 95 %; see `Paired`. NaN where there is one trial or none.
-    verdict : {"better", "worse", "no difference found"}
-        Of the decoder; the interval decides, and one that holds 0 finds no difference.
-    """
-
-    decoder: str
-    baseline: str
-    measure: Measure
-    trials: int
-    difference: float
-    interval: tuple[float, float]
-    verdict: Verdict
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to what JSON holds, with None for NaN."""
-        return json_values(self)
-
-    def __str__(self) -> str:
-        between = f"{self.decoder} against {self.baseline}"
-        if not self.trials:
-            return f"{between}: no trials that both had"
-        change, (low, high) = self.difference, self.interval
-        if self.measure == "time":
-            found = f"time to target {abs(change):.2f} s {'longer' if change > 0 else 'shorter'}"
-            interval = f"{low:+z.2f} to {high:+z.2f} s"
-        else:
-            found = f"success {abs(100 * change):.0f} percentage points {'higher' if change > 0 else 'lower'}"
-            interval = f"{100 * low:+z.0f} to {100 * high:+z.0f}"
-        return f"{between}: {found} (95 % interval {interval}), {self.verdict}"
+__all__ = ["ClosedLoopResult", "IncompleteError"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,20 +77,20 @@ class ClosedLoopResult(ShownAsTable):
                 raise BadInputError(f"expected a decoder of {', '.join(self.decoders)}; found {name!r:.80}")
         if not isinstance(measure, str) or measure not in ("time", "success"):
             raise BadInputError(f"expected measure 'time' or 'success', found {measure!r:.80}")
-        paired = paired_report(self.setup, decoder, baseline, self.runs).figures
-        found, sign = (paired.time_difference_s, -1) if measure == "time" else (paired.success_difference, 1)
-        bounds = sorted((sign * found.low, sign * found.high))
-        verdict = "better" if bounds[0] > 0 else "worse" if bounds[1] < 0 else "no difference found"
-        return DecoderDifference(
-            decoder, baseline, measure, paired.trials, found.value, (found.low, found.high), verdict
-        )
+        return difference_of(paired_report(self.setup, decoder, baseline, self.runs), measure)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as `spikeloop closedloop --json` prints it, with None for NaN."""
         return json_values(as_document(self.report))
 
-    def write_report(self, path: str | Path) -> None:
-        """Write the report as an HTML page with tables and plots.
+    def write_report(self, path: str | Path, written: datetime | None = None) -> None:
+        """Write the report as an HTML page with plots, a replay of trials, and tables.
+
+        Parameters
+        ----------
+        path : str or Path, ending in .html
+        written : datetime, default None
+            Local time, which the page says; without it, the same comparison on a simulated clock gives the same page.
 
         Raises
         ------
@@ -148,7 +101,7 @@ class ClosedLoopResult(ShownAsTable):
         """
         from spikeloop.streamer.closedloop.results.page import write_page
 
-        write_page(file_path("--report", path, ".html"), self.report, self.setup, self.runs)
+        write_page(file_path("--report", path, ".html"), self.report, self.setup, self.runs, written=written)
 
     def save(self, path: str | Path) -> None:
         """Write what happened in every bin that was kept, as .npz; or one session, of one decoder, as .nwb.

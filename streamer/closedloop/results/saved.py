@@ -1,6 +1,6 @@
 """Sessions of a closed loop in files: every bin, the trials as intervals, and what makes the spikes again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,13 @@ def check_one_session(decoders: int, sessions: int) -> None:
         )
 
 
-def write_npz(path: Path, setup: Setup, runs: Sequence[Run]) -> None:
-    """Write all sessions whose bins were kept to an archive, whole or not at all; see `ClosedLoopResult.save`."""
+def write_npz(path: Path, setup: Setup, runs: Sequence[Run], beside: Mapping[str, Any] | None = None) -> None:
+    """Write all sessions whose bins were kept to an archive, whole or not at all; see `ClosedLoopResult.save`.
+
+    `beside` has further arrays.
+    """
     with whole_file(path) as file:
-        np.savez_compressed(file, **_arrays(setup, runs))  # pyright: ignore[reportArgumentType]
+        np.savez_compressed(file, **_arrays(setup, runs) | dict(beside or {}))  # pyright: ignore[reportArgumentType]
 
 
 def _arrays(setup: Setup, runs: Sequence[Run]) -> dict[str, Any]:

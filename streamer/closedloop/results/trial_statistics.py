@@ -12,7 +12,17 @@ from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.experiment.record import Trial
 
-__all__ = ["Estimate", "Figures", "Paired", "figures_of", "paired_figures", "seconds_to_target"]
+__all__ = [
+    "Estimate",
+    "Figures",
+    "Paired",
+    "achieved_bits_per_s",
+    "bits_of_selection",
+    "figures_of",
+    "paired_figures",
+    "seconds_or_timeout",
+    "seconds_to_target",
+]
 
 Draws = NDArray[np.int64]
 
@@ -60,7 +70,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Paired:
-    """A decoder less another, over the same trials.
+    """A decoder minus another, over the same trials.
 
     Attributes
     ----------
@@ -105,7 +115,7 @@ def figures_of(
     efficiency = np.array([_path_efficiency(trial) for trial in trials])
     tried = np.where(succeeded, to_target, whole)
     draws = _draws([len(session) for session in sessions], random)
-    bits = math.nan if choices is None else math.log2(choices - 1)
+    bits = math.nan if choices is None else bits_of_selection(choices)
     return Figures(
         trials=len(trials),
         successes=int(succeeded.sum()),
@@ -154,11 +164,24 @@ def paired_figures(
     trials, others = ([trial for session in side for trial in session] for side in (sessions, baseline))
     one, other = (np.array([trial.outcome == "success" for trial in side], bool) for side in (trials, others))
     times, others_times = (
-        np.array([_time_or(timeout_s, trial, bin_size_s) for trial in side]) for side in (trials, others)
+        np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for trial in side]) for side in (trials, others)
     )
     draws, every = _draws([len(session) for session in sessions], random), np.ones(len(trials))
     success = _of_sessions(_newcombe(one, other), 1.0 * one - other, sessions, draws)
     return Paired(len(trials), success, _ratio(times - others_times, every, draws))
+
+
+def bits_of_selection(choices: int) -> float:
+    """Bits of a right selection among so many targets: log2(N - 1), as of Nuyujukian et al. 2015."""
+    return math.log2(choices - 1)
+
+
+def achieved_bits_per_s(choices: int, correct: int, incorrect: int, seconds: float) -> float:
+    """Achieved bitrate, log2(N - 1) max(correct - incorrect, 0) / seconds; 0 where no time has passed.
+
+    Nuyujukian et al. 2015 (IEEE Trans Biomed Eng 62:21); Neuralink's Webgrid scores so too.
+    """
+    return bits_of_selection(choices) * max(correct - incorrect, 0) / seconds if seconds > 0 else 0.0
 
 
 def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
@@ -166,7 +189,8 @@ def seconds_to_target(trial: Trial, bin_size_s: float) -> float:
     return math.nan if trial.acquired_bin is None else (trial.acquired_bin - trial.appeared_bin) * bin_size_s
 
 
-def _time_or(timeout_s: float, trial: Trial, bin_size_s: float) -> float:
+def seconds_or_timeout(trial: Trial, bin_size_s: float, timeout_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; of a failure, the timeout."""
     return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
 
 

@@ -35,7 +35,7 @@ def print_findings(report: ClosedLoopReport) -> None:
     for row in report.paired:
         success = format_estimate(row.figures.success_difference, percent=True, sign=True)
         time_s = format_estimate(row.figures.time_difference_s, sign=True)
-        print(f"{row.decoder} less {row.baseline}: success {success}, mean time {time_s} s")
+        print(f"{row.decoder} minus {row.baseline}: success {success}, mean time {time_s} s")
     if report.scaling:
         print(f"{report.bundle} is {report.scaling}")
     if report.interruption:

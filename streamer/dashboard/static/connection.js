@@ -1,6 +1,7 @@
 // The WebSocket, opened again whenever it closes.
 
 import { decode, encode } from './protocol.js';
+import { socketPath } from './replay.js';
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 4000;
@@ -15,7 +16,7 @@ export class Connection {
 
   open() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}/stream`);
+    const socket = new WebSocket(`${scheme}://${location.host}${socketPath()}`);
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       this.wait = FIRST_WAIT_MS;

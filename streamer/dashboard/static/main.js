@@ -3,20 +3,26 @@
 import { Checksum } from './checksum.js';
 import { Connection } from './connection.js';
 import { find, make, named, number, show } from './dom.js';
-import { Game } from './game.js';
 import { HealthLine } from './health.js';
 import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
 import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
+import { checked, wordsOf } from './marks.js';
+import { Perturb } from './perturb.js';
+import { PerturbedStretches } from './perturbed.js';
+import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
 import { GUTTER, Raster } from './raster.js';
+import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
+import { firstTheme, otherTheme, setTheme } from './theme.js';
 import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
+const RATES_S = 30;
 const REORDER_MS = 5000;
 const NOTICE_MS = 8000;
 
@@ -26,6 +32,7 @@ const page = {
 
 const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
+const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
 
 function connected(state) {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
@@ -44,10 +51,12 @@ function receive(message) {
   if (kind === KIND.COURSE) return page.statistics.setCourse(message.document);
   if (kind === KIND.TUNING) return setTuning(message.document);
   if (kind === KIND.GAME) return game.update(message.document);
+  if (kind === KIND.LATENCY) return game.latency.receive(message.document);
+  if (kind === KIND.REPLAY) return replay.update(message.document);
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
-    view?.steer.update(message.document.health?.paused === true);
+    if (view !== null && message.document.health !== null) obeyed(view, message.document.health);
   }
   if (view === null) return undefined;
   if (kind === KIND.BINS) {
@@ -85,17 +94,26 @@ function describe(about) {
 
 function build(about) {
   const history = new History(about.units.length, about.bin_size_s);
+  const send = (kind, document) => connection.send(kind, document);
   page.view?.rate.destroy();
   page.view = {
     about, history, checksum: new Checksum(about.units.length), raster: new Raster(find('#raster'), history, []),
     unit: page.view?.unit ?? new UnitPanel(history, about.units), importance: new ImportanceMap(about.bin_size_s),
-    steer: new Steer((kind, document) => connection.send(kind, document), about), rate: rateChart(),
+    steer: new Steer(send, about), perturb: new Perturb(send, about.units), perturbed: new PerturbedStretches(), rate: rateChart(),
   };
+  page.view.raster.overlay = page.view.perturbed;
   const phase = about.conditions.length === 1 && about.conditions[0].cyclic ? about.conditions[0] : null;
   Object.assign(page.view.unit, { history, names: about.units, tuning: page.tuning, phase });
   page.view.unit.select(null);
   page.view.raster.setSpan(Number(find('#span').value));
   reorder();
+}
+
+/** How the stream stands that this page can steer. */
+function obeyed(view, { paused, gain, perturbations }) {
+  view.steer.update(paused, gain);
+  view.perturb.update(perturbations);
+  view.perturbed.join(perturbations);
 }
 
 function rateChart() {
@@ -125,11 +143,12 @@ function reorder() {
 }
 
 function mark(marker) {
-  const { event, bin } = marker;
-  const units = Array.isArray(marker.units) ? marker.units : [];
-  const where = marker.units === 'all' ? 'all units' : units.length > 1 ? `${units.length} units` : units.length ? page.view.about.units[units[0]] ?? '' : '';
-  const words = event === 'gain' ? `gain ×${number(marker.value, 2)}` : event === 'stimulate' ? `stimulus: ${where}` : event === 'lost units' ? (units.length ? `${units.length} units lost to the decoder` : 'all units back') : event;
-  page.view.history.addMarker({ bin, words: words.slice(0, 60), rows: units.slice(0, 200) });
+  const { view } = page;
+  const marked = checked(marker, view.about.units.length);
+  const words = wordsOf(marked, view.about.units);
+  const { event, bin, units } = marked;
+  if (event === 'perturb' && bin !== null) view.perturbed.mark(marked, bin);
+  view.history.addMarker({ bin, words, rows: units === 'all' ? [] : units.slice(0, 200) });
   find('#events .faint')?.remove();
   find('#events').prepend(make('li', {}, named(words, 80)));
   while (find('#events').children.length > 8) find('#events').lastChild.remove();
@@ -189,8 +208,9 @@ function drawRate({ history, rate, raster }) {
 let before = performance.now();
 let slowAt = 0;
 function animate(now) {
-  page.view?.raster.frame(Math.min(0.25, (now - before) / 1000));
+  page.view?.raster.frame(replay.speed * Math.min(0.25, (now - before) / 1000));
   before = now;
+  game.frame(performance.now());
   if (now - slowAt >= SLOW_EVERY_MS) {
     slowAt = now;
     slow();
@@ -208,6 +228,7 @@ function listen() {
   find('#span').onchange = () => page.view?.raster.setSpan(Number(find('#span').value));
   find('#go-play').onclick = () => find('#play-panel').scrollIntoView({ behavior: 'smooth' });
   find('#freeze').onclick = () => freeze(!page.frozen);
+  find('#unit-busiest').onclick = () => busiest();
   find('#unit-close').onclick = () => select(null);
   find('#unit-stimulate').onclick = () => { if (page.view?.unit.unit !== null) page.view.steer.stimulate([page.view.unit.unit]); };
   find('#stimulate-all').onclick = () => page.view?.steer.stimulate('all');
@@ -219,7 +240,7 @@ function listen() {
     else select(unit);
   };
   document.addEventListener('keydown', byKey);
-  find('#theme').onclick = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+  find('#theme').onclick = () => dress(otherTheme());
   new ResizeObserver(() => {
     page.view?.raster.resize();
     page.view?.importance.draw();
@@ -231,6 +252,7 @@ function listen() {
 function select(unit) {
   page.view.raster.selected = unit;
   page.view.unit.select(unit);
+  page.view.perturb.choose(unit);
 }
 
 function byKey(event) {
@@ -246,6 +268,8 @@ function byKey(event) {
     },
     s: () => find('#unit-stimulate').click(),
     p: () => { if (view?.about.steerable) find('#pause-stream').click(); },
+    l: () => view.perturb.toggle(view.unit.unit),
+    b: () => busiest(),
     Escape: () => select(null),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -262,29 +286,25 @@ function step(by) {
   select(order[place]);
 }
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem('spikeloop-theme', theme);
-  } catch { /* where nothing may be kept */ }
-  show(find('#theme'), theme === 'dark' ? '☀ Light' : '☾ Dark');
+/** Select the unit that fired most in the last seconds. */
+function busiest() {
+  if (page.view === null || page.view.history.nextBin === null) return;
+  const rates = page.view.history.rates(RATES_S);
+  select(rates.indexOf(Math.max(...rates)));
+}
+
+function dress(theme) {
+  setTheme(theme);
   page.view?.raster.redraw();
   page.view?.importance.draw();
   page.view?.rate.draw();
   game.draw();
+  game.course.draw();
   page.statistics.chart.draw();
   for (const chart of Object.values(page.view?.unit.charts ?? {})) chart.draw();
 }
 
-function firstTheme() {
-  try {
-    const kept = localStorage.getItem('spikeloop-theme');
-    if (kept === 'dark' || kept === 'light') return kept;
-  } catch { /* as above */ }
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-}
-
 listen();
-setTheme(firstTheme());
+dress(firstTheme());
 connection.open();
 requestAnimationFrame(animate);

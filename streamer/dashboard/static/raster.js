@@ -22,6 +22,7 @@ export class Raster {
     this.turns = null;
     this.selected = null;
     this.frozen = false;
+    this.overlay = null; // draws over the spikes
     this.shownBin = null; // right edge, in bins
     this.ranges = [];
     this.frames = 0;
@@ -144,6 +145,7 @@ export class Raster {
   }
 
   annotate(right) {
+    this.overlay?.draw(this, right);
     this.emphasise();
     this.drawMarkers(right);
     this.drawConditions(right);
@@ -170,7 +172,7 @@ export class Raster {
     context.font = `${11 * ratio}px system-ui, sans-serif`;
     context.textBaseline = 'top';
     context.textAlign = 'left';
-    let lastX = -Infinity;
+    const ends = [0, 0, 0]; // of the words in each line
     for (const marker of this.history.markers) {
       if (marker.bin === null) continue;
       const x = this.x(marker.bin, right);
@@ -183,17 +185,19 @@ export class Raster {
         context.arc(x, y, 3.5 * ratio, 0, 2 * Math.PI);
         context.fill();
       }
-      if (x - lastX > 70 * ratio) {
-        const words = marker.words;
-        const width = context.measureText(words).width + 8 * ratio;
-        const at = Math.min(x + 3 * ratio, this.canvas.width - width);
+      const words = marker.words;
+      const width = context.measureText(words).width + 8 * ratio;
+      const at = Math.min(x + 3 * ratio, this.canvas.width - width);
+      const line = ends.findIndex((end) => end <= at);
+      if (line >= 0) {
+        const top = (2 + 17 * line) * ratio;
         context.globalAlpha = 0.92;
         context.fillStyle = colour('ground');
-        context.fillRect(at, 2 * ratio, width, 16 * ratio);
+        context.fillRect(at, top, width, 16 * ratio);
         context.globalAlpha = 1;
         context.fillStyle = colour('mark');
-        context.fillText(words, at + 4 * ratio, 4 * ratio);
-        lastX = x;
+        context.fillText(words, at + 4 * ratio, top + 2 * ratio);
+        ends[line] = at + width + 4 * ratio;
       }
     }
   }

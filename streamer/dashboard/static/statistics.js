@@ -33,6 +33,8 @@ export class Statistics {
     show(find('#reference'), document.reference || 'none yet');
     find('#notices').replaceChildren(...(document.notices ?? []).map((notice) => make('li', {}, notice)));
     if (!document.statistics) return;
+    find('#statistics-body').hidden = document.statistics.length === 0;
+    find('#no-statistics').hidden = document.statistics.length > 0;
     for (const row of document.statistics) this.showRow(row);
     show(find('#windows'), `${document.windows.toLocaleString('en')} windows of ${number(document.window_s)} s; the latest ${number(document.half_life_s)} s weigh half`);
     this.alarms(document);

@@ -42,9 +42,13 @@ export class Steer {
     }
   }
 
-  /** The state of the stream, from the server. */
-  update(paused) {
+  /** The state of the stream, from the server, whoever changed it. */
+  update(paused, gain) {
     this.paused = paused;
+    if (!find('#gain').matches(':active') && performance.now() - this.sentAt > SETTLES_MS) {
+      find('#gain').value = String(gain);
+      show(find('#gain-value'), `×${number(gain, 2)}`);
+    }
     show(find('#pause-stream'), paused ? 'Resume the stream' : 'Pause the stream');
     find('#pause-stream').setAttribute('aria-pressed', String(paused));
   }
@@ -59,7 +63,7 @@ export class Steer {
     find('#pad-figure').hidden = this.direction === null;
     if (this.direction === null) return;
     const [x, y] = this.direction.map((channel) => this.conditions[channel]);
-    show(find('#pad-caption'), `Drag: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
+    show(find('#pad-caption'), `Drag, or use the arrow keys: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
     const drag = (event) => {
       const box = pad.getBoundingClientRect();
       const place = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];

@@ -5,9 +5,10 @@ import { Lines, bars } from './lines.js';
 
 const LAGS = 50;
 const INTERVALS = 40;
+const EMPTY = 'Click a row of the raster, or press ↓, to see how a unit fires. “Busiest unit” finds the one that fires most.';
 const PHASES = 100; // slots of the stimulus
 
-const axes = (x, y) => [{ label: x, size: 26 }, { label: y, size: 46 }];
+const axes = (x, y, along) => [{ label: x, size: 26, ...along }, { label: y, size: 46 }];
 
 export class UnitPanel {
   constructor(history, names) {
@@ -20,27 +21,27 @@ export class UnitPanel {
   }
 
   open() {
-    find('#unit-panel').hidden = false;
     const linear = { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? 1.08 * high : 1] } };
-    const chart = (id, x, y, line = {}) => new Lines(find(id), {
-      series: [{}, { colour: 'line', width: 1.5, ...line }], scales: linear, axes: axes(x, y),
+    const chart = (id, x, y, line = {}, along = {}) => new Lines(find(id), {
+      series: [{}, { colour: 'line', width: 1.5, ...line }], scales: linear, axes: axes(x, y, along),
     });
     this.charts = {
       correlation: chart('#unit-autocorrelation', 'lag, ms', 'correlation'),
       intervals: chart('#unit-intervals', 'interval, ms', 'share', { paths: bars(), fill: 'rgba(90, 140, 200, .35)' }),
-      tuning: chart('#unit-tuning', this.phase === null ? 'direction, °' : 'time in the stimulus, s', 'rate, Hz'),
+      tuning: chart('#unit-tuning', this.phase === null ? 'direction, °' : 'time in the stimulus, s', 'rate, Hz', {}, this.phase === null ? { splits: [0, 90, 180, 270, 360] } : {}),
     };
   }
 
   select(unit) {
     this.unit = unit;
+    for (const part of ['#unit-details', '#unit-acts', '#unit-close']) find(part).hidden = unit === null;
     if (unit === null) {
-      find('#unit-panel').hidden = true;
+      show(find('#unit-name'), 'One unit');
+      show(find('#unit-rate'), EMPTY);
       show(find('#chosen'), 'the chosen unit: none yet, click one');
       return;
     }
     if (this.charts === null) this.open();
-    find('#unit-panel').hidden = false;
     find('#unit-name').replaceChildren(named(this.names[unit]));
     this.update();
   }

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spikeloop.exporters.pages.origin import Origin, made_by
 from spikeloop.exporters.pages.shell import (
     Markup,
+    Section,
     colour_of,
     details,
     fill,
@@ -25,6 +27,7 @@ from spikeloop.streamer.lsl.spikes import Reception
 from spikeloop.streamer.monitor.live_importance import ImportanceReport
 from spikeloop.streamer.monitor.outputs.plots import draw_alarm_scores, draw_course, draw_importance, draw_statistics
 from spikeloop.streamer.monitor.outputs.wording import (
+    describe_alarm,
     describe_duration,
     describe_raised_alarm,
     describe_true_rate,
@@ -39,8 +42,8 @@ from spikeloop.streamer.monitor.report import MonitorReport
 __all__ = ["write_page"]
 
 STATES = {"live": "at the floor", "silent": "off", "absent": "far off"}  # the verdict whose colour a state has
-EXPLAINED = """Numbers are means. E is the distance of the statistic from the reference; F, the floor, is the distance
-that chance alone makes with as much data. E/F = 1 where only chance is at work."""
+EXPLAINED = """Numbers are means. E is the distance of the statistic from the reference; F, the sampling error, is the
+distance that chance alone makes with as much data. E/F = 1 where only chance is at work; both stand below it."""
 IMPORTANCE = """<p>How much the critic's score changes, on average, when a unit's spikes are rearranged within a few
 bins (Molano-Mazon et al. 2018). {}.</p>"""
 WINDOWS = """<p>Of {} of {} bins ({:g} ms); recent: of an exponential window of half-life {}, which weighs as much as
@@ -48,7 +51,12 @@ WINDOWS = """<p>Of {} of {} bins ({:g} ms); recent: of an exponential window of 
 
 
 def write_page(
-    path: Path, report: MonitorReport, *, now_s: float | None = None, written: datetime | None = None
+    path: Path,
+    report: MonitorReport,
+    *,
+    now_s: float | None = None,
+    written: datetime | None = None,
+    command: str = "",
 ) -> None:
     """Write the page, whole or not at all.
 
@@ -60,7 +68,9 @@ def write_page(
     now_s : float, s, default None
         The present time on LSL's clock, so that alarms are dated as "12 s ago"; None dates them by LSL's clock.
     written : datetime, default None
-        Local time for the page's header.
+        Local time, which the page says.
+    command : str
+        That watched the stream.
 
     Raises
     ------
@@ -70,40 +80,47 @@ def write_page(
     name, state = report.stream.name, report.reception.state
     content = page(
         f"{name}, monitored",
-        _header(report, written),
         figure_line(_figures(report)),
+        fill('<p class="alarm">Refused: {}</p>', report.reception.refused) if report.reception.refused else "",
         section("Notices", item_list(report.notices)),
         _alarms(report, now_s),
-        section("Time course", Markup(draw_course(report))),
+        section("Time course", draw_course(report)),
         _statistics(report),
         _importance(report),
+        made_by(Origin(command, written=written), _facts(report)),
+        kind="monitor",
         heading=fill("{} <small>{}</small>", name, colour_of(STATES[state], state)),
+        lead=_lead(report),
     )
     with whole_file(path) as file:
         file.write(content)
 
 
-def _header(report: MonitorReport, written: datetime | None) -> Markup:
+def _lead(report: MonitorReport) -> str:
+    """Whether the stream is as it should be, in a sentence."""
+    state, watched = report.state, describe_duration(report.watched_s)
+    raised = number_of(state.alarms_raised, "alarm") if state.alarms_raised else "no alarm"
+    said = f"{raised.capitalize()} in {watched}" if state.alarm_scores else f"Watched for {watched}; no alarm is set"
+    if state.alarms:
+        said += f"; the latest: {describe_alarm(list(state.alarms)[-1], None).split(', at ')[0]}"
+    judged = [word for _, word in verdicts(state.recent_deviations).values() if word != "nothing to compare"]
+    if judged:
+        good = judged.count("at the floor")
+        said += f". {good} of {number_of(len(judged), 'statistic')} within sampling error of the reference"
+    return f"{said}."
+
+
+def _facts(report: MonitorReport) -> Iterator[tuple[str, str]]:
+    """What was watched, what of it arrived, and what that cost."""
     stream = report.stream
-    own = (
-        ("bundle", stream.bundle),
-        ("SHA-256", stream.sha256 and f"{stream.sha256[:12]}..."),
-        ("seed", stream.seed),
-        ("condition", stream.condition),
-    )
-    facts = [f"type {stream.type}", f"from {stream.hostname}"]
-    facts += [f"{name} {value}" for name, value in own if value not in (None, "")]
-    facts += [number_of(len(stream.unit_names), "unit"), f"{stream.bin_size_s * 1e3:g} ms bins"]
-    facts.append(f"watched for {describe_duration(report.watched_s)}")
-    facts += [f"written {written:%Y-%m-%d %H:%M:%S}"] if written is not None else []
-    received = [*_received(report.reception, stream.bin_size_s), f"{report.cpu_cores:.3f} cores for the monitor"]
-    refused = report.reception.refused
-    return join(
-        [
-            fill("<p>{}.<br>{}.</p>", ", ".join(facts), ", ".join(received)),
-            fill("<p>Refused: {}</p>", refused) if refused else "",
-        ]
-    )
+    yield "stream", f"{stream.name}, type {stream.type}, from {stream.hostname}"
+    own = (("bundle", stream.bundle), ("SHA-256", stream.sha256), ("seed of the stream", stream.seed),
+           ("condition", stream.condition))  # fmt: skip
+    yield from ((name, f"{value}") for name, value in own if value not in (None, ""))
+    yield "population", f"{number_of(len(stream.unit_names), 'unit')}, {stream.bin_size_s * 1e3:g} ms bins"
+    yield "watched for", describe_duration(report.watched_s)
+    yield "received", ", ".join(_received(report.reception, stream.bin_size_s))
+    yield "cost", f"{report.cpu_cores:.3f} cores for the monitor"
 
 
 def _received(reception: Reception, bin_size_s: float) -> Iterator[str]:
@@ -123,8 +140,8 @@ def _received(reception: Reception, bin_size_s: float) -> Iterator[str]:
 def _figures(report: MonitorReport) -> Iterator[tuple[str, str]]:
     nearest = nearest_alarm(report.state, report.stream.unit_names)
     delay_ms = report.reception.delay_ms
-    yield format_number(report.mean_rate_hz), "Hz a unit"
-    yield format_number(report.state.mean_ratio), "mean E/F"
+    yield f"{format_number(report.mean_rate_hz)} Hz", "mean rate of a unit"
+    yield format_number(report.state.mean_ratio), "mean E/F (1: as the reference)"
     yield f"{report.state.alarms_raised}", "alarm" if report.state.alarms_raised == 1 else "alarms"
     if nearest is not None:
         yield f"{nearest[0]:.2f}", f"nearest alarm ({nearest[1]})"
@@ -132,20 +149,20 @@ def _figures(report: MonitorReport) -> Iterator[tuple[str, str]]:
         yield f"{delay_ms:.1f} ms", "delay"
 
 
-def _alarms(report: MonitorReport, now_s: float | None) -> Markup:
+def _alarms(report: MonitorReport, now_s: float | None) -> Section:
     state = report.state
-    picture = Markup(draw_alarm_scores(report)) if state.alarm_scores else ""
+    picture = draw_alarm_scores(report) if state.alarm_scores else ""
     latest = list(state.alarms)[::-1]
     if latest:
         shown = f", the latest {len(latest)}" if state.alarms_raised > len(latest) else ""
         items = [fill('<span class="alarm">{}</span>', describe_raised_alarm(alarm, now_s)) for alarm in latest]
         return section(f"Alarms ({state.alarms_raised}{shown})", item_list(items), picture)
-    found = "none was raised" if state.alarm_scores else "none is set"
+    found = "None was raised" if state.alarm_scores else "None is set"
     why = "" if report.reference else ", as there is nothing to compare with yet"
-    return join([fill("<p>Alarms: {}{}.</p>", found, why), picture])
+    return section("Alarms", fill("<p>{}{}.</p>", found, why), picture)
 
 
-def _statistics(report: MonitorReport) -> Markup:
+def _statistics(report: MonitorReport) -> Section:
     state = report.state
     if not state.windows:
         return section("Statistics", fill("<p>No whole window of {} bins yet.</p>", report.window_bins))
@@ -160,7 +177,7 @@ def _statistics(report: MonitorReport) -> Markup:
         )
     )
     heading = f"Statistics, beside {report.reference}" if report.reference else "Statistics"
-    return section(heading, of_windows, _deviations(report), Markup(draw_statistics(report)), _units(report))
+    return section(heading, draw_statistics(report), _deviations(report), of_windows, _units(report))
 
 
 def _deviations(report: MonitorReport) -> Markup:
@@ -168,7 +185,7 @@ def _deviations(report: MonitorReport) -> Markup:
     state = report.state
     compared = bool(state.recent_deviations)
     headings = ["statistic", "recent", "since start"]
-    headings += ["reference", "E recent", "F", "E/F", "E since start", "F", "E/F", "verdict"] if compared else []
+    headings += ["reference", "E/F recent", "E/F since start", "verdict"] if compared else []
     of_statistics = (state.recent, state.total, *([report.reference_statistics] if compared else []))
     by_key = [
         {deviation.statistic: deviation for deviation in both}
@@ -185,11 +202,11 @@ def _deviations(report: MonitorReport) -> Markup:
 
 
 def _judged(deviations: list[Deviation]) -> Iterator[str]:
-    """E, F and E/F, recent and since the start, and the verdict on the recent one."""
+    """E/F with its E and F, recent and since the start, and the verdict on the recent one."""
     said = [verdicts([deviation])[deviation.statistic][1] for deviation in deviations]
     for deviation, verdict in zip(deviations, said, strict=True):
-        yield from (format_number(deviation.error), format_number(deviation.floor))
-        yield colour_of(verdict, format_number(deviation.ratio))
+        parts = f"{format_number(deviation.error)} / {format_number(deviation.floor)}"
+        yield fill("{} <small>{}</small>", colour_of(verdict, format_number(deviation.ratio)), parts)
     if said:
         yield colour_of(said[0])
 
@@ -203,7 +220,7 @@ def _units(report: MonitorReport) -> Markup:
         columns["reference"] = report.reference_statistics["rates"] / report.bin_size_s
     columns |= {STATISTICS[key].title: state.recent[key] for key in ("fano_factor", "interval_cv")}
     scores = {kind: scores for kind, scores in state.alarm_scores.items() if len(scores) == len(names)}
-    columns |= {f"alarm: {kind}": of_kind for kind, of_kind in scores.items()}
+    columns |= {f"alarm score: {kind}": of_kind for kind, of_kind in scores.items()}
     if report.importance is not None:
         columns["importance"] = report.importance.by_unit
     first = np.maximum.reduce(list(scores.values())) if scores else state.recent["rates"]
@@ -215,17 +232,17 @@ def _units(report: MonitorReport) -> Markup:
     return details(f"{number_of(len(names), 'unit')}, {order} first", table(["unit", *columns], rows))
 
 
-def _importance(report: MonitorReport) -> Markup:
+def _importance(report: MonitorReport) -> Section:
     importance = report.importance
     if importance is None:
-        return Markup()
+        return section("Importance")
     facts = [number_of(importance.maps, "window") + " mapped", f"{importance.skipped} skipped"]
     if importance.capped:
         facts.append(f"of {importance.capped} units' spans only some arrangements were drawn, as they have too many")
     if not math.isnan(importance.mean):
         facts.append(f"mean importance of a spike {format_number(importance.mean)}")
-    picture = draw_importance(importance, report.bin_size_s) if importance.map is not None else ""
-    return section("Importance", fill(IMPORTANCE, "; ".join(facts)), Markup(picture), _patterns(report, importance))
+    picture = importance.map is not None and draw_importance(importance, report.stream.unit_names, report.bin_size_s)
+    return section("Importance", fill(IMPORTANCE, "; ".join(facts)), picture, _patterns(report, importance))
 
 
 def _patterns(report: MonitorReport, importance: ImportanceReport) -> Markup:

@@ -148,7 +148,8 @@ def test_repeats_are_answered_one_by_one(random):
 
 def scores_of(recorded, generated):
     def flat(value):
-        return CrossValidation(np.full((2, 1), value), np.full((2, 1), np.nan))
+        nothing = np.empty((0, 1))
+        return CrossValidation(np.full((2, 1), value), np.full((2, 1), np.nan), nothing, nothing)
 
     return [
         OfflineScore(f"decoder {place}", 0.02, flat(one), None if other is None else flat(other))

@@ -16,7 +16,7 @@ from spikeloop.models.measures.running import (
     RunningStatistics,
     WindowCutter,
 )
-from spikeloop.models.measures.sums import MOST_WINDOW_COUNTS, add_windows, no_windows
+from spikeloop.models.measures.sums import LEAST_UNITS, MOST_WINDOW_COUNTS, RARE, add_windows, no_windows
 from spikeloop.models.measures.table import STATISTICS, statistics_from
 
 BATCH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -105,6 +105,20 @@ def test_older_windows_count_for_less(random, half_life):
     )
     np.testing.assert_allclose(found["window_counts"].sum(axis=1), 1)
     assert running.effective_windows == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+
+
+@pytest.mark.parametrize("share", [0.0, RARE / 4, RARE / 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_a_large_population_that_fires_rarely_are_those_of_all_its_bins(random, share, weighted):
+    units, number, bins = LEAST_UNITS, 7, 30
+    windows = random.integers(1, 4, (number, bins, units)) * (random.random((number, bins, units)) < share)
+    weights = random.random(number) if weighted else None
+    sums = no_windows(bins, units)
+    add_windows(sums, windows, weights)
+    for lag, products in sums.products.items():
+        early, late = windows[:, : bins - lag], windows[:, lag:]
+        expected = np.einsum("w,wbi,wbj->ij", np.ones(number) if weights is None else weights, early, late)
+        np.testing.assert_allclose(products, expected, rtol=1e-12 if weighted else 0)
 
 
 def test_what_is_long_forgotten_leaves_exactly_nothing(random):

@@ -290,6 +290,7 @@ def test_calibration_gives_every_unit_its_rate_and_leaves_the_run_as_it_is(recor
 
 def test_a_unit_that_never_fires_stays_silent(recording, monkeypatch):
     monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
+    monkeypatch.setattr(training, "CALIBRATION_ROUNDS", 2)
     counts = recording.counts.copy()
     counts[..., 2] = 0
     run = Training(replace(recording, counts=counts), small("causal_gan"), "cpu")
@@ -300,6 +301,7 @@ def test_a_unit_that_never_fires_stays_silent(recording, monkeypatch):
 
 def test_of_two_stages_the_one_nearer_to_the_training_data_is_kept(recording, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 256)
+    monkeypatch.setattr(training, "CALIBRATION_ROUNDS", 2)
     options = {"likelihood_steps": 40, "critic_lead": 100, "lead_in_bins": 8}
     run = Training(recording, small("causal_gan", calibrate_rates=True, **options), "cpu")
     while run.steps < 42:

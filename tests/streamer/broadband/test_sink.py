@@ -87,7 +87,7 @@ def test_an_inlet_in_another_process_receives_every_sample_with_every_spike(star
     out = tmp_path / "got.npz"
     consumer = start(f"{stream_name}-Broadband", 30, out, script=CONSUMER)
     kept, start_s = asyncio.run(streamed(stream_name, 1010, tmp_path))
-    _, errors = consumer.communicate(timeout=60)
+    _, errors = consumer.communicate(timeout=280)
     assert consumer.returncode == 0, errors
     with np.load(out) as archive:
         samples, stamps, arrivals = archive["samples"], archive["stamps"], archive["arrivals"]
@@ -117,7 +117,7 @@ def test_an_artefact_is_on_the_trace_at_its_time(start, stream_name, tmp_path, r
     out = tmp_path / "got.npz"
     consumer = start(f"{stream_name}-Broadband", 30, out, script=CONSUMER)
     _, start_s = asyncio.run(streamed(stream_name, 600, tmp_path, artefact=True))
-    _, errors = consumer.communicate(timeout=60)
+    _, errors = consumer.communicate(timeout=280)
     assert consumer.returncode == 0, errors
     with np.load(out) as archive:
         samples, stamps = archive["samples"], archive["stamps"]

@@ -365,7 +365,7 @@ def test_in_the_background_it_ends_with_the_interpreter(path):
         "began = threading.Event()\n"
         "started = spikeloop.start_closed_loop('kalman', bundle=sys.argv[1], trials=100_000, calibration_s=10.0,\n"
         "                                      on_trial=lambda trial: began.set())\n"
-        "print(began.wait(120))\n"
+        "print(began.wait(280))\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False, timeout=240

@@ -56,7 +56,7 @@ class Stream:
         self._client.loop_stop()
 
     def wait_for(self, messages: int) -> None:
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + 250
         while len(self.heard) < messages:
             assert time.monotonic() < end_s, f"only {len(self.heard)} answers"
             time.sleep(0.02)
@@ -84,7 +84,7 @@ def test_a_stimulator_answers_bursts_and_reports(start, url, stream_name):
         device = start("device", "stimulator", "--mqtt", url, "--name", stream_name, *trigger, "--json")
         stream.wait_for(5)
         device.send_signal(signal.SIGINT)
-        printed, errors = device.communicate(timeout=120)
+        printed, errors = device.communicate(timeout=280)
     assert device.returncode == 130
     assert "Traceback" not in errors
     assert f"stream {stream_name}: online" in errors
@@ -101,7 +101,7 @@ def test_a_stimulator_answers_bursts_and_reports(start, url, stream_name):
 def test_a_probe_echoes_for_as_long_as_asked(start, url, stream_name):
     with Stream(url, stream_name) as stream:
         device = start("device", "probe", "--mqtt", url, "--name", stream_name, "--duration", 1, "--json")
-        printed, errors = device.communicate(timeout=120)
+        printed, errors = device.communicate(timeout=280)
         assert device.returncode == 0, errors
         echoed = json.loads(printed)["device"]["echoed"]
         stream.wait_for(echoed)
@@ -113,7 +113,7 @@ def test_a_probe_echoes_for_as_long_as_asked(start, url, stream_name):
 def test_an_arm_moves_and_says_so_in_words(start, url, stream_name):
     with Stream(url, stream_name) as stream:
         device = start("device", "arm", "--mqtt", url, "--name", stream_name, "--duration", 1)
-        _, errors = device.communicate(timeout=120)
+        _, errors = device.communicate(timeout=280)
     assert device.returncode == 0, errors
     assert any(each["state"] == "following" for each in stream.heard)
     assert stream.heard[-1]["endpoint_cm"][0] > 0.3
@@ -128,7 +128,7 @@ def test_a_device_waits_for_a_broker_that_went_away(start, stream_name):
     with local_broker(port=int(url.rsplit(":", 1)[1])), Stream(url, stream_name) as stream:
         stream.wait_for(3)
         device.send_signal(signal.SIGTERM)
-        printed, _ = device.communicate(timeout=120)
+        printed, _ = device.communicate(timeout=280)
     assert device.returncode == 130
     assert json.loads(printed)["link"]["reconnects"] == 1
 

@@ -16,10 +16,11 @@ from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.streamer.stream.source import open_source
 from tests.support.command_line import fails, printed_by
+from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
 from tests.support.tiny_baseline import tiny_baseline
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = pytest.mark.usefixtures("brief_verdicts")
 
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
@@ -153,8 +154,8 @@ def test_a_rate_that_some_draws_meet_exactly_gives_no_warning(capsys, spikes, tm
     assert rates["low"] is None or rates["low"] <= rates["ratio"] <= rates["high"]
 
 
-def test_words_say_what_json_does(capsys, baseline, data):
-    document = evaluated(capsys, baseline, "--data", data)
+def test_words_say_what_json_does(capsys, judged, baseline, data):
+    document = judged(baseline, data)
     with pytest.raises(SystemExit):
         main(["evaluate", str(baseline), "--data", str(data)])
     printed = capsys.readouterr().out
@@ -176,7 +177,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(capsys, baseline, data, 
     assert all(link.startswith(("#", "data:")) for link in links)
     assert not re.search(r"<script|<link|<iframe|@import", page)
     for name in SPIKE_STATISTICS:
-        assert f"<td>{title_of(name)}</td>" in page
+        assert f">{title_of(name)}</td>" in page
     assert f"{document['mean_ratio']:.2f}" in page
     assert [path.name for path in report.parent.iterdir()] == ["report.html"]
 
@@ -288,7 +289,7 @@ def test_a_baseline_from_recording_to_stream(start, capsys, monkeypatch, data, t
     document = printed_by(capsys, "export", tmp_path / "run", "--out", tmp_path / "mine.zip")
     assert document["sha256"] == load_bundle(tmp_path / "mine.zip").sha256
     stream = start("stream", tmp_path / "mine.zip", "--name", stream_name, "--duration", 1, "--json")
-    printed, errors = stream.communicate(timeout=60)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     streamed = json.loads(printed)
     assert (streamed["bundle"], streamed["sha256"], streamed["provider"]) == ("mine", document["sha256"], "NumPy")
@@ -384,10 +385,14 @@ def test_a_bundle_that_answers_to_a_stimulus_is_judged_by_its_answers(judged, st
     assert responses["noise_correlation"]["ratio"] == pytest.approx(1, abs=0.4)
 
 
+MOVED = {"tuning: correlation of counts and condition", "decoding held-out data, by what the decoder learned from"}
+STIMULATED = {"noise correlations", "mean rate of all units (PSTH)"}
+
+
 def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged, moved, stimulated, tmp_path):
     for (bundle, data), pictures, words in (
-        (moved, 2, ("population count KL", "ridge", "velocity", "variance of the population count")),
-        (stimulated, 2, ("PSTH correlation", "noise correlation")),
+        (moved, MOVED, ("population count KL", "ridge", "velocity", "variance of the population count")),
+        (stimulated, STIMULATED, ("PSTH correlation", "noise correlation")),
     ):
         report, mine = tmp_path / "report.html", tmp_path / f"{data.parent.name}.zip"
         found = load_bundle(bundle)
@@ -397,7 +402,7 @@ def test_answers_are_told_in_words_in_the_report_and_in_the_card(capsys, judged,
         assert stopped.value.code == 0
         printed, page = capsys.readouterr().out, report.read_text(encoding="utf-8")
         assert all(word in printed for word in words)
-        assert page.count("<svg") == pictures
+        assert pictures <= set(Outline(page).panels)
         assert words[0] in page
         document = judged(bundle, data)
         realism = load_bundle(mine).card.realism

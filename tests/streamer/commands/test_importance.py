@@ -15,6 +15,7 @@ from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.conditioning import with_conditions
 from spikeloop.streamer.inference.critic_engine import Critic
 from tests.support.command_line import fails, printed_by, run
+from tests.support.html_outline import Outline
 from tests.support.tiny_baseline import tiny_baseline
 from tests.support.unequal import unequal
 
@@ -168,6 +169,12 @@ def test_conditions_come_later_within_each_trial_of_unequal_length(tmp_path, ran
     np.testing.assert_allclose(got["maps"], expected, rtol=1e-4, atol=1e-6)
 
 
+PANELS = [
+    "importance of a unit's spikes in a window", "importance of one spike of a unit", "by time since an earlier spike",
+    "by pattern of units that fire in one bin",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")])
 def test_a_picture_on_request(generated, tmp_path, suffix, begins):
     plot = tmp_path / f"maps{suffix}"
@@ -176,8 +183,13 @@ def test_a_picture_on_request(generated, tmp_path, suffix, begins):
     content = plot.read_bytes()
     assert content.startswith(begins)
     if suffix == ".html":
-        assert b"retina: importance in retina, gradient" in content
-        assert content.count(b"<svg") == 1
+        page = Outline(content.decode())
+        assert "retina: importance in retina, gradient" in page.texts
+        assert "24 of 50 units, with standard errors" in page.texts
+        assert page.panels[2:] == PANELS
+        assert {"unit 0", "importance of a spike (change of the critic's score)"} <= set(page.texts)
+        command = next(text for text in page.texts if text.startswith("spikeloop importance --data"))
+        assert all(told in command for told in ("--method gradient", "--windows 2", "--seed 0"))
 
 
 @pytest.mark.parametrize(
@@ -236,13 +248,11 @@ def test_where_no_file_can_be_is_told_before_the_work(generated, tmp_path, capsy
 def test_ctrl_c_leaves_nothing_half_written(start, generated, tmp_path):
     options = ["--data", generated, "--method", "shuffle", "--shuffles", 2000, "--out", tmp_path / "m.npz"]
     process = start("importance", "retina", *options)
-    until = time.monotonic() + 60
     while not list(tmp_path.iterdir()):
         assert process.poll() is None
-        assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
@@ -250,8 +260,8 @@ def test_ctrl_c_leaves_nothing_half_written(start, generated, tmp_path):
 
 def test_silence_has_no_importance(tmp_path, capsys):
     path = save(tmp_path / "r.npz", np.zeros((64, 50), np.uint8))
-    options = ["--data", path, "--method", "gradient", "--out", tmp_path / "m.npz", "--plot", tmp_path / "m.svg"]
-    told = printed_by(capsys, "importance", "retina", *options)
+    options = ["--data", path, "--method", "gradient", "--out", tmp_path / "m.npz"]
+    told = printed_by(capsys, "importance", "retina", *options, "--plot", tmp_path / "m.svg")
     assert not written(tmp_path / "m.npz")["maps"].any()
     assert (told["mean_importance"], told["rank_correlation"], told["patterns"]) == (None, None, [])
     run("importance", "retina", *options)

@@ -157,15 +157,18 @@ def test_a_stream_that_is_not_there_is_told_or_waited_for(start, stream_name):
     assert "start its sender first" in errors
 
 
-def test_ctrl_c_at_any_moment_ends_it(start, stream_name):
-    moments_s = [0.05, 0.3, 0.8, 1.5]
+def test_ctrl_c_at_any_moment_ends_it_also_while_it_waits_as_it_says(start, stream_name):
+    moments_s = [0.05, 0.3, 0.8]
     up = "from spikeloop.__main__ import main; print('up', flush=True); main()"
-    monitors = [start("monitor", stream_name, "--wait", "--metrics", 0, program=up) for _ in moments_s]
-    for monitor, moment_s in zip(monitors, moments_s, strict=True):
+    monitors = [start("monitor", stream_name, "--wait", "--metrics", 0, program=up) for _ in [*moments_s, None]]
+    *early, waiting = monitors
+    for monitor, moment_s in zip(early, moments_s, strict=True):
         assert monitor.stdout.readline() == "up\n"
         time.sleep(moment_s)
         monitor.send_signal(signal.SIGINT)
-    assert [ends(monitor)[0] for monitor in monitors] == [130] * len(moments_s)
+    assert waiting.stderr.readline() == f"waiting for '{stream_name}'\n"
+    waiting.send_signal(signal.SIGINT)
+    assert [ends(monitor)[0] for monitor in monitors] == [130] * len(monitors)
 
 
 def test_a_foreign_stream_of_counts_is_compared_with_its_beginning(start, stream_name):
@@ -173,7 +176,7 @@ def test_a_foreign_stream_of_counts_is_compared_with_its_beginning(start, stream
     assert amplifier.stdout.readline() == "up\n"
     options = ["--reference", "start", "--baseline", 2, "--window-bins", 20, "--metrics", 0]
     monitor = start("monitor", stream_name, *options, "--json")
-    Figures(stream_name).until(lambda told: told["bins"] > 1200 and told["mean_ratio"] > 0)
+    Figures(stream_name).until(lambda told: told["bins"] > 800 and told["mean_ratio"] > 0)
     monitor.send_signal(signal.SIGINT)
     code, printed, errors = ends(monitor)
     assert code == 130, errors
@@ -201,7 +204,7 @@ def watched(start, stream_name: str, kind: str, *options: object, until: int = 2
     return json.loads(printed), errors
 
 
-@pytest.mark.parametrize("kind", ["bursts", "late", "time-of-day", "reset"])
+@pytest.mark.parametrize("kind", ["late", "reset"])
 def test_statistics_of_jittered_stamps_are_those_of_a_clean_stream(start, stream_name, kind):
     document, errors = watched(start, stream_name, kind, until=320)
     reception = document["reception"]
@@ -214,9 +217,9 @@ def test_statistics_of_jittered_stamps_are_those_of_a_clean_stream(start, stream
     if kind != "reset":  # its second piece begins amid a window
         means_hz = sent[:bins].mean(axis=0) * declared_hz
         assert document["units"]["rate_hz"] == pytest.approx(means_hz.tolist(), rel=0.01)
-    assert ("another clock: " in errors) == (kind in ("time-of-day", "reset"))
+    assert ("another clock: " in errors) == (kind == "reset")
     assert ("clock reset: " in errors) == (kind == "reset")
-    assert (reception["delay_ms"] is None) == reception["other_clock"] == (kind in ("time-of-day", "reset"))
+    assert (reception["delay_ms"] is None) == reception["other_clock"] == (kind == "reset")
 
 
 def test_rates_are_per_true_second_where_the_declared_rate_is_wrong(start, stream_name):
@@ -250,13 +253,6 @@ def test_a_namesake_is_chosen_by_its_source_id(start, stream_name):
     assert f"expected an LSL stream named '{stream_name}' with host 'nowhere' within 5 s" in errors
 
 
-def test_it_says_that_it_waits_for_a_stream(start, stream_name):
-    monitor = start("monitor", stream_name, "--wait", "--metrics", 0)
-    assert monitor.stderr.readline() == f"waiting for '{stream_name}'\n"
-    monitor.send_signal(signal.SIGINT)
-    assert ends(monitor)[0] == 130
-
-
 def test_a_stream_tells_what_its_monitor_saw(start, stream_name):
     stream = start("stream", "retina", "--name", stream_name, "--monitor", "--json")
     figures = Figures(stream_name).until(lambda told: told["bins"] > 64)
@@ -278,8 +274,7 @@ def test_a_killed_monitor_is_no_harm_to_its_stream(start, stream_name):
     os.kill(monitor, signal.SIGKILL)
     code, printed, _ = ends(stream)
     document = json.loads(printed)
-    assert (code, document["monitor"]) == (0, None)
-    assert document["ratio"] == pytest.approx(1.0, abs=0.02)
+    assert (code, document["monitor"], document["bins"]) == (0, None, 100)
 
 
 def test_a_killed_stream_takes_its_monitor_along(start, stream_name):

@@ -48,6 +48,23 @@ def test_people_get_a_line_and_what_happened(sending, stream_name, tmp_path, cap
     assert "waiting for absent" in printed.err
 
 
+def test_what_is_odd_about_a_stream_is_in_the_status_once_and_in_the_summary(sender, stream_name, tmp_path, capsys):
+    def send() -> None:
+        if sender.wait_for_consumers(60):
+            for _ in range(3):
+                sender.push_sample([7], pylsl.local_clock() + 1e9)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    run("record", stream_name, "--out", tmp_path / "x.xdf", "--duration", 1)
+    thread.join(60)
+    printed = capsys.readouterr()
+    said = "another clock: its stamps are 32 years ahead of LSL's clock; the file has them as they were sent"
+    assert f"warning: {stream_name}: {said}" in printed.out
+    assert printed.err.count(f"{stream_name!r} {said}") == 1
+    assert "  1 warning" in printed.err
+
+
 def test_a_terminal_shows_each_stream(sending, stream_name, tmp_path, capsys, monkeypatch):
     terminal = io.StringIO()
     monkeypatch.setattr(command, "SideConsole", lambda: Console(file=terminal, force_terminal=True, width=100))
@@ -78,7 +95,7 @@ def test_a_terminal_that_stands_still_does_not_hold_up_the_recorder(
 
     class StandsStill(io.StringIO):
         def write(self, text: str) -> int:
-            released.wait(60)
+            released.wait(280)
             return len(text)
 
     monkeypatch.setattr(command, "SideConsole", lambda: Console(file=StandsStill(), force_terminal=terminal))

@@ -6,7 +6,8 @@ import signal
 import numpy as np
 import pytest
 
-from tests.support.command_line import fails, printed_by
+import spikeloop
+from tests.support.command_line import fails, printed_by, run
 from tests.support.replayed import written
 
 ENDS_S = 60
@@ -48,6 +49,34 @@ def test_a_recording_goes_out_as_a_stream_of_counts(stream_name, capsys):
     assert (told["file"], told["samples"], told["stream"]["name"]) == ("m1-sim:20", 20, stream_name)
     assert told["position_s"] == pytest.approx(1.4)
     assert not {"bundle", "sha256", "provider"} & told["stream"].keys()
+
+
+def test_of_a_file_that_may_hold_more_it_is_said_that_only_counts_go_out_and_nothing_of_training(
+    stream_name, tmp_path, capsys
+):
+    spikeloop.write_recording(spikeloop.generate("m1-sim", duration_s=0.4, seed=1), tmp_path / "x.nwb")
+    capsys.readouterr()
+    told = printed_by(capsys, "replay", tmp_path / "x.nwb", "--name", stream_name)
+    assert told["notes"] == [
+        "only the counts of this file go out; all streams, as they were recorded, are replayed from an .xdf file"
+    ]
+    run("replay", tmp_path / "x.nwb", "--name", stream_name)
+    said = capsys.readouterr().err
+    assert "note: only the counts of this file go out" in said
+    assert "train" not in said
+
+
+def test_two_streams_of_one_name_are_told_apart_and_one_can_be_chosen(tmp_path, stream_name, capsys):
+    stamps = 100 + np.arange(5) / 100
+    one = (stream_name, "X", 100.0, "int16", np.zeros((5, 1)), stamps)
+    path = written(tmp_path / "x.xdf", [one, one])
+    run("replay", path)
+    said = capsys.readouterr().err
+    assert all(f"recorded as {stream_name}#{number} from source_id " in said for number in (1, 2))
+    told = printed_by(capsys, "replay", path, f"{stream_name}#2")
+    assert [part["recorded_as"] for part in told["streams"]] == [f"{stream_name}#2"]
+    code, words = fails(capsys, "replay", path, "--source-id", "absent")
+    assert (code, "expected a stream with --source-id 'absent'" in words) == (2, True)
 
 
 def test_both_kinds_of_replay_print_the_same_document(session, stream_name, capsys):

@@ -76,7 +76,7 @@ async def test_the_status_tells_how_the_stream_fares(terminal, monkeypatch):
         Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=100
     )
     with status:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 250
         while "resting" not in shown.getvalue() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
     for said in (

@@ -25,7 +25,7 @@ FIGURES = {
 
 def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_name):
     stream = start("stream", bundle_path, "--name", stream_name, "--duration", 1, "--seed", 3, "--json")
-    printed, errors = stream.communicate(timeout=120)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0
     document = json.loads(printed)
     assert set(document) >= FIGURES
@@ -45,7 +45,7 @@ def test_an_interrupted_stream_closes_everything_and_still_reports(start, bundle
     assert inlet.pull_sample(timeout=20)[1]
     inlet.close_stream()
     stream.send_signal(polite)
-    printed, errors = stream.communicate(timeout=120)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 130
     assert json.loads(printed)["bins"] > 0
     assert "Traceback" not in errors
@@ -62,7 +62,7 @@ def test_ctrl_c_at_any_moment_ends_it(start, bundle_path, stream_name, after_s):
     assert stream.stdout.readline() == "up\n"
     time.sleep(after_s)
     stream.send_signal(signal.SIGINT)
-    _, errors = stream.communicate(timeout=120)
+    _, errors = stream.communicate(timeout=280)
     assert stream.returncode == 130
     assert "Traceback" not in errors
     assert gone(stream_name)
@@ -73,7 +73,7 @@ def test_a_model_that_turns_to_nan_stops_the_stream_with_an_error(start, tmp_pat
     bundle = tmp_path / "overflows"
     tiny_bundle(bundle, units=4, generator=overflowing_generator())
     stream = start("stream", bundle, "--name", stream_name, "--duration", 5, "--json")
-    printed, errors = stream.communicate(timeout=120)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 1
     assert "expected spike probabilities from 0 to 1, the generator gave nan" in errors
     assert "Traceback" not in errors
@@ -132,7 +132,7 @@ def test_a_stream_and_its_threads_end_with_a_killed_terminal(start, bundle_path,
     stream = start("stream", bundle_path, "--name", stream_name)
     assert pylsl.resolve_byprop("name", stream_name, timeout=60)
     stream.kill()
-    assert stream.wait(timeout=60) == -signal.SIGKILL
+    assert stream.wait(280) == -signal.SIGKILL
     assert gone(stream_name)
 
 
@@ -212,7 +212,7 @@ def test_ctrl_c_with_a_live_condition_closes_everything_and_still_reports(start,
     assert inlet.pull_sample(timeout=20)[1]
     inlet.close_stream()
     stream.send_signal(signal.SIGINT)
-    printed, errors = stream.communicate(timeout=120)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 130
     assert "Traceback" not in errors
     document = json.loads(printed)
@@ -223,11 +223,13 @@ def test_ctrl_c_with_a_live_condition_closes_everything_and_still_reports(start,
 
 
 def test_ctrl_c_while_a_live_condition_is_looked_for_ends_it(start, driven_path, stream_name):
-    stream = start("stream", driven_path, "--name", stream_name, "--condition", f"lsl:{stream_name}-hand")
-    time.sleep(2.0)
+    arguments = ("stream", driven_path, "--name", stream_name, "--condition", f"lsl:{stream_name}-hand")
+    stream = start(*arguments, program=UP)
+    assert stream.stdout.readline() == "up\n"
+    time.sleep(2.0)  # it may look by now, or be on its way there
     assert stream.poll() is None
     stream.send_signal(signal.SIGINT)
-    _, errors = stream.communicate(timeout=120)
+    _, errors = stream.communicate(timeout=280)
     assert stream.returncode == 130
     assert "Traceback" not in errors
 
@@ -236,7 +238,7 @@ def test_ctrl_c_while_a_live_condition_is_looked_for_ends_it(start, driven_path,
 def test_where_nothing_is_asked_for_it_rests_or_follows_its_stimulus(start, tmp_path, stream_name, channels, asked):
     tiny_stream_bundle(tmp_path / "tiny", channels=channels)
     stream = start("stream", tmp_path / "tiny", "--name", stream_name, "--duration", 0.1, "--json")
-    printed, errors = stream.communicate(timeout=120)
+    printed, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     assert json.loads(printed)["condition"] == {"asked": asked}
 
@@ -246,6 +248,6 @@ def test_a_file_that_runs_out_is_told(start, driven_path, tmp_path, stream_name,
     np.savez(tmp_path / "c.npz", condition=np.zeros((bins, 2)))
     drive = f"file:{tmp_path / 'c.npz'}"
     stream = start("stream", driven_path, "--name", stream_name, "--duration", 0.2, "--condition", drive)
-    _, errors = stream.communicate(timeout=120)
+    _, errors = stream.communicate(timeout=280)
     assert stream.returncode == 0, errors
     assert (f"condition {drive} {said}" in errors) if said else ("ran out" not in errors)

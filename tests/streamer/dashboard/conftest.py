@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NEVER_MS = 120_000  # a busy machine takes long
-
-
-@pytest.fixture(scope="module")
-def browser(system_chromium: str) -> "Iterator[Browser]":
-    playwright: Any = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=system_chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +37,11 @@ def new_tab(browser: "Browser") -> "Iterator[Page]":
     context.close()
     unexpected = [text for text in said if "WebSocket connection" not in text]  # as where the server is gone
     assert not unexpected
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What pages keep for later runs is kept for this run of the tests alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

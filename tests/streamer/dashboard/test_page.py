@@ -1,12 +1,10 @@
 """The page in a real browser: it shows what is streamed, bit for bit, and steers it."""
 
-import json
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ import spikeloop
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.dashboard.web import Dashboard
 from spikeloop.streamer.stream.source import open_source
+from tests.support.browser_pages import checksum, picture, until
 from tests.support.tiny import tiny_stream_bundle
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 CHANNELS = (Condition("velocity x", "cm/s", -20.0, 20.0), Condition("velocity y", "cm/s", -20.0, 20.0))
 UNITS, SEED = 12, 5
-WITHIN_S = 120.0  # a busy machine takes long
 pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 
@@ -47,20 +45,6 @@ def shown(served: Dashboard, shared_tab: "Page") -> "Page":
     until(shared_tab, "document.querySelector('#order').value === 'direction'")  # the tuning was measured
     until(shared_tab, "!document.querySelector('#drive-legend').hidden")
     return shared_tab
-
-
-def until(page: "Page", expression: str) -> None:
-    """Wait for something in the page; the page's own policy forbids Playwright's way, which evaluates texts in it."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline_s, expression
-        page.wait_for_timeout(50)
-
-
-def checksum(page: "Page") -> tuple[int, int, str]:
-    """First bin, number of bins, and CRC-32 of what the page got."""
-    held: Any = page.evaluate("({...document.querySelector('#checksum').dataset})")
-    return int(held["first"]), int(held["bins"]), held["value"]
 
 
 def raster(page: "Page") -> str:
@@ -140,7 +124,8 @@ def test_the_page_fits_a_phone_in_light_and_dark(shown: "Page"):
     themes = set()
     for _ in range(2):
         shown.locator("#theme").click()
-        themes.add(shown.evaluate("document.documentElement.dataset.theme"))
+        themes.add(theme := shown.evaluate("document.documentElement.dataset.theme"))
+        picture(shown, f"phone-{theme}")
         assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert themes == {"dark", "light"}
 
@@ -169,49 +154,6 @@ def test_a_page_finds_its_server_again_after_that_was_gone(tab: "Page", path: Pa
     with spikeloop.web(path, name=stream_name, port=port):
         until(tab, "document.querySelector('#connection').innerText.includes('connected again')")
         until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 10")
-
-
-def play(page: "Page", extent_cm: float, side_cm: float) -> dict[str, Any]:
-    """Play a game with a hand that points to the target, and clicks when the cursor is there; the score at its end."""
-    page.locator("#play").click()
-    until(page, "document.querySelector('#score').dataset.running === 'true'")
-    box = page.locator("#game").bounding_box()
-    assert box is not None
-    while (field := page.evaluate("({...document.querySelector('#game').dataset})"))["target"]:
-        target, cursor = (np.array(field[name].split(","), float) for name in ("target", "cursor"))
-        place = target / extent_cm * [1, -1] + 0.5
-        page.mouse.move(*(place * box["width"] + [box["x"], box["y"]]))
-        if np.abs(cursor - target).max() < side_cm / 2:
-            page.mouse.down()
-            page.mouse.up()
-    until(page, "document.querySelector('#score').dataset.running === 'false'")
-    return page.evaluate("({...document.querySelector('#score').dataset})")
-
-
-def test_a_scripted_hand_plays_webgrid_and_the_score_is_that_of_the_saved_game(tab: "Page", stream_name: str):
-    cells, extent_cm = 6, 24.0
-    with spikeloop.web("m1-sim", name=stream_name, port=0) as served:
-        tab.goto(served.url)
-        until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 0")
-        for choice, value in {"#task": f"webgrid-{cells}", "#decoder": "kalman", "#length": "10"}.items():
-            tab.locator(choice).select_option(value)
-        shown = play(tab, extent_cm, extent_cm / cells)
-        while int(shown["correct"]) <= int(shown["incorrect"]):  # a busy machine moves the hand rarely
-            shown = play(tab, extent_cm, extent_cm / cells)
-        with tab.expect_download() as saving:
-            tab.locator("#save-game").click()
-        game = json.loads(Path(saving.value.path()).read_text())
-    right = sum(selection["correct"] for selection in game["selections"])
-    wrong = len(game["selections"]) - right
-    seconds = game["bins"] * game["bin_size_s"]
-    assert (int(shown["correct"]), int(shown["incorrect"])) == (right, wrong)
-    assert float(shown["bps"]) == pytest.approx(max(0, right - wrong) * np.log2(cells**2 - 1) / seconds)
-    assert float(shown["bps"]) > 0
-    assert len(game["cursor_cm"]) == game["bins"] == 500
-    for selection in game["selections"]:
-        x, y = (np.array(game["cursor_cm"][selection["bin"] - game["first_bin"]]) / extent_cm + 0.5) * cells
-        assert selection["selected"] == min(int(x), cells - 1) + cells * min(int(y), cells - 1)
-        assert selection["correct"] == (selection["selected"] == selection["target"])
 
 
 HOSTILE = ("<script>document.title='owned'</script>", "<img src=x onerror=alert(1)>", "\u202egnp.exe", "\"'&amp;")

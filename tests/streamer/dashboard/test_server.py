@@ -15,7 +15,8 @@ from websockets.typing import Origin
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.app import application, assets
 from spikeloop.streamer.dashboard.frames import Kind
-from spikeloop.streamer.dashboard.hub import Hub
+from spikeloop.streamer.dashboard.hub import Hub, Room
+from spikeloop.streamer.dashboard.replay.library import Library
 from spikeloop.streamer.dashboard.server import WebServer, bind
 from tests.support.web_pages import received, request
 
@@ -30,8 +31,9 @@ class Served:
         self.hub, self.asked, self.left = Hub(), [], threading.Event()
         listening = bind("127.0.0.1", 0)
         self.port = listening.getsockname()[1]
-        app = application(self.hub, self.ask, lambda number: self.left.set(), token)
-        self.server = WebServer(listening, self.hub, lambda: app)
+        room = Room(self.hub, self.ask, lambda number: self.left.set())
+        app = application(room, Library(), token)
+        self.server = WebServer(listening, lambda: app, self.hub)
 
     def ask(self, asked, number):
         if asked.payload == b'"bad"':

@@ -156,7 +156,7 @@ def test_a_stream_whose_process_dies_is_a_failure_that_is_said(path, stream_name
         (streaming,) = children() - before
         os.kill(streaming, signal.SIGKILL)
         with pytest.raises(FailureError, match="the stream's process ended, with code -9"):
-            page.wait(120)
+            page.wait(280)
 
 
 def children() -> set[int]:
@@ -176,7 +176,7 @@ def test_a_script_without_a_guard_opens_a_page(path, stream_name, start, tmp_pat
         "print(page.report().own_stream['name'])",
     )
     script.write_text("\n".join(lines))
-    printed, said = start(script=script).communicate(timeout=120)
+    printed, said = start(script=script).communicate(timeout=280)
     assert printed == f"{stream_name}\n", said
 
 

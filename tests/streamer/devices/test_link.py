@@ -80,7 +80,7 @@ async def test_a_device_acts_by_itself_for_as_long_as_asked(broker, stream_name)
     link = DeviceLink(ticker, parse_address(broker), stream_name)
     async with client(broker) as listener:
         await listener.subscribe(f"spikeloop/{stream_name}/count")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await link.run(0.5)
         assert 1 <= ticker.ticks <= 26
         first = await anext(aiter(listener.messages))
@@ -102,7 +102,7 @@ async def test_a_device_comes_back_after_the_broker_did(stream_name):
     assert not device.done()
     with local_broker(port=port):
         before = ticker.ticks
-        await until(lambda: ticker.ticks > before + 2, within_s=5.0)
+        await until(lambda: ticker.ticks > before + 2)
     assert link.report().reconnects == 1
     device.cancel()
 
@@ -121,7 +121,7 @@ async def test_a_device_ends_even_where_taking_leave_fails(stream_name, ended_by
         await until(lambda: ticker.ticks > 2)
         if ended_by == "cancelling":
             device.cancel()
-        done, _ = await asyncio.wait([device], timeout=3)
+        done, _ = await asyncio.wait([device], timeout=60)
         assert done
         assert device.cancelled() == (ended_by == "cancelling")
 

@@ -85,7 +85,7 @@ async def test_a_background_stream_works_where_an_event_loop_is_running_already(
     assert stream.report.health.bins == 200
 
 
-def test_gain_pause_and_stimulation_act_as_over_mqtt_and_are_marked(bundle, stream_name):
+def test_gain_pause_stimulation_and_perturbations_act_as_over_mqtt_and_are_marked(bundle, stream_name):
     with spikeloop.stream(bundle, stream_name, start_delay_s=1) as stream:
         (info, *_) = pylsl.resolve_byprop("name", f"{stream_name}-Markers", timeout=APPEARS_S)
         markers = pylsl.StreamInlet(info, recover=False)
@@ -96,7 +96,9 @@ def test_gain_pause_and_stimulation_act_as_over_mqtt_and_are_marked(bundle, stre
         stream.resume()
         stream.stimulate([3, np.int64(5)], amplitude_ua=40.0, pulses=2)
         stream.stimulate(np.array([1, 2]), pulses=np.int64(2))  # pyright: ignore[reportArgumentType]
-        marked = [json.loads((markers.pull_sample(timeout=APPEARS_S)[0] or [""])[0]) for _ in range(5)]
+        stream.perturb("drop", units=np.array([7, 3]))  # pyright: ignore[reportArgumentType]
+        stream.perturb("noise", np.float32(2))  # pyright: ignore[reportArgumentType]
+        marked = [json.loads((markers.pull_sample(timeout=APPEARS_S)[0] or [""])[0]) for _ in range(7)]
         for options, message in (
             ({"units": [96]}, "units: expected 0 to 95"),
             ({"units": [0.5]}, "units: expected .* whole numbers"),
@@ -119,13 +121,27 @@ def test_gain_pause_and_stimulation_act_as_over_mqtt_and_are_marked(bundle, stre
             for value in (None, -1, float("nan"), *NO_NUMBER):
                 with pytest.raises(BadInputError, match=f"{name}: expected"):
                     stream.stimulate(**{name: value})  # pyright: ignore[reportArgumentType]
+        for kind, options, message in (
+            ("noise", {"value": "3"}, "noise: expected 0 to 1000 Hz"),
+            ("rotation", {"value": 3}, "perturbation: expected"),
+            (np.array([1, 2]), {"value": 3}, "perturbation: expected"),
+            ("drop", {"units": [96]}, "drop: unit: expected a whole number from 0 to 95, found 96"),
+            ("drop", {"units": "all"}, "units: expected whole numbers"),
+            ("drop", {}, "drop: expected a share of the units or a list"),
+        ):
+            with pytest.raises(BadInputError, match=message):
+                stream.perturb(kind, **options)  # pyright: ignore[reportArgumentType]
         for value in ("3", float("nan"), [1.0]):
             with pytest.raises(BadInputError, match="timeout_s: expected"):
                 stream.wait(value)  # pyright: ignore[reportArgumentType]
         stream.set_gain(np.float32(0.5))  # pyright: ignore[reportArgumentType]
-    assert [marker["event"] for marker in marked] == ["gain", "pause", "resume", "stimulate", "stimulate"]
+    assert [marker["event"] for marker in marked] == [
+        "gain", "pause", "resume", "stimulate", "stimulate", "perturb", "perturb",
+    ]  # fmt: skip
     assert (marked[0]["value"], marked[3]["units"], marked[3]["pulses"]) == (0.5, [3, 5], 2)
     assert (marked[4]["units"], marked[4]["pulses"]) == ([1, 2], 2)
+    assert (marked[5]["kind"], marked[5]["units"]) == ("drop", [3, 7])
+    assert (marked[6]["kind"], marked[6]["value"]) == ("noise", 2.0)
 
 
 def test_a_stream_without_controls_has_no_markers_and_says_how_to_get_them(bundle, stream_name):
@@ -277,7 +293,7 @@ def test_ctrl_c_in_wait_closes_the_stream_and_keeps_its_failure(bundle, stream_n
 
 def test_a_program_that_ends_without_stopping_its_stream_ends_quietly(start, bundle_path, stream_name):
     program = f"import spikeloop; spikeloop.stream({str(bundle_path)!r}, {stream_name!r}).start(); print('up')"
-    printed, errors = start(program=program).communicate(timeout=60)
+    printed, errors = start(program=program).communicate(timeout=280)
     assert (printed, errors) == ("up\n", "")
     assert gone(stream_name)
 

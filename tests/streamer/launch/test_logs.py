@@ -27,7 +27,7 @@ def talkative(tmp_path, monkeypatch):
 
 def output(start, bundle, name, before="") -> tuple[str, str]:
     """What a program that streams prints, on stdout and stderr."""
-    return start(program=STREAM.format(before=before, bundle=str(bundle), name=name)).communicate(timeout=60)
+    return start(program=STREAM.format(before=before, bundle=str(bundle), name=name)).communicate(timeout=280)
 
 
 def test_as_a_library_nothing_is_printed(start, bundle_path, stream_name):
@@ -48,8 +48,8 @@ def test_a_program_that_asks_for_notices_gets_those_of_spikeloop_and_of_liblsl(s
 
 def test_the_command_line_prints_them_from_its_level_on(start, bundle_path, stream_name):
     arguments = ("stream", bundle_path, "--name", stream_name, "--duration", 0.2)
-    quiet = start(*arguments).communicate(timeout=60)[1]
-    talking = start("--log-level", "info", *arguments).communicate(timeout=60)[1]
+    quiet = start(*arguments).communicate(timeout=280)[1]
+    talking = start("--log-level", "info", *arguments).communicate(timeout=280)[1]
     assert "INFO" not in quiet
     assert "INFO spikeloop.streamer.launch.stream: " in talking
     assert "INFO spikeloop.liblsl: " in talking

@@ -44,3 +44,25 @@ def test_stamps_that_are_no_numbers_are_told_with_their_number(stamp_s, every, s
     (sentence,) = told(stamps_s, arrivals_s, 0.02)[-1]
     assert sentence.startswith(f"stamps that are no numbers: {share} are NaN or infinite; ")
     assert "local_clock()" in sentence
+
+
+@pytest.mark.parametrize(
+    ("bin_size_s", "back_s", "many"), [(0.02, 0.5, True), (0.02, 0.005, False), (0.0, 0.005, True)]
+)
+def test_stamps_that_run_backwards_again_and_again_are_told_but_not_jitter(bin_size_s, back_s, many):
+    stamps_s = 100 + np.arange(500) / 50
+    stamps_s[9::10] -= back_s + 0.02
+    check = StampsCheck(bin_size_s)
+    for part in np.split(stamps_s, 50):
+        check.add(part, float(part[0]))
+    assert (check.backwards, len(check.findings())) == ((50, 1) if many else (0, 0))
+    if many:
+        said = check.findings()[0]
+        assert said.startswith("stamps run backwards: 50 of 500 are earlier than the one before, by up to ")
+
+
+def test_one_step_back_is_that_of_a_clock_that_was_reset():
+    check = StampsCheck(0.02)
+    for start_s in (1000.0, 0.0):
+        check.add(start_s + np.arange(500) / 50, 1000.0)
+    assert (check.backwards, check.findings()) == (1, ())

@@ -142,7 +142,7 @@ def test_without_a_sample_a_bundles_reference_has_neither_chance_nor_alarm(shipp
 
 
 def test_the_sample_is_what_the_source_makes_under_the_same_condition(tmp_path, short_samples, monkeypatch):
-    monkeypatch.setattr(subject, "CHUNK_COUNTS", 4 * 77)  # in uneven segments
+    monkeypatch.setattr(subject, "SEGMENT_COUNTS", 4 * 77)  # in uneven segments
     bundle = tiny_stream_bundle(tmp_path / "driven", channels=CHANNELS)
     for condition in ("rest", "constant:1,-1"):
         feed = open_feed(condition, bundle.card.channels)
@@ -165,7 +165,7 @@ def test_a_sample_needs_no_more_memory_than_it_may(shipped_like, monkeypatch):
 
 
 def test_a_sample_ends_early_on_request(shipped_like, monkeypatch):
-    monkeypatch.setattr(subject, "CHUNK_COUNTS", 100 * UNITS)
+    monkeypatch.setattr(subject, "SEGMENT_COUNTS", 100 * UNITS)
     asked = iter([False, False, True])
     sample = generate_sample(shipped_like, None, stopped=lambda: next(asked))
     assert sample is not None

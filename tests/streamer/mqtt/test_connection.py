@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +111,8 @@ def test_tls_where_none_is_spoken(tmp_path):
 
 
 def test_nobody_listens():
-    began_s = time.monotonic()
     with pytest.raises(FailureError, match="nobody listens there; start the broker"):
         enter(f"mqtt://127.0.0.1:{free_port()}")
-    assert time.monotonic() - began_s < 5  # when it would have given up
 
 
 def test_an_unknown_host():
@@ -124,11 +121,11 @@ def test_an_unknown_host():
 
 
 def test_something_that_listens_and_never_answers():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began_s = time.monotonic()
-        with pytest.raises(FailureError, match=r"no broker answered within 5 s; .*mqtts://"):
-            enter(f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
-        assert time.monotonic() - began_s < 30
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(FailureError, match=r"no broker answered within 5 s; .*mqtts://"),
+    ):
+        enter(f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("missing", ["aiomqtt", "jsonschema"])

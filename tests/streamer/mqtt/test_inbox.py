@@ -5,7 +5,7 @@ import pytest
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.mqtt.echoes import Echoes
 from spikeloop.streamer.mqtt.inbox import Inbox
-from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage
+from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, PerturbMessage, StimulateMessage
 from tests.support.mqtt_stand_ins import Recorder
 
 
@@ -31,8 +31,10 @@ def test_messages_reach_their_handlers():
     assert table.receive("condition", '{"values": [1]}') is None
     assert table.receive("control", '{"command": "pause"}') is None
     assert table.receive("stimulate", '{"units": [0], "amplitude_ua": 3}') is None
+    assert table.receive("perturb", '{"kind": "drop", "units": [4]}') is None
     assert table.handlers.messages == [
         ConditionMessage((1.0,)), ControlMessage("pause"), StimulateMessage((0,), 3.0),
+        PerturbMessage("drop", None, (4,)),
     ]  # fmt: skip
     assert table.inbox.refused == 0
 

@@ -14,6 +14,7 @@ from spikeloop.streamer.mqtt.payloads import (
     ConditionMessage,
     ControlMessage,
     EchoMessage,
+    PerturbMessage,
     StimulateMessage,
     decode_spikes,
     encode_document,
@@ -117,6 +118,8 @@ def test_good_messages():
     assert parse_inbound("control", b'{"command": "gain", "value": 2}') == ControlMessage("gain", 2.0)
     assert parse_inbound("control", b'{"command": "seed", "value": 3}') == ControlMessage("seed", 3.0)
     assert parse_inbound("echo", b'{"sequence": 4294967295}') == EchoMessage(2**32 - 1)
+    assert parse_inbound("perturb", b'{"kind": "noise", "value": 5}') == PerturbMessage("noise", 5.0)
+    assert parse_inbound("perturb", b'{"kind": "drop", "units": [3, 1.0]}') == PerturbMessage("drop", None, (3, 1))
     stimulus = parse_inbound("stimulate", b'{"units": "all", "amplitude_ua": 20}')
     assert stimulus == StimulateMessage("all", 20.0, 1, 100.0, 200.0, "")
     whole = {"units": [3, 1.0], "amplitude_ua": 5, "pulses": 9, "rate_hz": 50, "pulse_width_us": 100, "id": "é"}
@@ -170,12 +173,18 @@ def test_good_messages():
         ("stimulate", f'{{"units": "all", "amplitude_ua": 1, "id": "{"x" * 65}"}}', "expected at most 64 characters"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "id": "a\\nb"}', "expected no control characters"),
         ("stimulate", '{"units": "all", "amplitude_ua": 1, "id": "\\ud800"}', "expected no control characters"),
+        ("perturb", '{"kind": "loss", "value": 1}', "perturb.kind: expected one of ['drop', "),
+        ("perturb", '{"value": 1}', "perturb: expected kind, found"),
+        ("perturb", '{"kind": "noise", "value": true}', "perturb.value: expected number, found True"),
+        ("perturb", '{"kind": "noise", "value": 1e999}', "perturb.value: expected at most 10000, found inf"),
+        ("perturb", '{"kind": "drop", "units": "all"}', "perturb.units: expected array, found 'all'"),
+        ("perturb", '{"kind": "drop", "units": [2, 2]}', "perturb.units: expected each only once"),
         ("echo", '{"sequence": -1}', "expected at least 0"),
         ("echo", '{"sequence": 4294967296}', "expected at most 4294967295"),
         ("echo", "", "expected JSON in UTF-8"),
         ("echo", "[" * 60_000, "nested too deeply"),
         ("echo", " " * (LARGEST_BYTES + 1), "expected at most 65536 bytes, found 65537"),
-        ("status", "{}", "expected the topic condition, control, stimulate, echo, found 'status'"),
+        ("status", "{}", "expected the topic condition, control, stimulate, perturb, echo, found 'status'"),
     ],
 )
 def test_bad_messages_are_told_what_was_expected(topic, payload, told):
@@ -191,7 +200,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
 )
 KEYS = st.sampled_from(
-    ["values", "stamp_s", "command", "value", "units", "amplitude_ua", "pulses", "rate_hz", "id", "sequence"]
+    ["values", "stamp_s", "command", "kind", "value", "units", "amplitude_ua", "pulses", "rate_hz", "id", "sequence"]
 )
 VALUES = JSON | st.sampled_from(["pause", "gain", "all", [1], 1, [0.5]])
 

@@ -8,7 +8,13 @@ from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.conditions.feeds import RestFeed
 from spikeloop.streamer.mqtt.address import parse_address
 from spikeloop.streamer.mqtt.condition import MqttCondition
-from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, StreamStatus
+from spikeloop.streamer.mqtt.payloads import (
+    ConditionMessage,
+    ControlMessage,
+    PerturbMessage,
+    StimulateMessage,
+    StreamStatus,
+)
 from spikeloop.streamer.mqtt.remote_control import RemoteControl
 from spikeloop.streamer.stream.clock import SimulatedClock
 from spikeloop.streamer.stream.health import Health
@@ -103,9 +109,27 @@ async def test_gain_pause_and_resume_are_marked_and_told(bundle):
     assert not any(step.counts.any() for step in rig.kept.steps[5:])
 
 
+async def test_perturbations_act_from_the_next_step_on_and_are_marked(bundle):
+    rig = Rig(bundle)
+    drop, noise = PerturbMessage("drop", None, (3, 5)), PerturbMessage("noise", 2000.0)
+    await rig.run({100: [("perturb", drop), ("perturb", noise)], 200: [("perturb", PerturbMessage("drop", 0.0))]})
+    assert rig.answers == [None, "noise: expected 0 to 1000 Hz, found 2000", None]
+    assert rig.told() == [
+        {"event": "perturb", "stamp_s": pytest.approx(START_S + 0.12), "kind": "drop", "value": 2 / 96,
+         "units": [3, 5], "act": 1},
+        {"event": "perturb", "stamp_s": pytest.approx(START_S + 0.22), "kind": "drop", "value": 0.0, "units": [],
+         "act": 2},
+    ]  # fmt: skip
+    counts = rig.kept.joined("counts")
+    assert not counts[120:220, [3, 5]].any()
+    assert counts[:120, [3, 5]].any()
+    assert rig.steering.perturbations == {}
+
+
 async def test_before_it_begins_a_stream_can_be_neither_stimulated_nor_controlled(bundle):
     remote = Rig(bundle).remote
-    for answer in (remote.stimulate(StimulateMessage("all", 20.0)), remote.control(ControlMessage("pause"))):
+    for answer in (remote.stimulate(StimulateMessage("all", 20.0)), remote.control(ControlMessage("pause")),
+                   remote.perturb(PerturbMessage("noise", 1.0))):  # fmt: skip
         assert answer == "the stream has not begun; wait until it has"
 
 
@@ -147,8 +171,10 @@ async def test_fluorescence_can_be_controlled_but_not_stimulated(tmp_path):
     bundle = tiny_stream_bundle(tmp_path / "light", distribution="fluorescence")
     rig = Rig(bundle)
     assert rig.steering.channels == ()
-    await rig.run({0: [("stimulate", StimulateMessage("all", 20.0)), ("control", ControlMessage("gain", 0.0))]})
-    assert rig.answers == ["expected a stream of spikes, this one is of fluorescence; stream another bundle", None]
+    await rig.run({0: [("stimulate", StimulateMessage("all", 20.0)), ("control", ControlMessage("gain", 0.0)),
+                      ("perturb", PerturbMessage("noise", 1.0))]})  # fmt: skip
+    spikes = "expected a stream of spikes, this one is of fluorescence; stream another bundle"
+    assert rig.answers == [spikes, None, f"noise: {spikes}"]
     light = rig.kept.joined("counts")
     assert light[:20].any()
     assert not light[20:].any()

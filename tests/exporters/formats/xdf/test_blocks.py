@@ -7,8 +7,9 @@ import pytest
 import pyxdf
 
 from spikeloop.exporters.formats.xdf import blocks as blocks_module
-from spikeloop.exporters.formats.xdf.blocks import blocks, file_header, synchronised
+from spikeloop.exporters.formats.xdf.blocks import blocks, synchronised
 from spikeloop.exporters.formats.xdf.chunks import open_streams
+from spikeloop.exporters.formats.xdf.header import file_header
 from spikeloop.exporters.formats.xdf.writer import XdfWriter
 from tests.support.xdf_files import header
 

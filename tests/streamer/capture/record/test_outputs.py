@@ -66,7 +66,7 @@ def opened_zarr(path) -> Any:
 
 
 def test_a_recording_that_was_killed_becomes_an_nwb_file(spool, sent):
-    out = finish_recording(spool)
+    out = finish_recording(spool).file
     assert out.name == "session.nwb"
     assert spool.exists()
     with opened_nwb(out) as file:
@@ -89,7 +89,7 @@ def test_a_recording_that_was_killed_becomes_an_nwb_file(spool, sent):
 
 
 def test_a_recording_becomes_a_zarr_folder_with_every_stream(spool, sent):
-    out = finish_recording(spool, spool.with_name("session.zarr"))
+    out = finish_recording(spool, spool.with_name("session.zarr")).file
     group = opened_zarr(out)
     assert sorted(group["streams"]) == ["gaze", "keys_pressed", "lab", "lab-Broadband", "lab-Events"]
     voltage = group["streams/lab-Broadband"]
@@ -110,9 +110,10 @@ def test_streams_without_counts_are_recorded_to_any_format(suffix, tmp_path, str
     ]
     out = tmp_path / f"x{suffix}"
     with recording(f"{stream_name}*", out, 2) as running:
-        stamps: Any = [50.0, 50.01]
+        began_s = pylsl.local_clock()
+        stamps: Any = [began_s, began_s + 0.01]
         senders[0].push_chunk([[0.1, 0.2], [0.3, 0.4]], stamps)
-        senders[1].push_sample(["a"], 50.0)
+        senders[1].push_sample(["a"], began_s)
         running.until(lambda report: all_samples(report) == 3)
         report = running.end()
     assert report.file == out
@@ -125,7 +126,7 @@ def test_streams_without_counts_are_recorded_to_any_format(suffix, tmp_path, str
     with opened_nwb(out) as file:
         series = file.read().acquisition[f"{stream_name}-a"]
         assert series.data[:].tolist() == [[0.1, 0.2], [0.3, 0.4]]
-        assert series.starting_time == 50.0
+        assert series.starting_time == began_s
 
 
 @pytest.mark.parametrize("error", [FailureError("the disk is full"), RuntimeError("of a library: the disk is full")])
@@ -145,13 +146,20 @@ def test_what_could_not_be_finished_stays_and_says_how_to_go_on(error, tmp_path,
     monkeypatch.undo()
     with pytest.raises(BadInputError, match="--out: expected no .*x.nwb.xdf, which an earlier recording left"):
         spikeloop.record(stream_name, tmp_path / "x.nwb")
-    assert finish_recording(tmp_path / "x.nwb.xdf") == tmp_path / "x.nwb"
+    assert finish_recording(tmp_path / "x.nwb.xdf").file == tmp_path / "x.nwb"
 
 
 def test_the_command_finishes_a_recording(spool, capsys):
     document = printed_by(capsys, "record", "--finish", spool)
     out = spool.with_suffix("")
-    assert document == {"file": str(out), "size_bytes": out.stat().st_size}
+    assert (document["file"], document["size_bytes"]) == (str(out), out.stat().st_size)
+    assert {stream["name"]: stream["place"] for stream in document["streams"]} == {
+        "lab": "processing/ecephys, units",
+        "lab-Events": "units",
+        "lab-Broadband": "acquisition/lab-Broadband",
+        "keys/pressed": "events/keys_pressed",
+        "gaze": "acquisition/gaze",
+    }
     code, told = fails(capsys, "record", "--finish", spool)
     assert code == 2
     assert f"--out: expected no file, found {out}" in told

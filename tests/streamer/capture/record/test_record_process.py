@@ -78,7 +78,7 @@ def test_ctrl_c_ends_a_recording_well(start, sender, stream_name, tmp_path):
     process = recorder(start, sender, stream_name, tmp_path / "x.xdf", "--json")
     sender.send(17)
     process.send_signal(signal.SIGINT)
-    printed, told = process.communicate(timeout=60)
+    printed, told = process.communicate(timeout=280)
     assert process.returncode == 130, told
     assert "Traceback" not in told
     document = json.loads(printed)
@@ -151,7 +151,7 @@ def test_a_recorder_that_stood_still_loses_nothing(start, sender, stream_name, t
         process.send_signal(signal.SIGCONT)
     wait_until(lambda: samples_in(path) == 5100)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=280)
     assert numbers_in(path).tolist() == list(range(5100)), told
 
 
@@ -163,7 +163,7 @@ def test_a_full_disk_ends_a_recording_with_a_sentence_and_a_file_that_opens(name
     while process.poll() is None:
         sender.send(100)
         wait_until(lambda: samples_in(path) == sender.sent or process.poll() is not None)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=280)
     assert process.returncode == 1
     assert f"could not write {path} (" in told
     assert f"what was recorded before, {path.stat().st_size:,} bytes, is there" in told

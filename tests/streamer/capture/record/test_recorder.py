@@ -65,13 +65,15 @@ class Sheet:
 class Lab:
     """One stream, a recorder, and their clock."""
 
-    def __init__(self, rate_hz: float, hostname: str = "elsewhere", offset_s: float = 0.5) -> None:
+    def __init__(
+        self, rate_hz: float, hostname: str = "elsewhere", offset_s: float = 0.5, until_end: bool = False
+    ) -> None:
         self.now, self.visible, self.inlets, self.offset_s = 1000.0, True, [], offset_s
         facts = {"name": "lab", "type": "X", "hostname": hostname, "source_id": "", "uid": "u"}
         facts |= {"channel_count": 1, "nominal_srate": rate_hz}
         self.info: Any = SimpleNamespace(**{key: lambda value=value: value for key, value in facts.items()})
         self.sheet = Sheet()
-        self.recorder = Recorder(self.look, self.sheet, lambda: self.now, self.connect)
+        self.recorder = Recorder(self.look, self.sheet, lambda: self.now, self.connect, until_end)
         self._rate_hz, self.sent_s = rate_hz, 1000.0
 
     def look(self):
@@ -164,6 +166,30 @@ def test_a_regular_stream_that_is_silent_for_long_is_connected_anew(lab):
     lab.work_until(lambda: len(lab.inlets) == 2 and lab.stream.state == "recording")
     lab.pass_s(15)
     assert len(lab.inlets) == 2  # next time it has longer
+
+
+def notes_of(lab: Lab) -> list[str]:
+    return [note.text for note in lab.recorder.notes]
+
+
+def test_a_stream_that_was_merely_silent_is_said_to_be_that_and_not_to_be_connected_again(lab):
+    lab.pass_s(11)
+    lab.work_until(lambda: len(lab.inlets) == 2 and lab.stream.state == "recording")
+    lab.pass_s(1, samples=True)
+    assert lab.stream.reconnections == 0
+    assert notes_of(lab)[1:] == ["'lab' has sent nothing for 10 s; its connection is made anew"]
+
+
+def test_it_is_said_once_that_all_senders_have_ended_and_how_to_end_a_recording():
+    for until_end, said in ((False, 1), (True, 0)):
+        lab = Lab(2.0, until_end=until_end)
+        begun(lab)
+        lab.inlets[0].lost, lab.visible = True, False
+        lab.pass_s(5)
+        assert lab.recorder.all_ended
+        told = [text for text in notes_of(lab) if "all senders have ended; the recording waits for others" in text]
+        assert len(told) == said
+        assert all("Ctrl-C ends it, and with --until-end it ends by itself" in text for text in told)
 
 
 def test_an_irregular_stream_may_be_silent_but_is_connected_anew_when_it_was_out_of_sight():

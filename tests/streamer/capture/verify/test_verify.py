@@ -183,12 +183,15 @@ def test_a_bundle_of_other_units_compares_nothing(live, tmp_path):
 
 
 @pytest.mark.parametrize("step_bins", [1, 5])
-def test_gain_and_stimuli_are_done_again(driven, hand, tmp_path, step_bins):
+def test_gain_stimuli_and_perturbations_are_done_again(driven, hand, tmp_path, step_bins):
     acts = [
         (40, lambda steering, now_s: steering.set_gain(0.4)),
         (90, lambda steering, now_s: steering.stimulate("all", 40.0, pulses=4, rate_hz=200, at_s=now_s + 0.0015)),
         (100, lambda steering, now_s: steering.stimulate([1, 3], 60.0, at_s=now_s - 0.002)),
         (150, lambda steering, now_s: steering.set_gain(2.5)),
+        (180, lambda steering, now_s: steering.perturb("noise", 20)),
+        (190, lambda steering, now_s: steering.perturb("drop", units=[2])),
+        (200, lambda steering, now_s: steering.perturb("drift", 50)),
         (220, lambda steering, now_s: steering.set_gain(1)),
     ]
     found = sent(driven, 9, BINS, hand, asked="lsl:hand", acts=acts, step_bins=step_bins)
@@ -211,6 +214,11 @@ def test_whatever_is_done_to_a_stream_and_whenever_it_agrees(data, seed, step_bi
         lambda steering, now_s: steering.set_gain(1),
         lambda steering, now_s: steering.set_paused(True),
         lambda steering, now_s: steering.set_paused(False),
+        lambda steering, now_s: steering.perturb("drop", 0.5),
+        lambda steering, now_s: steering.perturb("noise", 30),
+        lambda steering, now_s: steering.perturb("drift", 30),
+        lambda steering, now_s: steering.perturb("drift", 0),
+        lambda steering, now_s: steering.perturb("latency", 100),
     ])  # fmt: skip
     acts = data.draw(st.lists(st.tuples(st.integers(-1, 60), kinds), max_size=6))
     acts.sort(key=lambda act: act[0])

@@ -66,7 +66,7 @@ def test_ctrl_c_in_a_terminal_ends_the_session_and_both_tell(start, stream_name)
     session = start(stream_name, program=SESSION, start_new_session=True)
     assert session.stdout.readline() == "under way\n"
     os.killpg(session.pid, signal.SIGINT)
-    printed, errors = session.communicate(timeout=120)
+    printed, errors = session.communicate(timeout=280)
     assert "Traceback" not in errors
     interrupted, bins, stream = json.loads(printed)
     assert interrupted

@@ -7,12 +7,19 @@ from numpy.typing import NDArray
 
 from spikeloop.models.measures.running import LARGEST_COUNT
 
-__all__ = ["CountsCheck"]
+__all__ = ["CountsCheck", "are_counts", "judge_counts"]
 
 JUDGED_S = 2.0  # of samples, between two judgements
 MOST_INVALID = 0.5  # of the bins
 WHOLE = 1e-3  # to which counts divided by the bin size are whole
 WANTED = f"a stream of spike counts has one whole number from 0 to {LARGEST_COUNT} for each unit and bin"
+
+
+def are_counts(values: NDArray) -> NDArray[np.bool_]:
+    """Say of each value whether it is a spike count: a whole number from 0 to 1000."""
+    with np.errstate(invalid="ignore"):
+        counts = values.astype(np.uint16)
+    return (counts == values) & (counts <= LARGEST_COUNT)  # what uint16 can't hold comes out as another
 
 
 class CountsCheck:
@@ -97,3 +104,17 @@ class CountsCheck:
             f"no whole counts: {found} look like a voltage; detect its spikes and send their number, or name the stream"
             f" that has them ({WANTED})"
         )
+
+
+def judge_counts(values: NDArray, bin_size_s: float) -> str:
+    """Say what is wrong with values as spike counts, and what to do; empty where most bins are counts.
+
+    Parameters
+    ----------
+    values : array of shape (bins, units)
+    bin_size_s : float > 0, s
+    """
+    check, invalid_bins = CountsCheck(bin_size_s), int((~are_counts(values).all(axis=1)).sum())
+    check.add(values[:0], 0, 0.0)
+    check.add(values, invalid_bins, JUDGED_S)
+    return check.finding

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikeloop.streamer.lsl.counts_check import JUDGED_S, CountsCheck
+from spikeloop.models.measures.counts_check import JUDGED_S, CountsCheck
 
 BIN_S = 0.004
 

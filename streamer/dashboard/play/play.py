@@ -1,0 +1,411 @@
+"""A visitor as the user of the loop: an intended velocity drives the population, and a decoder moves the cursor."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.arrays import Floats
+from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.models.recordings.condition import rest_of
+from spikeloop.models.scalars import checked_whole, is_whole
+from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
+from spikeloop.streamer.closedloop.experiment.tasks import Target
+from spikeloop.streamer.closedloop.real_time.lsl_log import made_by_of
+from spikeloop.streamer.dashboard.frames import Kind, Request, conditions_body, document_body
+from spikeloop.streamer.dashboard.hub import Hub
+from spikeloop.streamer.dashboard.play.bin_log import BinLog
+from spikeloop.streamer.dashboard.play.blind import BlindComparison
+from spikeloop.streamer.dashboard.play.calibration import Calibration, known_bins
+from spikeloop.streamer.dashboard.play.cursor import DecodedCursor
+from spikeloop.streamer.dashboard.play.decoders import DecoderShelf, offered_decoders
+from spikeloop.streamer.dashboard.play.follow import Following
+from spikeloop.streamer.dashboard.play.game import Game
+from spikeloop.streamer.dashboard.play.kept_games import KeptGame, KeptGames
+from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_game, parse_velocity
+from spikeloop.streamer.dashboard.play.timing import Timing
+from spikeloop.streamer.lsl.description import StreamDescription
+from spikeloop.streamer.lsl.segments import Segment
+
+__all__ = ["REQUESTS", "Play", "Ties"]
+
+REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
+
+FASTEST_CM_S = 60.0
+
+
+@dataclass(frozen=True)
+class Ties:
+    """What a game needs of the page's server.
+
+    Attributes
+    ----------
+    drive : callable
+        Gets conditions, (channels,), that drive the population from now on; None lets it rest.
+    mark : callable
+        Gets what is done now, and its details.
+    hurry : callable
+        Has the stream looked at more often for a while.
+    now : callable
+        LSL's clock, s.
+    """
+
+    drive: Callable[[Floats | None], None]
+    mark: Callable[..., None]
+    hurry: Callable[[], None]
+    now: Callable[[], float]
+
+
+class Play:
+    """The cursor, and what moves it; `decode` and `driven` in the feed's thread, the rest from any.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    hub : Hub
+        Gets the cursor's positions, and how the game stands.
+    ties : Ties
+    folder : Path
+        Of sessions that are saved.
+    decoders : sequence of str
+        Further ones to choose from.
+    calibration : Calibration, optional
+        That decoders learn from at first; by default, one that the population imagines.
+
+    Raises
+    ------
+    BadInputError
+        If no velocity drives the bundle, or a decoder can't be used.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        hub: Hub,
+        ties: Ties,
+        folder: Path,
+        decoders: Sequence[str] = (),
+        calibration: Calibration | None = None,
+    ) -> None:
+        card = bundle.card
+        self._bundle, self._hub, self._ties, self._folder = bundle, hub, ties, folder
+        self._encoding = VelocityEncoding(bundle, EXTENT_CM)
+        self._shelf = DecoderShelf(bundle, self._encoding, offered_decoders(decoders), calibration)
+        self._cursor = DecodedCursor(len(card.unit_names), card.bin_size_s)
+        self._log, self._made_by = self._new_log(), None
+        self._timing = Timing(hub, ties.now)
+        self._state, self._decoder, self._why = "none", "", ""
+        self._game: Game | None = None
+        self._following: Following | None = None
+        self._blind: BlindComparison | None = None
+        self._first_latency = 0
+        self._lock, self._working = threading.RLock(), threading.Lock()
+        self._kept = KeptGames(bundle, self._encoding, self._timing.stages, folder, self._lock)
+        self._worker = ThreadPoolExecutor(1, "spikeloop-play")
+        self._requests: dict[Kind, Callable[[bytes, int], None]] = {
+            Kind.PLAY: self.choose, Kind.AIM: self.aim, Kind.CENTRE: self.centre, Kind.LOSE: self.lose,
+            Kind.BEGIN: self.begin, Kind.STOP: self.stop, Kind.CLICK: self.click, Kind.FOLLOW: self.follow,
+            Kind.SAVE: self.save, Kind.SHOWN: self._timing.shown, Kind.CLOCK: self._timing.clock,
+        }  # fmt: skip
+        self._publish()
+
+    def get_ready(self) -> None:
+        """Fit the first decoder, in a thread."""
+        self._fit((next(iter(self._shelf.specs)),), self._use)
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def latency(self) -> dict[str, Any]:
+        """Return the latencies so far; see `StageTimes`."""
+        return self._timing.stages.document()
+
+    def ask(self, request: Request, number: int) -> None:
+        """Do what a page asks for, of `REQUESTS`; BadInputError refuses it."""
+        with self._lock:
+            self._requests[request.kind](request.payload, number)
+
+    def leave(self, number: int) -> None:
+        """End what a page has begun that has left."""
+        with self._lock:
+            if self.player == number:
+                self._end("the player has left the page")
+
+    # --- requests
+
+    def choose(self, payload: bytes, number: int) -> None:
+        """Have another decoder move the cursor, also in a game."""
+        name = self._shelf.checked(fields_of(payload, "decoder")["decoder"])
+        if self._blind is not None and not self._blind.over:
+            raise BadInputError("a blind comparison is under way; the decoders are chosen already")
+        self._refuse_others(number)
+        if self._following is not None:
+            raise BadInputError("a calibration is under way; end it first")
+        self._fit((name,), self._use)
+
+    def aim(self, payload: bytes, number: int) -> None:
+        """Drive the population by the velocity that a visitor intends; while another plays, by nobody else's."""
+        asked = fields_of(payload, "velocity_cm_s")
+        velocity = np.array(parse_velocity(asked["velocity_cm_s"]))
+        if self.player not in (None, number):
+            return
+        speed = float(np.hypot(*velocity))
+        velocity *= min(1.0, FASTEST_CM_S / speed) if speed else 0.0
+        conditions = self._encoding.conditions(velocity, self._cursor.position_cm)
+        self._timing.aimed(asked.get("number"), number, conditions)
+        self._cursor.aimed()
+        self._ties.drive(conditions.astype(np.float64))
+        self._ties.hurry()
+
+    def centre(self, payload: bytes, number: int) -> None:  # noqa: ARG002
+        """Put the cursor to the centre."""
+        self._refuse_others(number)
+        self._cursor.centre()
+
+    def lose(self, payload: bytes, number: int) -> None:  # noqa: ARG002
+        """Keep the spikes of some units from the decoder."""
+        units = checked_whole("units", fields_of(payload, "units")["units"], 0, len(self._cursor.gets))
+        self._ties.mark("lost units", units=self._cursor.lose(units))
+
+    def begin(self, payload: bytes, number: int) -> None:
+        """Begin a game: of one decoder, of the first of two that are compared, or of the second."""
+        asked = fields_of(payload)
+        self._refuse_others(number)
+        if asked.get("next") is True:
+            if self._blind is None or self._blind.over or self._game is not None:
+                raise BadInputError("no second game waits; begin a comparison first")
+            self._start(self._blind.setup, self._blind.next, number)
+            return
+        setup = parse_game(fields_of(payload, "task", "length_s", "seed"))
+        size = self._bundle.card.bin_size_s
+        compared = asked.get("compare")
+        blind = None
+        if compared is not None:
+            two = [self._shelf.checked(name) for name in compared] if isinstance(compared, list) else []
+            blind = BlindComparison(setup, two, size)
+        names = blind.names if blind is not None else (self._shelf.checked(asked.get("decoder")),)
+
+        def start(_: str) -> None:
+            self._blind = blind
+            self._kept.games.clear()
+            self._start(setup, names[0], number)
+
+        self._fit(names, start)
+
+    def stop(self, payload: bytes, number: int) -> None:  # noqa: ARG002
+        """End the game, or the calibration, before its time."""
+        self._refuse_others(number)
+        self._end("it was stopped")
+
+    def click(self, payload: bytes, number: int) -> None:
+        """Select what is under the cursor."""
+        if self._game is None or self._game.player != number:
+            return
+        shown = fields_of(payload).get("bin")
+        if self._game.click(int(shown) if is_whole(shown) else None):  # pyright: ignore[reportArgumentType]
+            self._publish()
+
+    def follow(self, payload: bytes, number: int) -> None:
+        """Begin a calibration in which the visitor follows a cursor."""
+        asked = fields_of(payload, "length_s", "decoder")
+        self._refuse_others(number)
+        if self._game is not None or self._working.locked():
+            raise BadInputError("a game or a calibration is under way; end it first")
+        name = self._shelf.checked(asked["decoder"])
+        self._following = Following(asked, self._bundle.card.bin_size_s, number)
+        self._state, self._decoder = "following", name
+        self._publish()
+
+    def save(self, payload: bytes, number: int) -> None:
+        """Write the latest game, or comparison, to a file, in a thread."""
+        if self._game is not None:
+            raise BadInputError("a game is under way; save it when it is over")
+
+        def failed(reason: str) -> None:
+            self._hub.publish(Kind.REFUSED, document_body({"reason": reason}), number)
+
+        self._kept.save(payload, self._worker, self._publish, failed)
+
+    # --- the stream
+
+    def begin_run(self, description: StreamDescription) -> None:
+        """Begin with a run of the stream."""
+        with self._lock:
+            self._end("the stream began anew")
+            self._log = self._new_log()
+            self._timing.begin_run()
+            self._made_by = made_by_of(description, self._bundle.card.bin_size_s)
+
+    def decode(self, first_bin: int, segment: Segment) -> None:
+        """Move the cursor by the counts of bins, and publish where it was at the end of each."""
+        with self._lock:
+            self._log.add_counts(first_bin, segment.counts)
+            if self._following is None and (self._cursor.decoder is None or not self._hub.viewers):
+                return
+            track, changed = np.empty((len(segment.counts), 2), np.float32), False
+            for place, counts in enumerate(segment.counts):
+                track[place], happened = self._step(first_bin + place, counts)
+                changed |= happened
+            self._timing.decoded(first_bin, len(track))
+        self._hub.publish(Kind.CURSOR, conditions_body(first_bin, float(segment.ends_s[-1]), track))
+        if changed:
+            self._publish()
+
+    def driven(self, first_bin: int, ends_s: Floats, values: NDArray[np.float32]) -> None:
+        """Note what drove bins, and by whose aims."""
+        with self._lock:
+            self._log.add_conditions(first_bin, values)
+            self._timing.drove(first_bin, ends_s, values[:, : len(self._bundle.card.channels)])
+            self._end_following()
+
+    def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
+        """Move by a bin; return where the cursor is, and whether something happened that pages are to know."""
+        if self._following is not None:
+            begins = not self._following.bins
+            self._cursor.position_cm = self._following.step(number)
+            return self._cursor.position_cm, begins
+        game = self._game
+        if game is None:
+            return self._cursor.step(counts), False
+        begins = not game.bins
+        events = game.step(number, counts, self._cursor)
+        if game.over:
+            self._finish(game)
+        return self._cursor.position_cm, begins or bool(events) or game.over
+
+    # --- what goes on
+
+    @property
+    def target(self) -> Target | None:
+        """The target of the game, while it is to be seen."""
+        return None if self._game is None else self._game.target
+
+    @property
+    def cursor_cm(self) -> Floats:
+        """Where the cursor is, (2,), cm."""
+        return self._cursor.position_cm
+
+    @property
+    def player(self) -> int | None:
+        """Number of the page that plays; None where nobody does."""
+        playing = self._game or self._following
+        return None if playing is None else playing.player
+
+    def _refuse_others(self, number: int) -> None:
+        if self.player not in (None, number):
+            raise BadInputError("another page plays; watch, or wait until its game is over")
+
+    def _fit(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
+        """Have decoders fitted, in a thread where one is not yet, and go on with the first of them."""
+        if not self._working.acquire(blocking=False):
+            raise BadInputError("a decoder is being calibrated; wait until it is ready")
+        if all(map(self._shelf.has, names)):
+            self._work(names, then)
+            return
+        self._state, self._decoder = "calibrating", names[0] if len(names) == 1 else ""
+        self._publish()
+        self._worker.submit(self._work, names, then)
+
+    def _work(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
+        try:
+            for name in names:
+                self._shelf.get(name)
+            with self._lock:
+                then(names[0])
+        except SpikeloopError as error:
+            self._state, self._why = "failed", str(error)
+        finally:
+            self._working.release()
+        self._publish()
+
+    def _use(self, name: str) -> None:
+        """Have this decoder move the cursor."""
+        decoder: Decoder = self._shelf.get(name)
+        self._cursor.decoder, self._state, self._decoder = decoder, "ready", name
+        if self._game is not None and name not in self._game.decoder.split("+"):
+            self._game.decoder += f"+{name}"
+
+    def _start(self, setup: Any, name: str, player: int) -> None:
+        self._use(name)
+        self._cursor.centre()
+        self._game = Game(setup, name, self._bundle.card.bin_size_s, player)
+        self._first_latency = self._timing.stages.added
+        self._publish()
+
+    def _finish(self, game: Game) -> None:
+        """The game's time is over."""
+        self._game = None
+        first = game.decoder.split("+")[0]
+        spec = replace(self._shelf.specs[first], name=game.decoder)
+        self._kept.games.append(KeptGame(game, spec, self._log, self._made_by, self._first_latency))
+        if self._blind is not None:
+            self._blind.games.append(game)
+        self._let_go()
+
+    def _end(self, why: str) -> None:
+        """End a game or a calibration before its time; nothing is kept of it."""
+        if self.player is None:
+            return
+        if self._following is not None:
+            self._state = "ready" if self._cursor.decoder is not None else "none"
+        self._game = self._following = None
+        self._blind = None if self._blind is not None and not self._blind.over else self._blind
+        self._let_go()
+        self._publish(f"The game was ended: {why}.")
+
+    def _let_go(self) -> None:
+        with suppress(BadInputError):  # the stream has ended
+            self._ties.drive(None)
+
+    def _end_following(self) -> None:
+        """Fit the decoder to what the visitor followed, as soon as it is known what drove the last bin."""
+        following = self._following
+        if following is None or not following.over:
+            return
+        bins = np.array(following.bins)
+        conditions = self._log.conditions_of(bins)
+        if not (following.is_known(conditions) or following.impatient):
+            return
+        self._following = None
+        self._shelf.recalibrate(known_bins(self._log.counts_of(bins), self._encoding.velocity(conditions)))
+        self._cursor.centre()
+        self._let_go()
+        self._fit((self._decoder,), self._use)
+
+    def _new_log(self) -> BinLog:
+        card = self._bundle.card
+        return BinLog(len(card.unit_names), rest_of(card.channels).astype(np.float32))
+
+    def _publish(self, note: str = "") -> None:
+        with self._lock:
+            body = document_body(self._document(note))
+        self._hub.keep(Kind.GAME, body)
+        self._hub.publish(Kind.GAME, body)
+
+    def _document(self, note: str) -> dict[str, Any]:
+        blind, game, following = self._blind, self._game, self._following
+        hidden = blind is not None and not blind.over
+        calibration = self._shelf.calibration
+        return {
+            "state": self._state,
+            "decoder": "" if hidden else self._decoder,
+            "why": self._why,
+            "note": note,
+            "decoders": list(self._shelf.specs),
+            "calibration": None if calibration is None else calibration.source,
+            "extent_cm": EXTENT_CM,
+            "run": None if game is None else game.document(),
+            "following": None if following is None else following.document(),
+            "result": None if game is not None else self._kept.result(hidden),
+            "blind": None if blind is None else blind.document(game is not None),
+            "saved": [str(path) for path in self._kept.saved],
+        }

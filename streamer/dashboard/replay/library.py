@@ -1,0 +1,139 @@
+"""The files that visitors may play: those that were named at the start, the saved sessions, and those they bring."""
+
+import asyncio
+import re
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from spikeloop.exporters.documents import printable
+from spikeloop.exporters.formats.registry import format_of
+from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.streamer.closedloop.results.saved import SUFFIXES
+from spikeloop.streamer.dashboard.frames import Kind, document_body
+from spikeloop.streamer.dashboard.hub import Hub, Room
+from spikeloop.streamer.dashboard.replay.file import ReplayFile, read_replay
+from spikeloop.streamer.dashboard.replay.player import ReplayPlayer
+
+__all__ = ["Library"]
+
+LARGEST_BYTES = 2**30  # of a file that a visitor brings
+MOST_LISTED = 100
+LONGEST_NAME = 100
+KEPT_FILES = 2  # in memory
+
+
+class Library:
+    """Files by the names that pages know them by.
+
+    Parameters
+    ----------
+    named : sequence of str or Path
+        Files, or names of recordings, that were named at the start.
+    folder : Path
+        Of saved sessions; may be absent.
+
+    Attributes
+    ----------
+    pages : int
+        That were opened to play a file.
+    """
+
+    def __init__(self, named: Sequence[str | Path] = (), folder: Path = Path()) -> None:
+        self._named = {Path(file).name: file for file in named}
+        self._folder, self.pages = folder, 0
+        self._brought: dict[str, Path] = {}
+        self._place: tempfile.TemporaryDirectory[str] | None = None
+        self._read = lru_cache(KEPT_FILES)(read_replay)
+
+    @property
+    def first(self) -> str:
+        """The name of the first file that was named at the start; empty where none was."""
+        return next(iter(self._named), "")
+
+    def close(self) -> None:
+        """Delete what visitors brought."""
+        if self._place is not None:
+            self._place.cleanup()
+
+    def listed(self) -> list[dict[str, str]]:
+        """Return what can be played, the newest session first: its name, and where it is from."""
+        sessions = sorted(self._sessions(), key=lambda path: -path.stat().st_mtime)[:MOST_LISTED]
+        return [
+            *({"name": name, "from": "named at the start"} for name in self._named),
+            *({"name": name, "from": "opened in the page"} for name in self._brought),
+            *({"name": path.name, "from": printable(str(path.parent))} for path in sessions),
+        ]
+
+    def saved(self, name: str) -> Path | None:
+        """Return the file of a saved session; None where there is none of that name."""
+        return next((path for path in self._sessions() if path.name == name), None)
+
+    def _sessions(self) -> list[Path]:
+        try:
+            return [path for path in self._folder.iterdir() if path.suffix in SUFFIXES and path.is_file()]
+        except OSError:  # there is no such folder
+            return []
+
+    def _find(self, name: str) -> str | Path:
+        found = self._named.get(name) or self._brought.get(name) or self.saved(name)
+        if found is None:
+            raise BadInputError(f"there is no session or recording named {name!r:.80} here")
+        return found
+
+    async def bring(self, name: str, content: AsyncIterator[bytes]) -> str:
+        """Keep a file that a visitor brings until the server ends; returns the name that it has from now on.
+
+        Raises
+        ------
+        BadInputError
+            If it is too large, or of no format that is read.
+        """
+        if self._place is None:
+            self._place = tempfile.TemporaryDirectory(prefix="spikeloop-web-")
+        safe = re.sub(r"[^\w.-]+", "-", Path(name).name, flags=re.ASCII).lstrip(".-")[-LONGEST_NAME:] or "file"
+        folder = Path(self._place.name) / secrets.token_hex(8)
+        folder.mkdir()
+        path, size = folder / safe, 0
+        with path.open("wb") as file:
+            async for part in content:
+                size += len(part)
+                if size > LARGEST_BYTES:
+                    break
+                file.write(part)
+        try:
+            if size > LARGEST_BYTES:
+                raise BadInputError(
+                    f"{safe}: expected at most 1 GiB, found more; start spikeloop web --replay with its path"
+                )
+            if format_of(path) is None:
+                raise BadInputError(f"{safe}: expected a recording or a saved session, found a file of no known format")
+        except BadInputError:
+            path.unlink()
+            raise
+        self._brought[safe] = path
+        return safe
+
+    @asynccontextmanager
+    async def room(self, name: str, session: str = "") -> AsyncIterator[Room]:
+        """Open a room of its own for a page, in which a file is played; one that can't be read is said so there."""
+        self.pages += 1
+        hub = Hub()
+        hub.open(asyncio.get_running_loop())
+        try:
+            file: ReplayFile = await asyncio.to_thread(lambda: self._read(self._find(name), session))
+            player = ReplayPlayer(file, hub)
+        except SpikeloopError as error:
+            hub.keep(Kind.REPLAY, document_body({"failure": printable(str(error))}))
+            yield Room(hub, _nothing)
+            return
+        with player:
+            yield Room(hub, player.ask)
+
+
+def _nothing(request: Any, number: int) -> None:  # noqa: ARG001
+    raise BadInputError("this file can't be played")

@@ -1,0 +1,94 @@
+"""Which files visitors may play: no others than those that are meant for it."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+
+import spikeloop
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.dashboard.frames import Kind
+from spikeloop.streamer.dashboard.web import Dashboard
+from tests.support.web_pages import received
+
+pytestmark = pytest.mark.realtime  # it opens network sockets
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recorded") / "own.npz"
+    spikeloop.write_recording(spikeloop.Recording.from_counts(np.ones((50, 3), int), 0.02), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    folder = tmp_path_factory.mktemp("sessions")
+    (folder / "saved.npz").write_bytes(path.read_bytes())
+    (folder / "secret.txt").write_text("secret")
+    with spikeloop.web(replay=path, port=0, save_to=folder) as served:
+        yield served
+
+
+def asked(served: Dashboard, path: str, method: str = "GET", body: bytes | None = None, **headers: str):
+    host = served.url.removeprefix("http://").strip("/")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+async def first(served: Dashboard, query: str = "") -> dict:
+    """The state of a replay, as its page gets it first."""
+    async with connect(served.url.replace("http", "ws") + f"stream{query}", compression=None) as page:
+        while (message := received(await page.recv())).kind != Kind.REPLAY:
+            pass
+        return message.document
+
+
+async def test_the_file_that_was_named_plays_without_being_asked_for(served):
+    state = await first(served)
+    assert (state["file"], state["lasts_s"]) == ("own.npz", 1.0)
+    assert (await first(served, "?replay=saved.npz"))["file"] == "saved.npz"
+
+
+@pytest.mark.parametrize("name", ["secret.txt", "../own.npz", "/etc/passwd", "%2e%2e%2fown.npz", "absent.npz", ""])
+async def test_no_other_file_can_be_played_or_fetched(served, name):
+    if name:
+        assert "there is no session or recording" in (await first(served, f"?replay={name}"))["failure"]
+    assert asked(served, f"/sessions/{name}")[0] == 404
+
+
+def test_saved_sessions_are_listed_and_fetched(served, path):
+    listed = json.loads(asked(served, "/replays")[1])
+    assert [file["name"] for file in listed] == ["own.npz", "saved.npz"]
+    assert asked(served, "/sessions/saved.npz") == (200, path.read_bytes())
+
+
+async def test_a_file_that_a_visitor_brings_plays_under_a_plain_name(served, path):
+    status, answer = asked(served, "/replays/..%20my%20%3Cfile%3E.npz", "PUT", path.read_bytes())
+    name = json.loads(answer)["name"]
+    assert (status, name) == (200, "my-file-.npz")
+    assert (await first(served, f"?replay={name}"))["lasts_s"] == 1.0
+
+
+def test_a_file_of_another_page_or_of_no_format_is_refused(served, path):
+    status, _ = asked(served, "/replays/x.npz", "PUT", path.read_bytes(), Origin="http://elsewhere.example")
+    assert status == 403
+    assert "no known format" in json.loads(asked(served, "/replays/x.jpeg", "PUT", b"nothing")[1])["reason"]
+
+
+async def test_a_damaged_file_is_said_in_its_page(served):
+    name = json.loads(asked(served, "/replays/damaged.npz", "PUT", b"PK\x03\x04nothing")[1])["name"]
+    assert "not a readable .npz file" in (await first(served, f"?replay={name}"))["failure"]
+
+
+def test_what_can_not_be_replayed_is_said_at_once():
+    with pytest.raises(BadInputError, match="no recording named 'absent'"):
+        spikeloop.web(replay="absent", port=0)
