@@ -63,7 +63,7 @@ def closedloop(
         population that answers to velocity: name of a shipped bundle (see `spikeloop models`), or path of a bundle's
         folder or .zip
     task : str
-        center-out, random (targets at random places) or grid (a keyboard without letters)
+        center-out, random (targets at random places), grid (a keyboard without letters) or webgrid (one of 30 x 30)
     user : str
         who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); scripted:FILE.npz
         (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x and y, cm/s)

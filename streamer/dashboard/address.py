@@ -2,17 +2,26 @@
 
 import ipaddress
 import re
+from typing import NamedTuple
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_text
 
-__all__ = ["LOOPBACK", "PORT", "checked_token", "page_url"]
+__all__ = ["LOOPBACK", "PORT", "Address", "checked_token", "page_url"]
 
 PORT = 8642
 LOOPBACK = "127.0.0.1"
 
 LEAST_TOKEN = 16  # characters
 TOKEN = re.compile(rf"[\w-]{{{LEAST_TOKEN},200}}", re.ASCII)
+
+
+class Address(NamedTuple):
+    """Where the page is to be: on this host and port, for those who have the token, where there is one."""
+
+    host: str
+    port: int
+    token: str | None
 
 
 def checked_token(host: str, token: str | None) -> str | None:

@@ -95,7 +95,7 @@ def test_only_where_wrong_ones_can_be_selected_targets_are_choices():
 
 
 def test_an_unknown_task_is_refused_with_those_there_are():
-    with pytest.raises(BadInputError, match="center-out, random, grid; found 'centre-out'"):
+    with pytest.raises(BadInputError, match="center-out, random, grid, webgrid; found 'centre-out'"):
         open_task("centre-out")
 
 

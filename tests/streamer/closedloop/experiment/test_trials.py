@@ -181,3 +181,30 @@ def test_any_walk_in_and_out_of_a_disc_is_told_by_the_rules(walk, pause, hold, t
     assert [each for _, each in states] == [
         shown is not None and here is not None for (shown, _), here in zip(states, on, strict=False)
     ]
+
+
+def clicked(positions, at):
+    """A trial of a grid by click, over these positions, one a bin, with a click at a place after the last."""
+    machine = TrialMachine(QUICK, LIT_CELL, BIN_S, index=3, by_click=True)
+    for bin_, position in enumerate(positions):
+        machine.step(bin_, np.array(position, float))
+    return machine, [each.kind for each in machine.click(len(positions) - 1, np.array(at, float))]
+
+
+def test_a_click_selects_what_is_at_its_place_and_staying_selects_nothing():
+    assert clicked([OTHER] * 50, LIT)[1] == ["success"]
+    assert clicked([LIT] * 50, OTHER)[1] == ["wrong"]
+    machine, _ = clicked([LIT] * 50, LIT)
+    assert (machine.outcome, machine.shown) == ("success", None)
+
+
+def test_a_click_before_the_target_appears_or_where_holding_selects_does_nothing():
+    assert clicked([], LIT)[1] == []
+    machine, _ = run(QUICK, LIT_CELL, [OTHER, LIT])
+    assert machine.click(1, np.array(LIT)) == []
+    assert machine.outcome is None
+
+
+def test_a_trial_that_is_not_clicked_times_out():
+    machine, _ = clicked([OTHER] * 101, LIT)
+    assert machine.outcome == "timeout"

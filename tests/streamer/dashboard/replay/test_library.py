@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 import spikeloop
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.frames import Kind
-from spikeloop.streamer.dashboard.replay.dashboard import ReplayDashboard
+from spikeloop.streamer.dashboard.web import Dashboard
 from tests.support.web_pages import received
 
 pytestmark = pytest.mark.realtime  # it opens network sockets
@@ -26,16 +26,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayDashboard]:
+def served(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("sessions")
     (folder / "saved.npz").write_bytes(path.read_bytes())
     (folder / "secret.txt").write_text("secret")
     with spikeloop.web(replay=path, port=0, save_to=folder) as served:
-        assert isinstance(served, ReplayDashboard)
         yield served
 
 
-def asked(served: ReplayDashboard, path: str, method: str = "GET", body: bytes | None = None, **headers: str):
+def asked(served: Dashboard, path: str, method: str = "GET", body: bytes | None = None, **headers: str):
     host = served.url.removeprefix("http://").strip("/")
     connection = http.client.HTTPConnection(host, timeout=60)
     connection.request(method, path, body, headers)
@@ -45,7 +44,7 @@ def asked(served: ReplayDashboard, path: str, method: str = "GET", body: bytes |
     return answer.status, content
 
 
-async def first(served: ReplayDashboard, query: str = "") -> dict:
+async def first(served: Dashboard, query: str = "") -> dict:
     """The state of a replay, as its page gets it first."""
     async with connect(served.url.replace("http", "ws") + f"stream{query}", compression=None) as page:
         while (message := received(await page.recv())).kind != Kind.REPLAY:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,13 +128,15 @@ async def test_a_session_of_a_closed_loop_plays_with_its_cursor_and_targets(tmp_
     file = read_replay(tmp_path / "session.npz")
     record = result.runs[0].record
     position = np.concatenate([block.position for block in record.blocks])
+    assert file.position is not None
     np.testing.assert_allclose(file.position, position, atol=1e-5)
     assert [trial.outcome for trial in file.trials] == [trial.outcome for trial in record.trials]
     assert (file.cells, file.decoder, file.sessions) == (6, "kalman", ("0-4",))
     first = len(record.blocks[0].counts)
     async with Watched(file) as watched:
         watched.ask(speed=20, at_s=first * file.recording.bin_size_s)
-        cursors, run = [], {"selections": 0}
+        cursors: list[list[float]] = []
+        run: dict[str, Any] = {"selections": 0}
         while run["selections"] < 3:
             message = await watched.next()
             if message.kind == Kind.CURSOR:
