@@ -84,6 +84,7 @@ CLONE, *MAKE = [line for line in commands("README") if "make" in line or "clone"
 OURS = [line for line in commands("README") if line.startswith("spikeloop")]
 NWB, CAPTURED = OURS[:4], OURS[4:]
 LIVE = [line for line in commands("steer") if "lsl:" in line]
+STEERING, PERTURBING = blocks("steer", "python")
 STEERED = [line for line in commands("steer") if "lsl:" not in line]
 MAPPED = [line for line in commands("monitor") if line.startswith("spikeloop importance")]
 WATCHED = [line for line in commands("monitor") if line not in MAPPED]
@@ -324,7 +325,7 @@ def test_the_voltage_is_streamed_and_written(command, tmp_path):
 
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):
     (command,) = LIVE
-    sender = subprocess.Popen([sys.executable, "-c", program("steer")])
+    sender = subprocess.Popen([sys.executable, "-c", STEERING])
     try:
         shown = typed(f"{command} --json", tmp_path)
     finally:
@@ -333,6 +334,12 @@ def test_a_program_of_ones_own_steers_a_stream(tmp_path):
     condition = json.loads(shown)["condition"]
     assert condition["samples"] > 100
     assert condition["invalid"] == condition["clipped"] == condition["resting_bins"] == 0
+
+
+def test_a_program_lets_something_go_wrong(start):
+    ended = start(program=PERTURBING)
+    printed, said = ended.communicate(timeout=300)
+    assert (ended.returncode, printed) == (0, ""), said
 
 
 def test_the_subscriber_prints_every_bin(start, bundle_path):

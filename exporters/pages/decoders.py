@@ -153,7 +153,13 @@ def _draw_folds(axis: Axes, scores: Sequence[OfflineScore]) -> None:
                 continue
             folds, mean = found.r_squared.mean(axis=1), _mean(found)
             if mean.value < SHOWN[0]:
-                axis.text(SHOWN[0], row + place, f" ◂ {mean.value:.3g}", color=colour, va="center")
+                axis.text(
+                    SHOWN[0],
+                    row + place,
+                    f" ◂ {mean.value:,.{2 if mean.value > -100 else 0}f}",
+                    color=colour,
+                    va="center",
+                )
                 continue
             dots(axis, folds, np.full(len(folds), row + place), colour, 4, alpha=0.45)
             axis.plot([mean.low, mean.high], [row + place] * 2, color=colour, linewidth=1.6)

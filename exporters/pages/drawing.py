@@ -31,6 +31,7 @@ __all__ = [
     "draw_wide",
     "literal",
     "new_figure",
+    "picture_file",
     "room_for",
 ]
 
@@ -170,6 +171,23 @@ def as_svg(figure: Any) -> Markup:
         figure.savefig(drawn, format="svg", dpi=144, metadata={"Date": None})
     svg = drawn.getvalue()
     return Markup(_themed(svg[svg.index("<svg") :]))
+
+
+def picture_file(figure: Any, kind: str) -> bytes:
+    """Draw a figure as a file that stands alone, on white.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    kind : ".svg" or ".png"
+    """
+    drawn = io.BytesIO()
+    with import_module("matplotlib").rc_context(LOOK):
+        figure.savefig(
+            drawn, format=kind[1:], dpi=110, facecolor="white", metadata={"Date": None} if kind == ".svg" else None
+        )
+    content = drawn.getvalue()
+    return content[content.index(b"<svg") :] if kind == ".svg" else content
 
 
 def literal(name: str) -> str:

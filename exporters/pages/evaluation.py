@@ -50,7 +50,7 @@ DUPLICATES = (
     """{:.2f} % of the model's windows occur exactly in the training data ({:.2f} % of the held-out ones do)."""
 )
 ANSWERS = """<p>PSTH correlation {:.3f} (real repeats reach {:.3f}), {} repeats at a time.</p>"""
-CONTINUOUS = """<p>Of the stream as a whole: the distance of one half of the held-out part, alternate blocks of 10 s,
+CONTINUOUS = """<p>The distance of one half of the held-out part, alternate blocks of 10 s,
 from the other half (F) and from the model's answers in its place (E). Variance of the population count, model over
 real: {}.</p>"""
 
@@ -97,6 +97,7 @@ def write_report(
         _deviations(evaluation),
         answered and _answers(answered),
         *window_sections(evaluation, recording, samples),
+        _tables(evaluation, answered),
         _meaning(evaluation),
         made_by(origin, _judged(evaluation, model, recording, judged_on)),
         kind="evaluation",
@@ -165,7 +166,6 @@ def _deviations(evaluation: Evaluation) -> Section:
     return section(
         "Deviations",
         join([keys, panel("how far each statistic is off", picture, note, whole=True)]) if shown else "",
-        similarity_table(evaluation.similarity),
     )
 
 
@@ -205,13 +205,22 @@ def _answers(answered: ConditionalEvaluation) -> Section:
     parts: list[object] = []
     if (responses := answered.responses) is not None:
         parts.append(fill(ANSWERS, responses.psth_correlation, responses.psth_reachable, responses.repeats))
-        parts += [draw_responses(answered), similarity_table([responses.noise_correlation])]
-    if (continuous := answered.continuous) is not None:
-        parts.append(fill(CONTINUOUS, _number(continuous.population_variance_ratio)))
-        parts.append(similarity_table(continuous.rows))
+        parts.append(draw_responses(answered))
     if answered.decoding:
         parts.append(draw_decoding(answered))
     return section("Answers to what drives it", *parts)
+
+
+def _tables(evaluation: Evaluation, answered: ConditionalEvaluation | None) -> Section:
+    """Every verdict, of windows and of answers."""
+    parts: list[object] = [Markup("<h3>Windows</h3>"), similarity_table(evaluation.similarity)]
+    if answered is not None and (responses := answered.responses) is not None:
+        parts += [Markup("<h3>Answers</h3>"), similarity_table([responses.noise_correlation])]
+    if answered is not None and (continuous := answered.continuous) is not None:
+        parts.append(Markup("<h3>The stream as a whole</h3>"))
+        parts.append(fill(CONTINUOUS, _number(continuous.population_variance_ratio)))
+        parts.append(similarity_table(continuous.rows))
+    return section("Figures", *parts)
 
 
 def similarity_table(similarity: Sequence[Similarity]) -> Markup:

@@ -1,6 +1,5 @@
 """Importance maps as a page or a picture: windows, and which units, lags and patterns matter."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,7 +7,7 @@ from importlib import import_module
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.pages.drawing import HEIGHT, LOOK, NARROW, draw, literal, new_figure, room_for
+from spikeloop.exporters.pages.drawing import HEIGHT, LOOK, NARROW, draw, literal, new_figure, picture_file, room_for
 from spikeloop.exporters.pages.importance_plots import (
     draw_scale,
     paint_lags,
@@ -148,10 +147,7 @@ def importance_picture(shown: ImportanceMaps, kind: str) -> bytes:
             axes[name].set_title(title)
         paint_lags(axes["lags"], shown.summary, shown.bin_size_s)
         paint_patterns(axes["patterns"], shown.summary.patterns[:SHOWN_PATTERNS], shown.unit_names)
-        written = io.BytesIO()
-        figure.savefig(written, format=kind[1:], dpi=110, facecolor="white")
-    drawn = written.getvalue()
-    return drawn[drawn.index(b"<svg") :] if kind == ".svg" else drawn
+    return picture_file(figure, kind)
 
 
 def _lead(shown: ImportanceMaps) -> str:

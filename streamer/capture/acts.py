@@ -1,4 +1,4 @@
-"""Acts on a stream (gain, pause, resume, stimulate) as its markers number them, and which of them a recording lacks."""
+"""Acts on a stream, as its markers number them, and which of them a recording lacks."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

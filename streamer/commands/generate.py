@@ -114,16 +114,20 @@ def generate(
             source, feed = generation.source, generation.feed
             spikes = write_trace(path, synthesiser, source, feed, shape[0], seed, summary, advance)
             summary |= {"probe": probe, "channels": synthesiser.probe.channels}
-    mean = spikes / math.prod(shape)
+    _print(summary, card, spikes / math.prod(shape), json)
+    return 0
+
+
+def _print(summary: dict[str, Any], card: Card, mean: float, json: bool) -> None:
+    """Print what was written: of a bin and a unit the mean of spikes, or of fluorescence."""
     light = card.signal == "fluorescence"
     summary |= {"mean_fluorescence": mean} if light else {"mean_rate_hz": mean / card.bin_size_s}
     if json:
         print_json(summary)
-    else:
-        average = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
-        trace = f" in the voltage of {summary['channels']} channels" if broadband is not None else ""
-        print(f"{path}: {card.signal} {shape}{trace}, {average}, seed {seed}")
-    return 0
+        return
+    average = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
+    trace = f" in the voltage of {summary['channels']} channels" if "channels" in summary else ""
+    print(f"{summary['file']}: {card.signal} {summary['shape']}{trace}, {average}, seed {summary['seed']}")
 
 
 def _file(out: Path | None, broadband: Path | None, windows: int | None) -> Path:

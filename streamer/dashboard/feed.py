@@ -33,7 +33,7 @@ FRAMES_A_S, HURRIED_FRAMES_A_S = 30.0, 120.0
 HURRIED_S = 2.0
 IDLE_S = 0.2  # between two looks while nobody looks on
 BUFFER_S, MOST_SAMPLES = 60, 4096
-LONGEST_MARKER = 4096
+LONGEST_MARKER = 2**17  # characters: with the numbers of 10,000 units
 
 
 class StreamListener(Protocol):

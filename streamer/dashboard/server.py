@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["WebServer", "bind", "import_web"]
 
 BACKLOG = 256
+SEND_BUFFER_BYTES = 2**15  # of a connection, which the system would let grow to megabytes: a slow page lags by those
 REQUEST_BYTES = 2**16
 ENDS_WITHIN_S = 5.0
 
@@ -41,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise BadInputError(
             f"--port: {host}:{port} can't be had ({error.strerror or error}); choose another one, or 0 for any that is"
@@ -49,6 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
         ) from error
     except UnicodeError as error:
         raise BadInputError(f"--host: expected the name or address of this machine, found {host!r:.80}") from error
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+    return listening
 
 
 class WebServer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.browser_pages import picture
 from tests.support.html_outline import outline
 from tests.support.needs import TESTS
 from tests.support.report_pages import PAGES
@@ -14,12 +15,12 @@ from tests.support.report_pages import PAGES
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DESK, PHONE = (1280, 900), (390, 844)
+DESK, TABLET, PHONE = (1280, 900), (760, 1000), (390, 844)
 LEAST_CONTRAST = 4.5  # WCAG 2.2, level AA
 LOOK = (TESTS / "support" / "page_look.js").read_text("utf-8")
 HEADINGS = {
     "evaluation": ["Deviations", "Answers to what drives it", "Rasters", "Units alone", "Units together",
-                   "Population over a repeat", "What the figures are"],
+                   "Population over a repeat", "Figures", "What the figures are"],
     "decoders": ["R² of every decoder", "True and decoded", "Figures", "What the figures are"],
     "importance": ["Windows", "Units", "Times and patterns", "What importance is"],
     "closed_loop": ["Paired differences", "Replay", "Trajectories", "Times", "Figures", "Latency of the loop",
@@ -64,10 +65,11 @@ def shown(request: pytest.FixtureRequest, browser: "Browser", pages: dict[str, P
         assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", [DESK, TABLET, PHONE], ids=["desk", "tablet", "phone"])
 def test_texts_of_pictures_are_whole_and_never_touch(shown: "tuple[Page, Path]", size: tuple[int, int]):
-    tab, _ = shown
+    tab, path = shown
     tab.set_viewport_size({"width": size[0], "height": size[1]})
+    picture(tab, f"report-{path.stem}-{size[0]}")
     found = look(tab)
     assert found["axes"] > 3
     assert found["touching"] == []

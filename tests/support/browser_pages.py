@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeloop.streamer.dashboard.frames import Kind
 from tests.support.web_pages import Received, received
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocket
 
-__all__ = ["BEGUN", "Messages", "checksum", "picture", "play", "score", "until"]
+__all__ = ["BEGUN", "Messages", "checksum", "picture", "play", "score", "until", "values_of"]
 
 WITHIN_S = 240.0  # a busy machine takes long
 BEGUN = "Number(document.querySelector('#checksum').dataset.bins) > 0"
@@ -111,21 +112,22 @@ class Messages:
             assert time.monotonic() < deadline_s, kind
             self._page.wait_for_timeout(10)
 
-    def counts(self) -> tuple[int, np.ndarray]:
-        """First bin, and counts of all bins since, (bins, units), none of which may be missing."""
-        blocks = [message.block(self._units) for message in self.all if message.kind == 2]
-        ends = [block.first_bin + len(block.counts) for block in blocks]
-        assert [block.first_bin for block in blocks[1:]] == ends[:-1]
-        return blocks[0].first_bin, np.concatenate([block.counts for block in blocks])
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the bins that came, and their counts, (bins, units); a page that is slow may lack some."""
+        blocks = [message.block(self._units) for message in self.all if message.kind == Kind.BINS]
+        numbers = [block.first_bin + np.arange(len(block.counts)) for block in blocks]
+        return np.concatenate(numbers), np.concatenate([block.counts for block in blocks])
 
-    def conditions(self) -> tuple[int, np.ndarray]:
-        """First bin, and what drove all bins since, (bins, channels)."""
-        found = [message for message in self.all if message.kind == 3]
-        first = int(np.frombuffer(found[0].body, "<f8", 1)[0])
-        return first, np.concatenate([values_of(message) for message in found])
+    def conditions(self, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of bins, and what drove them, (bins, channels), of the messages from this place on."""
+        found = [message for message in self.all[after:] if message.kind == Kind.CONDITIONS]
+        firsts = [int(np.frombuffer(message.body, "<f8", 1)[0]) for message in found]
+        values = [values_of(message) for message in found]
+        numbers = [first + np.arange(len(rows)) for first, rows in zip(firsts, values, strict=True)]
+        return np.concatenate(numbers), np.concatenate(values)
 
 
 def values_of(message: Received) -> np.ndarray:
-    """What drove bins, (bins, channels)."""
+    """What drove the bins of a message, (bins, channels)."""
     bins, channels = np.frombuffer(message.body, "<u4", 2, 16)
     return np.frombuffer(message.body, "<f4", offset=24).reshape(bins, channels)

@@ -53,12 +53,12 @@ def sent(
 ) -> Sent:
     """Stream on a simulated clock; each act is done when the step before that bin is out, of bin -1 before all."""
     card = bundle.card
-    feed = (
-        RestFeed(card.channels, "rest" if card.channels else "")
-        if condition is None
-        else feed_of(condition, card.channels)
-    )
-    feed = open_feed(asked, card.channels) if asked is not None and condition is None and card.channels else feed
+    if condition is not None:
+        feed = feed_of(condition, card.channels)
+    elif asked is not None and card.channels:
+        feed = open_feed(asked, card.channels)
+    else:
+        feed = RestFeed(card.channels, "rest" if card.channels else "")
     words = feed.asked if asked is None else asked
     made_by = Provenance(card.name, bundle.sha256, seed, card.bin_size_s, step_bins, start_s, words, card.latency_bins)
     steering = Steering(card, seed)
@@ -88,7 +88,9 @@ def sent(
     return result
 
 
-def write_xdf(path: Path, found: Sent, form: str = "float32", says: Provenance | None = None) -> None:
+def write_xdf(
+    path: Path, found: Sent, form: str = "float32", says: Provenance | None = None, marked: bool = True
+) -> None:
     """Write what was sent as a recorder does; `says` is the provenance in the header, where it is another."""
     made_by, rate_hz = says or found.provenance, 1 / found.provenance.bin_size_s
     with XdfWriter(path) as writer:
@@ -102,7 +104,7 @@ def write_xdf(path: Path, found: Sent, form: str = "float32", says: Provenance |
         events = add("-Events", "SpikeEvents", [channel("unit", "index", "event")], 0.0, "int32")
         driving = [channel(driver.name, driver.unit, "condition") for driver in found.channels]
         driven = add("-Condition", "Condition", driving, rate_hz, "float32") if driving else None
-        marks = add("-Markers", "Markers", [channel("marker", "JSON", "marker")], 0.0, "string")
+        marks = add("-Markers", "Markers", [channel("marker", "JSON", "marker")], 0.0, "string") if marked else 0
         for step in found.steps:
             values = np.minimum(step.counts, 127) if form == "int8" else step.counts
             writer.add_samples(counts, values, step.stamps_s)

@@ -38,6 +38,11 @@ class StreamSent:
     samples: int
     sent: int
 
+    @property
+    def label(self) -> str:
+        """Its name, and what it is in the file where that is another."""
+        return self.name if self.recorded_as == self.name else f"{self.name} (of {self.recorded_as})"
+
 
 @dataclass(frozen=True, repr=False)
 class ReplayReport(ShownAsTable):
@@ -94,7 +99,7 @@ class ReplayReport(ShownAsTable):
             f" p99 {lateness['p99']:.3f}, max {lateness['max']:.3f} ms, {self.late} times late;"
             f" {self.cpu_cores:.3f} CPU cores"
         )
-        rows = [(sent.name, sent.type, f"{sent.samples:,}", f"{sent.sent:,}") for sent in self.streams]
+        rows = [(sent.label, sent.type, f"{sent.samples:,}", f"{sent.sent:,}") for sent in self.streams]
         return title, ("stream", "type", "samples", "sent"), rows
 
 

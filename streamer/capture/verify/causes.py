@@ -5,7 +5,7 @@ from spikeloop.streamer.capture.verify.stated import Stated
 
 __all__ = ["cause_of_acts", "lost_acts"]
 
-ACTS = "stimuli, gain, pauses and perturbations"
+ACTS = "stimuli, perturbations, gain and pauses"
 
 
 def lost_acts(recorded: Stated) -> list[str]:
@@ -13,9 +13,17 @@ def lost_acts(recorded: Stated) -> list[str]:
     return [str(missing) for missing in missing_acts(recorded.markers) if missing.first > 1]
 
 
-def cause_of_acts(recorded: Stated) -> list[str]:
-    """Say whether acts that the file does not tell of may be why its bins differ, in a sentence or none."""
-    if recorded.made_at_once:
+def cause_of_acts(recorded: Stated, channels: int) -> list[str]:
+    """Say whether acts that the file does not tell of may be why its bins differ, in a sentence or none.
+
+    Parameters
+    ----------
+    recorded : Stated
+    channels : int >= 0
+        Of what drives the population; a stream on which one can act has one more in its conditions, of the stimulus.
+    """
+    driven = recorded.conditions
+    if recorded.made_at_once or (driven is not None and driven.shape[1] == channels and not recorded.has_markers):
         return []
     if missing := missing_acts(recorded.markers):
         return [f"{', '.join(map(str, missing))}: what they did is not known, and may be why"]

@@ -20,7 +20,8 @@ ALONE = ("rest", "phase", ArrayFeed.asked, CLOSED_LOOP, MQTT)
 
 def misfits(recorded: Stated, bundle: Bundle) -> list[str]:
     """Return what of the header does not fit the bundle or the file itself, in sentences."""
-    return [*recorded.damage, *_of_bundle(recorded, bundle), *_of_file(recorded, bundle)]
+    of_header = [*_of_bundle(recorded, bundle), *_of_condition(recorded, bundle)]
+    return [*recorded.damage, *of_header, *_of_file(recorded, bundle)]
 
 
 def _of_bundle(recorded: Stated, bundle: Bundle) -> list[str]:
@@ -43,20 +44,22 @@ def _of_bundle(recorded: Stated, bundle: Bundle) -> list[str]:
     ]
     if not same_bin_size(made_by.bin_size_s, card.bin_size_s):
         sizes = 1000 * card.bin_size_s, 1000 * made_by.bin_size_s
-        problems.append(
-            f"the header's bins are others than the bundle's: expected {sizes[0]:g} ms, found {sizes[1]:g} ms"
-        )
-    if not _is_known(made_by.condition, bool(card.channels)):
+        problems.append(f"the header's bins are not the bundle's: expected {sizes[0]:g} ms, found {sizes[1]:g} ms")
+    return problems
+
+
+def _of_condition(recorded: Stated, bundle: Bundle) -> list[str]:
+    asked, channels = recorded.provenance.condition, bundle.card.channels
+    problems = []
+    if not _is_known(asked, bool(channels)):
         problems.append(
             f"the header's condition is none that drives a stream: expected such as rest, constant:0.5,-1 or"
-            f" lsl:STREAM, found {made_by.condition!r:.60}"
+            f" lsl:STREAM, found {asked!r:.60}"
         )
-    driving = tuple(channel.name for channel in card.channels)
-    if recorded.channel_names is not None and recorded.channel_names[: len(driving)] != driving:
-        problems.append(
-            f"the conditions are others: expected {', '.join(driving)}, found {', '.join(recorded.channel_names)}"
-        )
-    elif recorded.channels is not None and recorded.channels != card.channels:
+    names, found = tuple(channel.name for channel in channels), recorded.channel_names
+    if found is not None and found[: len(names)] != names:
+        problems.append(f"the conditions are others: expected {', '.join(names)}, found {', '.join(found)}")
+    elif recorded.channels is not None and recorded.channels != channels:
         problems.append("the units or ranges of the conditions are others than the bundle's")
     return problems
 

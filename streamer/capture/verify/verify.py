@@ -121,6 +121,7 @@ def _verified(recorded: Stated, bundle: Bundle, device: Device, advance: Callabl
     spikes = compared_spikes(recorded, *comparison.spikes, comparison.done_bins)
     result = _with_results(_with_lost(result, lost), comparison, spikes)
     found = _found(result, recorded, lost)
+    found += cause_of_acts(recorded, len(bundle.card.channels)) if result.first_difference is not None else []
     return replace(result, problems=(*problems, *unknown, *found), notes=_notes(recorded, spikes))
 
 
@@ -205,7 +206,6 @@ def _found(result: StreamVerification, recorded: Stated, lost: Sequence[Lost]) -
         spiking = int(recorded.counts.any(axis=1).sum())
         if result.differing_bins > MANY * max(1, min(spiking, compared)):
             said.append("so many differ that another seed, bundle or condition made them than the file says")
-        said += cause_of_acts(recorded)
     if lost:
         more = f", and {len(lost) - 1} more stretches" if len(lost) > 1 else ""
         said.append(f"{result.lost_bins} bins were lost: {lost[0]}{more}")

@@ -15,18 +15,20 @@ from spikeloop.models.arrays import Floats
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
-from spikeloop.streamer.closedloop.results.report import (
-    BEFORE,
-    CLOSED_LOOP,
-    PairedReport,
-    block_of,
-    judged,
-    paired_trials,
-)
+from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, block_of, judged, paired_trials
+from spikeloop.streamer.closedloop.results.report import PairedReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, seconds_or_timeout, seconds_to_target
 from spikeloop.streamer.closedloop.setup import Setup
 
-__all__ = ["DRAWN", "colour_names", "draw_differences", "draw_times", "draw_trajectories", "trajectory_of"]
+__all__ = [
+    "DRAWN",
+    "colour_names",
+    "draw_differences",
+    "draw_times",
+    "draw_trajectories",
+    "paint_trajectories",
+    "trajectory_of",
+]
 
 
 DRAWN = 24  # trials of a panel, where they don't all begin in the centre
@@ -144,18 +146,20 @@ def _course_note(setup: Setup) -> str:
     return note
 
 
-def _trajectory_panel(setup: Setup, run: Run) -> Markup:
+def paint_trajectories(axis: Axes, setup: Setup, run: Run) -> None:
+    """Draw the cursor's trajectories in the closed loop of a run into axes."""
     every, block = judged(run), block_of(run)
     trials = every if setup.plan.task.recentres else every[:DRAWN]
+    _draw_workspace(axis, setup, trials)
+    if block is not None:
+        for trial in trials:
+            _draw_trajectory(axis, trial, trajectory_of(block, trial))
 
-    def paint(axis: Axes) -> None:
-        _draw_workspace(axis, setup, trials)
-        if block is not None:
-            for trial in trials:
-                _draw_trajectory(axis, trial, trajectory_of(block, trial))
 
+def _trajectory_panel(setup: Setup, run: Run) -> Markup:
+    every = judged(run)
     acquired = sum(trial.outcome == "success" for trial in every)
-    picture = draw(paint, NARROW, NARROW - 26, left=48, right=20)
+    picture = draw(lambda axis: paint_trajectories(axis, setup, run), NARROW, NARROW - 26, left=48, right=20)
     return panel(_short(run.decoder), picture, f"{acquired} of {len(every)} targets acquired")
 
 

@@ -11,7 +11,7 @@ from spikeloop.models.arrays import Floats
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, Trial
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
-from spikeloop.streamer.closedloop.results.report import block_of, judged
+from spikeloop.streamer.closedloop.results.judged import block_of, judged
 from spikeloop.streamer.closedloop.setup import Setup
 
 __all__ = ["REPLAYED", "replay", "replay_script"]

@@ -13,7 +13,8 @@ from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
-from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
+from spikeloop.streamer.closedloop.experiment.record import BlockName
+from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged, paired_trials
 from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, Paired, figures_of, paired_figures
 from spikeloop.streamer.closedloop.setup import Setup
 from spikeloop.streamer.conditions.loop_channels import describe_scaling
@@ -24,16 +25,10 @@ __all__ = [
     "PairedReport",
     "SessionReport",
     "as_document",
-    "block_of",
     "format_estimate",
-    "judged",
     "paired_report",
-    "paired_trials",
     "report_of",
 ]
-
-CLOSED_LOOP: BlockName = "closed loop"
-BEFORE: BlockName = "before recalibration"
 
 
 @dataclass(frozen=True)
@@ -203,20 +198,6 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
     )
 
 
-def judged(run: Run, block: BlockName = CLOSED_LOOP) -> list[Trial]:
-    """The trials of a block, but for the one that Ctrl-C cut off."""
-    return [
-        trial
-        for trial in run.record.trials
-        if trial.block == block and not (run.record.interrupted and trial.outcome == "lost")
-    ]
-
-
-def block_of(run: Run, name: BlockName = CLOSED_LOOP) -> Block | None:
-    """A block of a session; None where its bins were not kept, or it never began."""
-    return next((block for block in run.record.blocks if block.name == name), None)
-
-
 def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
     sessions = tuple(_session(run) for run in runs)
     return DecoderReport(
@@ -244,18 +225,6 @@ def _session(run: Run) -> SessionReport:
 def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
     trials = [judged(run, block) for run in runs]
     return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
-
-
-def paired_trials(decoder: str, baseline: str, runs: Sequence[Run]) -> tuple[list[list[Trial]], list[list[Trial]]]:
-    """Find the trials that two decoders both had, session by session, in one order."""
-    by_place = {
-        name: {(run.seed, trial.index): trial for run in runs if run.decoder == name for trial in judged(run)}
-        for name in (decoder, baseline)
-    }
-    both = sorted(by_place[decoder].keys() & by_place[baseline].keys())
-    sessions = [[place for place in both if place[0] == seed] for seed in dict.fromkeys(seed for seed, _ in both)]
-    one, other = ([[by_place[name][place] for place in places] for places in sessions] for name in (decoder, baseline))
-    return one, other
 
 
 def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:

@@ -8,7 +8,8 @@ import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
 import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
-import { Perturb, wordsOf } from './perturb.js';
+import { checked, wordsOf } from './marks.js';
+import { Perturb } from './perturb.js';
 import { PerturbedStretches } from './perturbed.js';
 import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
@@ -16,6 +17,7 @@ import { GUTTER, Raster } from './raster.js';
 import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
+import { firstTheme, otherTheme, setTheme } from './theme.js';
 import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
@@ -141,12 +143,12 @@ function reorder() {
 }
 
 function mark(marker) {
-  const { event, bin } = marker;
-  const units = Array.isArray(marker.units) ? marker.units : [];
-  const where = marker.units === 'all' ? 'all units' : units.length > 1 ? `${units.length} units` : units.length ? page.view.about.units[units[0]] ?? '' : '';
-  const words = event === 'gain' ? `gain ×${number(marker.value, 2)}` : event === 'stimulate' ? `stimulus: ${where}` : event === 'lost units' ? (units.length ? `${units.length} units lost to the decoder` : 'all units back') : event === 'perturb' ? wordsOf(marker, page.view.about.units) : event;
-  if (event === 'perturb' && bin !== null) page.view.perturbed.mark(marker, bin);
-  page.view.history.addMarker({ bin, words: words.slice(0, 60), rows: units.slice(0, 200) });
+  const { view } = page;
+  const marked = checked(marker, view.about.units.length);
+  const words = wordsOf(marked, view.about.units);
+  const { event, bin, units } = marked;
+  if (event === 'perturb' && bin !== null) view.perturbed.mark(marked, bin);
+  view.history.addMarker({ bin, words, rows: units === 'all' ? [] : units.slice(0, 200) });
   find('#events .faint')?.remove();
   find('#events').prepend(make('li', {}, named(words, 80)));
   while (find('#events').children.length > 8) find('#events').lastChild.remove();
@@ -238,7 +240,7 @@ function listen() {
     else select(unit);
   };
   document.addEventListener('keydown', byKey);
-  find('#theme').onclick = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+  find('#theme').onclick = () => dress(otherTheme());
   new ResizeObserver(() => {
     page.view?.raster.resize();
     page.view?.importance.draw();
@@ -291,12 +293,8 @@ function busiest() {
   select(rates.indexOf(Math.max(...rates)));
 }
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem('spikeloop-theme', theme);
-  } catch { /* where nothing may be kept */ }
-  show(find('#theme'), theme === 'dark' ? '☀ Light' : '☾ Dark');
+function dress(theme) {
+  setTheme(theme);
   page.view?.raster.redraw();
   page.view?.importance.draw();
   page.view?.rate.draw();
@@ -306,15 +304,7 @@ function setTheme(theme) {
   for (const chart of Object.values(page.view?.unit.charts ?? {})) chart.draw();
 }
 
-function firstTheme() {
-  try {
-    const kept = localStorage.getItem('spikeloop-theme');
-    if (kept === 'dark' || kept === 'light') return kept;
-  } catch { /* as above */ }
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-}
-
 listen();
-setTheme(firstTheme());
+dress(firstTheme());
 connection.open();
 requestAnimationFrame(animate);

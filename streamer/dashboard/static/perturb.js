@@ -19,12 +19,13 @@ const TITLES = {
 };
 
 /** A marker of something that went wrong, in words. */
-export function wordsOf({ kind, value, units = [] }, names) {
+export function wordsOfPerturbation({ kind, value, units }, names) {
+  if (!Object.hasOwn(SLIDERS, kind)) return `perturbation: ${kind}`;
   if (kind === 'drop') {
     if (!units.length) return 'all units back';
     return units.length === 1 ? `${names[units[0]]} lost` : `${units.length} units lost`;
   }
-  return value ? `${SLIDERS[kind]?.label ?? kind} ${SLIDERS[kind]?.words(value) ?? value}` : `${SLIDERS[kind]?.label ?? kind} over`;
+  return value ? `${SLIDERS[kind].label} ${SLIDERS[kind].words(value)}` : `${SLIDERS[kind].label} over`;
 }
 
 /** The sliders of what goes wrong. */
@@ -60,6 +61,8 @@ export class Perturb {
     clearTimeout(this.timers.get(kind));
     this.timers.delete(kind);
     this.touchedAt = performance.now();
+    this.rows.find((row) => row.kind === kind).input.value = String(value);
+    this.show(kind, value);
     this.send(KIND.PERTURB, { kind, value: kind === 'drop' ? value / this.names.length : value });
   }
 

@@ -16,9 +16,9 @@ export class PerturbedStretches {
   }
 
   /** Something began or ended at a bin; `units` are those that are silent from then on. */
-  mark({ kind, value, units = [] }, bin) {
-    if (kind === 'drop') this.silent(units, bin);
-    else this.acts(kind, value > 0, bin);
+  mark({ kind, value, units }, bin) {
+    if (kind === 'drop') this.silent(units === 'all' ? [] : units, bin);
+    else if (BARS.includes(kind)) this.acts(kind, value > 0, bin);
   }
 
   /** What goes wrong, from the server, when a page joins; what happens later is marked. */

@@ -63,7 +63,7 @@ export class Steer {
     find('#pad-figure').hidden = this.direction === null;
     if (this.direction === null) return;
     const [x, y] = this.direction.map((channel) => this.conditions[channel]);
-    show(find('#pad-caption'), `Drag: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
+    show(find('#pad-caption'), `Drag, or use the arrow keys: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
     const drag = (event) => {
       const box = pad.getBoundingClientRect();
       const place = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];

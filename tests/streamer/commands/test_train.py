@@ -13,10 +13,9 @@ import pytest
 from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import run as training
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint
 from tests.support.command_line import fails
-from tests.support.training import train_small_models
+from tests.support.training import calibrate_briefly, train_small_models
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,12 @@ def succeed(*arguments: object) -> None:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(training, "CALIBRATION_WINDOWS", 64)
+    calibrate_briefly(monkeypatch)
 
 
 QUICK = (
-    "from spikeloop.models.training import run, trainer; trainer.SAVE_EVERY_S = 0.1; run.CALIBRATION_WINDOWS = 64;"
+    "from spikeloop.models.training import run, trainer; trainer.SAVE_EVERY_S = 0.1;"
+    "run.CALIBRATION_WINDOWS, run.CALIBRATION_ROUNDS = 64, 2;"
     "from spikeloop.__main__ import main; main()"
 )
 

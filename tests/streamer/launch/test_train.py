@@ -9,11 +9,10 @@ import spikeloop
 from spikeloop.exporters.formats.write import write_recording
 from spikeloop.models.families.registry import BASELINES
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import run
 from spikeloop.models.training.checkpoint import read_checkpoint
 from tests.support.bad_values import NO_NUMBER, NO_TEXT, NO_WHOLE_NUMBER
 from tests.support.shown import shown
-from tests.support.training import export_no_importance
+from tests.support.training import calibrate_briefly, export_no_importance
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def recording():
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(run, "CALIBRATION_WINDOWS", 64)
+    calibrate_briefly(monkeypatch)
     export_no_importance(monkeypatch)
 
 

@@ -7,9 +7,11 @@ import spikeloop
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.families import causal_gan
 from spikeloop.models.recordings.conditioning import without_conditions
-from spikeloop.models.training import run
 from tests.support.tiny import tiny_stream_bundle
+from tests.support.training import calibrate_briefly
 from tests.support.unequal import unequal, with_garbage
+
+pytestmark = pytest.mark.usefixtures("brief_verdicts")
 
 LENGTHS = [40, 64, 97, 33, 50, 120, 20, 71, 35, 90] * 8
 
@@ -29,10 +31,11 @@ def driven(recordings, tmp_path_factory) -> Bundle:
 
 def test_a_network_learns_from_recorded_bins_alone(recordings, tmp_path, monkeypatch, capsys):
     small = causal_gan.CausalGanConfig(
-        likelihood_steps=1, likelihood_batch=4, batch=4, critic_lead=1, features=4, encoder_size=4, lead_in_bins=16
-    )
+        likelihood_steps=1, likelihood_batch=4, batch=4, critic_lead=1, features=4, encoder_size=4, lead_in_bins=16,
+        state_size=8, drive_size=8,
+    )  # fmt: skip
     monkeypatch.setitem(causal_gan.PRESETS, "fast", small)
-    monkeypatch.setattr(run, "CALIBRATION_WINDOWS", 16)
+    calibrate_briefly(monkeypatch)
     options = {"preset": "fast", "steps": 2, "device": "cpu", "condition": "recorded", "lead_ms": 40, "hold_out": 3}
     models = [spikeloop.train(each, out=tmp_path / str(i), **options) for i, each in enumerate(recordings)]
     told = " ".join(capsys.readouterr().err.split())

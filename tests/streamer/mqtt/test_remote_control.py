@@ -76,7 +76,7 @@ async def test_a_stimulus_is_marked_with_the_time_from_which_it_acts(bundle):
     first, second = rig.told()
     assert first == {
         "event": "stimulate", "stamp_s": START_S + 0.12, "id": "shock", "units": "all", "amplitude_ua": 200.0,
-        "pulses": 1, "rate_hz": 100.0, "pulse_width_us": 200.0,
+        "pulses": 1, "rate_hz": 100.0, "pulse_width_us": 200.0, "act": 1,
     }  # fmt: skip
     assert (second["stamp_s"], second["units"]) == (pytest.approx(START_S + 0.22), [3, 5])
     step = rig.kept.whole()
@@ -115,8 +115,9 @@ async def test_perturbations_act_from_the_next_step_on_and_are_marked(bundle):
     assert rig.answers == [None, "noise: expected 0 to 1000 Hz, found 2000", None]
     assert rig.told() == [
         {"event": "perturb", "stamp_s": pytest.approx(START_S + 0.12), "kind": "drop", "value": 2 / 96,
-         "units": [3, 5]},
-        {"event": "perturb", "stamp_s": pytest.approx(START_S + 0.22), "kind": "drop", "value": 0.0, "units": []},
+         "units": [3, 5], "act": 1},
+        {"event": "perturb", "stamp_s": pytest.approx(START_S + 0.22), "kind": "drop", "value": 0.0, "units": [],
+         "act": 2},
     ]  # fmt: skip
     counts = rig.kept.joined("counts")
     assert not counts[120:220, [3, 5]].any()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import h5py
 import numpy as np
@@ -54,7 +55,8 @@ def test_what_hdf5_writes_through_it_is_what_it_writes_by_itself(tmp_path):
         file.create_dataset("chunks", data=values, chunks=(100, 50), compression="gzip")
         file["texts"] = ["one", "two"]
         file["group"].attrs["note"] = "n" * 3000
-    with h5py.File(tmp_path / "a.h5") as file:
+    with h5py.File(tmp_path / "a.h5") as opened:
+        file: Any = opened
         assert np.array_equal(file["group/values"][()], values)
         assert np.array_equal(file["chunks"][()], values)
         assert file["texts"].asstr()[1] == "two"

@@ -13,7 +13,7 @@ import spikeloop
 from spikeloop.exporters.formats.zarr import write_group
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition
-from tests.support.sent import sent, write_xdf
+from tests.support.sent import flipped, sent, write_xdf
 from tests.support.tiny import tiny_stream_bundle
 
 CHANNELS = (Condition("x", "cm/s", -1.0, 1.0), Condition("y", "cm/s", -1.0, 1.0, rest=0.5))
@@ -196,12 +196,14 @@ def test_what_signals_and_epochs_of_a_nix_file_say_is_checked(driven, made, tmp_
 
     spikeloop.write_recording(made, tmp_path / "x.nix")
     paths: list[str] = []
-    with h5py.File(tmp_path / "x.nix") as file:
-        file["data"].visit(lambda path: paths.append(f"data/{path}") if TIMES_OF_NIX.search(path) else None)
+    with h5py.File(tmp_path / "x.nix") as whole:
+        data: Any = whole["data"]
+        data.visit(lambda path: paths.append(f"data/{path}") if TIMES_OF_NIX.search(path) else None)
     assert len(paths) == 4
     for path in paths:
         (tmp_path / "other.nix").write_bytes((tmp_path / "x.nix").read_bytes())
-        with h5py.File(tmp_path / "other.nix", "a") as file:
+        with h5py.File(tmp_path / "other.nix", "a") as opened:
+            file: Any = opened
             file[path][...] = file[path][()] + 1e-4
         assert not agrees(tmp_path / "other.nix", driven), path
 
@@ -252,3 +254,14 @@ def test_where_no_act_came_after_the_recording_began_those_before_are_possible_c
     stream = live(driven, tmp_path / "late.xdf", slice(3, None), first_step=14)
     assert not stream.agrees
     assert any("before bin 70" in problem and "may be why" in problem for problem in stream.problems)
+
+
+def test_a_lost_stream_of_markers_is_named_and_of_a_stream_without_them_it_is_not(driven, tmp_path):
+    steered = sent(driven, 7, 100, asked="constant:1,0", acts=ACTS)
+    steered.markers.clear()
+    plain = sent(driven, 7, 100, asked="constant:1,0")
+    for name, found in (("steered", steered), ("plain", flipped(plain, 3, 0, 1))):
+        write_xdf(tmp_path / f"{name}.xdf", found, marked=False)
+        (stream,) = spikeloop.verify(tmp_path / f"{name}.xdf", driven, "cpu").streams
+        assert not stream.agrees
+        assert any("no markers" in problem for problem in stream.problems) == (name == "steered")

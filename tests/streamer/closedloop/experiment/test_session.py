@@ -651,19 +651,19 @@ def test_decoders_of_a_simulated_cortex_rank_as_in_the_field():
     kalman, population_vector, chance = (
         [on_m1_sim(make(seed), plan) for seed, plan in enumerate(plans)]
         for make, plans in (
-            (lambda seed: KalmanDecoder(), [Plan(trials=16, calibration_s=60.0, seed=seed) for seed in range(2)]),
+            (lambda seed: KalmanDecoder(), [Plan(trials=8, calibration_s=40.0, seed=seed) for seed in range(2)]),
             (
                 lambda seed: PopulationVectorDecoder(),
-                [Plan(trials=16, calibration_s=60.0, seed=seed) for seed in range(2)],
+                [Plan(trials=8, calibration_s=40.0, seed=seed) for seed in range(2)],
             ),
             (
                 lambda seed: ChanceDecoder(random_stream(seed, Purpose.CHANCE_DECODER)),
-                [Plan(trials=16, calibration_s=20.0)],
+                [Plan(trials=4, calibration_s=10.0)],
             ),
         )
     )
-    assert min(successes for successes, _ in kalman) >= 14
-    assert chance[0][0] <= 2
+    assert min(successes for successes, _ in kalman) >= 7
+    assert chance[0][0] <= 1
     mean_s = [np.mean([seconds for _, seconds in each]) for each in (kalman, population_vector)]
     assert mean_s[0] < mean_s[1]
 

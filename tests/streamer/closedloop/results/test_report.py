@@ -9,7 +9,8 @@ import scipy.stats
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
-from spikeloop.streamer.closedloop.results.report import as_document, format_estimate, judged, report_of
+from spikeloop.streamer.closedloop.results.judged import judged
+from spikeloop.streamer.closedloop.results.report import as_document, format_estimate, report_of
 from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, seconds_to_target
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.commands.results.closedloop import print_findings
