@@ -42,7 +42,7 @@ class PlayedLoop:
         self.play = Play(bundle, self.hub, ties, folder, calibration=calibration)
         self.source = open_source(bundle, SEED, "cpu")
         card = bundle.card
-        card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered")
+        card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered:rest")
         about = StreamDescription("loop", "Spikes", card.unit_names, self.size, "host", "uid", *made_by)
         self.play.begin_run(replace(about, latency_bins=card.latency_bins, version="0.1"))
 
