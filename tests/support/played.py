@@ -12,7 +12,8 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.play.calibration import Calibration
-from spikeloop.streamer.dashboard.play.play import Play, Ties
+from spikeloop.streamer.dashboard.play.play import Play
+from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 from spikeloop.streamer.stream.source import open_source
