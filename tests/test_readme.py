@@ -56,7 +56,7 @@ SHORTENED = {
     "--recalibrate 32": "--recalibrate 2",
     "--trials 16": "--trials 2 --calibration 10",
     "--trials 64": "--trials 4 --calibration 10",
-    "--trials 32": "--trials 3 --calibration 10",
+    "--trials 32": "--trials 2 --calibration 10",
     "--duration 5": "--duration 1",
     "m1-sim:120": "m1-sim:60 --folds 2",
 }  # for a test
@@ -132,7 +132,8 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
     assert all(line.startswith("pip install") for line in commands("install"))
     assert [line.split()[1] for line in commands("replay")] == ["replay"] * 4
-    assert commands("web") == ["pip install 'spikeloop[cpu,web]'", "spikeloop web --open"]
+    replayed = "spikeloop web --replay session.npz --open"
+    assert commands("web") == ["pip install 'spikeloop[cpu,web]'", "spikeloop web --open", replayed]
     assert not [name for name in ("subscribe", "evaluation", "commands", "python") if commands(name)]
 
 

@@ -18,7 +18,8 @@ from spikeloop.streamer.dashboard.feed import Feed
 from spikeloop.streamer.dashboard.frames import PROTOCOL, Kind, Request, condition_request, document_body
 from spikeloop.streamer.dashboard.hub import Hub, Room
 from spikeloop.streamer.dashboard.play.decoders import offered_decoders
-from spikeloop.streamer.dashboard.play.play import REQUESTS, Play, Ties
+from spikeloop.streamer.dashboard.play.play import REQUESTS, Play
+from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.dashboard.report import WebReport
 from spikeloop.streamer.dashboard.shared_spikes import SharedSpikes
 from spikeloop.streamer.dashboard.stream_process import StreamProcess

@@ -12,7 +12,8 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.play.calibration import Calibration
-from spikeloop.streamer.dashboard.play.play import Play, Ties
+from spikeloop.streamer.dashboard.play.play import Play
+from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 from spikeloop.streamer.stream.source import open_source
@@ -42,7 +43,7 @@ class PlayedLoop:
         self.play = Play(bundle, self.hub, ties, folder, calibration=calibration)
         self.source = open_source(bundle, SEED, "cpu")
         card = bundle.card
-        card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered")
+        card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered:rest")
         about = StreamDescription("loop", "Spikes", card.unit_names, self.size, "host", "uid", *made_by)
         self.play.begin_run(replace(about, latency_bins=card.latency_bins, version="0.1"))
 

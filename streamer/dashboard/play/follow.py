@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spikeloop.models.arrays import Floats
 from spikeloop.models.scalars import checked_number
 from spikeloop.streamer.dashboard.play.calibration import reaches_to_follow
@@ -55,10 +52,6 @@ class Following:
         else:
             self.bins.append(number)
         return self._path[len(self.bins) - 1]
-
-    def is_known(self, conditions: NDArray[np.float32]) -> bool:
-        """Whether it is known what drove the last bin."""
-        return bool(np.isfinite(conditions[-1]).all())
 
     def document(self) -> dict[str, Any]:
         """Describe it for pages."""

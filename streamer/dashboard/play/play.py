@@ -2,9 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +12,30 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.models.recordings.condition import rest_of
-from spikeloop.models.scalars import checked_whole, is_whole
-from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.scalars import is_whole
 from spikeloop.streamer.closedloop.experiment.tasks import Target
-from spikeloop.streamer.closedloop.real_time.lsl_log import made_by_of
 from spikeloop.streamer.dashboard.frames import Kind, Request, conditions_body, document_body
 from spikeloop.streamer.dashboard.hub import Hub
-from spikeloop.streamer.dashboard.play.bin_log import BinLog
 from spikeloop.streamer.dashboard.play.blind import BlindComparison
 from spikeloop.streamer.dashboard.play.calibration import Calibration, known_bins
-from spikeloop.streamer.dashboard.play.cursor import DecodedCursor
 from spikeloop.streamer.dashboard.play.decoders import DecoderShelf, offered_decoders
+from spikeloop.streamer.dashboard.play.fitting import Fitting
 from spikeloop.streamer.dashboard.play.follow import Following
 from spikeloop.streamer.dashboard.play.game import Game
 from spikeloop.streamer.dashboard.play.kept_games import KeptGame, KeptGames
-from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_game, parse_velocity
+from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_game
+from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.dashboard.play.timing import Timing
+from spikeloop.streamer.dashboard.play.visitor_loop import VisitorLoop
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 
-__all__ = ["REQUESTS", "Play", "Ties"]
+__all__ = ["REQUESTS", "Play"]
 
 REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
 
 FASTEST_CM_S = 60.0
-
-
-@dataclass(frozen=True)
-class Ties:
-    """What a game needs of the page's server.
-
-    Attributes
-    ----------
-    drive : callable
-        Gets conditions, (channels,), that drive the population from now on; None lets it rest.
-    mark : callable
-        Gets what is done now, and its details.
-    hurry : callable
-        Has the stream looked at more often for a while.
-    now : callable
-        LSL's clock, s.
-    """
-
-    drive: Callable[[Floats | None], None]
-    mark: Callable[..., None]
-    hurry: Callable[[], None]
-    now: Callable[[], float]
 
 
 class Play:
@@ -95,21 +69,17 @@ class Play:
         decoders: Sequence[str] = (),
         calibration: Calibration | None = None,
     ) -> None:
-        card = bundle.card
-        self._bundle, self._hub, self._ties, self._folder = bundle, hub, ties, folder
-        self._encoding = VelocityEncoding(bundle, EXTENT_CM)
-        self._shelf = DecoderShelf(bundle, self._encoding, offered_decoders(decoders), calibration)
-        self._cursor = DecodedCursor(len(card.unit_names), card.bin_size_s)
-        self._log, self._made_by = self._new_log(), None
-        self._timing = Timing(hub, ties.now)
+        self._bundle, self._hub, self._timing = bundle, hub, Timing(hub, ties.now)
+        self._loop = VisitorLoop(bundle, ties, self._timing)
+        self._shelf = DecoderShelf(bundle, self._loop.encoding, offered_decoders(decoders), calibration)
+        self._cursor = self._loop.cursor
         self._state, self._decoder, self._why = "none", "", ""
         self._game: Game | None = None
         self._following: Following | None = None
         self._blind: BlindComparison | None = None
         self._first_latency = 0
-        self._lock, self._working = threading.RLock(), threading.Lock()
-        self._kept = KeptGames(bundle, self._encoding, self._timing.stages, folder, self._lock)
-        self._worker = ThreadPoolExecutor(1, "spikeloop-play")
+        self._lock, self._fitting = threading.RLock(), Fitting(self._shelf)
+        self._kept = KeptGames(bundle, self._loop.encoding, self._timing.stages, folder, self._lock)
         self._requests: dict[Kind, Callable[[bytes, int], None]] = {
             Kind.PLAY: self.choose, Kind.AIM: self.aim, Kind.CENTRE: self.centre, Kind.LOSE: self.lose,
             Kind.BEGIN: self.begin, Kind.STOP: self.stop, Kind.CLICK: self.click, Kind.FOLLOW: self.follow,
@@ -123,7 +93,7 @@ class Play:
 
     def close(self) -> None:
         """End what is under way."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._fitting.close()
 
     def latency(self) -> dict[str, Any]:
         """Return the latencies so far; see `StageTimes`."""
@@ -154,17 +124,7 @@ class Play:
 
     def aim(self, payload: bytes, number: int) -> None:
         """Drive the population by the velocity that a visitor intends; while another plays, by nobody else's."""
-        asked = fields_of(payload, "velocity_cm_s")
-        velocity = np.array(parse_velocity(asked["velocity_cm_s"]))
-        if self.player not in (None, number):
-            return
-        speed = float(np.hypot(*velocity))
-        velocity *= min(1.0, FASTEST_CM_S / speed) if speed else 0.0
-        conditions = self._encoding.conditions(velocity, self._cursor.position_cm)
-        self._timing.aimed(asked.get("number"), number, conditions)
-        self._cursor.aimed()
-        self._ties.drive(conditions.astype(np.float64))
-        self._ties.hurry()
+        self._loop.aim(payload, number, self.player in (None, number))
 
     def centre(self, payload: bytes, number: int) -> None:  # noqa: ARG002
         """Put the cursor to the centre."""
@@ -173,8 +133,7 @@ class Play:
 
     def lose(self, payload: bytes, number: int) -> None:  # noqa: ARG002
         """Keep the spikes of some units from the decoder."""
-        units = checked_whole("units", fields_of(payload, "units")["units"], 0, len(self._cursor.gets))
-        self._ties.mark("lost units", units=self._cursor.lose(units))
+        self._loop.lose(payload)
 
     def begin(self, payload: bytes, number: int) -> None:
         """Begin a game: of one decoder, of the first of two that are compared, or of the second."""
@@ -218,7 +177,7 @@ class Play:
         """Begin a calibration in which the visitor follows a cursor."""
         asked = fields_of(payload, "length_s", "decoder")
         self._refuse_others(number)
-        if self._game is not None or self._working.locked():
+        if self._game is not None or self._fitting.busy:
             raise BadInputError("a game or a calibration is under way; end it first")
         name = self._shelf.checked(asked["decoder"])
         self._following = Following(asked, self._bundle.card.bin_size_s, number)
@@ -233,7 +192,7 @@ class Play:
         def failed(reason: str) -> None:
             self._hub.publish(Kind.REFUSED, document_body({"reason": reason}), number)
 
-        self._kept.save(payload, self._worker, self._publish, failed)
+        self._kept.save(payload, self._fitting.worker, self._publish, failed)
 
     # --- the stream
 
@@ -241,14 +200,12 @@ class Play:
         """Begin with a run of the stream."""
         with self._lock:
             self._end("the stream began anew")
-            self._log = self._new_log()
-            self._timing.begin_run()
-            self._made_by = made_by_of(description, self._bundle.card.bin_size_s)
+            self._loop.begin_run(description)
 
     def decode(self, first_bin: int, segment: Segment) -> None:
         """Move the cursor by the counts of bins, and publish where it was at the end of each."""
         with self._lock:
-            self._log.add_counts(first_bin, segment.counts)
+            self._loop.log.add_counts(first_bin, segment.counts)
             if self._following is None and (self._cursor.decoder is None or not self._hub.viewers):
                 return
             track, changed = np.empty((len(segment.counts), 2), np.float32), False
@@ -263,8 +220,7 @@ class Play:
     def driven(self, first_bin: int, ends_s: Floats, values: NDArray[np.float32]) -> None:
         """Note what drove bins, and by whose aims."""
         with self._lock:
-            self._log.add_conditions(first_bin, values)
-            self._timing.drove(first_bin, ends_s, values[:, : len(self._bundle.card.channels)])
+            self._loop.driven(first_bin, ends_s, values)
             self._end_following()
 
     def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
@@ -305,27 +261,21 @@ class Play:
             raise BadInputError("another page plays; watch, or wait until its game is over")
 
     def _fit(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
-        """Have decoders fitted, in a thread where one is not yet, and go on with the first of them."""
-        if not self._working.acquire(blocking=False):
-            raise BadInputError("a decoder is being calibrated; wait until it is ready")
-        if all(map(self._shelf.has, names)):
-            self._work(names, then)
-            return
-        self._state, self._decoder = "calibrating", names[0] if len(names) == 1 else ""
-        self._publish()
-        self._worker.submit(self._work, names, then)
+        """Have decoders fitted, and go on with the first of them; BadInputError where others are being fitted."""
 
-    def _work(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
-        try:
-            for name in names:
-                self._shelf.get(name)
+        def begins() -> None:
+            self._state, self._decoder = "calibrating", names[0] if len(names) == 1 else ""
+            self._publish()
+
+        def done(reason: str) -> None:
             with self._lock:
-                then(names[0])
-        except SpikeloopError as error:
-            self._state, self._why = "failed", str(error)
-        finally:
-            self._working.release()
-        self._publish()
+                if reason:
+                    self._state, self._why = "failed", reason
+                else:
+                    then(names[0])
+            self._publish()
+
+        self._fitting.fit(names, begins, done)
 
     def _use(self, name: str) -> None:
         """Have this decoder move the cursor."""
@@ -346,10 +296,10 @@ class Play:
         self._game = None
         first = game.decoder.split("+")[0]
         spec = replace(self._shelf.specs[first], name=game.decoder)
-        self._kept.games.append(KeptGame(game, spec, self._log, self._made_by, self._first_latency))
+        self._kept.games.append(KeptGame(game, spec, self._loop.log, self._loop.made_by, self._first_latency))
         if self._blind is not None:
             self._blind.games.append(game)
-        self._let_go()
+        self._loop.let_go()
 
     def _end(self, why: str) -> None:
         """End a game or a calibration before its time; nothing is kept of it."""
@@ -359,12 +309,8 @@ class Play:
             self._state = "ready" if self._cursor.decoder is not None else "none"
         self._game = self._following = None
         self._blind = None if self._blind is not None and not self._blind.over else self._blind
-        self._let_go()
+        self._loop.let_go()
         self._publish(f"The game was ended: {why}.")
-
-    def _let_go(self) -> None:
-        with suppress(BadInputError):  # the stream has ended
-            self._ties.drive(None)
 
     def _end_following(self) -> None:
         """Fit the decoder to what the visitor followed, as soon as it is known what drove the last bin."""
@@ -372,18 +318,14 @@ class Play:
         if following is None or not following.over:
             return
         bins = np.array(following.bins)
-        conditions = self._log.conditions_of(bins)
-        if not (following.is_known(conditions) or following.impatient):
+        intended = self._loop.intended_of(bins)
+        if not (np.isfinite(intended[-1]).all() or following.impatient):
             return
         self._following = None
-        self._shelf.recalibrate(known_bins(self._log.counts_of(bins), self._encoding.velocity(conditions)))
+        self._shelf.recalibrate(known_bins(self._loop.log.counts_of(bins), intended))
         self._cursor.centre()
-        self._let_go()
+        self._loop.let_go()
         self._fit((self._decoder,), self._use)
-
-    def _new_log(self) -> BinLog:
-        card = self._bundle.card
-        return BinLog(len(card.unit_names), rest_of(card.channels).astype(np.float32))
 
     def _publish(self, note: str = "") -> None:
         with self._lock:

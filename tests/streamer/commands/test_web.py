@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+import spikeloop
 from tests.support.command_line import fails, printed_by
 from tests.support.tiny import tiny_stream_bundle
 
@@ -38,12 +39,20 @@ def test_ctrl_c_ends_the_page_and_its_stream_and_the_report_is_printed(path, str
     assert json.loads(printed)["url"].startswith("http://127.0.0.1:")
 
 
+def test_a_file_is_served_without_a_stream(tmp_path, capsys):
+    spikeloop.write_recording(spikeloop.Recording.from_counts([[0, 1], [2, 0]], 0.02), tmp_path / "session.npz")
+    report = printed_by(capsys, "web", "--replay", tmp_path / "session.npz", "--port", "0", "--duration", "0.1")
+    assert (report["stream"], report["own_stream"], report["latency"]) == ("session.npz", None, None)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--port", "65536"], "--port: expected a whole number from 0 to 65535, found 65536"),
         (["--host", "0.0.0.0"], "--host 0.0.0.0: others reach the page there, so it needs a token; add --token"),
         (["--token", "no"], "--token: expected 16 or more of the characters"),
+        (["--replay", "absent.npz"], "absent.npz: no such file"),
+        (["--decoder", "oracle"], "--decoder oracle: needs a session"),
         (["--duration", "0"], "--duration: expected more than 0 s, found 0"),
     ],
 )

@@ -38,6 +38,7 @@ export class Game {
 
   setStream(about) {
     this.stream = about;
+    if (this.watching) show(find('#play-title'), 'The cursor, and what it was to reach');
     find('#back-to-stream').hidden = this.watching && location.search === '';
   }
 
@@ -145,7 +146,7 @@ export class Game {
     if (following) return 'Calibration: follow the blue dot with your hand, as closely as you can. The decoder learns from how your hand moved.';
     if (run) {
       const label = blind ? `Game ${blind.label} of two. ` : '';
-      const select = run.by_click ? 'click when it is there' : `stay there for ${number(run.hold_s, 2)} s`;
+      const select = run.by_click ? 'click when the dot is in it' : `stay in it for ${number(run.hold_s, 2)} s`;
       return `${label}Point to the orange ${run.cells ? 'cell' : 'disc'}: the blue dot follows your hand. To select, ${select}.`;
     }
     if (state === 'calibrating') return 'A moment: the decoder learns from what the population fires while it imagines to follow a cursor.';

@@ -1,5 +1,6 @@
 """Games in a real browser: a scripted mouse plays, the game is saved, and the saved session plays in the page."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Dashboard]":
     folder = tmp_path_factory.mktemp("games") / "sessions"
-    with spikeloop.web("m1-sim", name="test-the-game", port=0, save_to=folder) as served:
+    with spikeloop.web("m1-sim", name=f"test-the-game-{os.getpid()}", port=0, save_to=folder) as served:
         yield served
 
 

@@ -7,8 +7,9 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.play.decoders import offered_decoders
-from spikeloop.streamer.dashboard.play.play import Play, Ties
+from spikeloop.streamer.dashboard.play.play import Play
 from spikeloop.streamer.dashboard.play.setup import EXTENT_CM
+from spikeloop.streamer.dashboard.play.ties import Ties
 from tests.support.played import PLAYER
 from tests.support.tiny import tiny_bundle
 
