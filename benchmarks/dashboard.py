@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNITS = (96, 1000)
 CHROMIUM = "/usr/bin/chromium"
 OPENS_WITHIN_S, PREPARES_WITHIN_S = 120.0, 3600.0
-AT_ONCE = "from spikeloop.streamer.dashboard import web; web.PREPARING_SHARE = 1.0; " + SPIKELOOP[1]
+AT_ONCE = "from spikeloop.streamer.dashboard import live; live.PREPARING_SHARE = 1.0; " + SPIKELOOP[1]
 FRAMES = "Number(document.querySelector('#raster').dataset.frames)"
 RECEIVED = "Number(document.querySelector('#checksum').dataset.bins)"
 PREPARED = "document.querySelector('#reference').textContent !== 'none yet'"

@@ -56,7 +56,7 @@ SHORTENED = {
     "--recalibrate 32": "--recalibrate 2",
     "--trials 16": "--trials 2 --calibration 10",
     "--trials 64": "--trials 4 --calibration 10",
-    "--trials 32": "--trials 3 --calibration 10",
+    "--trials 32": "--trials 2 --calibration 10",
     "--duration 5": "--duration 1",
     "m1-sim:120": "m1-sim:60 --folds 2",
 }  # for a test

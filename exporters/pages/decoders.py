@@ -226,7 +226,7 @@ def _trace_panel(comparison: OfflineComparison, score: OfflineScore, name: str) 
         channel = comparison.recording.channels[columns[place]]
         for values, colour, width in ((true, REAL, 1.2), (decoded, MODEL, 1.2)):
             axis.plot(times, values[shown, place], color=colour, linewidth=width)
-        axis.set_ylabel(literal(f"{channel.name}\n({channel.unit})" if channel.unit else channel.name))
+        axis.set_ylabel(literal(channel.name) + (f"\n({literal(channel.unit)})" if channel.unit else ""))
         axis.set_xlim(0, bins * bin_size_s)
 
     rows = [lambda axis, place=place: paint(place, axis) for place in range(len(columns))]

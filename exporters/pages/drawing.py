@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
+from spikeloop.exporters.documents import printable
 from spikeloop.exporters.pages.shell import Markup
 from spikeloop.models.errors import FailureError
 
@@ -60,6 +61,12 @@ LOOK = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "grid.color": GRID,
     "grid.linewidth": 0.8, "axes.axisbelow": True, "legend.frameon": False, "lines.solid_capstyle": "round",
 }  # fmt: skip
+GROUPS = (
+    (r'^<g id="matplotlib\.axis_\d+"', '<g class="axis"'),
+    (r'^<g id="[xy]tick_\d+"', '<g class="tick"'),
+    (r'^<g id="text_\d+"', '<g class="text"'),
+    (r'^<g id="[\w.]+"', "<g"),
+)
 
 Axes = Any
 Paint = Callable[[Axes], None]
@@ -191,8 +198,8 @@ def picture_file(figure: Any, kind: str) -> bytes:
 
 
 def literal(name: str) -> str:
-    """Escape a name so that Matplotlib shows it as it is, not as mathematics."""
-    return name.replace("$", r"\$")
+    """Escape a name so that Matplotlib shows it as it is, not as mathematics, and nothing in it moves a cursor."""
+    return printable(name).replace("$", r"\$")
 
 
 def _few_ticks(axis: Axes) -> None:
@@ -205,18 +212,18 @@ def _few_ticks(axis: Axes) -> None:
 
 
 def _themed(svg: str) -> str:
+    """Leave out what a page has once; then change the tags, and never a text."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"<[^>]+>", lambda tag: _themed_tag(tag[0]), svg))
+
+
+def _themed_tag(tag: str) -> str:
     """Name axes and ticks by classes, since an id stands once in a page; colours by variables; fonts not at all."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="matplotlib\.axis_\d+"', '<g class="axis"', svg)
-    svg = re.sub(r'<g id="[xy]tick_\d+"', '<g class="tick"', svg)
-    svg = re.sub(r'<g id="(?:text)_\d+"', '<g class="text"', svg)
-    svg = re.sub(r'<g id="\w+"', "<g", svg)
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"font-family: [^;\"]*(?:; )?", "", svg)
-    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _named(found[0]), svg)
-    return re.sub(r"\s*\n\s*", "\n", svg)
+    for pattern, name in GROUPS:
+        tag = re.sub(pattern, name, tag)
+    tag = re.sub(r"font-family: [^;\"]*(?:; )?", "", tag)
+    tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: _named(found[0]), tag)
 
 
 def _named(colour: str) -> str:

@@ -116,7 +116,7 @@ def _draw_stretch(recording: Recording) -> Markup:
     def course(number: int, axis: Axes) -> None:
         channel = channels[number]
         axis.plot(times, stretch.conditions[:, number], color=MODEL, linewidth=1.2)
-        axis.set_ylabel(literal(f"{channel.name}\n({channel.unit})" if channel.unit else channel.name))
+        axis.set_ylabel(literal(channel.name) + (f"\n({literal(channel.unit)})" if channel.unit else ""))
 
     rows = [lambda axis: _draw_raster(axis, stretch, recording), *(partial(course, k) for k in range(len(channels)))]
     where = f"trial {stretch.trial}" if recording.repeats > 1 else "the middle of the recording"

@@ -104,6 +104,8 @@ def test_a_page_says_first_what_was_found_and_last_how_it_was_made(pages: dict[s
     assert sorted(at) == at
     assert sorted(headings) == headings
     assert page.tags.count("h1") == 1
+    named = [anchor for anchor in page.anchors if not re.fullmatch(r"\w*[0-9a-f]{10}", anchor)]  # those are of pictures
+    assert len(set(named)) == len(named)
     assert {f"#{anchor}" for anchor in page.anchors} >= {link for link in page.links if re.fullmatch(r"#[a-z-]+", link)}
     assert page.tags.count("figure") >= 3 or name == "recording"
     if name not in ("recording", "closed_loop"):
@@ -116,7 +118,7 @@ def test_trials_are_played_again_as_they_were_recorded(browser: "Browser", pages
     with browser.new_context() as context:
         tab = context.new_page()
         tab.goto(pages["closed_loop"].as_uri())
-        document = tab.evaluate("JSON.parse(document.getElementById('trials').textContent)")
+        document = tab.evaluate("JSON.parse(document.getElementById('replay-data').textContent)")
         oracle = document["decoders"][0]["trials"]
         assert [trial["outcome"] for trial in oracle] == ["success"] * 8
         tab.select_option("[data-decoder]", label="oracle")

@@ -94,24 +94,29 @@ def open_remote(remote: Remote) -> Iterator[Any]:
 
     url = _resolved(remote)
     url, length = _sized(url, remote)
-    file = _Watched(remfile.File(url, _size=length), remote)
+    file = _Watched(remfile.File(url, _size=length))
     try:
         yield file
     except Exception:
-        if file.failure is not None:
-            raise file.failure from None
-        raise
+        if file.failure is None:
+            raise
     finally:
         with suppress(Exception):
             file.close()
+    if file.failure is not None:
+        raise _failed(remote, file.failure) from None
 
 
 class _Watched:
-    """A file on a server that keeps why a read failed, as HDF5 loses that."""
+    """A file on a server that keeps why a read failed, as HDF5 loses that; but not the error itself.
 
-    def __init__(self, file: Any, remote: Remote) -> None:
-        self._file, self._remote = file, remote
-        self.failure: FailureError | None = None
+    In its traceback are h5py's frames, in a circle with this file. What they hold would live until HDF5 frees it, after
+    the interpreter has ended, and crashes.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.failure: str | None = None
 
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._file.length - self._file.tell())
@@ -121,11 +126,11 @@ class _Watched:
         try:
             data = self._file.read(size)
         except Exception as error:  # remfile raises what requests raises, and its own
-            self.failure = _failed(self._remote, f"{error}" or type(error).__name__)
-            raise self.failure from error
+            self.failure = f"{error}" or type(error).__name__
+            raise
         if len(data) != size:
-            self.failure = _failed(self._remote, f"it sent {len(data)} of {size} bytes")
-            raise self.failure
+            self.failure = f"it sent {len(data)} of {size} bytes"
+            raise OSError(self.failure)
         return data
 
     def readinto(self, buffer: Any) -> int:

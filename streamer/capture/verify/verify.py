@@ -205,7 +205,7 @@ def _found(result: StreamVerification, recorded: Stated, lost: Sequence[Lost]) -
         said.append(f"{result.differing_bins} of {compared} bins differ, first in {result.first_difference}")
         spiking = int(recorded.counts.any(axis=1).sum())
         if result.differing_bins > MANY * max(1, min(spiking, compared)):
-            said.append("so many differ that another seed, bundle or condition made them than the file says")
+            said.append("so many differ that another seed, bundle or condition than the file says may have made them")
     if lost:
         more = f", and {len(lost) - 1} more stretches" if len(lost) > 1 else ""
         said.append(f"{result.lost_bins} bins were lost: {lost[0]}{more}")

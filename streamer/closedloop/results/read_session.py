@@ -95,7 +95,8 @@ def _session(name: str, arrays: Mapping[str, NDArray[Any]]) -> SavedSession:
 
     counts = joined("counts")
     units = arrays.get(f"{name}/population/unit_names")
-    known = units is not None and len(units) == counts.shape[1]
+    if units is None or len(units) != counts.shape[1]:
+        units = np.array([f"unit {unit}" for unit in range(counts.shape[1])])
     trials, first = [], 0
     for block in blocks:
         trials += _trials(arrays, f"{name}/{block}", first)
@@ -103,7 +104,7 @@ def _session(name: str, arrays: Mapping[str, NDArray[Any]]) -> SavedSession:
     return SavedSession(
         name=name,
         decoder=str(arrays["decoders"][int(name.partition("-")[0])]),
-        unit_names=tuple(map(str, units)) if known else tuple(f"unit {unit}" for unit in range(counts.shape[1])),
+        unit_names=tuple(map(str, units)),
         bin_size_s=float(arrays["bin_size_s"]),
         counts=counts,
         intended_velocity=joined("intended_velocity"),

@@ -1,6 +1,6 @@
-// Plays recorded trials: the data are in #trials, the controls in #replay.
-const data = JSON.parse(document.getElementById('trials').textContent);
-const root = document.getElementById('replay');
+// Plays recorded trials: the data are in #replay-data, the controls in #replay-controls.
+const data = JSON.parse(document.getElementById('replay-data').textContent);
+const root = document.getElementById('replay-controls');
 const find = (name) => root.querySelector(`[data-${name}]`);
 const [play, next, decoder, trial, speed, time, said, keys] =
   ['play', 'next', 'decoder', 'trial', 'speed', 'time', 'said', 'legend'].map(find);

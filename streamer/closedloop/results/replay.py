@@ -19,7 +19,7 @@ __all__ = ["REPLAYED", "replay", "replay_script"]
 REPLAYED = 64  # trials of a decoder
 PER_CM = 100  # positions are whole numbers of tenths of a millimetre
 CONTROLS = """<p>{}</p>
-<div class="replay" id="replay">
+<div class="replay" id="replay-controls">
 <canvas width="640" height="640" role="img" aria-label="the workspace from above, with cursor and target"></canvas>
 <div class="controls">
 <p><button type="button" data-play>Play</button> <button type="button" data-next>Next trial</button></p>
@@ -34,7 +34,7 @@ CONTROLS = """<p>{}</p>
 <p class="note">Line: the cursor's path. Dot: the cursor. Outlined: the target, filled while a cursor is in it.</p>
 </div></div>
 <noscript><p>The replay needs JavaScript.</p></noscript>
-<script type="application/json" id="trials">{}</script>"""
+<script type="application/json" id="replay-data">{}</script>"""
 
 
 def replay(setup: Setup, runs: Sequence[Run]) -> Markup:
@@ -59,7 +59,8 @@ def replay(setup: Setup, runs: Sequence[Run]) -> Markup:
     }
     trials = max(len(judged(run)) for run in runs)
     which = f"The first {REPLAYED} of {trials} trials" if trials > REPLAYED else f"All {trials} trials"
-    text = f"{which} of the closed loop of seed {runs[0].seed}. Decoders had the same targets in the same order."
+    same = " Decoders had the same targets in the same order." if len(decoders) > 1 else ""
+    text = f"{which} of the closed loop of seed {runs[0].seed}.{same}"
     return fill(CONTROLS, text, Markup(_embedded(document)))
 
 

@@ -9,6 +9,7 @@ import { ImportanceMap } from './importance.js';
 import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
 import { checked, wordsOf } from './marks.js';
+import { notify } from './notice.js';
 import { Perturb } from './perturb.js';
 import { PerturbedStretches } from './perturbed.js';
 import { Game } from './play/game.js';
@@ -22,9 +23,7 @@ import { UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
-const RATES_S = 30;
 const REORDER_MS = 5000;
-const NOTICE_MS = 8000;
 
 const page = {
   health: new HealthLine(find('#health')), statistics: new Statistics(), tuning: null, frozen: false, run: null, view: null,
@@ -154,15 +153,6 @@ function mark(marker) {
   while (find('#events').children.length > 8) find('#events').lastChild.remove();
 }
 
-let noticeTimer = 0;
-function notify(text) {
-  const notice = find('#notice');
-  notice.replaceChildren(named(text, 300));
-  notice.hidden = false;
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => { notice.hidden = true; }, NOTICE_MS);
-}
-
 function freeze(frozen) {
   page.frozen = frozen;
   find('#freeze').setAttribute('aria-pressed', String(frozen));
@@ -289,7 +279,7 @@ function step(by) {
 /** Select the unit that fired most in the last seconds. */
 function busiest() {
   if (page.view === null || page.view.history.nextBin === null) return;
-  const rates = page.view.history.rates(RATES_S);
+  const rates = page.view.history.rates(30);
   select(rates.indexOf(Math.max(...rates)));
 }
 

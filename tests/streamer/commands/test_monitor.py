@@ -16,6 +16,7 @@ import pytest
 
 from spikeloop.__main__ import main
 from spikeloop.streamer.monitor.figures import FIGURES
+from tests.support.command_line import fails
 from tests.support.foreign_sender import KINDS, RATES_HZ
 from tests.support.places import SUPPORT
 
@@ -290,15 +291,11 @@ def test_a_killed_stream_takes_its_monitor_along(start, stream_name):
     assert gone(f"{stream_name}-Monitor")
 
 
-def test_a_page_that_can_not_be_written_is_told_and_costs_nothing_else(start, stream_name, tmp_path):
-    amplifier = start(stream_name, program=AMPLIFIER)
-    assert amplifier.stdout.readline() == "up\n"
+def test_a_page_that_can_not_be_written_is_told_before_the_stream_is_looked_for(stream_name, tmp_path, capsys):
     (tmp_path / "file").touch()
     page = tmp_path / "file" / "state.html"
-    code, printed, errors = ends(start("monitor", stream_name, "--snapshot", page, "--duration", 1, "--json"))
-    assert code == 1
-    assert str(page) in errors
-    assert json.loads(printed)["figures"]["bins"] > 0
+    code, told = fails(capsys, "monitor", stream_name, "--snapshot", page, "--duration", 1, "--json")
+    assert (code, f"could not write {page} (" in told) == (1, True)
 
 
 @pytest.mark.parametrize(

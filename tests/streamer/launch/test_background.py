@@ -49,7 +49,7 @@ def wait_until(condition, within_s: float = ENDS_S) -> None:
 def test_a_consumer_in_another_process_gets_every_bin_of_a_background_stream(bundle, stream_name, tmp_path):
     out = tmp_path / "got.npz"
     consumer = subprocess.Popen([sys.executable, CONSUMER, stream_name, "20", out], stdout=subprocess.PIPE, text=True)
-    with spikeloop.stream(bundle, stream_name, seed=3, duration_s=2, start_delay_s=2, device="cpu") as stream:
+    with spikeloop.stream(bundle, stream_name, seed=3, duration_s=2, start_delay_s=8, device="cpu") as stream:
         assert stream.running
         assert consumer.stdout is not None
         assert consumer.stdout.readline() == "connected\n"

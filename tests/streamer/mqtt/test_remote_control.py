@@ -78,6 +78,7 @@ async def test_a_stimulus_is_marked_with_the_time_from_which_it_acts(bundle):
         "event": "stimulate", "stamp_s": START_S + 0.12, "id": "shock", "units": "all", "amplitude_ua": 200.0,
         "pulses": 1, "rate_hz": 100.0, "pulse_width_us": 200.0, "act": 1,
     }  # fmt: skip
+    assert second["act"] == 2
     assert (second["stamp_s"], second["units"]) == (pytest.approx(START_S + 0.22), [3, 5])
     step = rig.kept.whole()
     assert_sound(step)

@@ -1,6 +1,8 @@
 """NWB files on a server: read in part, found in the archive, and every way in which a server fails."""
 
 import socket
+import subprocess
+import sys
 import time
 
 import h5py
@@ -102,6 +104,24 @@ def test_a_server_that_breaks_off_is_told(session, server, monkeypatch):
     server.broken_after = 1
     with pytest.raises(FailureError, match=r"could not read http.*try again"):
         read_recording(server.add(session, "session.nwb"), BIN_S)
+
+
+READING = """
+import sys, time
+import spikeloop
+time.sleep = lambda seconds: None  # between attempts
+try:
+    spikeloop.read_recording(sys.argv[1], 0.02)
+except spikeloop.SpikeloopError as error:
+    sys.exit(f"told: {error}")
+"""
+
+
+def test_a_process_whose_server_breaks_off_ends_well(session, server):
+    server.broken_after = 1
+    address = server.add(session, "session.nwb")
+    done = subprocess.run([sys.executable, "-c", READING, address], capture_output=True, text=True)
+    assert (done.returncode, done.stderr[:20]) == (1, "told: could not read"), done.stderr
 
 
 def test_what_is_no_nwb_file_on_a_server_is_refused(tmp_path, server):

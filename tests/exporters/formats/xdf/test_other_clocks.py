@@ -30,7 +30,9 @@ class Lab:
             numbers = {}
             for name in stamps:
                 info = header(name, "Numbers", ["a"], RATE_HZ, form=form)
-                info.find("hostname").text = host
+                named = info.find("hostname")
+                assert named is not None
+                named.text = host
                 numbers[name] = writer.add_stream(info)
             edges = np.arange(0, len(sent_s) + 1, round(CHUNK_S * RATE_HZ))
             for place, (first, stop) in enumerate(pairwise(edges)):

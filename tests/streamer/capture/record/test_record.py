@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import threading
 from typing import Any
 
@@ -147,7 +148,8 @@ def test_samples_that_are_missing_in_a_stream_of_ours_are_counted_and_noted(tmp_
         running.until(lambda report: report.samples == 6)
         report = running.end()
     assert (report.streams[0].gaps, report.lost) == (2, 3 + 11)
-    assert f"{stream_name!r} has a gap of 14 samples" in [note.text for note in report.notes]
+    told = re.findall(rf"'{stream_name}' has a gap of (\d+) samples", "\n".join(note.text for note in report.notes))
+    assert sum(map(int, told)) == 3 + 11  # said at once, unless samples came one by one
 
 
 def test_a_recording_ends_when_its_streams_have_ended_or_the_time_is_over(tmp_path, stream_name):
@@ -223,6 +225,7 @@ def test_what_is_to_be_replaced_stays_where_nothing_came(name, tmp_path, stream_
     path = tmp_path / name
     if name.endswith(".zarr"):
         path.mkdir()
+        (path / ".zgroup").write_text("{}")
     else:
         path.write_text("mine")
     with pytest.raises(BadInputError, match="expected an LSL stream"):
@@ -250,7 +253,7 @@ def test_folders_above_the_file_are_made_when_the_first_stream_comes(tmp_path, s
 @pytest.mark.parametrize("name", ["x.xdf", "x.nwb", "x.zarr"])
 def test_a_place_that_can_not_be_written_to_is_said_before_the_wait(name, tmp_path, stream_name):
     (tmp_path / "file").touch()
-    with pytest.raises(FailureError, match="could not write .*choose another$"):
+    with pytest.raises(FailureError, match="could not write .*choose another place$"):
         record(stream_name, tmp_path / "file" / name, wait_s=math.inf)
 
 
