@@ -52,9 +52,9 @@ picture: .venv/develops  ## the pictures in README and docs
 	@$(PIP) -e '.[cpu]'
 	@touch $@
 
-.venv/serves: .venv/streams
+.venv/serves: .venv/bare pyproject.toml constraints.txt  # in one go, as a minute is to be enough for a first game
 	@$(PIP) -e '.[cpu,web]'
-	@touch $@
+	@touch .venv/streams $@
 
 .venv/speaks-mqtt: .venv/streams
 	@$(PIP) -e '.[cpu,mqtt]' amqtt

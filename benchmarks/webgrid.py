@@ -65,7 +65,7 @@ def _row(page: "Page", task: str, cells: int, select: str, seconds: float) -> di
 def _play(page: "Page") -> dict[str, str]:
     box = page.locator("#game").bounding_box()
     assert box is not None
-    pointed = ""
+    pointed, inside = "", 0
     while True:
         game, score = page.evaluate(SHOWN)
         if score["running"] != "true":
@@ -74,9 +74,12 @@ def _play(page: "Page") -> dict[str, str]:
             pointed = game["target"]
             place = np.array(pointed.split(","), float) / float(game["extent"]) * [1, -1] + 0.5
             page.mouse.move(*(place * [box["width"], box["height"]] + [box["x"], box["y"]]))
-        if game["clicks"] == "true" and game["target"] and _away(game) < 0.45 * float(game["width"]):
+        near = bool(game["target"]) and _away(game) < 0.45 * float(game["width"])
+        inside = inside + 1 if near else 0
+        if game["clicks"] == "true" and inside == 2:  # it stays there, as far as can be seen
             page.mouse.down()
             page.mouse.up()
+            inside = 0
 
 
 def _away(game: dict[str, str]) -> float:
