@@ -105,7 +105,7 @@ class LiveStream:
             )
             opened.enter_context(Watching(self._spikes, settings, self.hub, now))
             self._play = self._open_play(opened)
-            self._feed = Feed(name, self.hub, self._describe, self._look, self._play)
+            self._feed = Feed(name, self.hub, self._describe, self._look, self._play, self._publish_state)
             opened.enter_context(self._feed)
             self._measuring = threading.Thread(target=self._measure, name="spikeloop-tuning", daemon=True)
             self._measuring.start()
@@ -165,14 +165,18 @@ class LiveStream:
         self._spikes.offer(segments, spikes.description, spikes.report())
         if time.monotonic() >= self._state_due_s:
             self._state_due_s = time.monotonic() + STATE_EVERY_S
-            self.hub.publish(Kind.STATE, document_body(self._state()))
+            self._publish_state()
+
+    def _publish_state(self) -> None:
+        self.hub.publish(Kind.STATE, document_body(self._state()))
 
     def _state(self) -> dict[str, Any]:
         stream, report = self.stream, self.report()
+        failure = (stream.failure if stream is not None else None) or self._feed.failure
         return {
             "reception": asdict(self._spikes.report()),
             "health": stream.health if stream is not None else None,
-            "failure": str(stream.failure) if stream is not None and stream.failure is not None else "",
+            "failure": "" if failure is None else str(failure),
             "withheld_bins": self._feed.withheld_bins,
             "viewers": len(self.hub.viewers),
             "dropped_frames": report.dropped_frames,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from spikeloop.exporters.documents import printable
-from spikeloop.models.errors import SpikeloopError
+from spikeloop.models.errors import in_one_line
 from spikeloop.models.measures.table import STATISTICS
 from spikeloop.streamer.dashboard.frames import Kind, document_body, importance_body
 from spikeloop.streamer.dashboard.hub import Hub
@@ -76,8 +76,8 @@ class Watching:
                 report = self._session.report()
                 if report is not None:
                     self._publish(report)
-            except SpikeloopError as error:  # the page goes on without
-                self._hub.publish(Kind.STATISTICS, document_body({"notices": [f"no statistics: {error}"]}))
+            except Exception as error:  # of any kind: the page goes on without
+                self._hub.publish(Kind.STATISTICS, document_body({"notices": [f"no statistics: {in_one_line(error)}"]}))
                 return
             took_s = time.monotonic() - began_s
             due_s = began_s + max(REPORT_EVERY_S, took_s / LARGEST_SHARE)

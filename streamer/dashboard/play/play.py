@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import is_whole
 from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.dashboard.frames import Kind, Request, conditions_body, document_body
@@ -225,11 +225,20 @@ class Play:
 
     def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         """Move by a bin; return where the cursor is, and whether something happened that pages are to know."""
+        try:
+            return self._moved(number, counts)
+        except SpikeloopError as error:  # of the decoder, which may be a user's own
+            self._lose_decoder(str(error))
+            return self._cursor.position_cm, True
+
+    def _moved(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         if self._following is not None:
             begins = not self._following.bins
             self._cursor.position_cm = self._following.step(number)
             return self._cursor.position_cm, begins
         game = self._game
+        if self._cursor.decoder is None:  # it failed a moment ago
+            return self._cursor.position_cm, False
         if game is None:
             return self._cursor.step(counts), False
         begins = not game.bins
@@ -311,6 +320,12 @@ class Play:
         self._blind = None if self._blind is not None and not self._blind.over else self._blind
         self._loop.let_go()
         self._publish(f"The game was ended: {why}.")
+
+    def _lose_decoder(self, why: str) -> None:
+        """Go on without the decoder, which has failed."""
+        self._cursor.decoder = None
+        self._state, self._why = "failed", why
+        self._end("its decoder failed")
 
     def _end_following(self) -> None:
         """Fit the decoder to what the visitor followed, as soon as it is known what drove the last bin."""
