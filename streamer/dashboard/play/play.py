@@ -78,6 +78,7 @@ class Play:
         self._following: Following | None = None
         self._blind: BlindComparison | None = None
         self._first_latency = 0
+        self._waits: int | None = None  # number of the page whose game begins when its decoder is fitted
         self._lock, self._fitting = threading.RLock(), Fitting(self._shelf)
         self._kept = KeptGames(bundle, self._loop.encoding, self._timing.stages, folder, self._lock)
         self._requests: dict[Kind, Callable[[bytes, int], None]] = {
@@ -107,6 +108,7 @@ class Play:
     def leave(self, number: int) -> None:
         """End what a page has begun that has left."""
         with self._lock:
+            self._waits = None if self._waits == number else self._waits
             if self.player == number:
                 self._end("the player has left the page")
 
@@ -154,11 +156,15 @@ class Play:
         names = blind.names if blind is not None else (self._shelf.checked(asked.get("decoder")),)
 
         def start(_: str) -> None:
+            if self._waits != number:  # its page has left
+                self._use(names[0])
+                return
+            self._waits = None
             self._blind = blind
             self._kept.games.clear()
             self._start(setup, names[0], number)
 
-        self._fit(names, start)
+        self._fit(names, start, number)
 
     def stop(self, payload: bytes, number: int) -> None:  # noqa: ARG002
         """End the game, or the calibration, before its time."""
@@ -269,8 +275,9 @@ class Play:
         if self.player not in (None, number):
             raise BadInputError("another page plays; watch, or wait until its game is over")
 
-    def _fit(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
+    def _fit(self, names: tuple[str, ...], then: Callable[[str], None], waits: int | None = None) -> None:
         """Have decoders fitted, and go on with the first of them; BadInputError where others are being fitted."""
+        self._waits = waits
 
         def begins() -> None:
             self._state, self._decoder = "calibrating", names[0] if len(names) == 1 else ""

@@ -213,3 +213,12 @@ async def test_a_decoder_that_fails_ends_its_game_and_the_page_goes_on(bundle, c
     assert loop.play.player is None
     await loop.ready("wiener")
     loop.play.close()
+
+
+async def test_a_page_that_leaves_before_its_decoder_is_ready_does_not_keep_others_out(loop):
+    loop.ask(Kind.BEGIN, GAME)
+    loop.play.leave(PLAYER)
+    await loop.game(state="ready")
+    assert loop.play.player is None
+    loop.ask(Kind.BEGIN, GAME, OTHER)
+    assert loop.play.player == OTHER
