@@ -69,6 +69,13 @@ async def test_a_decoder_is_changed_while_playing_and_the_game_names_both(loop):
 async def test_a_visitor_who_follows_the_cursor_calibrates_all_decoders(loop):
     await loop.ready()
     loop.ask(Kind.FOLLOW, {"length_s": 40, "decoder": "wiener"})
+    for kind, asked in (
+        (Kind.BEGIN, GAME),
+        (Kind.PLAY, {"decoder": "kalman"}),
+        (Kind.FOLLOW, {"length_s": 9, "decoder": "kalman"}),
+    ):
+        with pytest.raises(BadInputError, match="a calibration is under way"):
+            loop.ask(kind, asked)
     before = np.zeros(2)
     while loop.play.player is not None:
         loop.step()
