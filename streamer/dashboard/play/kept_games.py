@@ -12,7 +12,7 @@ import numpy as np
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.decoders.spec import DecoderSpec
-from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.models.errors import BadInputError, in_one_line
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
 from spikeloop.streamer.dashboard.play.bin_log import BinLog
@@ -106,8 +106,8 @@ class KeptGames:
                 finished = [self._finished(kept) for kept in games]
             path = self._folder / file_name(finished, suffix, datetime.now())
             save_games(path, self._bundle, finished)
-        except SpikeloopError as error:
-            failed(str(error))
+        except Exception as error:  # of any kind: the page that waits is told
+            failed(f"the game is not saved: {in_one_line(error)}")
             return
         self.saved.append(path)
         done()
