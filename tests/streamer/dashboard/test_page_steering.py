@@ -167,3 +167,18 @@ def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown
     until(shown, "document.querySelector('#unit-lose').textContent === 'Get it back'")
     shown.locator("#unit-lose").click()
     until(shown, "document.querySelector('#events').textContent.startsWith('all units back')")
+
+
+STICK = "([x, y]) => { navigator.getGamepads = () => [{ axes: [x, y], buttons: [] }]; }"
+
+
+def test_a_gamepad_whose_stick_comes_to_rest_lets_go_once(messages: Messages, shown: "Page"):
+    until(shown, "document.querySelector('#game').dataset.mode === 'ready'")
+    shown.mouse.move(2, 2)  # no hand is in the field
+    place = len(messages.all)
+    shown.evaluate(STICK, [1, 0])
+    place = messages.until(Kind.AIM, lambda message: message.document["velocity_cm_s"][0] > 0, after=place)
+    shown.evaluate(STICK, [0, 0])
+    place = messages.until(Kind.RELEASE, after=place)
+    messages.until(Kind.CURSOR, after=messages.until(Kind.STATE, after=place))
+    assert {message.kind for message in messages.all[place + 1 :]}.isdisjoint({Kind.AIM, Kind.RELEASE})
