@@ -50,7 +50,7 @@ class Watching:
         self._spikes, self._hub, self._now = spikes, hub, now
         self._session = MonitorSession(spikes, settings)
         self._course: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
-        self._mapped = 0
+        self._mapped = self._reports = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="spikeloop-watching", daemon=True)
 
@@ -85,7 +85,8 @@ class Watching:
     def _publish(self, report: MonitorReport) -> None:
         document = statistics_document(report, self._now())
         self._course.append(document["point"])
-        if len(self._course) % COURSE_EVERY == 1 or len(self._course) == KEPT_POINTS:
+        self._reports += 1
+        if self._reports % COURSE_EVERY == 1:
             self._hub.keep(Kind.COURSE, document_body(_columns(self._course)))
         self._hub.publish(Kind.STATISTICS, document_body(document))
         importance = report.importance

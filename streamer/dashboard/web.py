@@ -141,7 +141,8 @@ class Dashboard:
                 raise stream.failure
             if stream is not None and stream.report is not None:
                 return True
-            self._ended.wait(0.1)
+            if self._ended.wait(0.1):
+                return False
         return False
 
     def report(self) -> WebReport:

@@ -92,3 +92,9 @@ async def test_a_damaged_file_is_said_in_its_page(served):
 def test_what_can_not_be_replayed_is_said_at_once():
     with pytest.raises(BadInputError, match="no recording named 'absent'"):
         spikeloop.web(replay="absent", port=0)
+
+
+def test_who_waits_for_a_page_that_has_ended_waits_no_longer(path, tmp_path):
+    with spikeloop.web(replay=path, port=0, save_to=tmp_path) as page:
+        pass
+    assert page.wait() is False
