@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -32,7 +33,7 @@ class Served:
         listening = bind("127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         room = Room(self.hub, self.ask, lambda number: self.left.set())
-        app = application(room, Library(), token)
+        app = application(room, Library(Path("absent")), token)
         self.server = WebServer(listening, lambda: app, self.hub)
 
     def ask(self, asked, number):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from websockets.asyncio.client import connect
 import spikeloop
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.frames import Kind
+from spikeloop.streamer.dashboard.replay import library
+from spikeloop.streamer.dashboard.replay.library import Library
 from spikeloop.streamer.dashboard.web import Dashboard
 from tests.support.web_pages import received
 
@@ -76,6 +79,59 @@ async def test_a_file_that_a_visitor_brings_plays_under_a_plain_name(served, pat
     name = json.loads(answer)["name"]
     assert (status, name) == (200, "my-file-.npz")
     assert (await first(served, f"?replay={name}"))["lasts_s"] == 1.0
+
+
+async def test_a_name_that_is_taken_gets_a_number(served, path):
+    content = path.read_bytes()
+    answers = [asked(served, f"/replays/{name}.npz", "PUT", content)[1] for name in ("own", "saved", "new", "new")]
+    names = [json.loads(answer)["name"] for answer in answers]
+    assert names == ["own-2.npz", "saved-2.npz", "new.npz", "new-2.npz"]
+    assert (await first(served, "?replay=new-2.npz"))["file"] == "new-2.npz"
+
+
+async def parts(*contents: bytes | Exception):
+    """An upload in parts; an error breaks it off."""
+    for content in contents:
+        if isinstance(content, Exception):
+            raise content
+        yield content
+
+
+@pytest.fixture
+def own_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    library = Library(tmp_path / "absent")
+    yield library
+    library.close()
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(found.name for found in tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ConnectionError("gone"), BadInputError),
+        (RuntimeError("gone"), RuntimeError),
+        (OSError(28, "disk full"), BadInputError),
+    ],
+)
+async def test_nothing_is_left_of_a_file_that_does_not_come_whole(own_library, tmp_path, path, error, raised):
+    with pytest.raises(raised, match="gone|disk full|can't be kept"):
+        await own_library.bring("half.npz", parts(path.read_bytes()[:100], error))
+    assert kept(tmp_path) == []
+
+
+async def test_of_too_many_files_the_oldest_go(own_library, tmp_path, path, monkeypatch):
+    monkeypatch.setattr(library, "MOST_BROUGHT", 3)
+    for number in range(5):
+        await own_library.bring(f"{number}.npz", parts(path.read_bytes()))
+    assert kept(tmp_path) == ["2.npz", "3.npz", "4.npz"]
+    monkeypatch.setattr(library, "MOST_BROUGHT_BYTES", 2 * path.stat().st_size)
+    await own_library.bring("5.npz", parts(path.read_bytes()))
+    assert kept(tmp_path) == ["4.npz", "5.npz"]
+    assert [file["name"] for file in own_library.listed()] == ["4.npz", "5.npz"]
 
 
 def test_a_file_of_another_page_or_of_no_format_is_refused(served, path):
