@@ -5,18 +5,17 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from spikeloop.exporters.documents import printable
 from spikeloop.exporters.formats.registry import format_of
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.streamer.closedloop.results.saved import SUFFIXES
-from spikeloop.streamer.dashboard.frames import Kind, document_body
+from spikeloop.streamer.dashboard.frames import Kind, Request, document_body
 from spikeloop.streamer.dashboard.hub import Hub, Room
 from spikeloop.streamer.dashboard.replay.file import ReplayFile, read_replay
 from spikeloop.streamer.dashboard.replay.player import ReplayPlayer
@@ -28,6 +27,7 @@ MOST_BROUGHT, MOST_BROUGHT_BYTES = 20, 2**32  # of which the oldest go
 MOST_LISTED = 100
 LONGEST_NAME = 100
 KEPT_FILES = 2  # in memory
+MOST_REPLAYS = 16  # at once, each with its counts in memory
 
 
 class Library:
@@ -48,7 +48,7 @@ class Library:
 
     def __init__(self, folder: Path, named: Sequence[str | Path] = ()) -> None:
         self._named = {Path(file).name: file for file in named}
-        self._folder, self.pages = folder, 0
+        self._folder, self.pages, self._playing = folder, 0, 0
         self._brought: dict[str, Path] = {}
         self._place: tempfile.TemporaryDirectory[str] | None = None
         self._read = lru_cache(KEPT_FILES)(read_replay)
@@ -57,6 +57,11 @@ class Library:
     def first(self) -> str:
         """The name of the first file that was named at the start; empty where none was."""
         return next(iter(self._named), "")
+
+    @property
+    def full(self) -> bool:
+        """Whether as many files play as may at once."""
+        return self._playing >= MOST_REPLAYS
 
     def close(self) -> None:
         """Delete what visitors brought."""
@@ -152,18 +157,32 @@ class Library:
     async def room(self, name: str, session: str = "") -> AsyncIterator[Room]:
         """Open a room of its own for a page, in which a file is played; one that can't be read is said so there."""
         self.pages += 1
+        self._playing += 1
         hub = Hub()
         hub.open(asyncio.get_running_loop())
         try:
-            file: ReplayFile = await asyncio.to_thread(lambda: self._read(self._find(name), session))
-            player = ReplayPlayer(file, hub)
+            async with self._opened(name, session, hub) as on_request:
+                yield Room(hub, on_request)
+        finally:
+            self._playing -= 1
+
+    @asynccontextmanager
+    async def _opened(self, name: str, session: str, hub: Hub) -> AsyncIterator[Callable[[Request, int], None]]:
+        """Play a file to a hub; returns what answers the requests of its page."""
+        try:
+            player = await asyncio.to_thread(self._player, name, session, hub)
         except SpikeloopError as error:
             hub.keep(Kind.REPLAY, document_body({"failure": printable(str(error))}))
-            yield Room(hub, _nothing)
+            yield _nothing
             return
         with player:
-            yield Room(hub, player.ask)
+            yield player.ask
+
+    def _player(self, name: str, session: str, hub: Hub) -> ReplayPlayer:
+        """Read a file, and get it ready to be played; both take a while of long ones."""
+        file: ReplayFile = self._read(self._find(name), session)
+        return ReplayPlayer(file, hub)
 
 
-def _nothing(request: Any, number: int) -> None:  # noqa: ARG001
+def _nothing(request: Request, number: int) -> None:  # noqa: ARG001
     raise BadInputError("this file can't be played")

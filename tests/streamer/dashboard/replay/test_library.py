@@ -4,11 +4,13 @@ import http.client
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 import spikeloop
 from spikeloop.models.errors import BadInputError
@@ -138,6 +140,26 @@ def test_a_file_of_another_page_or_of_no_format_is_refused(served, path):
     status, _ = asked(served, "/replays/x.npz", "PUT", path.read_bytes(), Origin="http://elsewhere.example")
     assert status == 403
     assert "no known format" in json.loads(asked(served, "/replays/x.jpeg", "PUT", b"nothing")[1])["reason"]
+
+
+async def admitted(address: str) -> ClientConnection:
+    """A page, as soon as others have left."""
+    while True:
+        page = await connect(address, compression=None)
+        with suppress(ConnectionClosed):
+            await page.recv()
+            return page
+
+
+async def test_so_many_files_play_at_once_and_the_next_page_is_told_to_try_later(served, monkeypatch):
+    monkeypatch.setattr(library, "MOST_REPLAYS", 1)
+    address = served.url.replace("http", "ws") + "stream"
+    page = await admitted(address)
+    other = await connect(address, compression=None)
+    await other.wait_closed()
+    assert other.close_code == 1013
+    await page.close()
+    await (await admitted(address)).close()
 
 
 async def test_a_damaged_file_is_said_in_its_page(served):
