@@ -37,6 +37,7 @@ from spikeloop.streamer.monitor.subject import MonitorSettings
 __all__ = ["LiveStream"]
 
 STATE_EVERY_S = 0.5
+STEERS = (Kind.CONDITION, Kind.AIM, Kind.RELEASE)
 PREPARING_SHARE = 0.2  # of a core, for the reference of the statistics
 
 
@@ -207,13 +208,13 @@ class LiveStream:
         except BadInputError:
             self._refused += 1
             raise
-        if request.kind in (Kind.CONDITION, Kind.AIM, Kind.RELEASE):
+        if request.kind in STEERS and self._steers(request.kind, number):
             self._steers_condition = number if request.kind != Kind.RELEASE else 0
 
     def _steers(self, kind: Kind, number: int) -> bool:
         """Whether a page may let the condition go, or set it: not while another one plays."""
         player = self._play.player if self._play is not None else None
-        if player in (None, number) or kind not in (Kind.CONDITION, Kind.RELEASE):
+        if player in (None, number) or kind not in STEERS:
             return True
         if kind == Kind.CONDITION:
             raise BadInputError("another page plays, and its hand drives the population; wait until its game is over")

@@ -74,6 +74,7 @@ class KeptGames:
     ) -> None:
         self.games: list[KeptGame] = []
         self.saved: list[Path] = []
+        self._saving = False
         self._bundle, self._encoding, self._stages = bundle, encoding, stages
         self._folder, self._lock = folder, lock
 
@@ -96,6 +97,9 @@ class KeptGames:
             raise BadInputError("no game is over that could be saved; play one first")
         if suffix == "nwb" and len(games) > 1:
             raise BadInputError("an NWB file holds one game; save the comparison as .npz")
+        if self._saving:
+            raise BadInputError("a game is being saved; wait until its file is there")
+        self._saving = True
         worker.submit(self._write, games, suffix, done, failed)
 
     def _write(
@@ -109,6 +113,8 @@ class KeptGames:
         except Exception as error:  # of any kind: the page that waits is told
             failed(f"the game is not saved: {in_one_line(error)}")
             return
+        finally:
+            self._saving = False
         self.saved.append(path)
         done()
 

@@ -35,8 +35,6 @@ __all__ = ["REQUESTS", "Play"]
 
 REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
 
-FASTEST_CM_S = 60.0
-
 
 class Play:
     """The cursor, and what moves it; `decode` and `driven` in the feed's thread, the rest from any.
@@ -132,8 +130,9 @@ class Play:
         self._refuse_others(number)
         self._cursor.centre()
 
-    def lose(self, payload: bytes, number: int) -> None:  # noqa: ARG002
+    def lose(self, payload: bytes, number: int) -> None:
         """Keep the spikes of some units from the decoder."""
+        self._refuse_others(number)
         self._loop.lose(payload)
 
     def begin(self, payload: bytes, number: int) -> None:

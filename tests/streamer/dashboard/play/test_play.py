@@ -117,7 +117,12 @@ async def test_another_page_watches_while_one_plays(loop):
     driving = loop.driving[-1]
     loop.ask(Kind.AIM, {"velocity_cm_s": [9.0, 9.0]}, OTHER)
     assert loop.driving[-1] is driving
-    for kind, asked in ((Kind.STOP, {}), (Kind.BEGIN, {"next": True}), (Kind.PLAY, {"decoder": "kalman"})):
+    for kind, asked in (
+        (Kind.STOP, {}),
+        (Kind.BEGIN, {"next": True}),
+        (Kind.PLAY, {"decoder": "kalman"}),
+        (Kind.LOSE, {"units": 96}),
+    ):
         with pytest.raises(BadInputError, match="another page plays"):
             loop.ask(kind, asked, OTHER)
     loop.play.leave(OTHER)
