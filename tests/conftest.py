@@ -25,7 +25,6 @@ from tests.support.needs import MARKERS, needs_of
 from tests.support.order import longest_first
 from tests.support.places import REPOSITORY
 from tests.support.tiny import tiny_bundle
-from tests.support.training import list_operators_once
 
 own_lsl_session()
 
@@ -80,11 +79,6 @@ def old_objects_frozen() -> None:
     """Let the garbage collector look only at what a module's own tests make, not at millions of objects before them."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def operators_listed_once() -> None:
-    list_operators_once()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
 """Training and export that take seconds: the smallest models, briefly calibrated, without graphs of importance."""
 
-import sys
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
 from spikeloop.models.families.registry import load_gan_family
 
-__all__ = ["calibrate_briefly", "export_no_importance", "list_operators_once", "train_small_models"]
+__all__ = ["calibrate_briefly", "export_no_importance", "train_small_models"]
 
 SMALL = {"features": 8, "batch": 8, "likelihood_batch": 8, "state_size": 16, "lead_in_bins": 32, "critic_views": False}
 
@@ -38,12 +36,3 @@ def export_no_importance(monkeypatch: pytest.MonkeyPatch) -> None:
     from spikeloop.exporters.graphs import critic
 
     monkeypatch.setattr(critic, "SPAN_BINS", 1000)
-
-
-def list_operators_once() -> None:
-    """Let torch's exporter, if it is loaded, read its list of operators once; it does for every graph, for a second."""
-    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
-    registry = getattr(exporter, "ONNXRegistry", None)
-    listing = getattr(registry, "from_torchlib", None)
-    if registry is not None and listing is not None and not hasattr(listing, "cache_info"):
-        registry.from_torchlib = cache(listing)

@@ -107,7 +107,7 @@ def test_a_probe_echoes_for_as_long_as_asked(start, url, stream_name):
         stream.wait_for(echoed)
     sequences = [each["sequence"] for each in stream.heard]
     assert sequences == list(range(sequences[0], sequences[0] + echoed))
-    assert echoed > 10
+    assert echoed > 0
 
 
 def test_an_arm_moves_and_says_so_in_words(start, url, stream_name):

@@ -56,7 +56,7 @@ def test_a_wrong_password_is_told_and_not_repeated(tmp_path, user, password, tol
 
 
 def test_a_broker_that_refuses_a_subscription_is_named_and_never_hears_that_the_stream_is_online(tmp_path):
-    readable = [f"spikeloop/test/{topic}" for topic in ("condition", "stimulate", "echo", "status")]
+    readable = [f"spikeloop/test/{topic}" for topic in ("condition", "stimulate", "perturb", "echo", "status")]
     with Amqtt(tmp_path, readable) as broker:
         with pytest.raises(
             FailureError, match="not let us subscribe to spikeloop/test/control; allow it in its access list"

@@ -17,6 +17,7 @@ from spikeloop.models.recordings.condition import Condition
 from spikeloop.models.recordings.cutting import part_of
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.models.recordings.rebinning import rebinned
+from spikeloop.streamer.capture.record.outputs import finish_recording
 from tests.support.sent import flipped, sent, write_xdf
 from tests.support.tiny import tiny_stream_bundle
 
@@ -128,6 +129,17 @@ def test_after_lost_conditions_nothing_is_compared_and_that_is_said(live, driven
     assert not stream.agrees
     assert stream.problems[0] == "sent-Condition has 295 samples, and had 300 when it was closed"
     assert "what drove bin 85 was not recorded" in stream.problems[1]
+
+
+@pytest.mark.parametrize("suffix", [".nwb", ".zarr"])
+@pytest.mark.parametrize("chunk", [17, 59])
+def test_lost_conditions_are_not_made_up_where_a_session_becomes_another_file(live, driven, tmp_path, chunk, suffix):
+    write_xdf(tmp_path / "whole.xdf", live)
+    counts_lost(tmp_path / "whole.xdf", tmp_path / "live.xdf", "sent-Condition", chunk)
+    finish_recording(tmp_path / "live.xdf", tmp_path / f"live{suffix}")
+    stream = only(tmp_path / f"live{suffix}", driven)
+    assert (stream.agreeing_bins, stream.differing_bins, stream.agrees) == (5 * chunk, 0, False)
+    assert any("was not recorded" in problem for problem in stream.problems)
 
 
 def test_lost_spike_times_are_found(live, driven, tmp_path):
