@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 __all__ = ["look_at", "refers_to_others"]
 
@@ -40,7 +41,7 @@ def refers_to_others(file):
             below = attempted(lambda group=group, name=name: group[name])
             if isinstance(below, h5py.Dataset) and has_values_elsewhere(below):
                 return True
-            if isinstance(below, h5py.Group) and (at := h5py.h5o.get_info(below.id).addr) not in seen_at:
+            if isinstance(below, h5py.Group) and (at := h5o.get_info(below.id).addr) not in seen_at:
                 seen_at.add(at)
                 groups.append(below)
     return False

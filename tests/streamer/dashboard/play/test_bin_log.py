@@ -27,7 +27,7 @@ def add(log: BinLog, first: int, bins: int) -> None:
 def test_bins_are_found_by_their_numbers_and_those_that_were_forgotten_are_refused(log):
     for first in range(100, 100 + 5 * MOST, 500):
         add(log, first, 500)
-    newest = np.arange(first, first + 500)
+    newest = np.arange(99 + 5 * MOST - 500, 99 + 5 * MOST)
     assert (log.counts_of(newest)[:, 0] == newest % 200).all()
     assert (log.conditions_of(newest)[:, 1] == newest).all()
     for read in (log.counts_of, log.conditions_of):

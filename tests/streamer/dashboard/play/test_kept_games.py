@@ -31,7 +31,7 @@ class Later(Executor):
     def __init__(self):
         self.waiting = []
 
-    def submit(self, *work):
+    def submit(self, *work):  # type: ignore[override]
         self.waiting.append(work)
 
     def catch_up(self):
