@@ -1,6 +1,7 @@
-"""Results as JSON documents, and text for terminals and pages that is safe to show."""
+"""Results as JSON documents, JSON from elsewhere, and text for terminals and pages that is safe to show."""
 
 import dataclasses
+import json
 import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json_values", "print_line", "printable"]
+__all__ = ["json_values", "parsed_json", "print_line", "printable"]
+
+DEEPEST = 100  # levels of a document from elsewhere: deeper ones exceed the stack of whoever walks through them
 
 
 def json_values(value: Any) -> Any:
@@ -35,6 +38,30 @@ def json_values(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_values(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Parse JSON from elsewhere.
+
+    Parameters
+    ----------
+    text : str or bytes
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+        None also where it is no JSON, or has more than 100 levels.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if _is_within(DEEPEST, found) else None
+
+
+def _is_within(levels: int, value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_within(levels - 1, entry) for entry in inner)
 
 
 def print_line(console: "Console", text: str) -> None:

@@ -1,9 +1,10 @@
 """Acts on a stream, as its markers number them, and which of them a recording lacks."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from spikeloop.exporters.documents import parsed_json
 
 __all__ = ["ActsSeen", "MissingActs", "missing_acts", "parse_act"]
 
@@ -25,10 +26,7 @@ class MissingActs:
 
 def parse_act(text: str) -> Mapping[str, Any] | None:
     """Read a marker of NAME-Markers that tells of an act; None of any other text."""
-    try:
-        marker = json.loads(text)
-    except ValueError:
-        return None
+    marker = parsed_json(text)
     known = isinstance(marker, dict) and marker.get("event") in ACTS
     return marker if known and isinstance(marker.get("stamp_s"), int | float) else None
 

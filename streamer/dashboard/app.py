@@ -49,13 +49,16 @@ def application(room: Room | None, library: Library, token: str | None = None) -
     async def look_on(websocket: WebSocket) -> None:
         nonlocal pages
         if pages >= MOST_VIEWERS:
-            await websocket.close(TRY_LATER, f"{MOST_VIEWERS} pages look on already")
+            await _turn_away(websocket, f"{MOST_VIEWERS} pages look on already")
             return
         pages += 1
         try:
             name = websocket.query_params.get("replay")
             if name is None and room is not None:
                 await _look_on(websocket, room)
+                return
+            if library.full:
+                await _turn_away(websocket, "as many files play as may at once")
                 return
             session = websocket.query_params.get("session", "")
             async with library.room(library.first if name is None else name, session) as replay:
@@ -89,6 +92,11 @@ def application(room: Room | None, library: Library, token: str | None = None) -
         ]
     )
     return Door(app, token)
+
+
+async def _turn_away(websocket: WebSocket, reason: str) -> None:
+    await websocket.accept()  # or else no browser would see the code
+    await websocket.close(TRY_LATER, reason)
 
 
 async def _look_on(websocket: WebSocket, room: Room) -> None:

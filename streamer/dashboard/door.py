@@ -2,7 +2,7 @@
 
 import hmac
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
@@ -51,7 +51,7 @@ class Door:
         if refusal:
             await PlainTextResponse(refusal, 403)(scope, receive, harden)
         elif self._token is not None and _asked_token(scope):
-            answer = RedirectResponse(scope["path"], 303)
+            answer = RedirectResponse(_without_token(scope), 303)
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
             await answer(scope, receive, harden)
         else:
@@ -64,7 +64,7 @@ class Door:
             return "this page is for its own machine alone; open it as http://127.0.0.1"
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
-        if changes and origin is not None and urlsplit(origin).netloc != host:
+        if changes and origin is not None and (not host or _place(origin) != host):
             return "WebSockets and files of other pages are refused"
         if self._token is not None:
             shown = _asked_token(scope) or _kept_token(headers)
@@ -100,6 +100,21 @@ def _hostname(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _without_token(scope: Scope) -> str:
+    """Return what was asked for, without the token, which the cookie now has."""
+    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query = urlencode([(name, value) for name, value in asked if name != "token"])
+    path = "/" + quote(scope["path"].lstrip("/"))  # of this host: two slashes would name another one
+    return f"{path}?{query}" if query else path
 
 
 def _asked_token(scope: Scope) -> str:

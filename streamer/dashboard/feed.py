@@ -1,6 +1,5 @@
 """Follows a stream over LSL, in a thread, and publishes what comes: counts, conditions, markers."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.documents import printable
+from spikeloop.exporters.documents import parsed_json, printable
 from spikeloop.exporters.stream_names import CONDITION, MARKERS
 from spikeloop.models.arrays import Floats
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.streamer.dashboard.frames import Kind, bins_body, conditions_body, document_body
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.numbering import BinNumbers
@@ -66,6 +65,8 @@ class Feed:
         Called in the feed's thread after each look at the stream, with the counts that came.
     listener : StreamListener, optional
         Told in the feed's thread what comes, before it is published.
+    failed : callable
+        Called in the feed's thread where it ends by an error.
 
     Attributes
     ----------
@@ -73,6 +74,8 @@ class Feed:
         The stream's counts.
     withheld_bins : int
         Bins that never came since a pause kept them back.
+    failure : FailureError or None
+        Why nothing more is published.
     """
 
     def __init__(
@@ -82,9 +85,12 @@ class Feed:
         describe: Callable[[StreamDescription, tuple[str, ...]], dict[str, Any]],
         beside: Callable[[tuple[Segment, ...]], None] = lambda segments: None,
         listener: "StreamListener | None" = None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.spikes = LslSpikes(stream, wait=True)
         self._hub, self._describe, self._beside, self._listener = hub, describe, beside, listener
+        self._failed = failed
+        self.failure: FailureError | None = None
         self._run: tuple[str, tuple[str, ...]] | None = None  # of the stream: its uid, and what is known of it
         self._numbers: BinNumbers | None = None
         self._paused_at: float | None = None  # bin
@@ -109,6 +115,15 @@ class Feed:
         self._opened.close()
 
     def _work(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:  # of any kind: pages are told, or they would go on as if the stream stood still
+            self.failure = FailureError(
+                f"its counts can't be followed any more ({in_one_line(error)}); start spikeloop web again"
+            )
+            self._failed()
+
+    def _follow(self) -> None:
         due_s = time.monotonic()
         while not self._ending.is_set():
             segments = self.spikes.pull()
@@ -176,10 +191,7 @@ class Feed:
     def _mark(self, content: bytes, stamp_s: float, numbers: BinNumbers) -> None:
         """Publish a marker with the bin that it falls into; what is no marker of ours goes as its text."""
         text = content[:LONGEST_MARKER].decode(errors="replace")
-        try:
-            marker = json.loads(text)
-        except ValueError:
-            marker = None
+        marker = parsed_json(text)
         details = marker if isinstance(marker, dict) else {"event": text[:80]}
         event = printable(str(details.get("event", "marker"))[:80])
         place = numbers.bin_of(stamp_s)

@@ -44,15 +44,28 @@ class Viewer:
         self._news = asyncio.Event()
 
     def put(self, content: bytes) -> None:
-        """Append a frame; without room, the oldest counts and conditions go first."""
+        """Append a frame; without room, the oldest counts and conditions go first, then what newer frames replace."""
         self._waiting.append(content)
         self._bytes += len(content)
         while len(self._waiting) > 1 and (len(self._waiting) > MOST_FRAMES or self._bytes > MOST_BYTES):
-            oldest = next((held for held in self._waiting if held[0] in PASSING), self._waiting[0])
-            self._waiting.remove(oldest)
-            self._bytes -= len(oldest)
+            least = self._least()
+            self._waiting.remove(least)
+            self._bytes -= len(least)
             self.dropped += 1
         self._news.set()
+
+    def _least(self) -> bytes:
+        """Return the frame that is missed least: the oldest that passes, or is replaced, or is a single event."""
+        newest = {held[0]: held for held in self._waiting}
+
+        def rank(held: bytes) -> int:
+            if held[0] in PASSING:
+                return 0
+            if held[0] not in KEPT:
+                return 2
+            return 3 if newest[held[0]] is held else 1
+
+        return min(self._waiting, key=rank)
 
     async def next(self) -> bytes:
         """Return the oldest frame that waits, as soon as there is one."""

@@ -37,6 +37,7 @@ from spikeloop.streamer.monitor.subject import MonitorSettings
 __all__ = ["LiveStream"]
 
 STATE_EVERY_S = 0.5
+STEERS = (Kind.CONDITION, Kind.AIM, Kind.RELEASE)
 PREPARING_SHARE = 0.2  # of a core, for the reference of the statistics
 
 
@@ -105,7 +106,7 @@ class LiveStream:
             )
             opened.enter_context(Watching(self._spikes, settings, self.hub, now))
             self._play = self._open_play(opened)
-            self._feed = Feed(name, self.hub, self._describe, self._look, self._play)
+            self._feed = Feed(name, self.hub, self._describe, self._look, self._play, self._publish_state)
             opened.enter_context(self._feed)
             self._measuring = threading.Thread(target=self._measure, name="spikeloop-tuning", daemon=True)
             self._measuring.start()
@@ -165,14 +166,18 @@ class LiveStream:
         self._spikes.offer(segments, spikes.description, spikes.report())
         if time.monotonic() >= self._state_due_s:
             self._state_due_s = time.monotonic() + STATE_EVERY_S
-            self.hub.publish(Kind.STATE, document_body(self._state()))
+            self._publish_state()
+
+    def _publish_state(self) -> None:
+        self.hub.publish(Kind.STATE, document_body(self._state()))
 
     def _state(self) -> dict[str, Any]:
         stream, report = self.stream, self.report()
+        failure = (stream.failure if stream is not None else None) or self._feed.failure
         return {
             "reception": asdict(self._spikes.report()),
             "health": stream.health if stream is not None else None,
-            "failure": str(stream.failure) if stream is not None and stream.failure is not None else "",
+            "failure": "" if failure is None else str(failure),
             "withheld_bins": self._feed.withheld_bins,
             "viewers": len(self.hub.viewers),
             "dropped_frames": report.dropped_frames,
@@ -203,13 +208,13 @@ class LiveStream:
         except BadInputError:
             self._refused += 1
             raise
-        if request.kind in (Kind.CONDITION, Kind.AIM, Kind.RELEASE):
+        if request.kind in STEERS and self._steers(request.kind, number):
             self._steers_condition = number if request.kind != Kind.RELEASE else 0
 
     def _steers(self, kind: Kind, number: int) -> bool:
         """Whether a page may let the condition go, or set it: not while another one plays."""
         player = self._play.player if self._play is not None else None
-        if player in (None, number) or kind not in (Kind.CONDITION, Kind.RELEASE):
+        if player in (None, number) or kind not in STEERS:
             return True
         if kind == Kind.CONDITION:
             raise BadInputError("another page plays, and its hand drives the population; wait until its game is over")

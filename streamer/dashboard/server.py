@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.streamer.dashboard.hub import Hub
 
 if TYPE_CHECKING:
@@ -65,12 +65,17 @@ class WebServer:
         Makes the application.
     hub : Hub, optional
         Whose frames go out in this server's event loop.
+
+    Raises
+    ------
+    FailureError
+        On entering, if the server can't start.
     """
 
     def __init__(self, listening: socket.socket, make_app: "Callable[[], ASGIApp]", hub: Hub | None = None) -> None:
         self._socket, self._hub, self._make_app = listening, hub, make_app
         self._started = threading.Event()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="spikeloop-web", daemon=True)
 
     def __enter__(self) -> Self:
@@ -85,6 +90,9 @@ class WebServer:
         self._server = uvicorn.Server(config)
         self._thread.start()
         self._started.wait()
+        if self._failure is not None:
+            self._socket.close()
+            raise FailureError(f"the page can't be served ({in_one_line(self._failure)})") from self._failure
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -93,7 +101,12 @@ class WebServer:
         self._socket.close()
 
     def _work(self) -> None:
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # of any kind: whoever waits for the start is told
+            self._failure = error
+        finally:
+            self._started.set()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()

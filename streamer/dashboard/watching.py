@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from spikeloop.exporters.documents import printable
-from spikeloop.models.errors import SpikeloopError
+from spikeloop.models.errors import in_one_line
 from spikeloop.models.measures.table import STATISTICS
 from spikeloop.streamer.dashboard.frames import Kind, document_body, importance_body
 from spikeloop.streamer.dashboard.hub import Hub
@@ -50,7 +50,7 @@ class Watching:
         self._spikes, self._hub, self._now = spikes, hub, now
         self._session = MonitorSession(spikes, settings)
         self._course: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
-        self._mapped = 0
+        self._mapped = self._reports = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="spikeloop-watching", daemon=True)
 
@@ -76,8 +76,8 @@ class Watching:
                 report = self._session.report()
                 if report is not None:
                     self._publish(report)
-            except SpikeloopError as error:  # the page goes on without
-                self._hub.publish(Kind.STATISTICS, document_body({"notices": [f"no statistics: {error}"]}))
+            except Exception as error:  # of any kind: the page goes on without
+                self._hub.publish(Kind.STATISTICS, document_body({"notices": [f"no statistics: {in_one_line(error)}"]}))
                 return
             took_s = time.monotonic() - began_s
             due_s = began_s + max(REPORT_EVERY_S, took_s / LARGEST_SHARE)
@@ -85,7 +85,8 @@ class Watching:
     def _publish(self, report: MonitorReport) -> None:
         document = statistics_document(report, self._now())
         self._course.append(document["point"])
-        if len(self._course) % COURSE_EVERY == 1 or len(self._course) == KEPT_POINTS:
+        self._reports += 1
+        if self._reports % COURSE_EVERY == 1:
             self._hub.keep(Kind.COURSE, document_body(_columns(self._course)))
         self._hub.publish(Kind.STATISTICS, document_body(document))
         importance = report.importance

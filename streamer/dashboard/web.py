@@ -80,8 +80,8 @@ def web(
     where = Address(checked_text("--host", host), checked_whole("--port", port, 0, 65535), checked_token(host, token))
     if replay is not None:
         read_replay(replay)  # so that what is wrong with it is said at once
-        return Dashboard(where, Library([replay], folder))
-    return Dashboard(where, Library(folder=folder), LiveStream(bundle, attach, name, seed, folder, decoders))
+        return Dashboard(where, Library(folder, [replay]))
+    return Dashboard(where, Library(folder), LiveStream(bundle, attach, name, seed, folder, decoders))
 
 
 class Dashboard:
@@ -141,7 +141,8 @@ class Dashboard:
                 raise stream.failure
             if stream is not None and stream.report is not None:
                 return True
-            self._ended.wait(0.1)
+            if self._ended.wait(0.1):
+                return False
         return False
 
     def report(self) -> WebReport:

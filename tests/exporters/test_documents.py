@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from spikeloop.exporters.documents import json_values, print_line
+from spikeloop.exporters.documents import json_values, parsed_json, print_line
 
 
 @dataclass
@@ -43,3 +43,15 @@ def test_a_line_for_a_reader_who_is_gone_is_dropped(error):
 
     print_line(Gone(), "[bold]as it is[/]")  # type: ignore[arg-type]
     assert asked == ["[bold]as it is[/]"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[" * 5000 + "]" * 5000, '{"a":' * 500 + "1" + "}" * 500, b"\xff"]
+)
+def test_json_from_elsewhere_that_can_not_be_used_is_none(text):
+    assert parsed_json(text) is None
+
+
+def test_json_from_elsewhere_is_what_it_holds():
+    assert parsed_json('{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
+    assert parsed_json(b"[" * 90 + b"]" * 90) is not None

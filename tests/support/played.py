@@ -32,7 +32,14 @@ class PlayedLoop:
     What a visitor intends drives the bins that begin so many later, as in real time.
     """
 
-    def __init__(self, bundle: Bundle, folder: Path, calibration: Calibration, delay_bins: int = 2) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        folder: Path,
+        calibration: Calibration,
+        delay_bins: int = 2,
+        decoders: tuple[str, ...] = (),
+    ) -> None:
         self.play_folder = folder
         self.bundle, self.bin, self.size = bundle, 0, bundle.card.bin_size_s
         self.hub, self.marks = Hub(), []
@@ -40,7 +47,7 @@ class PlayedLoop:
         self.page = self.hub.enter()
         self.driving = [np.zeros(len(bundle.card.channels), np.float32)] * (delay_bins + 1)
         ties = Ties(self.drive, lambda event, **details: self.marks.append((event, details)), lambda: None, self.now)
-        self.play = Play(bundle, self.hub, ties, folder, calibration=calibration)
+        self.play = Play(bundle, self.hub, ties, folder, decoders, calibration)
         self.source = open_source(bundle, SEED, "cpu")
         card = bundle.card
         card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered:rest")

@@ -15,6 +15,7 @@ __all__ = ["require_sound"]
 PROBE = Path(__file__).with_name("hdf5_probe.py")
 SILENT_S = 5.0  # between two groups or arrays, after which a file is taken for one whose reading never ends
 LOADING_S = 60.0  # until the libraries are loaded, on a busy machine
+REFERS = "refers to other files"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HEADERS = (0, 512, 1024, 2048)  # where that may stand
 
@@ -25,7 +26,8 @@ def require_sound(path: Path) -> None:
     Raises
     ------
     BadInputError
-        If it is no HDF5 file, HDF5 crashes on it, its reading never ends, or takes far more memory than its size.
+        If it is no HDF5 file, HDF5 crashes on it, its reading never ends, or takes far more memory than its size, or
+        it refers to other files: whoever made it would choose which of this machine's are read.
     """
     try:
         state = path.stat()
@@ -35,13 +37,15 @@ def require_sound(path: Path) -> None:
         raise BadInputError(f"{path}: not a readable file ({error.strerror})") from error
     if not any(start[at : at + len(SIGNATURE)] == SIGNATURE for at in HEADERS):
         raise BadInputError(f"{path}: expected an HDF5 file, found another kind, or the beginning is damaged")
-    reason = _reason_against(str(path.resolve()), state.st_mtime_ns, state.st_size)
-    if reason:
-        raise BadInputError(f"{path}: not a readable HDF5 file ({reason}); is it complete?")
+    result = _probed(str(path.resolve()), state.st_mtime_ns, state.st_size)
+    if result == REFERS:
+        raise BadInputError(f"{path}: it refers to other files; copy what it needs into one file")
+    if result:
+        raise BadInputError(f"{path}: not a readable HDF5 file ({result}); is it complete?")
 
 
 @lru_cache(maxsize=64)
-def _reason_against(path: str, _changed_ns: int, _size: int) -> str:
+def _probed(path: str, _changed_ns: int, _size: int) -> str:
     """Look through a file; return what is wrong, or nothing."""
     try:
         probe = subprocess.Popen(
@@ -63,6 +67,8 @@ def _reason_against(path: str, _changed_ns: int, _size: int) -> str:
         code = probe.wait()
     if line.strip() == b"OK":
         return ""
+    if line.strip() == b"EXTERNAL":
+        return REFERS
     if line.strip() == b"LARGE":
         return "HDF5 takes far more memory than its size"
     return "HDF5 crashes on it" if code < 0 and line == b"" else "HDF5 can't open it"

@@ -1,7 +1,7 @@
 """A program that looks through an HDF5 file, so that a damaged one crashes or hangs this process and no other.
 
-`python -P hdf5_probe.py FILE` prints a dot for each group and array, and OK at the end, or LARGE where HDF5 took far
-more memory than the file can need. It imports nothing of ours.
+`python -P hdf5_probe.py FILE` prints a dot for each group and array, and OK at the end; LARGE where HDF5 took far
+more memory than the file can need, or EXTERNAL where the file refers to others. It imports nothing of ours.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-__all__ = ["look_at"]
+__all__ = ["look_at", "refers_to_others"]
 
 SMALL = 2**22  # bytes of an array that is read whole
 ALL = 2**28  # bytes that are read in all
@@ -23,6 +23,35 @@ LONGEST_S = 600  # of the processor, should whoever started this be killed while
 
 
 seen = []
+
+
+def refers_to_others(file):
+    """Return whether a link leads to another file, or an array has values in one; of every group, however many."""
+    groups, seen_at = [file], set()
+    while groups:
+        group = groups.pop()
+        for name in list(group):
+            print(".", flush=True)
+            link = attempted(lambda group=group, name=name: group.get(name, getlink=True))
+            if isinstance(link, h5py.ExternalLink):
+                return True
+            if not isinstance(link, h5py.HardLink):  # a soft one leads to a place that is looked at itself
+                continue
+            below = attempted(lambda group=group, name=name: group[name])
+            if isinstance(below, h5py.Dataset) and has_values_elsewhere(below):
+                return True
+            if isinstance(below, h5py.Group) and (at := h5py.h5o.get_info(below.id).addr) not in seen_at:
+                seen_at.add(at)
+                groups.append(below)
+    return False
+
+
+def has_values_elsewhere(array):
+    """Return whether values of an array lie in other files, as raw data or as arrays of which it is made."""
+    made = array.id.get_create_plist()
+    if made.get_layout() == h5py.h5d.VIRTUAL:
+        return any(made.get_virtual_filename(source) != "." for source in range(made.get_virtual_count()))
+    return made.get_external_count() > 0
 
 
 def look_at(node, budget, depth=0):
@@ -85,6 +114,9 @@ if __name__ == "__main__":
     print(".", flush=True)  # the libraries are loaded
     before = most_memory()
     with h5py.File(sys.argv[1], "r") as file:
+        if refers_to_others(file):
+            print("EXTERNAL", flush=True)
+            sys.exit()
         unread = look_at(file, ALL)
     too_much = most_memory() - before > MOST_MEMORY + 2 * Path(sys.argv[1]).stat().st_size + ALL - unread
     print("LARGE" if too_much else "OK", flush=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.read import read_arrays, read_chosen
+from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import import_package
@@ -141,6 +142,7 @@ def _with_widths(trials: list[SavedTrial], arrays: Mapping[str, NDArray[Any]], n
 
 def _in_nwb(path: Path) -> tuple[SavedSession, ...]:
     h5py = import_package("h5py", "reading NWB files")
+    require_sound(path)
     try:
         with h5py.File(path) as file:
             if PLACES not in file or any(name not in file[PLACES] for name in SERIES):

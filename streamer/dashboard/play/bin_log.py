@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.card import Card
 from spikeloop.models.arrays import Counts
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.closedloop.experiment.generated import Generated, counts_held
 
@@ -52,24 +53,28 @@ class BinLog:
             self._driven = True
 
     def counts_of(self, bins: NDArray[np.integer]) -> Counts:
-        """Return the counts of these bins, (bins, units)."""
-        assert self._first is not None
-        return self._counts[np.asarray(bins) - self._first]
+        """Return the counts of these bins, (bins, units); BadInputError where they are forgotten."""
+        return self._counts[self._rows(bins)]
 
     def conditions_of(self, bins: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Return what drove these bins, (bins, channels); NaN where that is not known."""
-        assert self._first is not None
-        return self._conditions[np.asarray(bins) - self._first]
+        """Return what drove these bins, (bins, channels); NaN where that is not known, and errors as of counts."""
+        return self._conditions[self._rows(bins)]
 
     def generated(self, made_by: Provenance, card: Card, session_bins: NDArray[np.int64]) -> Generated:
-        """Return all bins up to the session's last, of which the session had those."""
+        """Return all bins up to the session's last, of which the session had those; errors as of counts."""
+        upto = int(self._rows(session_bins)[-1]) + 1
         assert self._first is not None
-        upto = int(session_bins[-1]) + 1 - self._first
         came = np.flatnonzero(self._came[:upto])
         return Generated(
             made_by, card.unit_names, card.channels, came + self._first, self._counts[came], self._conditions[came],
             session_bins,
         )  # fmt: skip
+
+    def _rows(self, bins: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Return where bins are held; BadInputError where they are forgotten."""
+        if self._first is None or np.min(bins, initial=self._first) < self._first:
+            raise BadInputError("this was too long ago to be saved; save a game soon after it is over")
+        return np.asarray(bins) - self._first
 
     def _place(self, first_bin: int, bins: int) -> slice | None:
         """Make room for bins, and say where; None where they were forgotten."""
@@ -78,6 +83,9 @@ class BinLog:
         begin = first_bin - self._first
         if begin < 0 or not bins:
             return None
+        if begin - self._bins > MOST_BINS:  # the stream has jumped: nothing of before is near it
+            self._first, self._bins, begin = first_bin, 0, 0
+            self._counts, self._conditions, self._came = self._counts[:0], self._conditions[:0], self._came[:0]
         if begin + bins > len(self._came):
             self._grow(begin + bins)
             begin = first_bin - self._first

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.streamer.dashboard.play.calibration import Calibration
 from spikeloop.streamer.dashboard.play.decoders import DecoderShelf
 
 __all__ = ["Fitting"]
@@ -36,7 +37,13 @@ class Fitting:
         """Wait for what is under way; what waits is not begun."""
         self.worker.shutdown(wait=True, cancel_futures=True)
 
-    def fit(self, names: tuple[str, ...], begins: Callable[[], None], done: Callable[[str], None]) -> None:
+    def fit(
+        self,
+        names: tuple[str, ...],
+        begins: Callable[[], None],
+        done: Callable[[str], None],
+        calibration: Calibration | None = None,
+    ) -> None:
         """Fit decoders, at once where all are fitted already; else in the thread.
 
         Parameters
@@ -46,6 +53,8 @@ class Fitting:
             Called at once where it takes a while.
         done : callable
             Gets why it failed; an empty text where it did not.
+        calibration : Calibration, optional
+            That all decoders learn from anew.
 
         Raises
         ------
@@ -54,19 +63,21 @@ class Fitting:
         """
         if not self._working.acquire(blocking=False):
             raise BadInputError("a decoder is being calibrated; wait until it is ready")
-        if all(map(self._shelf.has, names)):
-            self._work(names, done)
+        if calibration is None and all(map(self._shelf.has, names)):
+            self._work(names, done, None)
             return
         begins()
-        self.worker.submit(self._work, names, done)
+        self.worker.submit(self._work, names, done, calibration)
 
-    def _work(self, names: tuple[str, ...], done: Callable[[str], None]) -> None:
+    def _work(self, names: tuple[str, ...], done: Callable[[str], None], calibration: Calibration | None) -> None:
         reason = ""
         try:
+            if calibration is not None:
+                self._shelf.recalibrate(calibration)
             for name in names:
                 self._shelf.get(name)
-        except SpikeloopError as error:
-            reason = str(error)
+        except Exception as error:  # of any kind: a page that waits is told
+            reason = in_one_line(error)
         finally:
             self._working.release()
         done(reason)

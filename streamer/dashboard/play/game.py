@@ -1,6 +1,7 @@
 """A game: target after target by the trials of a closed loop, until its time is over; and its score."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from spikeloop.streamer.dashboard.play.setup import GameSetup
 
 __all__ = ["Game", "PlayedBin", "Score", "Selection", "score_of"]
 
-SHORTEST_TRIALS_S = 0.1  # of which targets are drawn in advance
+TARGETS_AT_ONCE = 1000  # that are drawn
 REMEMBERED_BINS = 100  # in which a click may name what its visitor saw
 
 
@@ -108,9 +109,8 @@ class Game:
         self.trials: list[TrialMachine] = []
         self.selections: list[Selection] = []
         self._bin_size_s = bin_size_s
-        most = int(setup.length_s / max(SHORTEST_TRIALS_S, bin_size_s)) + 2
-        self._targets = iter(setup.task.targets(most, random_stream(setup.seed, Purpose.TARGETS)))
-        self._seen: deque[tuple[int, Floats]] = deque(maxlen=REMEMBERED_BINS)
+        self._targets = _targets(setup)
+        self._seen: deque[tuple[int, int, Floats]] = deque(maxlen=REMEMBERED_BINS)
         self._begin_trial()
 
     @property
@@ -125,7 +125,7 @@ class Game:
         held = aim.target is None and self.setup.task.recentres
         position = cursor.step(counts, held)
         events = trial.step(len(self.bins), position)
-        self._seen.append((number, position))
+        self._seen.append((number, len(self.bins), position))
         played = PlayedBin(number, counts * cursor.gets, aim, trial.shown, position, cursor.velocity_cm_s, events)
         self.bins.append(played)
         self._follow(events)
@@ -134,12 +134,18 @@ class Game:
         return events
 
     def click(self, number: int | None = None) -> list[Event]:
-        """Select what is under the cursor, as it was in the bin of this number; returns what happened."""
+        """Select what is under the cursor, as it was in the bin of this number; returns what happened.
+
+        Nothing happens where that bin was before the target appeared: the visitor meant the one before.
+        """
         trial = self.trials[-1]
-        if self.over or not self.bins or len(self.bins) - 1 < _appeared(trial):
+        if self.over or not self.bins:
             return []
-        seen = dict(self._seen)
-        position = seen.get(-1 if number is None else number, self.bins[-1].position_cm)
+        seen = {bin: (place, position) for bin, place, position in self._seen}
+        latest = len(self.bins) - 1, self.bins[-1].position_cm
+        place, position = latest if number is None else seen.get(number, latest)
+        if place < _appeared(trial):
+            return []
         events = trial.click(len(self.bins) - 1, position)
         self.bins[-1].events.extend(events)
         self._follow(events, position)
@@ -190,6 +196,13 @@ class Game:
         setup, target = self.setup, next(self._targets)
         trial = TrialMachine(setup.task, target, self._bin_size_s, len(self.trials), setup.by_click)
         self.trials.append(trial)
+
+
+def _targets(setup: GameSetup) -> Iterator[Target]:
+    """Draw targets, as many as are asked for."""
+    random = random_stream(setup.seed, Purpose.TARGETS)
+    while True:
+        yield from setup.task.targets(TARGETS_AT_ONCE, random)
 
 
 def _appeared(trial: TrialMachine) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.decoders.spec import DecoderSpec
-from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.models.errors import BadInputError, in_one_line
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
 from spikeloop.streamer.dashboard.play.bin_log import BinLog
@@ -74,6 +74,7 @@ class KeptGames:
     ) -> None:
         self.games: list[KeptGame] = []
         self.saved: list[Path] = []
+        self._saving = False
         self._bundle, self._encoding, self._stages = bundle, encoding, stages
         self._folder, self._lock = folder, lock
 
@@ -96,6 +97,9 @@ class KeptGames:
             raise BadInputError("no game is over that could be saved; play one first")
         if suffix == "nwb" and len(games) > 1:
             raise BadInputError("an NWB file holds one game; save the comparison as .npz")
+        if self._saving:
+            raise BadInputError("a game is being saved; wait until its file is there")
+        self._saving = True
         worker.submit(self._write, games, suffix, done, failed)
 
     def _write(
@@ -106,9 +110,11 @@ class KeptGames:
                 finished = [self._finished(kept) for kept in games]
             path = self._folder / file_name(finished, suffix, datetime.now())
             save_games(path, self._bundle, finished)
-        except SpikeloopError as error:
-            failed(str(error))
+        except Exception as error:  # of any kind: the page that waits is told
+            failed(f"the game is not saved: {in_one_line(error)}")
             return
+        finally:
+            self._saving = False
         self.saved.append(path)
         done()
 

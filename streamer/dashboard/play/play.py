@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import is_whole
 from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.dashboard.frames import Kind, Request, conditions_body, document_body
@@ -24,7 +24,7 @@ from spikeloop.streamer.dashboard.play.fitting import Fitting
 from spikeloop.streamer.dashboard.play.follow import Following
 from spikeloop.streamer.dashboard.play.game import Game
 from spikeloop.streamer.dashboard.play.kept_games import KeptGame, KeptGames
-from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_game
+from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, GameSetup, fields_of, parse_game
 from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.dashboard.play.timing import Timing
 from spikeloop.streamer.dashboard.play.visitor_loop import VisitorLoop
@@ -34,8 +34,6 @@ from spikeloop.streamer.lsl.segments import Segment
 __all__ = ["REQUESTS", "Play"]
 
 REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
-
-FASTEST_CM_S = 60.0
 
 
 class Play:
@@ -78,6 +76,7 @@ class Play:
         self._following: Following | None = None
         self._blind: BlindComparison | None = None
         self._first_latency = 0
+        self._waits: int | None = None  # number of the page whose game begins when its decoder is fitted
         self._lock, self._fitting = threading.RLock(), Fitting(self._shelf)
         self._kept = KeptGames(bundle, self._loop.encoding, self._timing.stages, folder, self._lock)
         self._requests: dict[Kind, Callable[[bytes, int], None]] = {
@@ -107,6 +106,7 @@ class Play:
     def leave(self, number: int) -> None:
         """End what a page has begun that has left."""
         with self._lock:
+            self._waits = None if self._waits == number else self._waits
             if self.player == number:
                 self._end("the player has left the page")
 
@@ -118,8 +118,7 @@ class Play:
         if self._blind is not None and not self._blind.over:
             raise BadInputError("a blind comparison is under way; the decoders are chosen already")
         self._refuse_others(number)
-        if self._following is not None:
-            raise BadInputError("a calibration is under way; end it first")
+        self._refuse_busy()
         self._fit((name,), self._use)
 
     def aim(self, payload: bytes, number: int) -> None:
@@ -131,34 +130,44 @@ class Play:
         self._refuse_others(number)
         self._cursor.centre()
 
-    def lose(self, payload: bytes, number: int) -> None:  # noqa: ARG002
+    def lose(self, payload: bytes, number: int) -> None:
         """Keep the spikes of some units from the decoder."""
+        self._refuse_others(number)
         self._loop.lose(payload)
 
     def begin(self, payload: bytes, number: int) -> None:
         """Begin a game: of one decoder, of the first of two that are compared, or of the second."""
         asked = fields_of(payload)
         self._refuse_others(number)
+        self._refuse_busy()
         if asked.get("next") is True:
-            if self._blind is None or self._blind.over or self._game is not None:
+            blind = self._blind
+            if blind is None or blind.over or self._game is not None:
                 raise BadInputError("no second game waits; begin a comparison first")
-            self._start(self._blind.setup, self._blind.next, number)
-            return
-        setup = parse_game(fields_of(payload, "task", "length_s", "seed"))
-        size = self._bundle.card.bin_size_s
-        compared = asked.get("compare")
-        blind = None
-        if compared is not None:
-            two = [self._shelf.checked(name) for name in compared] if isinstance(compared, list) else []
-            blind = BlindComparison(setup, two, size)
-        names = blind.names if blind is not None else (self._shelf.checked(asked.get("decoder")),)
+            setup, names = blind.setup, (blind.next,)
+        else:
+            setup = parse_game(fields_of(payload, "task", "length_s", "seed"))
+            blind = self._compared(setup, asked.get("compare"))
+            names = blind.names if blind is not None else (self._shelf.checked(asked.get("decoder")),)
 
         def start(_: str) -> None:
+            if self._waits != number:  # its page has left
+                self._use(names[0])
+                return
+            self._waits = None
+            if blind is None or blind is not self._blind:
+                self._kept.games.clear()
             self._blind = blind
-            self._kept.games.clear()
             self._start(setup, names[0], number)
 
-        self._fit(names, start)
+        self._fit(names, start, number)
+
+    def _compared(self, setup: GameSetup, names: Any) -> BlindComparison | None:
+        """Return the comparison that was asked for; None where none was."""
+        if names is None:
+            return None
+        two = [self._shelf.checked(name) for name in names] if isinstance(names, list) else []
+        return BlindComparison(setup, two, self._bundle.card.bin_size_s)
 
     def stop(self, payload: bytes, number: int) -> None:  # noqa: ARG002
         """End the game, or the calibration, before its time."""
@@ -177,9 +186,11 @@ class Play:
         """Begin a calibration in which the visitor follows a cursor."""
         asked = fields_of(payload, "length_s", "decoder")
         self._refuse_others(number)
-        if self._game is not None or self._fitting.busy:
-            raise BadInputError("a game or a calibration is under way; end it first")
+        self._refuse_busy()
+        if self._game is not None:
+            raise BadInputError("a game is under way; end it first")
         name = self._shelf.checked(asked["decoder"])
+        self._waits = None
         self._following = Following(asked, self._bundle.card.bin_size_s, number)
         self._state, self._decoder = "following", name
         self._publish()
@@ -221,15 +232,27 @@ class Play:
         """Note what drove bins, and by whose aims."""
         with self._lock:
             self._loop.driven(first_bin, ends_s, values)
-            self._end_following()
+            try:
+                self._end_following()
+            except BadInputError as error:
+                self._end(str(error))
 
     def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         """Move by a bin; return where the cursor is, and whether something happened that pages are to know."""
+        try:
+            return self._moved(number, counts)
+        except SpikeloopError as error:  # of the decoder, which may be a user's own
+            self._lose_decoder(str(error))
+            return self._cursor.position_cm, True
+
+    def _moved(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         if self._following is not None:
             begins = not self._following.bins
             self._cursor.position_cm = self._following.step(number)
             return self._cursor.position_cm, begins
         game = self._game
+        if self._cursor.decoder is None:  # it failed a moment ago
+            return self._cursor.position_cm, False
         if game is None:
             return self._cursor.step(counts), False
         begins = not game.bins
@@ -260,8 +283,21 @@ class Play:
         if self.player not in (None, number):
             raise BadInputError("another page plays; watch, or wait until its game is over")
 
-    def _fit(self, names: tuple[str, ...], then: Callable[[str], None]) -> None:
-        """Have decoders fitted, and go on with the first of them; BadInputError where others are being fitted."""
+    def _refuse_busy(self) -> None:
+        if self._following is not None:
+            raise BadInputError("a calibration is under way; end it first")
+        if self._fitting.busy:
+            raise BadInputError("a decoder is being calibrated; wait until it is ready")
+
+    def _fit(
+        self,
+        names: tuple[str, ...],
+        then: Callable[[str], None],
+        waits: int | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Have decoders fitted, to this calibration where there is one, and go on with the first of them."""
+        self._waits = waits
 
         def begins() -> None:
             self._state, self._decoder = "calibrating", names[0] if len(names) == 1 else ""
@@ -275,7 +311,7 @@ class Play:
                     then(names[0])
             self._publish()
 
-        self._fitting.fit(names, begins, done)
+        self._fitting.fit(names, begins, done, calibration)
 
     def _use(self, name: str) -> None:
         """Have this decoder move the cursor."""
@@ -284,7 +320,7 @@ class Play:
         if self._game is not None and name not in self._game.decoder.split("+"):
             self._game.decoder += f"+{name}"
 
-    def _start(self, setup: Any, name: str, player: int) -> None:
+    def _start(self, setup: GameSetup, name: str, player: int) -> None:
         self._use(name)
         self._cursor.centre()
         self._game = Game(setup, name, self._bundle.card.bin_size_s, player)
@@ -312,6 +348,12 @@ class Play:
         self._loop.let_go()
         self._publish(f"The game was ended: {why}.")
 
+    def _lose_decoder(self, why: str) -> None:
+        """Go on without the decoder, which has failed."""
+        self._cursor.decoder = None
+        self._state, self._why = "failed", why
+        self._end("its decoder failed")
+
     def _end_following(self) -> None:
         """Fit the decoder to what the visitor followed, as soon as it is known what drove the last bin."""
         following = self._following
@@ -321,17 +363,17 @@ class Play:
         intended = self._loop.intended_of(bins)
         if not (np.isfinite(intended[-1]).all() or following.impatient):
             return
+        calibration = known_bins(self._loop.log.counts_of(bins), intended)
         self._following = None
-        self._shelf.recalibrate(known_bins(self._loop.log.counts_of(bins), intended))
         self._cursor.centre()
         self._loop.let_go()
-        self._fit((self._decoder,), self._use)
+        self._fit((self._decoder,), self._use, calibration=calibration)
 
     def _publish(self, note: str = "") -> None:
         with self._lock:
             body = document_body(self._document(note))
-        self._hub.keep(Kind.GAME, body)
-        self._hub.publish(Kind.GAME, body)
+            self._hub.keep(Kind.GAME, body)
+            self._hub.publish(Kind.GAME, body)
 
     def _document(self, note: str) -> dict[str, Any]:
         blind, game, following = self._blind, self._game, self._following

@@ -1,10 +1,10 @@
 """What a visitor asks to play, checked."""
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
+from spikeloop.exporters.documents import parsed_json
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_number, checked_whole, is_number
 from spikeloop.streamer.closedloop.experiment.tasks import TASKS, Grid, Task
@@ -41,10 +41,7 @@ class GameSetup:
 
 def fields_of(payload: bytes, *names: str) -> dict[str, Any]:
     """Parse a JSON object that has these fields; BadInputError where it is none."""
-    try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError):
-        document = None
+    document = parsed_json(payload)
     if not isinstance(document, dict) or any(name not in document for name in names):
         raise BadInputError(f"expected JSON with {' and '.join(names)}, found {payload[:60]!r}")
     return document

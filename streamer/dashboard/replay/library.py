@@ -3,18 +3,19 @@
 import asyncio
 import re
 import secrets
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from spikeloop.exporters.documents import printable
 from spikeloop.exporters.formats.registry import format_of
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.streamer.closedloop.results.saved import SUFFIXES
-from spikeloop.streamer.dashboard.frames import Kind, document_body
+from spikeloop.streamer.dashboard.frames import Kind, Request, document_body
 from spikeloop.streamer.dashboard.hub import Hub, Room
 from spikeloop.streamer.dashboard.replay.file import ReplayFile, read_replay
 from spikeloop.streamer.dashboard.replay.player import ReplayPlayer
@@ -22,9 +23,11 @@ from spikeloop.streamer.dashboard.replay.player import ReplayPlayer
 __all__ = ["Library"]
 
 LARGEST_BYTES = 2**30  # of a file that a visitor brings
+MOST_BROUGHT, MOST_BROUGHT_BYTES = 20, 2**32  # of which the oldest go
 MOST_LISTED = 100
 LONGEST_NAME = 100
 KEPT_FILES = 2  # in memory
+MOST_REPLAYS = 16  # at once, each with its counts in memory
 
 
 class Library:
@@ -32,10 +35,10 @@ class Library:
 
     Parameters
     ----------
-    named : sequence of str or Path
-        Files, or names of recordings, that were named at the start.
     folder : Path
         Of saved sessions; may be absent.
+    named : sequence of str or Path
+        Files, or names of recordings, that were named at the start.
 
     Attributes
     ----------
@@ -43,9 +46,9 @@ class Library:
         That were opened to play a file.
     """
 
-    def __init__(self, named: Sequence[str | Path] = (), folder: Path = Path()) -> None:
+    def __init__(self, folder: Path, named: Sequence[str | Path] = ()) -> None:
         self._named = {Path(file).name: file for file in named}
-        self._folder, self.pages = folder, 0
+        self._folder, self.pages, self._playing = folder, 0, 0
         self._brought: dict[str, Path] = {}
         self._place: tempfile.TemporaryDirectory[str] | None = None
         self._read = lru_cache(KEPT_FILES)(read_replay)
@@ -54,6 +57,11 @@ class Library:
     def first(self) -> str:
         """The name of the first file that was named at the start; empty where none was."""
         return next(iter(self._named), "")
+
+    @property
+    def full(self) -> bool:
+        """Whether as many files play as may at once."""
+        return self._playing >= MOST_REPLAYS
 
     def close(self) -> None:
         """Delete what visitors brought."""
@@ -86,54 +94,95 @@ class Library:
         return found
 
     async def bring(self, name: str, content: AsyncIterator[bytes]) -> str:
-        """Keep a file that a visitor brings until the server ends; returns the name that it has from now on.
+        """Keep a file that a visitor brings; returns its name, with a number where that was taken.
+
+        It is kept until the server ends, or more than 20 files or 4 GiB have come since.
 
         Raises
         ------
         BadInputError
-            If it is too large, or of no format that is read.
+            If it is too large, of no format that is read, or the disk refuses.
         """
+        safe = re.sub(r"[^\w.-]+", "-", Path(name).name, flags=re.ASCII).lstrip(".-")[-LONGEST_NAME:] or "file"
+        try:
+            path = await self._written(safe, content)
+            name = self._free(safe)
+            self._brought[name] = path.rename(path.with_name(name))
+        except OSError as error:
+            raise BadInputError(
+                f"{safe}: can't be kept ({error.strerror or error}); start spikeloop web --replay with its path"
+            ) from error
+        self._forget_oldest()
+        return name
+
+    async def _written(self, name: str, content: AsyncIterator[bytes]) -> Path:
+        """Write a file to a folder of its own; nothing is left of one that is refused, or does not come whole."""
         if self._place is None:
             self._place = tempfile.TemporaryDirectory(prefix="spikeloop-web-")
-        safe = re.sub(r"[^\w.-]+", "-", Path(name).name, flags=re.ASCII).lstrip(".-")[-LONGEST_NAME:] or "file"
         folder = Path(self._place.name) / secrets.token_hex(8)
         folder.mkdir()
-        path, size = folder / safe, 0
-        with path.open("wb") as file:
-            async for part in content:
-                size += len(part)
-                if size > LARGEST_BYTES:
-                    break
-                file.write(part)
+        path, size = folder / name, 0
         try:
-            if size > LARGEST_BYTES:
-                raise BadInputError(
-                    f"{safe}: expected at most 1 GiB, found more; start spikeloop web --replay with its path"
-                )
+            with path.open("wb") as file:
+                async for part in content:
+                    size += len(part)
+                    if size > LARGEST_BYTES:
+                        raise BadInputError(
+                            f"{name}: expected at most 1 GiB, found more; start spikeloop web --replay with its path"
+                        )
+                    file.write(part)
             if format_of(path) is None:
-                raise BadInputError(f"{safe}: expected a recording or a saved session, found a file of no known format")
-        except BadInputError:
-            path.unlink()
+                raise BadInputError(f"{name}: expected a recording or a saved session, found a file of no known format")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        self._brought[safe] = path
-        return safe
+        return path
+
+    def _free(self, name: str) -> str:
+        """Return a name that no other file has, with a number where this one is taken."""
+        stem, dot, suffix = name.partition(".")
+        numbered = (f"{stem}-{number}{dot}{suffix}" for number in count(2))
+        names = chain([name], numbered)
+        return next(one for one in names if not (one in self._named or one in self._brought or self.saved(one)))
+
+    def _forget_oldest(self) -> None:
+        """Delete the oldest of too many files."""
+        sizes = {name: path.stat().st_size for name, path in self._brought.items()}
+        while len(sizes) > MOST_BROUGHT or sum(sizes.values()) > MOST_BROUGHT_BYTES:
+            oldest = next(iter(sizes))
+            del sizes[oldest]
+            shutil.rmtree(self._brought.pop(oldest).parent, ignore_errors=True)
 
     @asynccontextmanager
     async def room(self, name: str, session: str = "") -> AsyncIterator[Room]:
         """Open a room of its own for a page, in which a file is played; one that can't be read is said so there."""
         self.pages += 1
+        self._playing += 1
         hub = Hub()
         hub.open(asyncio.get_running_loop())
         try:
-            file: ReplayFile = await asyncio.to_thread(lambda: self._read(self._find(name), session))
-            player = ReplayPlayer(file, hub)
+            async with self._opened(name, session, hub) as on_request:
+                yield Room(hub, on_request)
+        finally:
+            self._playing -= 1
+
+    @asynccontextmanager
+    async def _opened(self, name: str, session: str, hub: Hub) -> AsyncIterator[Callable[[Request, int], None]]:
+        """Play a file to a hub; returns what answers the requests of its page."""
+        try:
+            player = await asyncio.to_thread(self._player, name, session, hub)
         except SpikeloopError as error:
             hub.keep(Kind.REPLAY, document_body({"failure": printable(str(error))}))
-            yield Room(hub, _nothing)
+            yield _nothing
             return
         with player:
-            yield Room(hub, player.ask)
+            yield player.ask
+
+    def _player(self, name: str, session: str, hub: Hub) -> ReplayPlayer:
+        """Read a file, and get it ready to be played; both take a while of long ones."""
+        file: ReplayFile = self._read(self._find(name), session)
+        return ReplayPlayer(file, hub)
 
 
-def _nothing(request: Any, number: int) -> None:  # noqa: ARG001
+def _nothing(request: Request, number: int) -> None:  # noqa: ARG001
     raise BadInputError("this file can't be played")

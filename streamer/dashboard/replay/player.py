@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from spikeloop.exporters.documents import printable
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, in_one_line
 from spikeloop.models.scalars import checked_number, is_number
 from spikeloop.streamer.capture.replay.recorded_population import RecordedPopulation
 from spikeloop.streamer.closedloop.results.read_session import SavedTrial
@@ -102,6 +102,12 @@ class ReplayPlayer:
         return self._population.position_s >= self._population.stop_s - self._size / 2
 
     def _work(self) -> None:
+        try:
+            self._play()
+        except Exception as error:  # of any kind: the page is told
+            self._hub.publish(Kind.REPLAY, document_body({"failure": printable(in_one_line(error))}))
+
+    def _play(self) -> None:
         before_s, state_due_s = time.monotonic(), 0.0
         while not self._ending.wait(1 / FRAMES_A_S):
             now_s = time.monotonic()

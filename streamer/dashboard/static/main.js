@@ -81,6 +81,7 @@ function describe(about) {
   const again = page.run !== null && page.run === about.run;
   page.run = about.run;
   if (!again) build(about);
+  page.view.perturbed.joined = false; // markers may have been missed meanwhile
   game.setStream(about);
   const ranges = about.channels.map((name) => {
     const condition = about.conditions.find((known) => known.name === name);
@@ -112,7 +113,7 @@ function build(about) {
 function obeyed(view, { paused, gain, perturbations }) {
   view.steer.update(paused, gain);
   view.perturb.update(perturbations);
-  view.perturbed.join(perturbations);
+  view.perturbed.join(perturbations, view.history.nextBin ?? 0);
 }
 
 function rateChart() {

@@ -34,7 +34,9 @@ export class Perturb {
     this.send = send;
     this.names = names;
     this.lost = [];
+    this.wrong = {}; // what the server has in force
     this.touchedAt = 0;
+    this.toggledAt = -SETTLES_MS;
     this.timers = new Map();
     this.chosen = null; // unit
     this.rows = Object.entries(SLIDERS).map(([kind, { label, most, step }]) => {
@@ -49,7 +51,7 @@ export class Perturb {
     });
     find('#perturb').replaceChildren(...this.rows.map(({ row }) => row));
     find('#all-well').onclick = () => this.rows.forEach(({ kind, input }) => {
-      if (Number(input.value)) this.ask(kind, 0);
+      if (Number(input.value) || this.wrong[kind]) this.ask(kind, 0);
     });
     find('#lose-10').onclick = () => this.ask('drop', Math.min(10, names.length));
     find('#unit-lose').onclick = () => this.toggle(this.chosen);
@@ -70,8 +72,10 @@ export class Perturb {
   toggle(unit) {
     if (unit === null) return;
     this.touchedAt = performance.now();
-    const units = this.lost.includes(unit) ? this.lost.filter((other) => other !== unit) : [...this.lost, unit];
-    this.send(KIND.PERTURB, { kind: 'drop', units });
+    this.toggledAt = this.touchedAt;
+    this.lost = this.lost.includes(unit) ? this.lost.filter((other) => other !== unit) : [...this.lost, unit];
+    this.choose(this.chosen);
+    this.send(KIND.PERTURB, { kind: 'drop', units: this.lost });
   }
 
   /** Ask after a moment, for the last of several values. */
@@ -90,7 +94,8 @@ export class Perturb {
 
   /** What goes wrong, from the server, whoever asked for it. */
   update(wrong) {
-    this.lost = wrong.units ?? [];
+    this.wrong = wrong;
+    if (performance.now() - this.toggledAt >= SETTLES_MS) this.lost = wrong.units ?? [];
     this.choose(this.chosen);
     const any = this.rows.some(({ kind }) => wrong[kind]);
     find('#all-well').disabled = !any;

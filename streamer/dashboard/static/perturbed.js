@@ -21,12 +21,12 @@ export class PerturbedStretches {
     else if (BARS.includes(kind)) this.acts(kind, value > 0, bin);
   }
 
-  /** What goes wrong, from the server, when a page joins; what happens later is marked. */
-  join(wrong) {
+  /** What goes wrong, from the server, from this bin on, when a page joins; what happens later is marked. */
+  join(wrong, bin) {
     if (this.joined) return;
     this.joined = true;
-    this.silent(wrong.units ?? [], 0);
-    for (const kind of BARS) this.acts(kind, wrong[kind] > 0, 0);
+    this.silent(wrong.units ?? [], bin);
+    for (const kind of BARS) this.acts(kind, wrong[kind] > 0, bin);
   }
 
   silent(units, bin) {

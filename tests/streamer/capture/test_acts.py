@@ -37,3 +37,10 @@ def test_missing_acts_are_those_whose_numbers_are_not_there_in_one_piece_or_in_s
 @pytest.mark.parametrize("text", ["", "{", "[]", '"gain"', '{"event": "trial", "stamp_s": 1}', '{"event": "gain"}'])
 def test_other_texts_tell_of_no_act(text):
     assert parse_act(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"event": "gain", "stamp_s": 1, "more": ' + "[" * 5000 + "]" * 5000 + "}"]
+)
+def test_brackets_without_end_are_no_act(text):
+    assert parse_act(text) is None

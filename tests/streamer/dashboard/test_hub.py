@@ -42,6 +42,17 @@ async def test_counts_go_before_what_does_not_pass():
     assert next(iter(await drained(viewer)))[0] == Kind.DESCRIPTION
 
 
+async def test_how_all_is_now_reaches_a_slow_page_whatever_else_happens():
+    viewer = Viewer(1)
+    viewer.put(frame(Kind.DESCRIPTION, 0, b"{}"))
+    for number in range(1, 200):
+        viewer.put(frame(Kind.GAME if number % 2 else Kind.MARKER, number, b"{}"))
+    waiting = await drained(viewer)
+    assert [content[0] for content in waiting].count(Kind.DESCRIPTION) == 1
+    assert [number_of(content) for content in waiting if content[0] == Kind.GAME][-1] == 199
+    assert [number_of(content) for content in waiting if content[0] == Kind.MARKER] == list(range(76, 200, 2))
+
+
 @given(sizes=st.lists(st.integers(0, MOST_BYTES // 2), max_size=60))
 def test_what_waits_never_exceeds_the_bounds(sizes):
     viewer = Viewer(1)

@@ -1,5 +1,6 @@
 """The page in a real browser: it shows what is streamed, bit for bit, and steers it."""
 
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,7 +34,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(path: Path) -> Iterator[Dashboard]:
-    with spikeloop.web(path, name="test-the-page", seed=SEED, port=0) as served:
+    with spikeloop.web(path, name=f"test-the-page-{os.getpid()}", seed=SEED, port=0) as served:
         yield served
 
 

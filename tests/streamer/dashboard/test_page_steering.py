@@ -1,16 +1,19 @@
 """What a visitor does to a stream, and what the page then shows, in a real browser."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 import spikeloop
 from spikeloop.streamer.dashboard.frames import Kind
 from spikeloop.streamer.dashboard.web import Dashboard
 from spikeloop.streamer.stream.source import open_source
 from tests.support.browser_pages import BEGUN, Messages, picture, until, values_of
+from tests.support.web_pages import request
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,7 +25,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Dashboard]:
-    with spikeloop.web("m1-sim", name="test-steering", seed=SEED, port=0) as served:
+    with spikeloop.web("m1-sim", name=f"test-steering-{os.getpid()}", seed=SEED, port=0) as served:
         yield served
 
 
@@ -153,6 +156,16 @@ def test_a_page_that_comes_later_shows_what_goes_wrong_and_may_end_it(
     until(shown, f"document.querySelector('#perturb-drop + output').textContent === '0 of {UNITS}'")
 
 
+def test_what_is_too_small_for_the_sliders_is_ended_too(messages: Messages, shown: "Page", served: Dashboard):
+    with connect(served.url.replace("http", "ws") + "stream", compression=None) as other:
+        other.send(request(Kind.PERTURB, {"kind": "noise", "value": 0.2}))
+        until(shown, "!document.querySelector('#all-well').disabled")
+    place = len(messages.all)
+    shown.get_by_role("button", name="All well again").click()
+    assert messages.all[messages.until(Kind.MARKER, after=place)].document["value"] == 0
+    until(shown, "document.querySelector('#all-well').disabled")
+
+
 def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown: "Page"):
     shown.get_by_role("button", name="Busiest unit").click()
     until(shown, "document.querySelector('#unit-rate').textContent.includes('number 1 of 96 by rate')")
@@ -167,3 +180,19 @@ def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown
     until(shown, "document.querySelector('#unit-lose').textContent === 'Get it back'")
     shown.locator("#unit-lose").click()
     until(shown, "document.querySelector('#events').textContent.startsWith('all units back')")
+
+
+STICK = "([x, y]) => { navigator.getGamepads = () => [{ axes: [x, y], buttons: [] }]; }"
+
+
+def test_a_gamepad_whose_stick_comes_to_rest_lets_go_once(messages: Messages, shown: "Page"):
+    until(shown, "document.querySelector('#game').dataset.mode === 'ready'")
+    shown.mouse.move(2, 2)  # no hand is in the field
+    place = len(messages.all)
+    shown.evaluate(STICK, [1, 0])
+    place = messages.until(Kind.AIM, lambda message: message.document["velocity_cm_s"][0] > 0, after=place)
+    shown.evaluate(STICK, [0, 0])
+    place = messages.until(Kind.RELEASE, after=place)
+    messages.until(Kind.CURSOR, after=messages.until(Kind.STATE, after=place))
+    assert {message.kind for message in messages.all[place + 1 :]}.isdisjoint({Kind.AIM, Kind.RELEASE})
+    shown.evaluate("() => { delete navigator.getGamepads; }")

@@ -1,5 +1,6 @@
 """Two browsers look on, one of them over a line that stands still for a while."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Dashboard]:
-    with spikeloop.web("m1-sim", name="test-viewers", port=0) as served:
+    with spikeloop.web("m1-sim", name=f"test-viewers-{os.getpid()}", port=0) as served:
         yield served
 
 

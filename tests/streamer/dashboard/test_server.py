@@ -6,13 +6,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.dashboard.app import application, assets
 from spikeloop.streamer.dashboard.frames import Kind
 from spikeloop.streamer.dashboard.hub import Hub, Room
@@ -32,7 +33,7 @@ class Served:
         listening = bind("127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         room = Room(self.hub, self.ask, lambda number: self.left.set())
-        app = application(room, Library(), token)
+        app = application(room, Library(Path("absent")), token)
         self.server = WebServer(listening, lambda: app, self.hub)
 
     def ask(self, asked, number):
@@ -151,7 +152,7 @@ async def test_two_hundred_connections_that_never_read_delay_nobody(served):
     await entered(served, 0)
 
 
-@pytest.mark.parametrize("origin", ["http://elsewhere.example", "https://127.0.0.1:1", "null"])
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "https://127.0.0.1:1", "null", "http://[::1"])
 async def test_a_websocket_that_another_page_opened_is_refused(served, origin):
     with pytest.raises(InvalidStatus, match="403"):
         await served.open(origin=Origin(origin))
@@ -170,6 +171,9 @@ async def test_beyond_the_machine_a_token_opens_the_page_and_its_websocket(guard
     assert guarded.get("/?token=another").status == 403
     welcome = guarded.get(f"/?token={TOKEN}")
     assert (welcome.status, welcome.getheader("location")) == (303, "/")
+    deep = guarded.get(f"/?replay=a%20%26b.npz&token={TOKEN}&session=0-1")
+    assert deep.getheader("location") == "/?replay=a+%26b.npz&session=0-1"
+    assert guarded.get(f"//elsewhere.example/?token={TOKEN}").getheader("location") == "/elsewhere.example/"
     cookie = (welcome.getheader("set-cookie") or "").split(";")[0]
     assert "HttpOnly" in (welcome.getheader("set-cookie") or "")
     assert guarded.get("/", Cookie=cookie, Host="any.example").status == 200
@@ -179,6 +183,17 @@ async def test_beyond_the_machine_a_token_opens_the_page_and_its_websocket(guard
     for options in ({"query": f"?token={TOKEN}"}, {"additional_headers": {"Cookie": cookie}}):
         async with guarded.open(**options):
             pass
+
+
+def test_a_server_that_can_not_start_says_why():
+    class Broken(Hub):
+        def open(self, loop):
+            raise RuntimeError("no hub today")
+
+    app = application(None, Library(Path("absent")))
+    server = WebServer(bind("127.0.0.1", 0), lambda: app, Broken())
+    with pytest.raises(FailureError, match="no hub today"), server:
+        pass
 
 
 def test_the_page_may_run_nothing_but_its_own_files(served):

@@ -24,6 +24,7 @@ export class Game {
     this.dirty = true;
     this.aims = 0;
     this.aimedAt = 0;
+    this.driving = false; // what the hand intended last still drives the population
     this.watching = false; // a replay
     this.latency = new Latency((kind, document) => send(kind, document));
     this.best = new Best();
@@ -31,7 +32,10 @@ export class Game {
     this.hand = new Hand(find('#game'), () => this.state.extent_cm, {
       moved: () => this.aim(),
       clicked: () => this.click(),
-      left: () => { if (!this.watching) send(KIND.RELEASE); },
+      left: () => {
+        this.driving = false;
+        if (!this.watching) send(KIND.RELEASE);
+      },
     });
     this.listen();
   }
@@ -222,12 +226,17 @@ export class Game {
   }
 
   aim() {
-    if (this.watching || (this.state.state !== 'ready' && this.state.following === null)) return;
+    const { state, run, following } = this.state;
+    if (this.watching || (state !== 'ready' && !run && !following)) return;
     const now = performance.now();
     if (now - this.aimedAt < AIM_EVERY_MS) return;
-    const velocity = this.state.following ? this.hand.itself(now) : this.hand.towards(this.cursor);
-    if (velocity === null) return;
+    const velocity = following ? this.hand.itself(now) : this.hand.towards(this.cursor);
+    if (velocity === null) {
+      this.rest(run !== null || following !== null);
+      return;
+    }
     this.aimedAt = now;
+    this.driving = true;
     const asked = { velocity_cm_s: velocity };
     if (this.hand.eventAt !== null) {
       this.aims += 1;
@@ -236,6 +245,14 @@ export class Game {
       this.hand.eventAt = null;
     }
     this.send(KIND.AIM, asked);
+  }
+
+  /** The hand rests, such as a gamepad's stick: let go, once. */
+  rest(playing) {
+    if (!this.driving) return;
+    this.driving = false;
+    if (playing) this.send(KIND.AIM, { velocity_cm_s: [0, 0] });
+    else this.send(KIND.RELEASE);
   }
 
   click() {

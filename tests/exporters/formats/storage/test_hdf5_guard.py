@@ -1,9 +1,11 @@
 """HDF5 files on which the library would crash or never end, and others that are none."""
 
 import h5py
+import numpy as np
 import pytest
 
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
 from spikeloop.models.errors import BadInputError
 from tests.support.nwb_sessions import session_of_a_lab
 
@@ -65,3 +67,40 @@ def test_a_file_that_makes_hdf5_take_far_more_memory_than_its_size_is_refused(tm
     path.write_bytes(whole[:length] + (2**30).to_bytes(4, "little") + whole[length + 4 :])
     with pytest.raises(BadInputError, match="far more memory than its size"):
         read_recording(path, 0.02)
+
+
+def external_link(file: h5py.File, other: str) -> None:
+    file["units/spike_times"] = h5py.ExternalLink(other, "/secret")
+
+
+def external_storage(file: h5py.File, other: str) -> None:
+    file.create_dataset("units/spike_times", (8,), "f8", external=[(other, 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual_array(file: h5py.File, other: str) -> None:
+    layout = h5py.VirtualLayout((8,), "f8")
+    layout[:] = h5py.VirtualSource(other, "secret", (8,))
+    file.create_virtual_dataset("units/spike_times", layout)
+
+
+@pytest.mark.parametrize("refer", [external_link, external_storage, virtual_array])
+@pytest.mark.parametrize("deep", [0, 40])
+def test_a_file_that_refers_to_others_is_refused(tmp_path, refer, deep):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["secret"] = np.arange(8.0)
+    with h5py.File(tmp_path / "refers.nwb", "w") as file:
+        refer(file.create_group("deep/" * deep) if deep else file, str(tmp_path / "other.h5"))
+    with pytest.raises(BadInputError, match="it refers to other files; copy what it needs into one file"):
+        require_sound(tmp_path / "refers.nwb")
+
+
+def test_links_and_virtual_arrays_inside_of_a_file_are_followed(tmp_path):
+    with h5py.File(tmp_path / "inside.nwb", "w") as file:
+        file["times"] = np.arange(8.0)
+        file["units/spike_times"] = h5py.SoftLink("/times")
+        file["units/again"] = file["units"]  # a circle
+        file["units/lost"] = h5py.SoftLink("/nowhere")
+        layout = h5py.VirtualLayout((8,), "f8")
+        layout[:] = h5py.VirtualSource(file["times"])
+        file.create_virtual_dataset("virtual", layout)
+    require_sound(tmp_path / "inside.nwb")

@@ -15,7 +15,6 @@ from tests.support.browser_pages import play, score, until
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-LEAST_BITS_PER_S = 0.5  # in 10 s one more right than wrong; a busy machine shows the cursor late
 pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
 
 
@@ -35,15 +34,12 @@ def ready(served: Dashboard, shared_tab: "Page") -> "Page":
 
 
 def played(page: "Page", select: str) -> dict[str, str]:
-    """The score of the first game that reaches what is asked."""
+    """The score of a game."""
     page.goto(page.url.split("?")[0])
     until(page, "document.querySelector('#game').dataset.mode === 'ready'")
     for choice, value in {"#task": "webgrid", "#cells": "6", "#select": select, "#length": "10"}.items():
         page.locator(choice).select_option(value)
-    shown = play(page)
-    while float(shown["bps"]) < LEAST_BITS_PER_S:
-        shown = play(page)
-    return shown
+    return play(page)
 
 
 @pytest.mark.parametrize("select", ["click", "dwell"])
@@ -60,7 +56,7 @@ def test_a_scripted_mouse_plays_webgrid_and_its_score_is_that_of_the_saved_sessi
     right, wrong = outcomes.count("success"), outcomes.count("wrong")
     assert (int(shown["correct"]), int(shown["incorrect"])) == (right, wrong)
     assert float(shown["bps"]) == pytest.approx(max(0, right - wrong) * np.log2(35) / seconds)
-    assert (seconds, float(shown["bps"]) >= LEAST_BITS_PER_S) == (10.0, True)
+    assert seconds == 10.0
 
 
 def test_latency_is_shown_by_stage(ready: "Page"):
@@ -80,6 +76,7 @@ def test_latency_is_shown_by_stage(ready: "Page"):
 def test_a_saved_session_plays_in_the_page_with_seek_and_speed(ready: "Page", served: Dashboard):
     if not ready.locator("#saved a.watch").count():
         pytest.skip("no game was saved")
+    at_the_end = score(ready)["correct"], score(ready)["incorrect"]  # of the game that was saved last
     ready.locator("#saved a.watch").last.click()
     until(ready, "Number(document.querySelector('#replay').dataset.at) > 0.5")
     ready.locator("#replay-pause").click()
@@ -92,7 +89,7 @@ def test_a_saved_session_plays_in_the_page_with_seek_and_speed(ready: "Page", se
     until(ready, "document.querySelector('#replay').dataset.at === '10'")
     until(ready, "document.querySelector('#replay-pause').innerText.includes('Again')")
     assert "right" in ready.locator("#score").inner_text()
-    assert int(score(ready)["correct"]) > int(score(ready)["incorrect"])
+    assert (score(ready)["correct"], score(ready)["incorrect"]) == at_the_end
     ready.locator("#back-to-stream").click()
     until(ready, "document.querySelector('#game').dataset.mode === 'ready'")
 

@@ -10,7 +10,7 @@ from spikeloop.streamer.dashboard.play.decoders import offered_decoders
 from spikeloop.streamer.dashboard.play.play import Play
 from spikeloop.streamer.dashboard.play.setup import EXTENT_CM
 from spikeloop.streamer.dashboard.play.ties import Ties
-from tests.support.played import PLAYER
+from tests.support.played import PLAYER, PlayedLoop
 from tests.support.tiny import tiny_bundle
 
 OTHER = 2
@@ -69,6 +69,13 @@ async def test_a_decoder_is_changed_while_playing_and_the_game_names_both(loop):
 async def test_a_visitor_who_follows_the_cursor_calibrates_all_decoders(loop):
     await loop.ready()
     loop.ask(Kind.FOLLOW, {"length_s": 40, "decoder": "wiener"})
+    for kind, asked in (
+        (Kind.BEGIN, GAME),
+        (Kind.PLAY, {"decoder": "kalman"}),
+        (Kind.FOLLOW, {"length_s": 9, "decoder": "kalman"}),
+    ):
+        with pytest.raises(BadInputError, match="a calibration is under way"):
+            loop.ask(kind, asked)
     before = np.zeros(2)
     while loop.play.player is not None:
         loop.step()
@@ -110,7 +117,12 @@ async def test_another_page_watches_while_one_plays(loop):
     driving = loop.driving[-1]
     loop.ask(Kind.AIM, {"velocity_cm_s": [9.0, 9.0]}, OTHER)
     assert loop.driving[-1] is driving
-    for kind, asked in ((Kind.STOP, {}), (Kind.BEGIN, {"next": True}), (Kind.PLAY, {"decoder": "kalman"})):
+    for kind, asked in (
+        (Kind.STOP, {}),
+        (Kind.BEGIN, {"next": True}),
+        (Kind.PLAY, {"decoder": "kalman"}),
+        (Kind.LOSE, {"units": 96}),
+    ):
         with pytest.raises(BadInputError, match="another page plays"):
             loop.ask(kind, asked, OTHER)
     loop.play.leave(OTHER)
@@ -188,3 +200,37 @@ def test_a_model_that_no_velocity_drives_can_not_be_played(tmp_path):
     ties = Ties(lambda values: None, lambda *what, **more: None, lambda: None, lambda: 0.0)
     with pytest.raises(BadInputError, match="velocity x"):
         Play(tiny_bundle(tmp_path / "tiny", units=4), Hub(), ties, tmp_path)
+
+
+FAILING = """
+class Failing:
+    def fit(self, counts, kinematics): self.left = 3
+    def step(self, counts):
+        self.left -= 1
+        if self.left < 0: raise ValueError("its model is gone")
+        return [0.0, 0.0]
+"""
+
+
+async def test_a_decoder_that_fails_ends_its_game_and_the_page_goes_on(bundle, calibration, tmp_path):
+    (tmp_path / "own.py").write_text(FAILING)
+    name = f"python:{tmp_path / 'own.py'}:Failing"
+    loop = PlayedLoop(bundle, tmp_path, calibration, decoders=(name,))
+    await loop.ready(name)
+    loop.ask(Kind.BEGIN, {"task": "random", "decoder": name, "length_s": 60, "seed": 7})
+    for _ in range(5):
+        loop.step()
+    state = await loop.game(state="failed", run=None)
+    assert "its model is gone" in state["why"]
+    assert loop.play.player is None
+    await loop.ready("wiener")
+    loop.play.close()
+
+
+async def test_a_page_that_leaves_before_its_decoder_is_ready_does_not_keep_others_out(loop):
+    loop.ask(Kind.BEGIN, GAME)
+    loop.play.leave(PLAYER)
+    await loop.game(state="ready")
+    assert loop.play.player is None
+    loop.ask(Kind.BEGIN, GAME, OTHER)
+    assert loop.play.player == OTHER

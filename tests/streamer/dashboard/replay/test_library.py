@@ -2,16 +2,21 @@
 
 import http.client
 import json
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 import spikeloop
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.dashboard.frames import Kind
+from spikeloop.streamer.dashboard.replay import library
+from spikeloop.streamer.dashboard.replay.library import Library
 from spikeloop.streamer.dashboard.web import Dashboard
 from tests.support.web_pages import received
 
@@ -78,10 +83,83 @@ async def test_a_file_that_a_visitor_brings_plays_under_a_plain_name(served, pat
     assert (await first(served, f"?replay={name}"))["lasts_s"] == 1.0
 
 
+async def test_a_name_that_is_taken_gets_a_number(served, path):
+    content = path.read_bytes()
+    answers = [asked(served, f"/replays/{name}.npz", "PUT", content)[1] for name in ("own", "saved", "new", "new")]
+    names = [json.loads(answer)["name"] for answer in answers]
+    assert names == ["own-2.npz", "saved-2.npz", "new.npz", "new-2.npz"]
+    assert (await first(served, "?replay=new-2.npz"))["file"] == "new-2.npz"
+
+
+async def parts(*contents: bytes | Exception):
+    """An upload in parts; an error breaks it off."""
+    for content in contents:
+        if isinstance(content, Exception):
+            raise content
+        yield content
+
+
+@pytest.fixture
+def own_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    library = Library(tmp_path / "absent")
+    yield library
+    library.close()
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(found.name for found in tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ConnectionError("gone"), BadInputError),
+        (RuntimeError("gone"), RuntimeError),
+        (OSError(28, "disk full"), BadInputError),
+    ],
+)
+async def test_nothing_is_left_of_a_file_that_does_not_come_whole(own_library, tmp_path, path, error, raised):
+    with pytest.raises(raised, match="gone|disk full|can't be kept"):
+        await own_library.bring("half.npz", parts(path.read_bytes()[:100], error))
+    assert kept(tmp_path) == []
+
+
+async def test_of_too_many_files_the_oldest_go(own_library, tmp_path, path, monkeypatch):
+    monkeypatch.setattr(library, "MOST_BROUGHT", 3)
+    for number in range(5):
+        await own_library.bring(f"{number}.npz", parts(path.read_bytes()))
+    assert kept(tmp_path) == ["2.npz", "3.npz", "4.npz"]
+    monkeypatch.setattr(library, "MOST_BROUGHT_BYTES", 2 * path.stat().st_size)
+    await own_library.bring("5.npz", parts(path.read_bytes()))
+    assert kept(tmp_path) == ["4.npz", "5.npz"]
+    assert [file["name"] for file in own_library.listed()] == ["4.npz", "5.npz"]
+
+
 def test_a_file_of_another_page_or_of_no_format_is_refused(served, path):
     status, _ = asked(served, "/replays/x.npz", "PUT", path.read_bytes(), Origin="http://elsewhere.example")
     assert status == 403
     assert "no known format" in json.loads(asked(served, "/replays/x.jpeg", "PUT", b"nothing")[1])["reason"]
+
+
+async def admitted(address: str) -> ClientConnection:
+    """A page, as soon as others have left."""
+    while True:
+        page = await connect(address, compression=None)
+        with suppress(ConnectionClosed):
+            await page.recv()
+            return page
+
+
+async def test_so_many_files_play_at_once_and_the_next_page_is_told_to_try_later(served, monkeypatch):
+    monkeypatch.setattr(library, "MOST_REPLAYS", 1)
+    address = served.url.replace("http", "ws") + "stream"
+    page = await admitted(address)
+    other = await connect(address, compression=None)
+    await other.wait_closed()
+    assert other.close_code == 1013
+    await page.close()
+    await (await admitted(address)).close()
 
 
 async def test_a_damaged_file_is_said_in_its_page(served):
@@ -92,3 +170,9 @@ async def test_a_damaged_file_is_said_in_its_page(served):
 def test_what_can_not_be_replayed_is_said_at_once():
     with pytest.raises(BadInputError, match="no recording named 'absent'"):
         spikeloop.web(replay="absent", port=0)
+
+
+def test_who_waits_for_a_page_that_has_ended_waits_no_longer(path, tmp_path):
+    with spikeloop.web(replay=path, port=0, save_to=tmp_path) as page:
+        pass
+    assert page.wait() is False

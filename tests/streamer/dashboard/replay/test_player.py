@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -157,3 +158,10 @@ def test_an_absent_file_or_session_is_said(tmp_path):
     result.save(tmp_path / "session.npz")
     with pytest.raises(BadInputError, match="expected a session of 0-4, found '9-9'"):
         read_replay(tmp_path / "session.npz", "9-9")
+
+
+def test_a_file_that_refers_to_others_is_not_played(tmp_path):
+    with h5py.File(tmp_path / "refers.nwb", "w") as file:
+        file["processing/behavior"] = h5py.ExternalLink(str(tmp_path / "other.nwb"), "/")
+    with pytest.raises(BadInputError, match="it refers to other files"):
+        read_replay(tmp_path / "refers.nwb")
