@@ -11,7 +11,7 @@ COMMANDS = {
     "monitor": "Watch a stream: running statistics, drift alarms, importance maps.",
     "record": "Record LSL streams to a file.",
     "replay": "Send a recorded file out again over Lab Streaming Layer.",
-    "web": "Open a page in which a stream is watched, steered and played with, or a file replayed.",
+    "web": "Watch, steer and play with a stream in the browser, or replay a file.",
     "models": "List the bundles that ship, and others by path.",
     "generate": "Write the spikes or the voltage of a stream to a file.",
     "verify": "Check, bit by bit, that a file holds what its header says.",

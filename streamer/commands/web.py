@@ -31,7 +31,7 @@ def web(
     duration: float | None = None,
     json: bool = False,
 ) -> int:
-    """Open a page in which a stream is watched, steered and played with, or a file replayed.
+    """Watch, steer and play with a stream in the browser, or replay a file.
 
     It streams the bundle over LSL as `spikeloop stream` does, or attaches to a stream that runs. The page shows the
     spikes as they come, how far their statistics are from the recording's, and alarms; and it drives, stimulates and

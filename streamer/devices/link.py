@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from spikeloop.streamer.devices.device import Device, Outgoing, document_of
 from spikeloop.streamer.mqtt.address import MqttAddress, tls_context
 from spikeloop.streamer.mqtt.connection import import_aiomqtt, topic_prefix
+from spikeloop.streamer.mqtt.ending import end_tasks
 from spikeloop.streamer.mqtt.reconnecting import ReconnectingClient
 from spikeloop.streamer.stream.health import Durations
 
@@ -98,9 +99,13 @@ class DeviceLink:
         topics = [self._prefix + topic for topic in ("status", *self._device.topics)]
         client = ReconnectingClient(self._address, tls_context(self._address), topics, most_waiting=MOST_WAITING)
         self._client = client
-        with suppress(TimeoutError):
-            async with asyncio.timeout(duration_s):
-                await client.run(self._work)
+        running = asyncio.create_task(client.run(self._work))
+        try:
+            await asyncio.wait({running}, timeout=duration_s)
+        finally:
+            await end_tasks(running)
+        if not running.cancelled():
+            running.result()
 
     async def _work(self, client: "aiomqtt.Client") -> None:
         tick_s = self._device.tick_s

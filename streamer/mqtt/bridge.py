@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from spikeloop.streamer.mqtt.address import MqttAddress, tls_context
 from spikeloop.streamer.mqtt.connection import import_aiomqtt, topic_prefix
 from spikeloop.streamer.mqtt.echoes import Echoes
+from spikeloop.streamer.mqtt.ending import end_tasks
 from spikeloop.streamer.mqtt.inbox import Handlers, Inbox
 from spikeloop.streamer.mqtt.outbox import Outbox, Outgoing
 from spikeloop.streamer.mqtt.payloads import (
@@ -250,9 +251,7 @@ class MqttBridge:
                 if task.done():
                     task.result()
         finally:
-            for task in (leaving, *work):
-                task.cancel()
-            await asyncio.gather(leaving, *work, return_exceptions=True)
+            await end_tasks(leaving, *work)
 
     async def _empty_outbox(self, client: "aiomqtt.Client") -> None:
         self._news.set()

@@ -105,6 +105,7 @@ def test_every_module_with_a_command_is_in_the_list():
     modules = {path.stem for path in (REPOSITORY / "streamer" / "commands").glob("*.py")}
     shared = {
         "__init__",
+        "as_typed",
         "live_line",
         "main",
         "registry",

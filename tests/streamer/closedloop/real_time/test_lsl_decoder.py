@@ -262,7 +262,7 @@ def test_a_decoder_that_dies_and_returns_goes_on(session, monkeypatch):
 def test_nan_now_and_then_is_ignored(session):
     record = session.run("nan")
     assert (outcomes(record), record.failure) == (["success"] * 3, "")
-    assert 0 <= session.decoder.status.invalid_answers - bins_of(record) // 2 < BEFORE
+    assert 0 <= session.decoder.status.invalid_answers - bins_of(record) // 2 <= BEFORE
     assert session.decoder.status.late_answers > 0.4 * bins_of(record)  # every second answer is none
 
 
@@ -271,4 +271,4 @@ def test_where_nothing_but_nan_comes_the_cursor_stands_and_the_trial_times_out(s
     assert (outcomes(record), record.failure) == (["timeout"], "")
     assert not record.blocks[0].velocity.any()
     assert session.decoder.status.late_answers == bins_of(record)
-    assert 0 <= session.decoder.status.invalid_answers - bins_of(record) < BEFORE
+    assert 0 <= session.decoder.status.invalid_answers - bins_of(record) <= BEFORE
