@@ -117,8 +117,8 @@ def _lead(evaluation: Evaluation) -> str:
     if judged and good < len(judged):
         said += f"; furthest off: {title_of(worst.statistic)}, {_number(worst.ratio)} times the sampling error"
     return (
-        f"{said}. A classifier tells model from recording with an AUC of {evaluation.two_sample:.2f}, recording from"
-        f" recording with {evaluation.real_two_sample:.2f}."
+        f"{said}. A classifier separates model and recording with an AUC of {evaluation.two_sample:.2f}, two parts of"
+        f" the recording with {evaluation.real_two_sample:.2f}."
     )
 
 

@@ -43,7 +43,7 @@ def write_recorded_nwb(spool: Path, out: Path, key: str | None = None) -> Stored
     The first stream of counts, or else of fluorescence, becomes what `write_nwb` makes of a recording, with spike times
     from NAME-Events where there is such a stream, and with NAME-Condition; counts of other programs are a series in
     `acquisition`, too, with their stamps. NAME-Cursor goes to `processing/behavior`;
-    each stream of texts becomes a table of events, and the trials of a closed loop, which its markers tell of, a table
+    each stream of texts becomes a table of events, and the trials of a closed loop, which its markers report, a table
     of trials; a broadband stream an `ElectricalSeries`, and each other stream a `TimeSeries`, in `acquisition`, with
     its whole description as `comments`. Times are those that pyxdf gives: on the clock of the recorder; but samples
     stamped by another clock than LSL's are where they arrived, and a series beside them has the stamps as sent. Streams

@@ -25,7 +25,7 @@ class MissingActs:
 
 
 def parse_act(text: str) -> Mapping[str, Any] | None:
-    """Read a marker of NAME-Markers that tells of an act; None of any other text."""
+    """Read a marker of NAME-Markers that reports an act; None of any other text."""
     marker = parsed_json(text)
     known = isinstance(marker, dict) and marker.get("event") in ACTS
     return marker if known and isinstance(marker.get("stamp_s"), int | float) else None
@@ -57,15 +57,15 @@ class ActsSeen:
 
     def __init__(self) -> None:
         self._last = 0
-        self._untold: list[MissingActs] = []
+        self._unreported: list[MissingActs] = []
 
     def add(self, rows: Iterable[Sequence[str]]) -> None:
         """Add the next markers, each a row of one text."""
         acts = [act for row in rows if (act := parse_act(row[0])) is not None]
-        self._untold += missing_acts(acts, self._last)
+        self._unreported += missing_acts(acts, self._last)
         self._last = max([self._last, *(act["act"] for act in acts if isinstance(act.get("act"), int))])
 
     def news(self) -> list[str]:
         """Say what was found since the last time."""
-        told, self._untold = self._untold, []
-        return [f"tells that {missing}" for missing in told]
+        found, self._unreported = self._unreported, []
+        return [f"says that {missing}" for missing in found]

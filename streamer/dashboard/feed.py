@@ -117,7 +117,7 @@ class Feed:
     def _work(self) -> None:
         try:
             self._follow()
-        except Exception as error:  # of any kind: pages are told, or they would go on as if the stream stood still
+        except Exception as error:  # of any kind: pages get to know, or they would go on as if the stream stood still
             self.failure = FailureError(
                 f"its counts can't be followed any more ({in_one_line(error)}); start spikeloop web again"
             )

@@ -18,7 +18,8 @@ from spikeloop.streamer.dashboard.feed import Feed
 from spikeloop.streamer.dashboard.frames import PROTOCOL, Kind, Request, condition_request, document_body
 from spikeloop.streamer.dashboard.hub import Hub, Room
 from spikeloop.streamer.dashboard.play.decoders import offered_decoders
-from spikeloop.streamer.dashboard.play.play import REQUESTS, Play
+from spikeloop.streamer.dashboard.play.play import Play
+from spikeloop.streamer.dashboard.play.requests import REQUESTS, PlayRequests
 from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.dashboard.report import WebReport
 from spikeloop.streamer.dashboard.shared_spikes import SharedSpikes
@@ -87,6 +88,7 @@ class LiveStream:
         self.hub, self._spikes = Hub(), SharedSpikes()
         self.stream: StreamProcess | None = None
         self._play: Play | None = None
+        self._play_requests: PlayRequests | None = None
         self._steers_condition = 0  # number of the page that set it last
         self._refused = 0
         self._state_due_s = 0.0
@@ -106,6 +108,7 @@ class LiveStream:
             )
             opened.enter_context(Watching(self._spikes, settings, self.hub, now))
             self._play = self._open_play(opened)
+            self._play_requests = None if self._play is None else PlayRequests(self._play)
             self._feed = Feed(name, self.hub, self._describe, self._look, self._play, self._publish_state)
             opened.enter_context(self._feed)
             self._measuring = threading.Thread(target=self._measure, name="spikeloop-tuning", daemon=True)
@@ -198,11 +201,11 @@ class LiveStream:
             if self.stream is None:
                 raise BadInputError("this stream was started elsewhere; only its own program steers it")
             if request.kind in REQUESTS:
-                if self._play is None:
+                if self._play_requests is None:
                     raise BadInputError(
                         "nobody can play here: no velocity drives this model; start spikeloop web m1-sim"
                     )
-                self._play.ask(request, number)
+                self._play_requests.ask(request, number)
             elif self._steers(request.kind, number):
                 self.stream.ask(request, number)
         except BadInputError:

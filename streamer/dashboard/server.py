@@ -103,7 +103,7 @@ class WebServer:
     def _work(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:  # of any kind: whoever waits for the start is told
+        except Exception as error:  # of any kind: whoever waits for the start gets the reason
             self._failure = error
         finally:
             self._started.set()

@@ -39,7 +39,7 @@ class ExactClock:
         stamps_s : array of shape (samples,), float64, s
             On the sender's clock.
         now_s : float, s
-            The present; without it a clock that was reset can't be told from bins that were lost.
+            The present; without it a clock that was reset can't be distinguished from bins that were lost.
         """
         jumps, lost_bins = np.zeros(len(stamps_s), np.bool_), 0
         resets, passed_s = self._resets, now_s - self._heard_s

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.play.calibration import Calibration
 from spikeloop.streamer.dashboard.play.play import Play
+from spikeloop.streamer.dashboard.play.requests import PlayRequests
 from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
@@ -48,6 +50,7 @@ class PlayedLoop:
         self.driving = [np.zeros(len(bundle.card.channels), np.float32)] * (delay_bins + 1)
         ties = Ties(self.drive, lambda event, **details: self.marks.append((event, details)), lambda: None, self.now)
         self.play = Play(bundle, self.hub, ties, folder, decoders, calibration)
+        self.requests = PlayRequests(self.play)
         self.source = open_source(bundle, SEED, "cpu")
         card = bundle.card
         card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered:rest")
@@ -64,7 +67,7 @@ class PlayedLoop:
 
     def ask(self, kind: Kind, document: Any = None, number: int = PLAYER) -> None:
         payload = b"" if document is None else json.dumps(document).encode()
-        self.play.ask(Request(kind, payload), number)
+        self.requests.ask(Request(kind, payload), number)
 
     async def until(self, kind: Kind, wanted=lambda document: True) -> Received:
         while True:
@@ -93,7 +96,12 @@ class PlayedLoop:
 
     @property
     def cursor(self) -> np.ndarray:
-        return self.play.cursor_cm
+        return self.play.loop.cursor.position_cm
+
+    @property
+    def target(self) -> Target | None:
+        """That of the game, while it is to be seen."""
+        return None if self.play.game is None else self.play.game.target
 
     def aim(self, velocity, number: int | None = None) -> None:
         self.ask(Kind.AIM, {"velocity_cm_s": [float(v) for v in velocity], "number": number})
@@ -108,7 +116,7 @@ class PlayedLoop:
 
     async def play_on(self, clicks: bool = False) -> dict[str, Any]:
         while self.play.player is not None:
-            target = self.play.target
+            target = self.target
             if target is not None:
                 x, y = target.place_cm
                 away = np.array([x, y]) - self.cursor

@@ -27,7 +27,7 @@ from spikeloop.models.errors import BadInputError
 
 __all__ = ["find_in_arrays", "items_of_arrays"]
 
-LOADED_TO_SEE = 2**22  # values of one axis, which tell times from anything else
+LOADED_TO_SEE = 2**22  # values of one axis, which distinguish times from anything else
 MOST_LISTED = 400  # letters of a list, in a message
 LABEL_KEYS = ("unit_labels", "quality", "unit_quality")
 

@@ -68,7 +68,7 @@ class ReceivedStream:
         self.reconnections, self._lost = 0, False  # the latter: since the latest connection
         self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
         self._heard_s = self._retry_s = -float("inf")
-        self._silent_s = 0.0  # how long it was, where that is still to be told
+        self._silent_s = 0.0  # how long it was, where that is still to be reported
 
     def see(self, on_network: bool, now: float) -> None:
         """Note whether it is on the network.

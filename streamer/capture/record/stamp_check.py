@@ -39,7 +39,7 @@ class StampCheck:
         clock = ExactClock if exact else ClockModel
         self._clock = clock(1 / nominal_rate_hz) if nominal_rate_hz > 0 else None
         self._begun = False  # whether the first sample, which follows none, was placed
-        self._told = (0, 0, 0)
+        self._reported = (0, 0, 0)
 
     def add(self, stamps_s: Floats, now_s: float) -> None:
         """Add the stamps of the next samples, which came now, s."""
@@ -70,8 +70,8 @@ class StampCheck:
 
     def news(self) -> list[str]:
         """Say what was found since the last time."""
-        lost, resets, unusable = (now - told for now, told in zip(self._counts, self._told, strict=True))
-        self._told = self._counts
+        lost, resets, unusable = (now - before for now, before in zip(self._counts, self._reported, strict=True))
+        self._reported = self._counts
         texts = [f"has a gap of {lost:,} samples"] if lost > 0 else []
         texts += ["has a clock that was reset, from which its stamps go on"] if resets > 0 else []
         return texts + ([f"has {unusable:,} stamps that are no times"] if unusable > 0 else [])

@@ -14,7 +14,7 @@ LONGEST_GAP_S = 3600.0  # a silence of all streams is not waited for; of one alo
 FURTHEST_BACK_S = 10.0  # a stamp further back than that is of a clock that was set anew
 AFTER_IRREGULAR_S = 1.0  # from the last sample before a reset to the first after it, of a stream without a rate
 AFTER_SILENCE_S = 1.0  # what is left of a silence that is not waited for
-STATED_GAP_S = 60.0  # silences of all streams from this on are told
+STATED_GAP_S = 60.0  # silences of all streams from this on are reported
 UNRELATED_S = 30 * DAY_S  # streams further apart than that have clocks that nothing in the file relates
 LONGEST_LIST = 3
 
@@ -132,9 +132,9 @@ def _begin_together(streams: Sequence[TimedStream], times: list[Floats]) -> Iter
 
 
 def _without_silences(times: list[Floats]) -> Iterator[str]:
-    """Shorten where no stream has a sample for an hour; tell of shorter silences."""
+    """Shorten where no stream has a sample for an hour; report shorter silences."""
     whole = np.sort(np.concatenate(times)) if times else np.empty(0)
-    gaps_s, removed_s, told = np.diff(whole), 0.0, 0
+    gaps_s, removed_s, listed = np.diff(whole), 0.0, 0
     for place in np.flatnonzero(gaps_s > STATED_GAP_S).tolist():
         gap_s, before_s = float(gaps_s[place]), float(whole[place] - whole[0]) - removed_s
         if gap_s > LONGEST_GAP_S:
@@ -143,10 +143,10 @@ def _without_silences(times: list[Floats]) -> Iterator[str]:
                 times[i] = np.where(known >= after_s, known - (gap_s - AFTER_SILENCE_S), known)
             removed_s += gap_s - AFTER_SILENCE_S
             yield f"no stream has a sample for {lasting_words(gap_s)} after {before_s:.1f} s; that is left out"
-        elif (told := told + 1) <= LONGEST_LIST:
+        elif (listed := listed + 1) <= LONGEST_LIST:
             yield (
                 f"no stream has a sample for {gap_s:.0f} s after {before_s:.1f} s; a seek or --from"
                 f" {before_s + gap_s:.0f} passes over it"
             )
-    if told > LONGEST_LIST:
-        yield f"there are {told - LONGEST_LIST} more silences of a minute and more"
+    if listed > LONGEST_LIST:
+        yield f"there are {listed - LONGEST_LIST} more silences of a minute and more"

@@ -9,12 +9,12 @@ ACTS = "stimuli, perturbations, gain and pauses"
 
 
 def lost_acts(recorded: Stated) -> list[str]:
-    """Say which acts are missing between those that the file tells of, in a sentence each."""
+    """Say which acts are missing between those that the file reports, in a sentence each."""
     return [str(missing) for missing in missing_acts(recorded.markers) if missing.first > 1]
 
 
 def cause_of_acts(recorded: Stated, channels: int) -> list[str]:
-    """Say whether acts that the file does not tell of may be why its bins differ, in a sentence or none.
+    """Say whether acts that the file does not report may be why its bins differ, in a sentence or none.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def cause_of_acts(recorded: Stated, channels: int) -> list[str]:
     if missing := missing_acts(recorded.markers):
         return [f"{', '.join(map(str, missing))}: what they did is not known, and may be why"]
     if not recorded.has_markers:
-        return [f"the file has no markers of the stream, which tell of {ACTS}: these may be why"]
+        return [f"the file has no markers of the stream, which report {ACTS}: these may be why"]
     if recorded.bins[0] > 0:
         return [f"{ACTS} of before bin {recorded.bins[0]}, where the file begins, left no trace in it, and may be why"]
     return []

@@ -76,7 +76,7 @@ class Fitting:
                 self._shelf.recalibrate(calibration)
             for name in names:
                 self._shelf.get(name)
-        except Exception as error:  # of any kind: a page that waits is told
+        except Exception as error:  # of any kind: a page that waits gets the reason
             reason = in_one_line(error)
         finally:
             self._working.release()

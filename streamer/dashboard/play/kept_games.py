@@ -110,7 +110,7 @@ class KeptGames:
                 finished = [self._finished(kept) for kept in games]
             path = self._folder / file_name(finished, suffix, datetime.now())
             save_games(path, self._bundle, finished)
-        except Exception as error:  # of any kind: the page that waits is told
+        except Exception as error:  # of any kind: the page that waits gets the reason
             failed(f"the game is not saved: {in_one_line(error)}")
             return
         finally:

@@ -65,7 +65,7 @@ class AimTimes:
         self._latest: NDArray[np.float32] | None = None
 
     def aimed(self, number: int, player: int, received_s: float, conditions: NDArray[np.float32]) -> None:
-        """Note an aim, and what it drives the population by; one like the one before can't be told from it."""
+        """Note an aim, and what it drives the population by; one like the one before can't be distinguished from it."""
         if self._latest is None or not np.array_equal(conditions, self._latest):
             self._pending.append((number, player, received_s, conditions))
         self._latest = conditions

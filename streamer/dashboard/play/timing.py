@@ -1,4 +1,4 @@
-"""The server's part of the measurement of latency: what it is told by pages and by the stream, and what it answers."""
+"""The server's part of the measurement of latency: what pages and the stream report, and what it answers."""
 
 from collections.abc import Callable
 from typing import Any

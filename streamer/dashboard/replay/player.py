@@ -33,7 +33,7 @@ __all__ = ["ReplayPlayer"]
 FRAMES_A_S, STATES_A_S = 30.0, 4.0
 SLOWEST, FASTEST = 0.1, 20.0
 MOST_BINS = 4096  # in a message
-MOST_TRIALS = 2000  # that a page is told of
+MOST_TRIALS = 2000  # that a page gets a list of
 
 
 class ReplayPlayer:
@@ -104,7 +104,7 @@ class ReplayPlayer:
     def _work(self) -> None:
         try:
             self._play()
-        except Exception as error:  # of any kind: the page is told
+        except Exception as error:  # of any kind: the page gets the reason
             self._hub.publish(Kind.REPLAY, document_body({"failure": printable(in_one_line(error))}))
 
     def _play(self) -> None:

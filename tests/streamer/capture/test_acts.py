@@ -30,7 +30,7 @@ def test_missing_acts_are_those_whose_numbers_are_not_there_in_one_piece_or_in_s
     for number in numbers:
         seen.add([marker(number)])
         news += seen.news()
-    assert news == [f"tells that {text}" for text in said]
+    assert news == [f"says that {text}" for text in said]
     assert seen.news() == []
 
 

@@ -49,9 +49,9 @@ async def test_the_same_seed_gives_the_same_targets(loop):
     shown = []
     for seed in (7, 7, 8):
         loop.ask(Kind.BEGIN, {"task": "random", "decoder": "wiener", "length_s": 5, "seed": seed})
-        while loop.play.target is None:
+        while loop.target is None:
             loop.step()
-        shown.append(loop.play.target)
+        shown.append(loop.target)
         loop.ask(Kind.STOP)
     assert shown[0] == shown[1] != shown[2]
 
@@ -193,7 +193,7 @@ async def test_what_is_no_request_is_refused(loop, kind, asked, message):
 async def test_a_request_that_is_no_json_is_refused(loop):
     for payload in (b"nonsense", b"[" * 100_000, b"3"):
         with pytest.raises(BadInputError, match="expected JSON with velocity_cm_s"):
-            loop.play.ask(Request(Kind.AIM, payload), PLAYER)
+            loop.requests.ask(Request(Kind.AIM, payload), PLAYER)
 
 
 def test_a_model_that_no_velocity_drives_can_not_be_played(tmp_path):
