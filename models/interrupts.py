@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 __all__ = ["ENDING", "hold_interrupts", "interrupt_at_any_end"]
 
@@ -12,10 +13,13 @@ ENDING = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
 def interrupt_at_any_end() -> None:
-    """Let the signals of `ENDING` raise KeyboardInterrupt, as Ctrl-C does; but not one that nohup has ignored."""
+    """Let the signals of `ENDING` do what Ctrl-C does when they arrive; but not one that nohup has ignored.
+
+    That is to raise KeyboardInterrupt at once, or, where asyncio runs, to cancel its main task between two callbacks.
+    """
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _as_ctrl_c)
 
 
 @contextmanager
@@ -40,3 +44,10 @@ def hold_interrupts() -> Iterator[None]:
             signal.signal(number, handler)
         if arrived:
             raise KeyboardInterrupt
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a background shell has its children ignore Ctrl-C
+        handler = signal.default_int_handler
+    handler(signal.SIGINT, frame)
