@@ -65,6 +65,12 @@ def m1() -> Bundle:
     return load_bundle("m1-sim")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """A busy machine may let a process stand still for seconds."""
+    monkeypatch.setattr(lsl_brain, "SILENT_AFTER_S", 60.0)
+
+
 class Gate:
     """What the program that stands in for the population is allowed to send."""
 
