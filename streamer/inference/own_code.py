@@ -1,12 +1,11 @@
 """Code of the caller's own: what it raises becomes one line, and what it gives is checked. Decoders that run it."""
 
 import importlib
-import importlib.util
-import sys
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.call_text import parse_call
 from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.scalars import is_number
+from spikeloop.streamer.inference.own_modules import load_file
 
-__all__ = ["CheckedDecoder", "decoder_from_factory", "decoder_from_python", "foreign_code", "velocity_from"]
+__all__ = [
+    "CheckedDecoder",
+    "decoder_from_factory",
+    "decoder_from_python",
+    "foreign_code",
+    "named_factory",
+    "velocity_from",
+]
 
+# FILE.py:NAME or MODULE:NAME, with arguments or without
+NAMED = re.compile(r"(?P<place>.+?\.py|[^:(]+):(?P<call>[^:(]+(\(.*\))?)", re.DOTALL)
 STREAMER = Path(__file__).parents[1]
 
 
@@ -104,7 +114,7 @@ def velocity_from(option: str, name: str, method: str, columns: int, call: Calla
 
 
 def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
-    """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names.
+    """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names, with arguments or without.
 
     Raises
     ------
@@ -113,13 +123,38 @@ def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
     FailureError
         If the code fails.
     """
-    place, _, attribute = argument.rpartition(":")
-    if not place or not attribute:
-        raise BadInputError(f"--decoder: expected python:FILE.py:NAME or python:MODULE:NAME, found {name!r:.80}")
+    return decoder_from_factory(name, named_factory(name, argument, "python"))
+
+
+def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
+    """Return what `FILE.py:NAME` or `MODULE:NAME` names, with its arguments bound, such as `FILE.py:NAME(gain=2)`.
+
+    Parameters
+    ----------
+    name : str
+        Of the decoder, for messages.
+    argument : str
+    kind : str
+        What stands before the colon, for messages.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file, module or name, or it can't be called.
+    FailureError
+        If the code fails.
+    """
+    found = NAMED.fullmatch(argument)
+    if found is None:
+        raise BadInputError(f"--decoder: expected {kind}:FILE.py:NAME or {kind}:MODULE:NAME, found {name!r:.80}")
+    place, call = found["place"], parse_call(found["call"], f"--decoder {name}")
     module = _module_of_file(name, Path(place)) if place.endswith(".py") else _module(name, place)
-    if not hasattr(module, attribute):
-        raise BadInputError(f"--decoder {name}: {place} has no {attribute}; check its spelling")
-    return decoder_from_factory(name, getattr(module, attribute))
+    if not hasattr(module, call.name):
+        raise BadInputError(f"--decoder {name}: {place} has no {call.name}; check its spelling")
+    factory = getattr(module, call.name)
+    if not callable(factory):
+        raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
+    return partial(factory, *call.args, **call.kwargs) if call.args or call.kwargs else factory
 
 
 def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecoder:
@@ -154,14 +189,8 @@ def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecode
 def _module_of_file(label: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise BadInputError(f"--decoder {label}: expected a file {path}, found none; check the path")
-    name = f"spikeloop_decoder_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their module
     with foreign_code(label):
-        spec.loader.exec_module(module)
-    return module
+        return load_file(path)
 
 
 def _module(label: str, name: str) -> ModuleType:
