@@ -23,6 +23,7 @@ __all__ = [
     "Decoders",
     "decoder_specs",
     "describe_kinds",
+    "missing_methods",
     "parse_decoder",
 ]
 
@@ -191,6 +192,12 @@ def decoder_specs(decoders: Decoders) -> dict[str, DecoderSpec]:
     return {name: _spec(name, decoder) for name, decoder in named}
 
 
+def missing_methods(decoder: Any) -> list[str]:
+    """Return the methods that a decoder of the user's own lacks: `fit`, and `step` unless it has `step_events`."""
+    has = [method for method in ("fit", "step", "step_events") if callable(getattr(decoder, method, None))]
+    return [method for method in ("fit", "step") if method not in has and (method == "fit" or "step_events" not in has)]
+
+
 def _own_name(decoder: Any) -> str:
     return decoder if isinstance(decoder, str) else getattr(decoder, "__name__", type(decoder).__name__)
 
@@ -198,8 +205,7 @@ def _own_name(decoder: Any) -> str:
 def _spec(name: str, decoder: Any) -> DecoderSpec:
     if isinstance(decoder, str):
         return replace(parse_decoder(decoder), name=name)
-    methods = [method for method in ("fit", "step") if callable(getattr(decoder, method, None))]
-    if len(methods) == 2 and not isinstance(decoder, type):
+    if not missing_methods(decoder) and not isinstance(decoder, type):
         return DecoderSpec(name, "object", factory=partial(copy.deepcopy, decoder))
     if not callable(decoder):
         raise BadInputError(

@@ -5,6 +5,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.call_text import parse_call
-from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
+from spikeloop.models.decoders.decoder import DecoderStatus, DecoderWrapper
+from spikeloop.models.decoders.spec import missing_methods
+from spikeloop.models.decoders.step_spikes import DrawnSpikes, StepSpikes
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.scalars import is_number
 from spikeloop.streamer.inference.own_modules import load_file
@@ -43,13 +46,20 @@ class CheckedDecoder(DecoderWrapper):
     ----------
     name : str
         For messages.
-    decoder : object with `fit` and `step`
+    decoder : object with `fit`, and `step` or `step_events`
+    drawn : DrawnSpikes, optional
+        Times for the spikes of one without `step` that gets counts.
     """
 
-    def __init__(self, name: str, decoder: Decoder) -> None:
+    def __init__(self, name: str, decoder: Any, drawn: DrawnSpikes | None = None) -> None:
         super().__init__(decoder)
-        self.name = name
+        self.name, self._drawn = name, drawn
         self._columns = 2  # of a velocity, should it need no fit
+
+    @property
+    def status(self) -> DecoderStatus:
+        """That of the decoder inside, and whether it takes the times of spikes."""
+        return replace(super().status, events=callable(getattr(self.decoder, "step_events", None)))
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder inside.
@@ -71,9 +81,27 @@ class CheckedDecoder(DecoderWrapper):
         FailureError
             If it fails, or gives anything but finite, real numbers of that shape.
         """
+        if self._drawn is not None and not callable(getattr(self.decoder, "step", None)):
+            return self.step_spikes(self._drawn.next(counts))
         return velocity_from(
             "--decoder", self.name, "step", self._columns, self.decoder.step, counts.astype(np.float64)
         )
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Decode the velocity (columns,) of the next bin, by `step_events(units, times_s, until_s)`.
+
+        Raises
+        ------
+        FailureError
+            As of `step`.
+        """
+        own: Any = self.decoder
+
+        def call(given: StepSpikes) -> Any:
+            return own.step_events(given.units, given.times_s, given.until_s)
+
+        copied = replace(spikes, units=spikes.units.copy(), times_s=spikes.times_s.copy())
+        return velocity_from("--decoder", self.name, "step_events", self._columns, call, copied)
 
 
 def velocity_from(option: str, name: str, method: str, columns: int, call: Callable[[Any], Any], given: Any) -> Floats:
@@ -113,7 +141,7 @@ def velocity_from(option: str, name: str, method: str, columns: int, call: Calla
     )
 
 
-def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
+def decoder_from_python(name: str, argument: str, drawn: DrawnSpikes | None = None) -> CheckedDecoder:
     """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names, with arguments or without.
 
     Raises
@@ -123,7 +151,7 @@ def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
     FailureError
         If the code fails.
     """
-    return decoder_from_factory(name, named_factory(name, argument, "python"))
+    return decoder_from_factory(name, named_factory(name, argument, "python"), drawn)
 
 
 def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
@@ -157,7 +185,7 @@ def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
     return partial(factory, *call.args, **call.kwargs) if call.args or call.kwargs else factory
 
 
-def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecoder:
+def decoder_from_factory(name: str, factory: Callable[[], Any], drawn: DrawnSpikes | None = None) -> CheckedDecoder:
     """Make a decoder by a class or a function that takes no arguments.
 
     Parameters
@@ -165,11 +193,13 @@ def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecode
     name : str
         For messages.
     factory : callable
+    drawn : DrawnSpikes, optional
+        As of `CheckedDecoder`.
 
     Raises
     ------
     BadInputError
-        If it can't be called, or gives an object without `fit` or `step`.
+        If it can't be called, or gives an object without `fit`, or with neither `step` nor `step_events`.
     FailureError
         If it fails.
     """
@@ -177,13 +207,13 @@ def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecode
         raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
     with foreign_code(name):
         decoder: Any = factory()
-    missing = [method for method in ("fit", "step") if not callable(getattr(decoder, method, None))]
+    missing = missing_methods(decoder)
     if missing:
         raise BadInputError(
             f"--decoder {name}: expected an object with fit(counts, kinematics) and step(counts), found"
             f" {type(decoder).__name__} without {' and '.join(missing)}"
         )
-    return CheckedDecoder(name, decoder)
+    return CheckedDecoder(name, decoder, drawn)
 
 
 def _module_of_file(label: str, path: Path) -> ModuleType:

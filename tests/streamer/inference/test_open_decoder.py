@@ -12,11 +12,11 @@ from sklearn.linear_model import BayesianRidge, Ridge
 
 from spikeloop.models.decoders import spec
 from spikeloop.models.decoders.chance import ChanceDecoder
-from spikeloop.models.decoders.decoder import Decoder, decode
+from spikeloop.models.decoders.decoder import Decoder, decode, status_of
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
-from spikeloop.models.decoders.spec import GROUP, KINDS, parse_decoder
+from spikeloop.models.decoders.spec import GROUP, KINDS, decoder_specs, parse_decoder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.measures.decoding_scores import r_squared
 from spikeloop.streamer.inference import open_decoder as opening
@@ -400,3 +400,35 @@ def test_torch_is_not_loaded_before_the_recurrent_decoder_is_fitted():
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "onnx", "sklearn", "onnxruntime"} & set(loaded)
+
+
+EVENTS = """
+import numpy as np
+
+class Rate:
+    def fit(self, counts, kinematics):
+        self.seen = 0
+
+    def step_events(self, units, times_s, until_s):
+        self.seen += 1
+        assert all(until_s - 0.02 <= time <= until_s for time in times_s)
+        return [len(units), np.count_nonzero(units == 1)]
+"""
+
+
+def test_a_decoder_of_spike_times_gets_drawn_ones_where_only_counts_are_known(tmp_path, data):
+    (tmp_path / "events.py").write_text(EVENTS)
+    decoder = opened(f"python:{tmp_path / 'events.py'}:Rate")
+    assert status_of(decoder).events
+    assert not status_of(opened("kalman")).events
+    decoder.fit(*data)
+    np.testing.assert_array_equal(decode(decoder, data[0]), np.stack([data[0].sum(axis=1), data[0][:, 1]], axis=1))
+    with pytest.raises(FailureError, match="expected step_events to give finite numbers"):
+        open_decoder(decoder_specs({"own": NoVelocity})["own"], units=UNITS, bin_size_s=BIN_S, seed=0).step(data[0][0])
+
+
+class NoVelocity:
+    def fit(self, counts, kinematics): ...
+
+    def step_events(self, units, times_s, until_s):
+        return [until_s]
