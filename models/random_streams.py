@@ -66,6 +66,7 @@ class Purpose(IntEnum):
     KEPT_UNITS = 104
     TRIAL_BOOTSTRAP = 105
     BLIND_ORDER = 106
+    DECODER_EVENT_TIMES = 112
     PERTURBATIONS = 200
     # benchmarks and pictures of the documentation
     BENCHMARK = 900

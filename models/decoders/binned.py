@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper, check_bin, check_training, fitted
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper, check_bin, check_training, fitted, step_spikes
+from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["Binned"]
@@ -34,6 +35,7 @@ class Binned(DecoderWrapper):
         super().__init__(decoder)
         self.bins = bins
         self._held: Floats | None = None
+        self._spikes: list[StepSpikes] = []
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder on runs of bins; until the first is full, the mean kinematics are held."""
@@ -46,15 +48,28 @@ class Binned(DecoderWrapper):
         averaged = kinematics[:used].reshape(runs, self.bins, -1).mean(axis=1, dtype=np.float64)
         self.decoder.fit(summed, averaged)
         self._held = averaged.mean(axis=0)
-        self._filling, self._sum = 0, np.zeros(counts.shape[1])
+        self._filling, self._sum, self._spikes = 0, np.zeros(counts.shape[1]), []
 
     def step(self, counts: Counts) -> Floats:
         """Kinematics (columns,) of the next bin: as last decoded."""
-        held = fitted(self._held)
+        fitted(self._held)
         check_bin(counts, len(self._sum))
         self._sum += counts
-        self._filling += 1
-        if self._filling == self.bins:
-            held = self._held = self.decoder.step(self._sum)
-            self._filling, self._sum = 0, np.zeros_like(self._sum)
-        return held.copy()
+        if self._full():
+            self._held = self.decoder.step(self._sum)
+            self._sum = np.zeros_like(self._sum)
+        return fitted(self._held).copy()
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Kinematics (columns,) of the next bin: as last decoded, from the spikes of all bins of a run."""
+        fitted(self._held)
+        self._spikes.append(spikes)
+        if self._full():
+            self._held = step_spikes(self.decoder, joined(self._spikes))
+            self._spikes = []
+        return fitted(self._held).copy()
+
+    def _full(self) -> bool:
+        """Say whether the next bin is the last of its run."""
+        self._filling = (self._filling + 1) % self.bins
+        return not self._filling

@@ -1,6 +1,7 @@
 """What every decoder can do, and what they share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.step_spikes import StepSpikes
 from spikeloop.models.errors import BadInputError
 
 __all__ = [
@@ -22,13 +24,17 @@ __all__ = [
     "fitted",
     "standards_of",
     "status_of",
+    "step_spikes",
 ]
 
 Parameters = TypeVar("Parameters")
 
 
 class Decoder(Protocol):
-    """Learns to decode kinematics from counts, then decodes bin by bin."""
+    """Learns to decode kinematics from counts, then decodes bin by bin.
+
+    One that decodes the times of spikes is a `ReportingDecoder` whose status says so, and has `step_spikes`.
+    """
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Learn anew, and forget every bin seen so far.
@@ -78,11 +84,14 @@ class DecoderStatus:
         Bins that a decoder in another process did not answer in time.
     invalid_answers : int, default 0
         Samples of such a decoder that were ignored.
+    events : bool, default False
+        Whether it decodes the times of spikes, by `step_spikes`.
     """
 
     live: bool = False
     late_answers: int = 0
     invalid_answers: int = 0
+    events: bool = False
 
 
 class ReportingDecoder(ABC):
@@ -97,6 +106,10 @@ class ReportingDecoder(ABC):
 
     @abstractmethod
     def step(self, counts: Counts) -> Floats: ...
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Decode the next bin, (columns,), from its spikes in place of its counts, where the status says `events`."""
+        raise NotImplementedError
 
 
 class DecoderWrapper(ReportingDecoder):
@@ -126,13 +139,21 @@ def status_of(decoder: Decoder) -> DecoderStatus:
     return decoder.status if isinstance(decoder, ReportingDecoder) else DecoderStatus()
 
 
-def decode(decoder: Decoder, counts: Counts) -> Floats:
+def step_spikes(decoder: Decoder, spikes: StepSpikes) -> Floats:
+    """Decode the next bin, (columns,), from its spikes, by a decoder whose status says `events`."""
+    assert isinstance(decoder, ReportingDecoder)
+    return decoder.step_spikes(spikes)
+
+
+def decode(decoder: Decoder, counts: Counts, spikes: Sequence[StepSpikes] | None = None) -> Floats:
     """Decode the next bins, one step after another from where the decoder stands.
 
     Parameters
     ----------
     decoder : Decoder
     counts : array of shape (bins, units)
+    spikes : sequence of StepSpikes, optional
+        Of each bin, for a decoder that takes them.
 
     Returns
     -------
@@ -145,6 +166,8 @@ def decode(decoder: Decoder, counts: Counts) -> Floats:
     """
     if counts.ndim != 2 or not len(counts):
         raise BadInputError(f"expected counts of shape (bins, units), 1 bin or more, found {counts.shape}")
+    if spikes is not None:
+        return np.stack([step_spikes(decoder, of_bin) for of_bin in spikes])
     return np.stack([decoder.step(bin_counts) for bin_counts in counts])
 
 

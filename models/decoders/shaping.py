@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper, step_spikes
+from spikeloop.models.decoders.step_spikes import StepSpikes
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["Shaped"]
@@ -49,6 +50,13 @@ class Shaped(DecoderWrapper):
 
     def step(self, counts: Counts) -> Floats:
         """Velocity (columns,) of the next bin."""
-        decoded = self.gain * self.decoder.step(counts)
+        return self._shaped(self.decoder.step(counts))
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Velocity (columns,) of the next bin."""
+        return self._shaped(step_spikes(self.decoder, spikes))
+
+    def _shaped(self, velocity: Floats) -> Floats:
+        decoded = self.gain * velocity
         self._velocity = self.smoothing * self._velocity + (1 - self.smoothing) * decoded
         return self._velocity.copy()

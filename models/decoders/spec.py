@@ -23,6 +23,7 @@ __all__ = [
     "Decoders",
     "decoder_specs",
     "describe_kinds",
+    "missing_methods",
     "parse_decoder",
 ]
 
@@ -81,6 +82,8 @@ class DecoderKind:
         Whether a number of bins may follow the colon.
     needs_calibration, runs_in
         As of `DecoderSpec`.
+    endings : tuple of str, default ()
+        Of files that are of this kind when they are named without it.
     """
 
     make: Callable[[DecoderSpec, int], Decoder] | None = None
@@ -88,6 +91,7 @@ class DecoderKind:
     has_history: bool = False
     needs_calibration: bool = True
     runs_in: RunsIn = "any"
+    endings: tuple[str, ...] = ()
 
 
 KINDS: dict[str, DecoderKind] = {
@@ -97,9 +101,11 @@ KINDS: dict[str, DecoderKind] = {
     "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(spec.history_bins), has_history=True),
     "chance": DecoderKind(lambda spec, seed: ChanceDecoder(random_stream(seed, Purpose.CHANCE_DECODER))),
     "recurrent": DecoderKind(),
-    "onnx": DecoderKind(argument="FILE", needs_calibration=False),
+    "onnx": DecoderKind(argument="FILE", needs_calibration=False, endings=(".onnx",)),
+    "torch": DecoderKind(argument="FILE", needs_calibration=False, endings=(".pt2", ".pt", ".pth", ".ts")),
+    "skops": DecoderKind(argument="FILE", needs_calibration=False, endings=(".skops",)),
     "python": DecoderKind(argument="FILE.py:NAME, python:MODULE:NAME", needs_calibration=False),
-    "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge)"),
+    "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge(alpha=10))"),
     "lsl": DecoderKind(argument="STREAM", needs_calibration=False, runs_in="real time"),
     "oracle": DecoderKind(needs_calibration=False, runs_in="closed loop"),
 }
@@ -120,9 +126,10 @@ def parse_decoder(text: str) -> DecoderSpec:
     ----------
     text : str
         `kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`; `ridge:BINS`, `wiener:BINS`
-        or `population_vector:BINS`, which look at so many bins instead of 10; `onnx:FILE`; `python:FILE.py:NAME` or
-        `python:MODULE:NAME`; `sklearn:ESTIMATOR`; `lsl:STREAM`; or a name that an installed package registers under
-        the entry points `spikeloop.decoders`.
+        or `population_vector:BINS`, which look at so many bins instead of 10; `onnx:FILE`, `torch:FILE` or
+        `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME` or `python:MODULE:NAME`, and
+        `sklearn:ESTIMATOR`, each with arguments or without, `NAME(alpha=10)`; `lsl:STREAM`; or a name that an
+        installed package registers under the entry points `spikeloop.decoders`.
 
     Returns
     -------
@@ -134,6 +141,8 @@ def parse_decoder(text: str) -> DecoderSpec:
         If the text names no decoder.
     """
     name, colon, argument = text.partition(":")
+    if name not in KINDS and (of_file := _kind_of_file(text)):
+        name, colon, argument = of_file, ":", text
     kind = KINDS.get(name)
     if kind is None:
         return _installed(text)
@@ -183,6 +192,12 @@ def decoder_specs(decoders: Decoders) -> dict[str, DecoderSpec]:
     return {name: _spec(name, decoder) for name, decoder in named}
 
 
+def missing_methods(decoder: Any) -> list[str]:
+    """Return the methods that a decoder of the user's own lacks: `fit`, and `step` unless it has `step_events`."""
+    has = [method for method in ("fit", "step", "step_events") if callable(getattr(decoder, method, None))]
+    return [method for method in ("fit", "step") if method not in has and (method == "fit" or "step_events" not in has)]
+
+
 def _own_name(decoder: Any) -> str:
     return decoder if isinstance(decoder, str) else getattr(decoder, "__name__", type(decoder).__name__)
 
@@ -190,8 +205,7 @@ def _own_name(decoder: Any) -> str:
 def _spec(name: str, decoder: Any) -> DecoderSpec:
     if isinstance(decoder, str):
         return replace(parse_decoder(decoder), name=name)
-    methods = [method for method in ("fit", "step") if callable(getattr(decoder, method, None))]
-    if len(methods) == 2 and not isinstance(decoder, type):
+    if not missing_methods(decoder) and not isinstance(decoder, type):
         return DecoderSpec(name, "object", factory=partial(copy.deepcopy, decoder))
     if not callable(decoder):
         raise BadInputError(
@@ -199,6 +213,12 @@ def _spec(name: str, decoder: Any) -> DecoderSpec:
             f" kinematics) and step(counts); found {decoder!r:.80}"
         )
     return DecoderSpec(name, "object", factory=decoder)
+
+
+def _kind_of_file(text: str) -> str | None:
+    """The kind of a file that is named without one, by its ending; options may follow."""
+    path = text.partition("?")[0].lower()
+    return next((name for name, kind in KINDS.items() if path.endswith(kind.endings)), None)
 
 
 def _installed(text: str) -> DecoderSpec:

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.spec import GROUP, KINDS, DecoderSpec
+from spikeloop.models.decoders.step_spikes import DrawnSpikes
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.inference.onnx_decoder import OnnxDecoder, RecurrentDecoder
+from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.inference.decoder_files.registry import FORMATS, open_file
 from spikeloop.streamer.inference.own_code import (
     CheckedDecoder,
     decoder_from_factory,
     decoder_from_python,
     foreign_code,
 )
+from spikeloop.streamer.inference.recurrent_decoder import RecurrentDecoder
 from spikeloop.streamer.inference.regressor_decoder import open_regressor
 
 __all__ = ["open_decoder"]
@@ -57,26 +59,31 @@ def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int)
     kind = KINDS.get(spec.kind)
     if kind is not None and kind.make is not None:
         return kind.make(spec, seed)
+    if spec.kind in FORMATS:
+        return open_file(spec.kind, spec.argument, units, bin_size_s)
     return _OPENERS[spec.kind](spec, _Stream(units, bin_size_s, seed))
 
 
-def _installed(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
+def _installed(spec: DecoderSpec, stream: _Stream) -> Decoder:
     (entry,) = [entry for entry in entry_points(group=GROUP) if entry.name == spec.text][:1]
     with foreign_code(spec.name):
         factory = entry.load()
-    return decoder_from_factory(spec.name, factory)
+    return decoder_from_factory(spec.name, factory, _drawn(stream))
 
 
-def _of_object(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
+def _of_object(spec: DecoderSpec, stream: _Stream) -> Decoder:
     assert spec.factory is not None
-    return decoder_from_factory(spec.name, spec.factory)
+    return decoder_from_factory(spec.name, spec.factory, _drawn(stream))
+
+
+def _drawn(stream: _Stream) -> DrawnSpikes:
+    return DrawnSpikes(stream.bin_size_s, random_stream(stream.seed, Purpose.DECODER_EVENT_TIMES))
 
 
 # Kinds that need a runtime or the user's own code, by `DecoderSpec.kind`.
 _OPENERS: dict[str, Callable[[DecoderSpec, _Stream], Decoder]] = {
     "recurrent": lambda spec, stream: RecurrentDecoder(stream.bin_size_s, stream.seed),
-    "onnx": lambda spec, stream: OnnxDecoder(Path(spec.argument), stream.units, stream.bin_size_s),
-    "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument),
+    "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument, _drawn(stream)),
     "sklearn": lambda spec, stream: CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, stream.seed)),
     "installed": _installed,
     "object": _of_object,

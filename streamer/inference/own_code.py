@@ -1,12 +1,12 @@
 """Code of the caller's own: what it raises becomes one line, and what it gives is checked. Decoders that run it."""
 
 import importlib
-import importlib.util
-import sys
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
+from spikeloop.models.decoders.call_text import parse_call
+from spikeloop.models.decoders.decoder import DecoderStatus, DecoderWrapper
+from spikeloop.models.decoders.spec import missing_methods
+from spikeloop.models.decoders.step_spikes import DrawnSpikes, StepSpikes
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.scalars import is_number
+from spikeloop.streamer.inference.own_modules import load_file
 
-__all__ = ["CheckedDecoder", "decoder_from_factory", "decoder_from_python", "foreign_code", "velocity_from"]
+__all__ = [
+    "CheckedDecoder",
+    "decoder_from_factory",
+    "decoder_from_python",
+    "foreign_code",
+    "named_factory",
+    "velocity_from",
+]
 
+# FILE.py:NAME or MODULE:NAME, with arguments or without
+NAMED = re.compile(r"(?P<place>.+?\.py|[^:(]+):(?P<call>[^:(]+(\(.*\))?)", re.DOTALL)
 STREAMER = Path(__file__).parents[1]
 
 
@@ -33,13 +46,20 @@ class CheckedDecoder(DecoderWrapper):
     ----------
     name : str
         For messages.
-    decoder : object with `fit` and `step`
+    decoder : object with `fit`, and `step` or `step_events`
+    drawn : DrawnSpikes, optional
+        Times for the spikes of one without `step` that gets counts.
     """
 
-    def __init__(self, name: str, decoder: Decoder) -> None:
+    def __init__(self, name: str, decoder: Any, drawn: DrawnSpikes | None = None) -> None:
         super().__init__(decoder)
-        self.name = name
+        self.name, self._drawn = name, drawn
         self._columns = 2  # of a velocity, should it need no fit
+
+    @property
+    def status(self) -> DecoderStatus:
+        """That of the decoder inside, and whether it takes the times of spikes."""
+        return replace(super().status, events=callable(getattr(self.decoder, "step_events", None)))
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder inside.
@@ -61,9 +81,27 @@ class CheckedDecoder(DecoderWrapper):
         FailureError
             If it fails, or gives anything but finite, real numbers of that shape.
         """
+        if self._drawn is not None and not callable(getattr(self.decoder, "step", None)):
+            return self.step_spikes(self._drawn.next(counts))
         return velocity_from(
             "--decoder", self.name, "step", self._columns, self.decoder.step, counts.astype(np.float64)
         )
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Decode the velocity (columns,) of the next bin, by `step_events(units, times_s, until_s)`.
+
+        Raises
+        ------
+        FailureError
+            As of `step`.
+        """
+        own: Any = self.decoder
+
+        def call(given: StepSpikes) -> Any:
+            return own.step_events(given.units, given.times_s, given.until_s)
+
+        copied = replace(spikes, units=spikes.units.copy(), times_s=spikes.times_s.copy())
+        return velocity_from("--decoder", self.name, "step_events", self._columns, call, copied)
 
 
 def velocity_from(option: str, name: str, method: str, columns: int, call: Callable[[Any], Any], given: Any) -> Floats:
@@ -103,8 +141,8 @@ def velocity_from(option: str, name: str, method: str, columns: int, call: Calla
     )
 
 
-def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
-    """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names.
+def decoder_from_python(name: str, argument: str, drawn: DrawnSpikes | None = None) -> CheckedDecoder:
+    """Make a decoder by the class or function that `FILE.py:NAME` or `MODULE:NAME` names, with arguments or without.
 
     Raises
     ------
@@ -113,16 +151,41 @@ def decoder_from_python(name: str, argument: str) -> CheckedDecoder:
     FailureError
         If the code fails.
     """
-    place, _, attribute = argument.rpartition(":")
-    if not place or not attribute:
-        raise BadInputError(f"--decoder: expected python:FILE.py:NAME or python:MODULE:NAME, found {name!r:.80}")
+    return decoder_from_factory(name, named_factory(name, argument, "python"), drawn)
+
+
+def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
+    """Return what `FILE.py:NAME` or `MODULE:NAME` names, with its arguments bound, such as `FILE.py:NAME(gain=2)`.
+
+    Parameters
+    ----------
+    name : str
+        Of the decoder, for messages.
+    argument : str
+    kind : str
+        What stands before the colon, for messages.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file, module or name, or it can't be called.
+    FailureError
+        If the code fails.
+    """
+    found = NAMED.fullmatch(argument)
+    if found is None:
+        raise BadInputError(f"--decoder: expected {kind}:FILE.py:NAME or {kind}:MODULE:NAME, found {name!r:.80}")
+    place, call = found["place"], parse_call(found["call"], f"--decoder {name}")
     module = _module_of_file(name, Path(place)) if place.endswith(".py") else _module(name, place)
-    if not hasattr(module, attribute):
-        raise BadInputError(f"--decoder {name}: {place} has no {attribute}; check its spelling")
-    return decoder_from_factory(name, getattr(module, attribute))
+    if not hasattr(module, call.name):
+        raise BadInputError(f"--decoder {name}: {place} has no {call.name}; check its spelling")
+    factory = getattr(module, call.name)
+    if not callable(factory):
+        raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
+    return partial(factory, *call.args, **call.kwargs) if call.args or call.kwargs else factory
 
 
-def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecoder:
+def decoder_from_factory(name: str, factory: Callable[[], Any], drawn: DrawnSpikes | None = None) -> CheckedDecoder:
     """Make a decoder by a class or a function that takes no arguments.
 
     Parameters
@@ -130,11 +193,13 @@ def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecode
     name : str
         For messages.
     factory : callable
+    drawn : DrawnSpikes, optional
+        As of `CheckedDecoder`.
 
     Raises
     ------
     BadInputError
-        If it can't be called, or gives an object without `fit` or `step`.
+        If it can't be called, or gives an object without `fit`, or with neither `step` nor `step_events`.
     FailureError
         If it fails.
     """
@@ -142,26 +207,20 @@ def decoder_from_factory(name: str, factory: Callable[[], Any]) -> CheckedDecode
         raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
     with foreign_code(name):
         decoder: Any = factory()
-    missing = [method for method in ("fit", "step") if not callable(getattr(decoder, method, None))]
+    missing = missing_methods(decoder)
     if missing:
         raise BadInputError(
             f"--decoder {name}: expected an object with fit(counts, kinematics) and step(counts), found"
             f" {type(decoder).__name__} without {' and '.join(missing)}"
         )
-    return CheckedDecoder(name, decoder)
+    return CheckedDecoder(name, decoder, drawn)
 
 
 def _module_of_file(label: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise BadInputError(f"--decoder {label}: expected a file {path}, found none; check the path")
-    name = f"spikeloop_decoder_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their module
     with foreign_code(label):
-        spec.loader.exec_module(module)
-    return module
+        return load_file(path)
 
 
 def _module(label: str, name: str) -> ModuleType:

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.decoders.call_text import parse_call
 from spikeloop.models.decoders.decoder import check_bin, fitted, standards_of
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
@@ -50,21 +51,21 @@ class RegressorDecoder:
 
 
 def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
-    """Make a decoder of the regressor of scikit-learn that is named, with its defaults, for any number of columns.
+    """Make a decoder of the regressor of scikit-learn that is named, for any number of columns.
 
     Parameters
     ----------
     text : str
         As the user gave it, for messages.
     name : str
-        Such as `linear_model.Ridge`.
+        Such as `linear_model.Ridge`, with its defaults, or `linear_model.Ridge(alpha=10)`.
     seed : int
         Of regressors that draw.
 
     Raises
     ------
     BadInputError
-        If it is no regressor, or can't be made without arguments.
+        If it is no regressor, or can't be made with these arguments.
     FailureError
         If scikit-learn is not installed.
     """
@@ -77,7 +78,8 @@ def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
         raise FailureError(
             f"--decoder {text}: needs scikit-learn 1.6 or later ({error}); pip install 'spikeloop[evaluate]'"
         ) from error
-    path, _, attribute = name.rpartition(".")
+    call = parse_call(name, f"--decoder {text}")
+    path, _, attribute = call.name.rpartition(".")
     try:
         found = getattr(importlib.import_module(f"sklearn.{path}"), attribute)
     except (ImportError, AttributeError):
@@ -88,13 +90,14 @@ def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
             f" {'none of that name' if found is None else repr(found)}"
         )
     try:
-        estimator: Any = found()
+        estimator: Any = found(*call.args, **call.kwargs)
     except TypeError as error:
+        how = "with these" if call.args or call.kwargs else "without"
         raise BadInputError(
-            f"--decoder {text}: can't be made without arguments ({error}); make it in a function of your own, with"
+            f"--decoder {text}: can't be made {how} arguments ({error}); make it in a function of your own, with"
             " python:FILE.py:NAME"
         ) from error
-    if "random_state" in estimator.get_params():
+    if "random_state" in estimator.get_params() and "random_state" not in call.kwargs:
         estimator.set_params(random_state=seed % SKLEARN_SEEDS)
     of_all_columns = get_tags(estimator).target_tags.multi_output
     return RegressorDecoder(estimator if of_all_columns else MultiOutputRegressor(estimator))

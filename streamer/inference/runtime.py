@@ -1,8 +1,9 @@
 """Open a model on ONNX Runtime: on a GPU where there is one and it works, on one core of the CPU else."""
 
 import tempfile
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal, NamedTuple
 
 from spikeloop.exporters.bundle import Bundle
@@ -24,6 +25,7 @@ __all__ = [
 
 Device = Literal["auto", "cpu", "cuda"]
 Wanted = Sequence[tuple[str, tuple[int | str, ...]]]  # names and shapes that are expected; a word for a free axis
+NONE_BESIDE: Mapping[str, bytes] = MappingProxyType({})
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -62,8 +64,10 @@ def open_generator(bundle: Bundle, device: Device) -> Opened:
     return open_graph(bundle.card.name, "generator.onnx", bundle.generator, device)
 
 
-def open_graph(name: str, file: str, content: bytes, device: Device) -> Opened:
-    """Load one of a bundle's ONNX files.
+def open_graph(
+    name: str, file: str, content: bytes, device: Device, weights: Mapping[str, bytes] = NONE_BESIDE
+) -> Opened:
+    """Load an ONNX file, as of a bundle.
 
     Parameters
     ----------
@@ -71,6 +75,8 @@ def open_graph(name: str, file: str, content: bytes, device: Device) -> Opened:
         The bundle's and the file's, for messages.
     content : bytes
     device : {"auto", "cpu", "cuda"}
+    weights : dict of bytes, optional
+        The content of each file beside it, by the relative path that it has for it; no other is read.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def open_graph(name: str, file: str, content: bytes, device: Device) -> Opened:
         If ONNX Runtime is not installed.
     """
     runtime = import_onnxruntime()
-    session = _open_session(runtime, name, file, content, _wanted_providers(runtime, device))
+    session = _open_session(runtime, name, file, content, _wanted_providers(runtime, device), weights)
     provider = session.get_providers()[0]
     return Opened(session, provider, _notice(provider, runtime.get_available_providers(), device))
 
@@ -151,15 +157,21 @@ def _wanted_providers(runtime: ModuleType, device: Device) -> list[str]:
     return [CUDA, CPU] if device != "cpu" and CUDA in available else [CPU]
 
 
-def _open_session(runtime: ModuleType, name: str, file: str, content: bytes, providers: Sequence[str]):
+def _open_session(
+    runtime: ModuleType, name: str, file: str, content: bytes, providers: Sequence[str], weights: Mapping[str, bytes]
+):
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # failures are raised, or become a notice
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        with tempfile.TemporaryDirectory() as nothing:  # where weights outside the bundle would be looked for
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", nothing)
+        # where weights outside the file are looked for; a file that is still mapped can't be deleted everywhere
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as beside:
+            for path, weight in weights.items():
+                Path(beside, path).parent.mkdir(parents=True, exist_ok=True)
+                Path(beside, path).write_bytes(weight)
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", beside)
             return _try_providers(runtime, content, options, providers)
     except Exception as error:
         raise BadInputError(f"{name}: {file} is no model that ONNX Runtime can load ({first_line(error)})") from error

@@ -1,6 +1,6 @@
 """The simulated population of a loop, which answers, bin by bin, to the velocity that its user intends."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.condition import rest_of
+from spikeloop.models.recordings.timed_spikes import SpikeTimes, of_units
 from spikeloop.streamer.closedloop.experiment.generated import GeneratedLog
 from spikeloop.streamer.conditions.feeds import limits_of
 from spikeloop.streamer.conditions.loop_channels import loop_scales
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.step import timed_spikes
 
-__all__ = ["BundlePopulation", "SimulatedPopulation", "SubsampledPopulation", "VelocityEncoding"]
+__all__ = ["BundlePopulation", "SimulatedPopulation", "SubsampledPopulation", "TimedPopulation", "VelocityEncoding"]
 
 
 class SimulatedPopulation(Protocol):
@@ -47,6 +50,24 @@ class SimulatedPopulation(Protocol):
         -------
         array of shape (units,)
         """
+        ...
+
+
+@runtime_checkable
+class TimedPopulation(Protocol):
+    """A population that may know when each of its spikes was.
+
+    Attributes
+    ----------
+    latest_spikes : SpikeTimes or None
+        Of the latest bin, s from the first bin's beginning; None where it doesn't know.
+    """
+
+    @property
+    def latest_spikes(self) -> SpikeTimes | None: ...
+
+    def time_spikes(self) -> None:
+        """Keep the times from now on; called before the first bin, where somebody wants them."""
         ...
 
 
@@ -129,6 +150,11 @@ class BundlePopulation:
         self._encoding = VelocityEncoding(bundle, extent_cm)
         self._source = open_source(bundle, seed, device)
         self.unit_names, self.bin_size_s = self._source.unit_names, self._source.bin_size_s
+        self.latest_spikes: SpikeTimes | None = None
+        self._times, self._timed_bins = random_stream(seed, Purpose.EVENT_TIMES), None
+
+    def time_spikes(self) -> None:
+        self._timed_bins = 0
 
     def respond(self, velocity_cm_s: Floats, position_cm: Floats) -> Counts:
         """Counts (units,) of the next bin."""
@@ -136,6 +162,9 @@ class BundlePopulation:
         counts = self._source.next(1, conditions[np.newaxis])[0]
         if self._log is not None:
             self._log.add(counts, conditions)
+        if self._timed_bins is not None:
+            self.latest_spikes = timed_spikes(counts[np.newaxis], self._timed_bins, 0.0, self.bin_size_s, self._times)
+            self._timed_bins += 1
         return counts
 
 
@@ -160,3 +189,14 @@ class SubsampledPopulation:
     def respond(self, velocity_cm_s: Floats, position_cm: Floats) -> Counts:
         """Counts (units,) of the next bin."""
         return self._population.respond(velocity_cm_s, position_cm)[self._chosen]
+
+    @property
+    def latest_spikes(self) -> SpikeTimes | None:
+        """Those of the units that are left."""
+        inside = self._population
+        found = inside.latest_spikes if isinstance(inside, TimedPopulation) else None
+        return None if found is None else of_units(found, self._chosen, len(inside.unit_names))
+
+    def time_spikes(self) -> None:
+        if isinstance(self._population, TimedPopulation):
+            self._population.time_spikes()

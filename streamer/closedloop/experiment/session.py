@@ -13,9 +13,10 @@ import numpy as np
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.binned import Binned
-from spikeloop.models.decoders.decoder import Decoder, decode, status_of
+from spikeloop.models.decoders.decoder import Decoder, decode, status_of, step_spikes
 from spikeloop.models.decoders.recalibration import intended_velocity
 from spikeloop.models.decoders.shaping import Shaped
+from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.measures.decoding_scores import correlation, r_squared
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -33,6 +34,7 @@ from spikeloop.streamer.closedloop.experiment.record import (
     SessionRecord,
     Watcher,
 )
+from spikeloop.streamer.closedloop.experiment.spike_times import SpikeTimer
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Target, Task
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.experiment.users import User
@@ -137,6 +139,8 @@ class _Session:
         binned = Binned(decoder, plan.decoder_bins) if plan.decoder_bins > 1 else decoder
         self._decoder, self._decoded = Shaped(binned, plan.gain, plan.smoothing), np.zeros(2)
         self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed)
+        times = random_stream(plan.seed, Purpose.DECODER_EVENT_TIMES)
+        self._timer = SpikeTimer(population, times) if status_of(decoder).events else None
         self._blocks: list[BlockRecorder] = []
         self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
         self._offline: Offline | None = None
@@ -174,13 +178,14 @@ class _Session:
         """The cursor moves by itself, and the user imagines moving it; then the decoder learns."""
         bins = round(self._plan.calibration_s / self._bin_size_s)
         reaches = random_reaches(bins, self._bin_size_s, self._plan.seed)
-        block = self._begin("calibration")
+        block, spikes = self._begin("calibration"), []
         for velocity, position in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True):
             counts, intended = self._loop.follow(velocity, position)
+            spikes.append(self._spikes(counts))
             self._record(block, BinStart(NO_AIM, intended, counts, ()))
-        self._learn(block.block())
+        self._learn(block.block(), [step for step in spikes if step is not None])
 
-    def _learn(self, block: Block) -> None:
+    def _learn(self, block: Block, spikes: Sequence[StepSpikes]) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
         fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
         self._fit("calibration", block.counts[:fitted], block.velocity[:fitted])
@@ -189,7 +194,10 @@ class _Session:
         bins = self._plan.decoder_bins
         held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
         counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
-        decoded = decode(self._inner, counts).repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
+        runs = (
+            [joined(spikes[first : first + bins]) for first in range(held.start, held.stop, bins)] if spikes else None
+        )
+        decoded = decode(self._inner, counts, runs).repeat(bins, axis=0)  # from a wide bin, over which it holds
         truth = block.velocity[held]
         self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
 
@@ -206,10 +214,17 @@ class _Session:
     def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
         """One bin of the closed loop; where no counts arrive, the velocity stays as last decoded."""
         start = self._loop.begin_bin(trial)
-        if start.counts is not None:
+        spikes = self._spikes(start.counts)
+        if spikes is not None:
+            self._decoded = step_spikes(self._decoder, spikes)
+        elif start.counts is not None:
             self._decoded = self._decoder.step(start.counts)
         events = self._loop.end_bin(start, trial, self._decoded, len(block))
         self._record(block, start, trial.shown, events)
+
+    def _spikes(self, counts: Counts | None) -> StepSpikes | None:
+        """The bin's spikes with their times; None where none arrive, or the decoder takes counts."""
+        return self._timer.next(counts) if self._timer is not None else None
 
     def _recalibrate(self) -> None:
         """The decoder learns anew from the closed loop, by what its user must have intended (Gilja et al. 2012)."""

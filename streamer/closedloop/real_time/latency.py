@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper
+from spikeloop.models.decoders.decoder import Decoder, DecoderWrapper, step_spikes
+from spikeloop.models.decoders.step_spikes import StepSpikes
 from spikeloop.streamer.closedloop.experiment.record import Moment
 from spikeloop.streamer.closedloop.real_time.lsl_brain import LslPopulation
 from spikeloop.streamer.stream.health import Durations
@@ -81,6 +82,12 @@ class TimedDecoder(DecoderWrapper):
     def step(self, counts: Counts) -> Floats:
         """Velocity (columns,) of the next bin."""
         velocity = self.decoder.step(counts)
+        self.decoded_s = self._now()
+        return velocity
+
+    def step_spikes(self, spikes: StepSpikes) -> Floats:
+        """Velocity (columns,) of the next bin."""
+        velocity = step_spikes(self.decoder, spikes)
         self.decoded_s = self._now()
         return velocity
 

@@ -7,7 +7,7 @@ from torch import nn
 from spikeloop.exporters.graphs.decoder import decoder_to_onnx
 from spikeloop.models.errors import FailureError
 from spikeloop.models.training.recurrent_decoder import RecurrentNetwork
-from spikeloop.streamer.inference.onnx_decoder import OnnxDecoder
+from spikeloop.streamer.inference.decoder_files.onnx_file import open_onnx
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_file_has_the_tensors_of_the_format_and_its_bin_size(network):
 
 
 def test_the_file_decodes_as_torch_does(network, random):
-    decoder, hidden = OnnxDecoder(decoder_to_onnx(network, 0.02), units=5, bin_size_s=0.02), torch.zeros(1, 4)
+    decoder, hidden = open_onnx(decoder_to_onnx(network, 0.02), units=5, bin_size_s=0.02), torch.zeros(1, 4)
     for counts in random.poisson(2.0, (40, 5)):
         expected, hidden = network(torch.as_tensor(counts[np.newaxis], dtype=torch.float32), hidden)
         np.testing.assert_allclose(decoder.step(counts), expected[0].numpy(), rtol=1e-4, atol=1e-4)
@@ -53,6 +53,6 @@ def test_a_module_of_ones_own_becomes_a_decoder_file_as_documented(tmp_path):
         Leaky().eval(), (torch.zeros(1, 3), torch.zeros(1, 2)), str(tmp_path / "leaky.onnx"),
         input_names=["counts", "hidden"], output_names=["velocity", "next_hidden"], external_data=False, verbose=False,
     )  # fmt: skip
-    decoder = OnnxDecoder(tmp_path / "leaky.onnx", units=3, bin_size_s=0.02)
+    decoder = open_onnx(tmp_path / "leaky.onnx", units=3, bin_size_s=0.02)
     np.testing.assert_array_equal(decoder.step(np.array([1, 2, 9])), [10, 20])
     np.testing.assert_array_equal(decoder.step(np.array([0, 0, 9])), [5, 10])

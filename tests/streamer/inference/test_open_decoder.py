@@ -12,18 +12,18 @@ from sklearn.linear_model import BayesianRidge, Ridge
 
 from spikeloop.models.decoders import spec
 from spikeloop.models.decoders.chance import ChanceDecoder
-from spikeloop.models.decoders.decoder import Decoder, decode
+from spikeloop.models.decoders.decoder import Decoder, decode, status_of
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
-from spikeloop.models.decoders.spec import GROUP, KINDS, parse_decoder
+from spikeloop.models.decoders.spec import GROUP, KINDS, decoder_specs, parse_decoder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.measures.decoding_scores import r_squared
-from spikeloop.streamer.inference import onnx_decoder
 from spikeloop.streamer.inference import open_decoder as opening
-from spikeloop.streamer.inference.onnx_decoder import RecurrentDecoder
+from spikeloop.streamer.inference import recurrent_decoder
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from spikeloop.streamer.inference.own_code import CheckedDecoder
+from spikeloop.streamer.inference.recurrent_decoder import RecurrentDecoder
 
 UNITS, BIN_S = 6, 0.02
 Data = tuple[np.ndarray, np.ndarray]
@@ -222,7 +222,12 @@ def test_ctrl_c_in_ones_own_code_is_no_failure_of_it(mine):
         ("python:json.nothing:Mean", "no module json.nothing is installed"),
         ("python:mine", "expected python:FILE.py:NAME or python:MODULE:NAME"),
         ("sklearn:Ridge", "expected a regressor of scikit-learn, .*found none of that name"),
-        ("sklearn:..os.path.Ridge", "expected a regressor of scikit-learn, .*found none of that name"),
+        ("sklearn:..os.path.Ridge", "expected a name, .*found '..os.path.Ridge'"),
+        ("sklearn:linear_model.Ridge(slope=1)", "can't be made with these arguments .*slope"),
+        (
+            "sklearn:linear_model.Ridge(alpha=open('x'))",
+            r"expected numbers, texts, .*found .open\('x'\)",
+        ),
         ("sklearn:linear_model.LogisticRegression", "expected a regressor .*LogisticRegression"),
         ("sklearn:multioutput.RegressorChain", "can't be made without arguments"),
         ("onnx:nowhere.onnx", "nowhere.onnx: no such file"),
@@ -235,6 +240,13 @@ def test_ctrl_c_in_ones_own_code_is_no_failure_of_it(mine):
 def test_what_makes_no_decoder_is_told(mine, given, message):
     with pytest.raises(BadInputError, match=message):
         opened(given.format(mine=mine))
+
+
+def test_a_class_or_function_is_given_the_arguments_that_follow_it(mine):
+    decoder = opened(f"python:{mine}:Mean(offset=[5.0, 7.0])")
+    np.testing.assert_array_equal(decoder.step(np.array([1, 2, 0, 0, 0, 0])), [4, 5])
+    with pytest.raises(FailureError, match="unexpected keyword argument 'scale'"):
+        opened(f"python:{mine}:made(scale=(1, 'a:b.py:c'))")
 
 
 def test_a_class_that_wants_arguments_is_told(mine):
@@ -317,6 +329,16 @@ def test_a_regressor_of_scikit_learn_sees_standardised_histories(data, name, kin
     np.testing.assert_allclose(decoder.step(counts[0]), expected[0], rtol=1e-6, atol=1e-6)
 
 
+def test_a_regressor_of_scikit_learn_is_made_with_the_arguments_given(data):
+    told = []
+    for text in ("Ridge", "Ridge(alpha=1e9)", "Ridge(1e9, fit_intercept=True)"):
+        decoder = opened(f"sklearn:linear_model.{text}")
+        decoder.fit(*data)
+        told.append(decode(decoder, data[0]).std())
+    assert told[0] > 1000 * told[1] > 0
+    assert told[1] == told[2]
+
+
 def test_a_regressor_that_draws_draws_by_the_seed(data):
     told = []
     for seed in (1, 1, 2**40):
@@ -345,7 +367,7 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
 
 
 def test_without_torch_the_recurrent_decoder_is_refused_before_there_is_anything_to_learn(monkeypatch):
-    monkeypatch.setattr(onnx_decoder, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    monkeypatch.setattr(recurrent_decoder, "find_spec", lambda name: None if name == "torch" else find_spec(name))
     with pytest.raises(FailureError, match=r"with torch and onnx \(no torch\); pip install 'spikeloop\[train\]'"):
         opened("recurrent")
 
@@ -363,7 +385,7 @@ def test_an_onnx_file_is_opened_for_the_units_and_bins_of_the_stream(tmp_path):
     last = parse_decoder(f"onnx:{tmp_path / 'last.onnx'}")
     decoder = opened(last.text)
     np.testing.assert_array_equal(decoder.step(np.arange(UNITS)), [5, 4])
-    with pytest.raises(BadInputError, match=r"expected an input counts, float32 of shape \(1, 7\)"):
+    with pytest.raises(BadInputError, match=r"expected an input for the counts of 7 units"):
         open_decoder(last, units=7, bin_size_s=BIN_S, seed=0)
     with pytest.raises(BadInputError, match="bins of 0.01 s"):
         open_decoder(last, units=UNITS, bin_size_s=0.01, seed=0)
@@ -378,3 +400,35 @@ def test_torch_is_not_loaded_before_the_recurrent_decoder_is_fitted():
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "onnx", "sklearn", "onnxruntime"} & set(loaded)
+
+
+EVENTS = """
+import numpy as np
+
+class Rate:
+    def fit(self, counts, kinematics):
+        self.seen = 0
+
+    def step_events(self, units, times_s, until_s):
+        self.seen += 1
+        assert all(until_s - 0.02 <= time <= until_s for time in times_s)
+        return [len(units), np.count_nonzero(units == 1)]
+"""
+
+
+def test_a_decoder_of_spike_times_gets_drawn_ones_where_only_counts_are_known(tmp_path, data):
+    (tmp_path / "events.py").write_text(EVENTS)
+    decoder = opened(f"python:{tmp_path / 'events.py'}:Rate")
+    assert status_of(decoder).events
+    assert not status_of(opened("kalman")).events
+    decoder.fit(*data)
+    np.testing.assert_array_equal(decode(decoder, data[0]), np.stack([data[0].sum(axis=1), data[0][:, 1]], axis=1))
+    with pytest.raises(FailureError, match="expected step_events to give finite numbers"):
+        open_decoder(decoder_specs({"own": NoVelocity})["own"], units=UNITS, bin_size_s=BIN_S, seed=0).step(data[0][0])
+
+
+class NoVelocity:
+    def fit(self, counts, kinematics): ...
+
+    def step_events(self, units, times_s, until_s):
+        return [until_s]

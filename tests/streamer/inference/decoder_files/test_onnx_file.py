@@ -1,17 +1,12 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.training.recurrent_decoder import RecurrentConfig
-from spikeloop.streamer.inference import onnx_decoder
-from spikeloop.streamer.inference.onnx_decoder import OnnxDecoder, RecurrentDecoder
+from spikeloop.streamer.inference.decoder_files import content
+from spikeloop.streamer.inference.decoder_files.onnx_file import open_onnx
 
 BIN_S = 0.02
 LARGE = 100.0
@@ -59,8 +54,8 @@ def tiny_decoder(
 
 
 def test_states_begin_at_zero_and_are_handed_on_and_a_fit_begins_anew():
-    decoder = OnnxDecoder(tiny_decoder(), units=3, bin_size_s=BIN_S)
-    assert decoder.states == {"held": 2}
+    decoder = open_onnx(tiny_decoder(), units=3, bin_size_s=BIN_S)
+    assert decoder.states == {"held": (1, 2)}
     for _ in range(2):
         np.testing.assert_array_equal(decoder.step(np.array([0, 0, 0], np.uint8)), [0, 0])
         np.testing.assert_allclose(decoder.step(np.array([4, 2, 13], np.uint8)), [36, 18])
@@ -71,14 +66,20 @@ def test_states_begin_at_zero_and_are_handed_on_and_a_fit_begins_anew():
 
 @pytest.mark.parametrize(("states", "gain"), [((), 0), (("held",), 1), (("one", "two"), 2)])
 def test_any_number_of_states_will_do(states, gain):
-    decoder = OnnxDecoder(tiny_decoder(states), units=3, bin_size_s=BIN_S)
+    decoder = open_onnx(tiny_decoder(states), units=3, bin_size_s=BIN_S)
     decoder.step(np.array([4, 2, 0]))
     np.testing.assert_allclose(decoder.step(np.zeros(3)), np.multiply([20, 10], gain))
 
 
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.UINT8])
+def test_counts_are_given_as_numbers_of_the_files_type(kind):
+    decoder = open_onnx(tiny_decoder((), kind=kind), units=3, bin_size_s=BIN_S)
+    np.testing.assert_allclose(decoder.step(np.array([4, 2, 13], np.uint8)), [36, 18])
+
+
 def test_a_file_is_read_by_its_path(tmp_path):
     (tmp_path / "mine.onnx").write_bytes(tiny_decoder())
-    decoder = OnnxDecoder(tmp_path / "mine.onnx", units=3, bin_size_s=BIN_S)
+    decoder = open_onnx(tmp_path / "mine.onnx", units=3, bin_size_s=BIN_S)
     np.testing.assert_allclose(decoder.step(np.array([10, 0, 0])), [10 * np.sqrt(90), 0], rtol=1e-6)
 
 
@@ -86,41 +87,40 @@ def test_a_file_is_read_by_its_path(tmp_path):
     ("tiny", "units", "message"),
     [
         (
-            {},
+            {"states": ()},
             4,
-            r"expected an input counts, float32 of shape \(1, 4\), found counts tensor\(float\) \[1, 3\].* 4 units",
+            r"an input for the counts of 4 units, such as .*, found counts float32 \(1, 3\); give a decoder of 4 units",
         ),
-        ({"kind": TensorProto.INT64}, 3, r"expected an input counts, .*found counts tensor\(int64\)"),
-        ({"shape": (2, 3)}, 3, r"expected an input counts, float32 of shape \(1, 3\), found .*\[2, 3\]"),
-        ({"columns": 1}, 3, r"expected an output velocity, float32 of shape \(1, 2\), found velocity .*, 1\]"),
-        ({"drop": ("velocity",)}, 3, r"expected an output velocity, .*found next_held"),
-        ({"drop": ("next_held",)}, 3, r"expected an output next_held, float32 of shape \(1, 2\), found velocity"),
-        ({"widened": True}, 3, r"expected an output next_held, float32 of shape \(1, 2\), found .*, 4\]"),
+        ({"shape": (5, 3)}, 3, r"one bin at a time of a decoder with states, found counts float32 \(5, 3\), 5 bins"),
+        ({"columns": 1}, 3, r"an output of 2 numbers a bin, the velocity, such as \(1, 2\), found velocity .*\(1, 1\)"),
+        ({"drop": ("velocity",)}, 3, r"an output of 2 numbers a bin, the velocity, .*found next_held"),
+        ({"drop": ("next_held",)}, 3, r"the state held float32 \(1, 2\) an output of its shape, found none"),
+        ({"widened": True}, 3, r"the state held .* an output of its shape, found next_held float32 \(1, 4\)"),
     ],
 )
 def test_what_is_no_decoder_of_the_stream_is_told(tiny, units, message):
     with pytest.raises(BadInputError, match=message):
-        OnnxDecoder(tiny_decoder(**tiny), units=units, bin_size_s=BIN_S)
+        open_onnx(tiny_decoder(**tiny), units=units, bin_size_s=BIN_S)
 
 
 def test_a_state_of_no_fixed_size_is_refused():
     model = onnx.load_from_string(tiny_decoder())
     model.graph.input[1].type.tensor_type.shape.dim[1].dim_param = "any"
-    with pytest.raises(BadInputError, match=r"expected an input held, float32 of shape \(1, a fixed size\)"):
-        OnnxDecoder(model.SerializeToString(), units=3, bin_size_s=BIN_S)
+    with pytest.raises(BadInputError, match=r"expected states of fixed sizes, .*found held float32 \(free, free\)"):
+        open_onnx(model.SerializeToString(), units=3, bin_size_s=BIN_S)
 
 
 def test_the_bin_size_is_checked_where_the_file_states_it():
-    OnnxDecoder(tiny_decoder(metadata={"bin_size_s": "0.02", "author": "me"}), units=3, bin_size_s=0.02)
+    open_onnx(tiny_decoder(metadata={"bin_size_s": "0.02", "author": "me"}), units=3, bin_size_s=0.02)
     for stated in ("0.05", "20 ms", "nan"):
         content = tiny_decoder(metadata={"bin_size_s": stated})
         with pytest.raises(BadInputError, match=rf"bins of 0.02 s, found bin_size_s '{stated}'"):
-            OnnxDecoder(content, units=3, bin_size_s=0.02)
+            open_onnx(content, units=3, bin_size_s=0.02)
 
 
 @pytest.mark.parametrize("states", [(), ("held",)])
 def test_nan_is_stopped_and_leaves_the_decoder_as_it_was(states):
-    decoder = OnnxDecoder(tiny_decoder(states), units=3, bin_size_s=BIN_S)
+    decoder = open_onnx(tiny_decoder(states), units=3, bin_size_s=BIN_S)
     decoder.step(np.array([4, 0, 0]))
     with pytest.raises(FailureError, match="the decoder gave velocity with NaN or infinity"):
         decoder.step(np.array([101, 0, 0]))
@@ -136,20 +136,20 @@ def test_a_state_that_is_no_number_is_told_by_its_name():
             next_held = Sqrt(room)
         }
     """)
-    decoder = OnnxDecoder(model.SerializeToString(), units=2, bin_size_s=BIN_S)
+    decoder = open_onnx(model.SerializeToString(), units=2, bin_size_s=BIN_S)
     with pytest.raises(FailureError, match="the decoder gave next_held with NaN"):
         decoder.step(np.array([1, 0]))
 
 
 def test_a_decoder_that_only_gives_nan_is_refused_at_once():
     with pytest.raises(FailureError, match="velocity with NaN"):
-        OnnxDecoder(tiny_decoder((), limit=float("nan")), units=3, bin_size_s=BIN_S)
+        open_onnx(tiny_decoder((), limit=float("nan")), units=3, bin_size_s=BIN_S)
 
 
 def test_what_is_no_file_is_told(tmp_path, monkeypatch):
     (tmp_path / "garbage.onnx").write_bytes(b"not a model")
     (tmp_path / "large.onnx").write_bytes(bytes(2000))
-    monkeypatch.setattr(onnx_decoder, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(content, "LARGEST_FILE", 1000)
     for name, message in (
         ("none.onnx", "no such file"),
         (".", "expected a file, found a folder"),
@@ -157,43 +157,12 @@ def test_what_is_no_file_is_told(tmp_path, monkeypatch):
         ("large.onnx", "expected at most .* found more"),
     ):
         with pytest.raises(BadInputError, match=message):
-            OnnxDecoder(tmp_path / name, units=3, bin_size_s=BIN_S)
-
-
-def test_weights_outside_the_file_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model = onnx.load_from_string(tiny_decoder())
-    onnx.save(model, "decoder.onnx", save_as_external_data=True, location="weights", size_threshold=0)
-    assert Path("weights").is_file()
-    with pytest.raises(BadInputError, match="no model that ONNX Runtime can load"):
-        OnnxDecoder(Path("decoder.onnx"), units=3, bin_size_s=BIN_S)
+            open_onnx(tmp_path / name, units=3, bin_size_s=BIN_S)
 
 
 def test_data_of_others_units_are_refused():
-    decoder = OnnxDecoder(tiny_decoder(), units=3, bin_size_s=BIN_S)
+    decoder = open_onnx(tiny_decoder(), units=3, bin_size_s=BIN_S)
     with pytest.raises(BadInputError, match=r"one bin, \(3 units,\)"):
         decoder.step(np.zeros(4))
     with pytest.raises(BadInputError, match="3 units and 2 columns of kinematics, found 3 and 4"):
         decoder.fit(np.zeros((5, 3)), np.zeros((5, 4)))
-
-
-@pytest.fixture
-def recurrent() -> RecurrentDecoder:
-    return RecurrentDecoder(BIN_S, seed=1, config=RecurrentConfig(hidden=6, crop_bins=16, steps=10, check_steps=5))
-
-
-def test_the_recurrent_decoder_is_trained_at_a_fit_and_runs_as_its_file(recurrent, random):
-    counts, kinematics = random.poisson(1.0, (200, 3)), random.standard_normal((200, 2))
-    with pytest.raises(BadInputError, match="expected a fit before the first step"):
-        recurrent.step(counts[0])
-    recurrent.fit(counts, kinematics)
-    told, file = decode(recurrent, counts), OnnxDecoder(recurrent.exported, units=3, bin_size_s=BIN_S)
-    np.testing.assert_array_equal(decode(file, counts), told)
-    recurrent.fit(counts, kinematics)
-    np.testing.assert_array_equal(decode(recurrent, counts), told)
-
-
-def test_without_torch_the_recurrent_decoder_says_what_to_install(recurrent, monkeypatch):
-    monkeypatch.setitem(sys.modules, "spikeloop.models.training.recurrent_decoder", None)
-    with pytest.raises(FailureError, match=r"pip install 'spikeloop\[train\]'"):
-        recurrent.fit(np.ones((200, 3)), np.ones((200, 2)))
