@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import GROUP, KINDS, DecoderSpec
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.inference.onnx_decoder import OnnxDecoder, RecurrentDecoder
@@ -33,7 +34,8 @@ def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int)
     Parameters
     ----------
     spec : DecoderSpec
-        Of a kind that runs anywhere; the session itself opens `lsl:STREAM` and `oracle`.
+        Of a kind that runs anywhere; the session itself opens `lsl:STREAM` and `oracle`. Where it looks back and says
+        not how far, it gets the default history.
     units : int
         Of the stream.
     bin_size_s : float > 0, s
@@ -54,7 +56,7 @@ def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int)
     """
     if spec.runs_in != "any":
         raise BadInputError(f"--decoder: {spec.name} needs a session; try it with `spikeloop closedloop`")
-    kind = KINDS.get(spec.kind)
+    spec, kind = with_history(spec, HISTORY_S, bin_size_s), KINDS.get(spec.kind)
     if kind is not None and kind.make is not None:
         return kind.make(spec, seed)
     return _OPENERS[spec.kind](spec, _Stream(units, bin_size_s, seed))
@@ -67,6 +69,11 @@ def _installed(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
     return decoder_from_factory(spec.name, factory)
 
 
+def _regressor(spec: DecoderSpec, seed: int) -> Decoder:
+    assert spec.history_bins is not None
+    return CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, seed, spec.history_bins))
+
+
 def _of_object(spec: DecoderSpec, stream: _Stream) -> Decoder:  # noqa: ARG001
     assert spec.factory is not None
     return decoder_from_factory(spec.name, spec.factory)
@@ -77,7 +84,7 @@ _OPENERS: dict[str, Callable[[DecoderSpec, _Stream], Decoder]] = {
     "recurrent": lambda spec, stream: RecurrentDecoder(stream.bin_size_s, stream.seed),
     "onnx": lambda spec, stream: OnnxDecoder(Path(spec.argument), stream.units, stream.bin_size_s),
     "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument),
-    "sklearn": lambda spec, stream: CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, stream.seed)),
+    "sklearn": lambda spec, stream: _regressor(spec, stream.seed),
     "installed": _installed,
     "object": _of_object,
 }

@@ -15,15 +15,15 @@ class Own:
 @pytest.mark.parametrize(
     ("text", "kind", "argument", "history_bins", "needs_calibration", "runs_in"),
     [
-        ("kalman", "kalman", "", 10, True, "any"),
-        ("ridge", "ridge", "", 10, True, "any"),
+        ("kalman", "kalman", "", None, True, "any"),
+        ("ridge", "ridge", "", None, True, "any"),
         ("ridge:20", "ridge", "20", 20, True, "any"),
-        ("recurrent", "recurrent", "", 10, True, "any"),
-        ("onnx:a:b.onnx", "onnx", "a:b.onnx", 10, False, "any"),
-        ("python:own.py:Class", "python", "own.py:Class", 10, False, "any"),
-        ("sklearn:linear_model.Ridge", "sklearn", "linear_model.Ridge", 10, True, "any"),
-        ("lsl:STREAM", "lsl", "STREAM", 10, False, "real time"),
-        ("oracle", "oracle", "", 10, False, "closed loop"),
+        ("recurrent", "recurrent", "", None, True, "any"),
+        ("onnx:a:b.onnx", "onnx", "a:b.onnx", None, False, "any"),
+        ("python:own.py:Class", "python", "own.py:Class", None, False, "any"),
+        ("sklearn:linear_model.Ridge", "sklearn", "linear_model.Ridge", None, True, "any"),
+        ("lsl:STREAM", "lsl", "STREAM", None, False, "real time"),
+        ("oracle", "oracle", "", None, False, "closed loop"),
     ],
 )
 def test_a_text_is_parsed_into_what_it_names(text, kind, argument, history_bins, needs_calibration, runs_in):
