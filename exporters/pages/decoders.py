@@ -33,6 +33,7 @@ from spikeloop.exporters.pages.shell import (
 )
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.cross_validation import CrossValidation
+from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineComparison,
     OfflineScore,
@@ -239,6 +240,8 @@ def _trace_panel(comparison: OfflineComparison, score: OfflineScore, name: str) 
 def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[OfflineScore]) -> Markup:
     """Tables of the decoders at one width of bins, and how alike the ranks are."""
     heading = fill("<h3>Bins of {:g} ms</h3>", size_s * 1000)
+    if histories := describe_histories({score.decoder: score.history_bins for score in scores}, size_s):
+        heading = join([heading, fill("<p class='note'>History: {}.</p>", histories)])
     recorded = _table(comparison.columns, {score.decoder: score.recorded for score in scores})
     if comparison.bundle is None:
         return join([heading, recorded])

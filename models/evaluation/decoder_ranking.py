@@ -64,12 +64,19 @@ class OfflineScore:
     bin_size_s : of the decoder's bins
     recorded : on recorded counts
     generated : on a model's counts; None where there is no model
+    history_bins : of the decoder's bins, that it looks at; None where it has no fixed history
     """
 
     decoder: str
     bin_size_s: float
     recorded: CrossValidation
     generated: CrossValidation | None = None
+    history_bins: int | None = None
+
+    @property
+    def history_s(self) -> float | None:
+        """How far back it looks, if it has a fixed history."""
+        return None if self.history_bins is None else self.history_bins * self.bin_size_s
 
 
 @dataclass(frozen=True, eq=False)

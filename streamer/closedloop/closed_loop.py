@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.decoders.history import HISTORY_S, checked_history_s
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import checked_choice, checked_finite, checked_number, checked_whole, is_whole
@@ -47,6 +48,7 @@ def closed_loop(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
+    history_s: float = HISTORY_S,
     perturbations: Iterable[str | Perturbation] = (),
     units: int | None = None,
     device: Device = "auto",
@@ -93,6 +95,9 @@ def closed_loop(
         Part of the decoded velocity that stays from one bin to the next.
     decoder_bin_s : float, s, optional
         Width of the decoder's bins, a multiple of the bundle's; by default the bundle's.
+    history_s : float > 0, s, default 0.2
+        How far back decoders look that look back, in whole bins of theirs: the nearest number, one at least. One with
+        its own number of bins, as "ridge:20", keeps it.
     perturbations : iterable of str or Perturbation, default ()
         What goes wrong, such as "drop:0.3", "latency:100" or "noise:5@30"; see `parse_perturbation`.
     units : int, optional
@@ -135,8 +140,8 @@ def closed_loop(
     setup = open_setup(
         decoders, bundle=bundle, task=task, user=user, trials=trials, seeds=seeds, clock=clock,
         calibration_s=calibration_s, recalibrate_after=recalibrate_after, gain=gain, smoothing=smoothing,
-        decoder_bin_s=decoder_bin_s, perturbations=perturbations, units=units, device=device, name=name, mqtt=mqtt,
-        start_delay_s=start_delay_s,
+        decoder_bin_s=decoder_bin_s, history_s=history_s, perturbations=perturbations, units=units, device=device,
+        name=name, mqtt=mqtt, start_delay_s=start_delay_s,
     )  # fmt: skip
     return run_setup(setup, TrialCounter(setup, on_trial).watch if on_trial is not None else None, keep_bins)
 
@@ -155,6 +160,7 @@ def open_setup(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
+    history_s: float = HISTORY_S,
     perturbations: Iterable[str | Perturbation] = (),
     units: int | None = None,
     device: Device = "auto",
@@ -195,7 +201,7 @@ def open_setup(
     delay_s = checked_number("--start-delay", start_delay_s, 0, LONGEST_DELAY_S, "s")
     return Setup(
         source, loaded, decoder_specs(decoders), plan, every_seed, parse_user(user), clock, units, device, name, broker,
-        delay_s,
+        delay_s, checked_history_s(history_s),
     )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
     On a simulated clock all are in this process, as fast as the machine allows. On a real one the population is in a
     process of its own, over LSL, and user and decoder are over LSL where they are asked for so.
     """
-    spec = setup.decoders[decoder]
+    spec = setup.spec_of(decoder)
     if setup.clock == "real":
         with _open_real(setup, spec, seed, kept) as loop:
             yield loop

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
@@ -47,6 +48,8 @@ class Setup:
         Broker to which a session on a real clock publishes its cursor and events.
     start_delay_s : float from 0 to 3600, s
         On a real clock, from when a session's streams are there to its first bin.
+    history_s : float > 0, s
+        How far back decoders look that have no number of bins of their own.
     """
 
     bundle: str
@@ -61,6 +64,16 @@ class Setup:
     name: str = "spikeloop"
     mqtt: MqttAddress | None = None
     start_delay_s: float = 0.0
+    history_s: float = HISTORY_S
+
+    @property
+    def decoder_bin_s(self) -> float:
+        """Width of the decoders' bins."""
+        return self.plan.decoder_bins * self.loaded.card.bin_size_s
+
+    def spec_of(self, decoder: str) -> DecoderSpec:
+        """Return the decoder of a name, with the bins of its history."""
+        return with_history(self.decoders[decoder], self.history_s, self.decoder_bin_s)
 
     @property
     def user_model(self) -> UserModel:
@@ -83,7 +96,7 @@ def check_setup(setup: Setup) -> None:
         checked_whole("--units", setup.units, 1, every)
     if setup.clock == "simulated":
         _refuse_real_time(setup)
-    for spec in setup.decoders.values():
+    for spec in map(setup.spec_of, setup.decoders):
         _check_calibration(setup.plan, spec)
         if spec.runs_in == "real time":
             _check_own_counts(setup, spec)

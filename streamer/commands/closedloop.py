@@ -41,6 +41,7 @@ def closedloop(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin: float | None = None,
+    history_ms: float = 200.0,
     perturb: tuple[str, ...] = (),
     units: int | None = None,
     device: Device = "auto",
@@ -90,6 +91,9 @@ def closedloop(
         share of the decoded velocity that is kept from one bin to the next
     decoder_bin : float > 0, ms, optional
         width of the decoder's bins, a multiple of the bundle's; by default the bundle's
+    history_ms : float > 0, ms
+        how far back ridge, wiener, population_vector and sklearn look, to the nearest whole bin; ridge:3 looks at 3
+        bins whatever their width
     perturb : tuple of str
         changes to the loop, KIND:VALUE or KIND:VALUE@ONSET_S: drop:SHARE of units, drift:SD of log rates a minute,
         noise:HZ, loss:SHARE of bins, latency:MS, rotation:DEGREES
@@ -119,8 +123,8 @@ def closedloop(
     setup = open_setup(
         decoder, bundle=bundle, task=task, user=user, trials=trials, seeds=range(seed, seed + sessions), clock=clock,
         calibration_s=calibration, recalibrate_after=recalibrate, gain=gain, smoothing=smoothing,
-        decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, perturbations=perturb, units=units,
-        device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
+        decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
+        perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
     )  # fmt: skip
     if start_delay:
         waits = (

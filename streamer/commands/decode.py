@@ -29,6 +29,7 @@ def decode(
     folds: int = 5,
     lag_ms: float = 0.0,
     bin_ms: tuple[float, ...] = (),
+    history_ms: float = 200.0,
     bundle: str | None = None,
     seed: int = 0,
     report: Path | None = None,
@@ -51,7 +52,7 @@ def decode(
     decoder : tuple of str
         decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, onnx:FILE,
         python:FILE.py:NAME, sklearn:ESTIMATOR. ridge:3, wiener:3 and population_vector:3 use 3 bins of history in
-        place of 10. By default the first five, or with --bundle ten of several histories
+        place of --history-ms. By default the first five, or with --bundle ten of several histories
     target : tuple of str
         what to decode: velocity, position, or names of conditions
     folds : int >= 2
@@ -61,6 +62,8 @@ def decode(
     bin_ms : tuple of float, ms
         widths of the decoders' bins, multiples of the recording's; several give a curve. A wide bin's decoded value is
         held over the bin and compared with the kinematics of the recording's own bins
+    history_ms : float > 0, ms
+        how far back ridge, wiener, population_vector and sklearn look, to the nearest whole bin
     bundle : str, optional
         name or path of a bundle that answers to the recording's kinematics
     seed : int >= 0
@@ -87,6 +90,7 @@ def decode(
             folds=folds,
             lag_s=lag_ms / 1000,
             decoder_bins_s=[width / 1000 for width in bin_ms],
+            history_s=history_ms / 1000,
             bundle=bundle,
             seed=seed,
             on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),

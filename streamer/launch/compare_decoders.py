@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.decoders.spec import Decoders, decoder_specs
+from spikeloop.models.decoders.history import HISTORY_S, checked_history_s, with_history
+from spikeloop.models.decoders.spec import Decoders, DecoderSpec, decoder_specs
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import (
     LEAST_RANKED,
@@ -90,10 +91,15 @@ class DecoderRanking(ShownAsTable):
     def _table(self) -> Table:
         """The mean R2 of every decoder."""
         rows = [
-            (score.decoder, f"{score.bin_size_s * 1000:g}", f"{score.recorded.r_squared.mean():.3f}")
+            (
+                score.decoder,
+                f"{score.bin_size_s * 1000:g}",
+                "-" if score.history_s is None else f"{score.history_s * 1000:g}",
+                f"{score.recorded.r_squared.mean():.3f}",
+            )
             for score in self.comparison.scores
         ]
-        return f"Decoders of {self.comparison.recording.name}", ("decoder", "bin (ms)", "R2"), rows
+        return f"Decoders of {self.comparison.recording.name}", ("decoder", "bin (ms)", "history (ms)", "R2"), rows
 
 
 def compare_decoders(
@@ -104,6 +110,7 @@ def compare_decoders(
     folds: int = 5,
     lag_s: float = 0.0,
     decoder_bins_s: Iterable[float] = (),
+    history_s: float = HISTORY_S,
     bundle: str | Path | Bundle | None = None,
     seed: int = 0,
     bin_size_s: float | None = None,
@@ -130,6 +137,9 @@ def compare_decoders(
         By which the kinematics are later than the counts; whole bins.
     decoder_bins_s : iterable of float > 0, s, default ()
         Widths of the decoders' bins, each a multiple of the recording's; by default the recording's.
+    history_s : float > 0, s, default 0.2
+        How far back decoders look that look back, in whole bins of any width: the nearest number, one at least. One
+        with its own number of bins, as "ridge:3", keeps it.
     bundle : str, Path or Bundle, default None
         Answers to the recording's kinematics.
     seed : int >= 0, default 0
@@ -164,6 +174,7 @@ def compare_decoders(
     folds = checked_whole("--folds", folds, 2)
     bin_size_s = None if bin_size_s is None else checked_finite("--bin-size-ms", bin_size_s)
     repeat_bins = None if repeat_bins is None else checked_whole("--repeat-bins", repeat_bins, 1)
+    history_s = checked_history_s(history_s)
     widths_s, target = _several("--bin-ms", decoder_bins_s, "widths"), _several("--target", target, "names")
     if not callable(on_progress):
         raise BadInputError(f"on_progress: expected a function, found {on_progress!r:.80}")
@@ -177,8 +188,11 @@ def compare_decoders(
     widths = tuple(dict.fromkeys(widths))
     task = OfflineTask(_columns(data, target), lag_bins, widths, folds)
 
+    def spec_of(name: str, bin_size_s: float) -> DecoderSpec:
+        return with_history(specs[name], history_s, bin_size_s)
+
     def make(name: str, bin_size_s: float) -> Decoder:
-        return open_decoder(specs[name], units=data.units, bin_size_s=bin_size_s, seed=seed)
+        return open_decoder(spec_of(name, bin_size_s), units=data.units, bin_size_s=bin_size_s, seed=seed)
 
     require_spikes(data, "decoding")
     for name in specs:
@@ -195,7 +209,10 @@ def compare_decoders(
         done += 1
         on_progress("decoding", done / total)
 
-    scores = compare_offline(make, tuple(specs), task, recorded, generated, advance)
+    scores = tuple(
+        replace(score, history_bins=spec_of(score.decoder, score.bin_size_s).history_bins)
+        for score in compare_offline(make, tuple(specs), task, recorded, generated, advance)
+    )
     return DecoderRanking(OfflineComparison(data, task, judged_on, scores, None if bundle is None else _name(bundle)))
 
 
@@ -285,7 +302,12 @@ def _document(comparison: OfflineComparison) -> dict[str, Any]:
         "judged_on": comparison.judged_on,
         "bundle": comparison.bundle,
         "decoders": [
-            {"decoder": score.decoder, "bin_ms": score.bin_size_s * 1000}
+            {
+                "decoder": score.decoder,
+                "bin_ms": score.bin_size_s * 1000,
+                "history_ms": None if score.history_s is None else score.history_s * 1000,
+                "history_bins": score.history_bins,
+            }
             | {
                 kind: found and _figures(found, comparison.columns)
                 for kind, found in (("recorded", score.recorded), ("generated", score.generated))

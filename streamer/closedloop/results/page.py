@@ -135,6 +135,8 @@ def _facts(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
     learning += [f"gain {plan['gain']:g}, smoothing {plan['smoothing']:g}"]
     learning += [f"the decoder takes {plan['decoder_bins']} bins as one"] if plan["decoder_bins"] > 1 else []
     yield "decoders", ", ".join(learning)
+    if report.histories:
+        yield "history", report.histories
     late = [f"{name} {bins}" for name, bins in report.designed_latency_bins.items() if bins]
     if late:
         yield "delays by design, in bins", ", ".join(late)

@@ -36,7 +36,8 @@ def _command(setup: Setup) -> str:
         "recalibrate": plan.recalibrate_after,
         "gain": plan.gain,
         "smoothing": plan.smoothing,
-        "decoder-bin": round(plan.decoder_bins * setup.loaded.card.bin_size_s * 1000, 6),
+        "decoder-bin": round(setup.decoder_bin_s * 1000, 6),
+        "history-ms": round(setup.history_s * 1000, 6),
         "device": setup.device,
     } | ({"name": setup.name} if setup.clock == "real" else {})
     words = ["spikeloop", "closedloop", "--decoder", *setup.decoders]
@@ -61,7 +62,8 @@ def _call(setup: Setup) -> str:
         "recalibrate_after": plan.recalibrate_after,
         "gain": plan.gain,
         "smoothing": plan.smoothing,
-        "decoder_bin_s": plan.decoder_bins * setup.loaded.card.bin_size_s,
+        "decoder_bin_s": setup.decoder_bin_s,
+        "history_s": setup.history_s,
         "perturbations": tuple(str(perturbation) for perturbation in plan.perturbations),
         "units": setup.units,
         "device": setup.device,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.html import Table, text_columns
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -68,6 +69,10 @@ class DecoderReport:
         Offline, of both axes together; the mean of sessions, with Student's t interval where there are several; NaN
         where there is nothing to judge.
     sessions : tuple of SessionReport
+    history_bins : int or None
+        Of the decoder's bins, that it looks at; None where it has no fixed history.
+    history_s : float or None, s
+        The same as a time.
     """
 
     decoder: str
@@ -76,6 +81,8 @@ class DecoderReport:
     r_squared: Estimate
     correlation: Estimate
     sessions: tuple[SessionReport, ...]
+    history_bins: int | None = None
+    history_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,12 @@ class ClosedLoopReport:
             for session in decoder.sessions
             if session.failure
         )
+
+    @property
+    def histories(self) -> str:
+        """How far back decoders look, in words; empty where none has a fixed history."""
+        bin_size_s = self.bin_size_s * self.plan["decoder_bins"]
+        return describe_histories({decoder.decoder: decoder.history_bins for decoder in self.decoders}, bin_size_s)
 
     @property
     def interruption(self) -> str:
@@ -199,7 +212,7 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
 
 
 def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
-    sessions = tuple(_session(run) for run in runs)
+    sessions, history_bins = tuple(_session(run) for run in runs), setup.spec_of(decoder).history_bins
     return DecoderReport(
         decoder=decoder,
         closed_loop=_figures(setup, runs, CLOSED_LOOP),
@@ -207,6 +220,8 @@ def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
         r_squared=_mean([session.r_squared for session in sessions]),
         correlation=_mean([session.correlation for session in sessions]),
         sessions=sessions,
+        history_bins=history_bins,
+        history_s=None if history_bins is None else round(history_bins * setup.decoder_bin_s, 9),
     )
 
 

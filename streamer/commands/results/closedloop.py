@@ -36,6 +36,8 @@ def print_findings(report: ClosedLoopReport) -> None:
         success = format_estimate(row.figures.success_difference, percent=True, sign=True)
         time_s = format_estimate(row.figures.time_difference_s, sign=True)
         print(f"{row.decoder} minus {row.baseline}: success {success}, mean time {time_s} s")
+    if report.histories:
+        print(f"history: {report.histories}")
     if report.scaling:
         print(f"{report.bundle} is {report.scaling}")
     if report.interruption:
