@@ -116,6 +116,8 @@ def _facts(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
         yield "generated counts", f"of {comparison.bundle}"
     yield "decoded", f"{', '.join(comparison.columns)}, {comparison.lag_s * 1000:g} ms later than the counts"
     yield "judged on", comparison.judged_on
+    for decoder, reason in comparison.failures.items():
+        yield f"{decoder} failed", reason
 
 
 def _pictures(by_width: dict[float, tuple[OfflineScore, ...]], generated: bool) -> Iterator[Markup]:

@@ -3,8 +3,8 @@
 A model can stand in for the recorded population in the choice of a decoder only if it ranks decoders alike.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.decoders.cross_validation import CrossValidation, cross_validate, score_segments
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.responses import Parts, Stream, answers_to
 from spikeloop.models.measures.decoding_scores import Decodable
 from spikeloop.models.recordings.conditioning import with_lead
@@ -88,6 +88,7 @@ class OfflineComparison:
     judged_on : in words
     scores : every decoder at one width of bins, then at the next
     bundle : name of what generated counts; None where nothing did
+    failures : why a decoder has no score, by its name
     """
 
     recording: Recording
@@ -95,6 +96,7 @@ class OfflineComparison:
     judged_on: str
     scores: tuple[OfflineScore, ...]
     bundle: str | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -152,6 +154,7 @@ def compare_offline(
     recorded: Recording | Split,
     generated: Split | None = None,
     on_progress: Callable[[], None] = lambda: None,
+    on_failure: Callable[[str, FailureError], None] | None = None,
 ) -> tuple[OfflineScore, ...]:
     """Scores of every decoder at one width of bins, then at the next.
 
@@ -163,6 +166,8 @@ def compare_offline(
     make : makes a decoder, given its name and the size of its bins (s)
     generated : split as the recorded one
     on_progress : called after each decoder at each width
+    on_failure : called with the name and the error of a decoder that fails, which then has no score at any width; by
+        default its error is raised
 
     Raises
     ------
@@ -177,15 +182,23 @@ def compare_offline(
                 f"{test.name}: expected at least {LEAST_FOLD_BINS} bins in each of {task.folds} folds, found {found}"
                 " in all; give more data, fewer folds or narrower bins"
             )
-    scores = []
+    scores: list[OfflineScore] = []
+    failed: set[str] = set()
     for width in task.widths:
         for name in decoders:
             make_one = partial(make, name, width * test.bin_size_s)
-            on_recorded = _judge(make_one, recorded, task, width)
-            on_generated = None if generated is None else _judge(make_one, generated, task, width)
-            scores.append(OfflineScore(name, width * test.bin_size_s, on_recorded, on_generated))
+            try:
+                if name not in failed:
+                    on_recorded = _judge(make_one, recorded, task, width)
+                    on_generated = None if generated is None else _judge(make_one, generated, task, width)
+                    scores.append(OfflineScore(name, width * test.bin_size_s, on_recorded, on_generated))
+            except FailureError as failure:
+                if on_failure is None:
+                    raise
+                failed.add(name)
+                on_failure(name, failure)
             on_progress()
-    return tuple(scores)
+    return tuple(score for score in scores if score.decoder not in failed)
 
 
 def _judge(make: Callable[[], Decoder], judged: Recording | Split, task: OfflineTask, width: int) -> CrossValidation:

@@ -13,7 +13,8 @@ from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
 from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
 from spikeloop.streamer.closedloop.experiment.users import UserModel, adapted
-from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.mqtt.address import MqttAddress
 
@@ -50,6 +51,10 @@ class Setup:
         On a real clock, from when a session's streams are there to its first bin.
     history_s : float > 0, s
         How far back decoders look that have no number of bins of their own.
+    in_process : bool
+        Whether decoders of the user's own live in this process.
+    limits : DecoderLimits
+        Of those that don't.
     """
 
     bundle: str
@@ -65,6 +70,8 @@ class Setup:
     mqtt: MqttAddress | None = None
     start_delay_s: float = 0.0
     history_s: float = HISTORY_S
+    in_process: bool = False
+    limits: DecoderLimits = field(default_factory=DecoderLimits)
 
     @property
     def decoder_bin_s(self) -> float:
@@ -79,6 +86,10 @@ class Setup:
     def user_model(self) -> UserModel:
         """Parameters of the simulated user, who is adapted to the plan's gain and smoothing."""
         return adapted(UserModel(), self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
+
+    def host(self, spec: DecoderSpec) -> DecoderHost:
+        """Where a decoder lives."""
+        return DecoderHost(spec, self.limits, self.in_process)
 
 
 def check_setup(setup: Setup) -> None:
@@ -101,8 +112,8 @@ def check_setup(setup: Setup) -> None:
         if spec.runs_in == "real time":
             _check_own_counts(setup, spec)
         elif spec.runs_in == "any":
-            card, units = setup.loaded.card, setup.units or every
-            open_decoder(spec, units=units, bin_size_s=card.bin_size_s, seed=setup.seeds[0])
+            with setup.host(spec) as host:
+                host.open(units=setup.units or every, bin_size_s=setup.loaded.card.bin_size_s, seed=setup.seeds[0])
 
 
 def _refuse_real_time(setup: Setup) -> None:

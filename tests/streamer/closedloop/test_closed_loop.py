@@ -23,7 +23,7 @@ from spikeloop.streamer.closedloop.results.result import IncompleteError
 from tests.support.compared import TASK, UNITS, run, setup_of, tiny
 from tests.support.shown import shown
 
-QUICK: dict[str, Any] = {"task": TASK, "trials": 4, "calibration_s": 10.0}
+QUICK: dict[str, Any] = {"task": TASK, "trials": 4, "calibration_s": 10.0, "in_process": True}
 ENDLESS: dict[str, Any] = QUICK | {"trials": 100_000}
 SINGLE: dict[str, Any] = QUICK | {"trials": 1}
 
