@@ -1,5 +1,6 @@
 """A user's own decoder, opened in a process of its own, or in this one where that is asked for."""
 
+import json
 import logging
 import pickle
 import time
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
-from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.decoder import Decoder, DecoderStatus, ReportingDecoder
 from spikeloop.models.decoders.spec import KINDS, DecoderSpec
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from spikeloop.streamer.inference.isolation.messages import AnswerKind
 from spikeloop.streamer.inference.isolation.process import DecoderProcess
@@ -78,10 +79,10 @@ class DecoderHost:
             self.__exit__()
             return open_decoder(self._spec, **stream)
         _raise_if_failed(answer.kind, content)
-        return IsolatedDecoder(self._process, self._limits)
+        return IsolatedDecoder(self._process, self._limits, _status(self._spec.name, content))
 
 
-class IsolatedDecoder:
+class IsolatedDecoder(ReportingDecoder):
     """A decoder in a process of its own.
 
     Parameters
@@ -89,12 +90,19 @@ class IsolatedDecoder:
     process : DecoderProcess
         In which it was opened.
     limits : DecoderLimits
+    status : DecoderStatus
+        That of the decoder there.
     """
 
-    def __init__(self, process: DecoderProcess, limits: DecoderLimits) -> None:
-        self._process, self._limits = process, limits
+    def __init__(self, process: DecoderProcess, limits: DecoderLimits, status: DecoderStatus) -> None:
+        self._process, self._limits, self._status = process, limits, status
         self._columns = 2  # of a velocity, should it need no fit
         self._steps, self._took_s = 0, 0.0
+
+    @property
+    def status(self) -> DecoderStatus:
+        """That of the decoder there, when it was opened."""
+        return self._status
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder there.
@@ -105,7 +113,7 @@ class IsolatedDecoder:
             As of the decoder; FailureError also if its process fails.
         """
         self._columns = kinematics.shape[1]
-        self.call("fit", (counts, kinematics), self._limits.fit_s)
+        self._call("fit", (counts, kinematics), self._limits.fit_s)
 
     def step(self, counts: Counts) -> Floats:
         """Decode the velocity (columns,) of the next bin there.
@@ -115,19 +123,20 @@ class IsolatedDecoder:
         BadInputError, FailureError
             As of `fit`.
         """
+        return self._timed_step("step", counts)
+
+    def step_spikes(self, spikes: Any) -> Floats:
+        """Decode the next bin from its spikes, where the status says that the decoder takes them; errors as of `step`."""
+        return self._timed_step("step_spikes", spikes)
+
+    def _timed_step(self, method: str, given: Any) -> Floats:
         began_s = time.perf_counter()
-        velocity = self.call("step", (counts,), self._limits.step_s)
+        velocity = self._call(method, (given,), self._limits.step_s)
         self._keep_pace(time.perf_counter() - began_s)
         return velocity
 
-    def call(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Floats:
-        """Call a method of the decoder there; return the numbers (columns,) that it gives, none of one that gives none.
-
-        Raises
-        ------
-        BadInputError, FailureError
-            As of `fit`.
-        """
+    def _call(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Floats:
+        """Call a method of the decoder there; return the numbers (columns,) that it gives, or none."""
         answer = self._process.ask(method, arguments, within_s)
         if answer.kind is AnswerKind.DONE:
             return np.zeros(0)
@@ -179,6 +188,13 @@ def _pickled(spec: DecoderSpec) -> bytes | None:
         LOG.info("%s runs in this process, as it can't be pickled (%s)", spec.name, error)
         return None
     return None if spec.factory is not None and b"__main__" in pickled else pickled
+
+
+def _status(name: str, content: str) -> DecoderStatus:
+    try:
+        return DecoderStatus(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise FailureError(f"--decoder {name}: answered with what is no answer ({in_one_line(error)})") from error
 
 
 def _raise_if_failed(kind: AnswerKind, message: str) -> None:

@@ -26,6 +26,7 @@ class AnswerKind(IntEnum):
     FAILURE = 3  # the message of a FailureError
     OUT_OF_MEMORY = 4  # no content
     NOT_LOADED = 5  # why the object of the caller's own can't be made there
+    OPENED = 6  # the decoder's status, as JSON
 
 
 @dataclass(frozen=True)
