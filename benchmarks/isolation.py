@@ -30,7 +30,7 @@ def measure(seconds: float) -> dict:
         f" come: in a process of its own and in this one, {AT_ONCE} steps of each in turn.",
         "rows": [_measure(units, seconds) for units in UNITS],
         "notes": [
-            "A step goes over a pair of local sockets: the counts there as a pickle, the velocity back as numbers."
+            "A step goes over a pair of local sockets: the counts as a pickle, the velocity back as plain numbers."
             " `added` is the difference of the medians. `open`: until the decoder can be fitted."
         ],
     }

@@ -1,6 +1,7 @@
 """What runs in a decoder's process: it makes the decoder that it is told, and answers one request after another."""
 
 import faulthandler
+import json
 import os
 import pickle
 import signal
@@ -16,7 +17,7 @@ import numpy as np
 from spikeloop.models.decoders.decoder import Decoder, status_of
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.streamer.inference.isolation.messages import TAKES_EVENTS, Answer, AnswerKind, Channel
+from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
 __all__ = ["serve"]
@@ -71,7 +72,7 @@ class _Served:
             return AnswerKind.NOT_LOADED, f"{type(error).__name__}: {error}".encode()
         self._decoder = None  # the memory of the one before
         self._decoder = open_decoder(loaded, units=units, bin_size_s=bin_size_s, seed=seed)
-        return AnswerKind.DONE, TAKES_EVENTS.encode() if status_of(self._decoder).events else b""
+        return AnswerKind.OPENED, json.dumps(vars(status_of(self._decoder))).encode()
 
 
 def _socket(passed: Any) -> socket.socket:

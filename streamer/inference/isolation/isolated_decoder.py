@@ -1,5 +1,6 @@
 """A user's own decoder, opened in a process of its own, or in this one where that is asked for."""
 
+import json
 import logging
 import pickle
 import time
@@ -13,9 +14,9 @@ from spikeloop.models.decoders.decoder import Decoder, DecoderStatus, ReportingD
 from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import KINDS, DecoderSpec
 from spikeloop.models.decoders.step_spikes import StepSpikes
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
-from spikeloop.streamer.inference.isolation.messages import TAKES_EVENTS, AnswerKind
+from spikeloop.streamer.inference.isolation.messages import AnswerKind
 from spikeloop.streamer.inference.isolation.process import DecoderProcess
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
@@ -89,7 +90,7 @@ class DecoderHost:
             self.__exit__()
             return open_decoder(spec, **stream)
         _raise_if_failed(answer.kind, content)
-        return IsolatedDecoder(self._process, self._limits, content == TAKES_EVENTS)
+        return IsolatedDecoder(self._process, self._limits, _status(self._spec.name, content))
 
 
 class IsolatedDecoder(ReportingDecoder):
@@ -100,19 +101,19 @@ class IsolatedDecoder(ReportingDecoder):
     process : DecoderProcess
         In which it was opened.
     limits : DecoderLimits
-    events : bool, default False
-        Whether it takes the time of each spike.
+    status : DecoderStatus
+        That of the decoder there.
     """
 
-    def __init__(self, process: DecoderProcess, limits: DecoderLimits, events: bool = False) -> None:
-        self._process, self._limits, self._events = process, limits, events
+    def __init__(self, process: DecoderProcess, limits: DecoderLimits, status: DecoderStatus) -> None:
+        self._process, self._limits, self._status = process, limits, status
         self._columns = 2  # of a velocity, should it need no fit
         self._steps, self._took_s = 0, 0.0
 
     @property
     def status(self) -> DecoderStatus:
-        """Whether it takes the times of spikes."""
-        return DecoderStatus(events=self._events)
+        """That of the decoder there, when it was opened."""
+        return self._status
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder there.
@@ -123,7 +124,7 @@ class IsolatedDecoder(ReportingDecoder):
             As of the decoder; FailureError also if its process fails.
         """
         self._columns = kinematics.shape[1]
-        self.call("fit", (counts, kinematics), self._limits.fit_s)
+        self._call("fit", (counts, kinematics), self._limits.fit_s)
 
     def step(self, counts: Counts) -> Floats:
         """Decode the velocity (columns,) of the next bin there.
@@ -136,29 +137,17 @@ class IsolatedDecoder(ReportingDecoder):
         return self._timed_step("step", counts)
 
     def step_spikes(self, spikes: StepSpikes) -> Floats:
-        """Decode the velocity (columns,) of the next bin there, from its spikes and their times.
-
-        Raises
-        ------
-        BadInputError, FailureError
-            As of `fit`.
-        """
+        """Decode the next bin there from its spikes, where the status says `events`; errors as of `step`."""
         return self._timed_step("step_spikes", spikes)
 
     def _timed_step(self, method: str, given: Counts | StepSpikes) -> Floats:
         began_s = time.perf_counter()
-        velocity = self.call(method, (given,), self._limits.step_s)
+        velocity = self._call(method, (given,), self._limits.step_s)
         self._keep_pace(time.perf_counter() - began_s)
         return velocity
 
-    def call(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Floats:
-        """Call a method of the decoder there; return the numbers (columns,) that it gives, none of one that gives none.
-
-        Raises
-        ------
-        BadInputError, FailureError
-            As of `fit`.
-        """
+    def _call(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Floats:
+        """Call a method of the decoder there; return the numbers (columns,) that it gives, or none."""
         answer = self._process.ask(method, arguments, within_s)
         if answer.kind is AnswerKind.DONE:
             return np.zeros(0)
@@ -210,6 +199,13 @@ def _pickled(spec: DecoderSpec) -> bytes | None:
         LOG.info("%s runs in this process, as it can't be pickled (%s)", spec.name, error)
         return None
     return None if spec.factory is not None and b"__main__" in pickled else pickled
+
+
+def _status(name: str, content: str) -> DecoderStatus:
+    try:
+        return DecoderStatus(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise FailureError(f"--decoder {name}: answered with what is no answer ({in_one_line(error)})") from error
 
 
 def _raise_if_failed(kind: AnswerKind, message: str) -> None:

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-__all__ = ["TAKES_EVENTS", "Answer", "AnswerKind", "Channel"]
+__all__ = ["Answer", "AnswerKind", "Channel"]
 
 LENGTH = struct.Struct("<Q")
 HEADER = struct.Struct("<BI")  # kind, process
 CHUNK = 1 << 20  # bytes
-TAKES_EVENTS = "takes the times of spikes"  # the answer of a decoder that does, when it is opened
 
 
 class AnswerKind(IntEnum):
     """What an answer says; the text is UTF-8."""
 
-    DONE = 0  # no content, or `TAKES_EVENTS`
+    DONE = 0  # no content
     NUMBERS = 1  # float64, little-endian
     BAD_INPUT = 2  # the message of a BadInputError
     FAILURE = 3  # the message of a FailureError
     OUT_OF_MEMORY = 4  # no content
     NOT_LOADED = 5  # why the object of the caller's own can't be made there
+    OPENED = 6  # the decoder's status, as JSON
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -10,10 +11,12 @@ from spikeloop.streamer.closedloop.comparison import run_comparison
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation, SubsampledPopulation
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.spike_times import SpikeTimer
-from tests.support.compared import UNITS, setup_of, tiny
+from tests.support import compared
+from tests.support.compared import UNITS, tiny
 from tests.support.loop_parts import Tuned
 
 BIN_S = 0.02
+setup_of = partial(compared.setup_of, in_process=True)  # where the tests see what a decoder has heard
 ONWARDS = np.array([20.0, 0.0])
 
 
