@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.report import StreamReport as StreamReport
     from spikeloop.streamer.launch.train import TrainedModel as TrainedModel
     from spikeloop.streamer.launch.train import train as train
+    from spikeloop.streamer.launch.write_falcon import write_falcon as write_falcon
 
 PLACES = {  # public name -> the module that defines it
     "BadInputError": "spikeloop.models.errors",
@@ -69,6 +70,7 @@ PLACES = {  # public name -> the module that defines it
     "Verification": "spikeloop.streamer.capture.verify.verification",
     "verify": "spikeloop.streamer.capture.verify.verify",
     "web": "spikeloop.streamer.dashboard.web",
+    "write_falcon": "spikeloop.streamer.launch.write_falcon",
     "write_recording": "spikeloop.exporters.formats.write",
     "closed_loop": "spikeloop.streamer.closedloop.closed_loop",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",

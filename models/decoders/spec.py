@@ -112,6 +112,7 @@ KINDS: dict[str, DecoderKind] = {
     "torch": DecoderKind(argument="FILE", needs_calibration=False, endings=(".pt2", ".pt", ".pth", ".ts")),
     "skops": DecoderKind(argument="FILE", needs_calibration=False, endings=(".skops",)),
     "python": DecoderKind(argument="FILE.py:NAME, python:MODULE:NAME", needs_calibration=False),
+    "falcon": DecoderKind(argument="FILE.py:CLASS", needs_calibration=False),
     "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge(alpha=10))", has_history=True),
     "lsl": DecoderKind(argument="STREAM", needs_calibration=False, runs_in="real time"),
     "oracle": DecoderKind(needs_calibration=False, runs_in="closed loop"),
@@ -134,9 +135,9 @@ def parse_decoder(text: str) -> DecoderSpec:
     text : str
         `kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`; `ridge:BINS`, `wiener:BINS`
         or `population_vector:BINS`, which look at so many bins instead of a time; `onnx:FILE`, `torch:FILE` or
-        `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME` or `python:MODULE:NAME`, and
-        `sklearn:ESTIMATOR`, each with arguments or without, `NAME(alpha=10)`; `lsl:STREAM`; or a name that an
-        installed package registers under the entry points `spikeloop.decoders`.
+        `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME`, `python:MODULE:NAME`,
+        `falcon:FILE.py:CLASS` and `sklearn:ESTIMATOR`, each with arguments or without, as in `NAME(alpha=10)`;
+        `lsl:STREAM`; or a name that an installed package registers under the entry points `spikeloop.decoders`.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from spikeloop.models.decoders.step_spikes import DrawnSpikes
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.inference.decoder_files.registry import FORMATS, open_file
+from spikeloop.streamer.inference.falcon.falcon_decoder import open_falcon
 from spikeloop.streamer.inference.own_code import (
     CheckedDecoder,
     decoder_from_factory,
@@ -91,6 +92,7 @@ def _drawn(stream: _Stream) -> DrawnSpikes:
 _OPENERS: dict[str, Callable[[DecoderSpec, _Stream], Decoder]] = {
     "recurrent": lambda spec, stream: RecurrentDecoder(stream.bin_size_s, stream.seed),
     "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument, _drawn(stream)),
+    "falcon": lambda spec, stream: open_falcon(spec.name, spec.argument, stream.units, stream.bin_size_s),
     "sklearn": lambda spec, stream: _regressor(spec, stream.seed),
     "installed": _installed,
     "object": _of_object,

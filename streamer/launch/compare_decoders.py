@@ -31,7 +31,7 @@ from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
 from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_ranking
-from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part
+from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part, target_columns
 from spikeloop.streamer.stream.source import open_source
 
 __all__ = ["DECODERS", "RANKED", "compare_decoders"]
@@ -136,7 +136,7 @@ def compare_decoders(
     lag_bins = whole_bins("--lag-ms", lag_s, data.bin_size_s, least=0)
     widths = [whole_bins("--bin-ms", width_s, data.bin_size_s, least=1) for width_s in widths_s] or [1]
     widths = tuple(dict.fromkeys(widths))
-    task = OfflineTask(_columns(data, target), lag_bins, widths, folds)
+    task = OfflineTask(target_columns(data, target), lag_bins, widths, folds)
 
     require_spikes(data, "decoding")
     with ExitStack() as opened:
@@ -236,22 +236,3 @@ def _judged_on(recording: Recording, left_out: int | None, bundle: str) -> str:
         return f"{what}, held out from the training of {bundle}; decoders were fitted on the rest"
     seen = "which may be in the training of" if left_out is None else "which was in the training of"
     return f"{what}, {seen} {bundle}; decoders were fitted on the rest"
-
-
-def _columns(recording: Recording, target: Sequence[str]) -> tuple[int, ...]:
-    """Of the conditions that are named so, or whose name begins so: velocity is velocity x and velocity y."""
-    names = [channel.name for channel in recording.channels]
-    if not names or any(channel.cyclic for channel in recording.channels):
-        raise BadInputError(
-            f"{recording.name} has no kinematics; expected a recording with some, such as m1_jango or m1-sim, or a file"
-            " with array `conditions` and `condition_names`"
-        )
-    if not target:
-        raise BadInputError(f"--target: expected of {', '.join(names)}, found nothing")
-    columns: list[int] = []
-    for wanted in target:
-        found = [place for place, name in enumerate(names) if name == wanted or name.startswith(f"{wanted} ")]
-        if not found:
-            raise BadInputError(f"--target: {recording.name} has no {wanted!r:.80}; expected of {', '.join(names)}")
-        columns += found
-    return tuple(dict.fromkeys(columns))

@@ -1,5 +1,7 @@
 """Whether a recording can judge a model, and which part of the recording the model's training left out."""
 
+from collections.abc import Sequence
+
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.recording import Recording, Signal
@@ -7,7 +9,7 @@ from spikeloop.models.recordings.windows import holds_out_repeats
 from spikeloop.models.scalars import same_bin_size
 from spikeloop.models.training.validation import describe_recording
 
-__all__ = ["check_alike", "held_out_of", "held_out_part"]
+__all__ = ["check_alike", "held_out_of", "held_out_part", "target_columns"]
 
 
 def held_out_of(card: Card, recording: Recording) -> int | None:
@@ -63,3 +65,34 @@ def check_alike(name: str, units: int, bin_size_s: float, signal: Signal, record
             f"{name} has bins of {bin_size_s * 1000:g} ms, {recording.name} of {recording.bin_size_s * 1000:g} ms;"
             " expected the same: bin one of them anew"
         )
+
+
+def target_columns(recording: Recording, target: Sequence[str]) -> tuple[int, ...]:
+    """Return the columns of a recording's conditions that are to be decoded.
+
+    Parameters
+    ----------
+    recording : Recording
+    target : sequence of str
+        Names, or beginnings of names: velocity is velocity x and velocity y.
+
+    Raises
+    ------
+    BadInputError
+        If it has no kinematics, or none of a name.
+    """
+    names = [channel.name for channel in recording.channels]
+    if not names or any(channel.cyclic for channel in recording.channels):
+        raise BadInputError(
+            f"{recording.name} has no kinematics; expected a recording with some, such as m1_jango or m1-sim, or a file"
+            " with array `conditions` and `condition_names`"
+        )
+    if not target:
+        raise BadInputError(f"--target: expected of {', '.join(names)}, found nothing")
+    columns: list[int] = []
+    for wanted in target:
+        found = [place for place, name in enumerate(names) if name == wanted or name.startswith(f"{wanted} ")]
+        if not found:
+            raise BadInputError(f"--target: {recording.name} has no {wanted!r:.80}; expected of {', '.join(names)}")
+        columns += found
+    return tuple(dict.fromkeys(columns))
