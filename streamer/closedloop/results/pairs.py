@@ -47,7 +47,8 @@ def compared(setup: Setup, pairs: Sequence[tuple[str, str]], runs: Sequence[Run]
     bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
     found = [(*pair, paired_figures(*paired_trials(*pair, runs), bin_size_s, timeout_s)) for pair in pairs]
     by_measure = {measure: differences_of(found, measure) for measure in MEASURES}
-    return tuple(
-        PairedReport(*each, {measure: differences[place] for measure, differences in by_measure.items()})
-        for place, each in enumerate(found)
-    )
+    reports = []
+    for place, each in enumerate(found):
+        verdicts: dict[Measure, DecoderDifference] = {measure: by_measure[measure][place] for measure in MEASURES}
+        reports.append(PairedReport(*each, verdicts))
+    return tuple(reports)

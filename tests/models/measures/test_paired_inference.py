@@ -129,7 +129,7 @@ def test_so_many_pairs_give_the_power_that_is_said(difference, tests):
     pairs = pairs_needed(difference, 1.0, tests)
     level = 0.05 / tests
 
-    def power(pairs: float) -> float:
+    def power(pairs):
         limit, shift = scipy.stats.t.ppf(1 - level / 2, pairs - 1), abs(difference) * math.sqrt(pairs)
         return 1 - scipy.stats.nct.cdf(limit, pairs - 1, shift) + scipy.stats.nct.cdf(-limit, pairs - 1, shift)
 

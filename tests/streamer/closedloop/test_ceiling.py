@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.compared import TASK, UNITS, run, setup_of, tiny
 from tests.support.html_outline import outline
 from tests.support.tiny import tiny_stream_bundle
 
-LATE = {"perturbations": (parse_perturbation("latency:1000"),)}
+LATE: dict[str, Any] = {"perturbations": (parse_perturbation("latency:1000"),)}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.measures.paired_inference import holm, pairs_needed, smallest_found
-from spikeloop.streamer.closedloop.results.difference import MEASURES, differences_of
+from spikeloop.streamer.closedloop.results.difference import MEASURES, Measure, differences_of
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired, PairedEstimate
 
 NONE = PairedEstimate(0.0, -0.1, 0.1, 1.0, 0.3)
@@ -14,7 +14,7 @@ def paired(time=NONE, success=NONE, bits=NONE, trials=16):
     return Paired(trials, time, success, bits)
 
 
-def judged(*found, measure="time"):
+def judged(*found, measure: Measure = "time"):
     """Of pairs of decoders with these differences."""
     return differences_of(
         [(f"d{place}", "first", paired(**{measure: each})) for place, each in enumerate(found)], measure

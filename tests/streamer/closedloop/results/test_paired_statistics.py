@@ -65,7 +65,7 @@ def test_times_have_the_paired_t_test():
         [BIN_S * (each.acquired_bin - each.appeared_bin) if each.acquired_bin else TIMEOUT_S for each in side]
         for side in (one, other)
     ]
-    found, expected = paired(one, other).time_difference_s, scipy.stats.ttest_rel(*seconds)
+    found, expected = paired(one, other).time_difference_s, scipy.stats.ttest_rel(seconds[0], seconds[1])
     assert found.p_value == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
@@ -94,7 +94,8 @@ def test_the_interval_of_bit_rates_covers_the_true_difference():
     truth = [math.log2(8 / 3 + 1) / mean_s for mean_s in (1.5, 2.0)]
     for _ in range(400):
         times = [0.5 + random.exponential(mean_s - 0.5, 24) for mean_s in (1.5, 2.0)]
-        found = paired(*([success(each) for each in side] for side in times)).bits_difference
+        one, other = ([success(each) for each in side] for side in times)
+        found = paired(one, other).bits_difference
         covered.append(found.low <= truth[0] - truth[1] <= found.high)
     assert 0.91 <= np.mean(covered) <= 0.98
 
