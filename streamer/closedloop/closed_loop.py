@@ -12,6 +12,7 @@ from spikeloop.models.decoders.history import HISTORY_S, checked_history_s
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import checked_choice, checked_finite, checked_number, checked_whole, is_whole
+from spikeloop.streamer.closedloop.ceiling import measured_ceiling
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation, parse_perturbations
 from spikeloop.streamer.closedloop.experiment.record import Watcher
@@ -236,6 +237,7 @@ def run_setup(
     KeyboardInterrupt
         If Ctrl-C came before the first session.
     """
+    ceiling = measured_ceiling(setup)
     runs: list[Run] = []
     interrupted, error = False, None
     try:
@@ -247,7 +249,7 @@ def run_setup(
         if not runs:
             raise
         interrupted, error = isinstance(found, KeyboardInterrupt), found
-    report = report_of(setup, runs, command=repeat_of(setup), interrupted=interrupted)
+    report = report_of(setup, runs, command=repeat_of(setup), interrupted=interrupted, ceiling=ceiling)
     result = ClosedLoopResult(report, setup, tuple(runs))
     if isinstance(error, SpikeloopError):
         raise IncompleteError(str(error), result, error.exit_code) from error

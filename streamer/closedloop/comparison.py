@@ -125,7 +125,7 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
             yield _open_real(opened, setup, spec, seed, kept)
         else:
             log = _simulated_log(setup, seed) if kept else None
-            population = BundlePopulation(setup.loaded, setup.plan.task.extent_cm, seed, setup.device, log)
+            population = BundlePopulation(setup.loaded, seed, setup.device, log)
             loop = _close_loop(opened, setup, population, _open_user(setup, seed), spec, seed)
             yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
@@ -139,11 +139,10 @@ def _simulated_log(setup: Setup, seed: int) -> GeneratedLog:
 
 
 def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Loop:
-    extent_cm = setup.plan.task.extent_cm
     over_lsl = setup.user.kind == "lsl"
     user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else _open_user(setup, seed)
     log = LslLog(setup.name, setup.loaded.card) if kept else None
-    of_population = (setup.bundle, setup.loaded, setup.name, extent_cm, seed, setup.device, setup.start_delay_s)
+    of_population = (setup.bundle, setup.loaded, setup.name, seed, setup.device, setup.start_delay_s)
     real = opened.enter_context(RealTime(*of_population, log))
     if spec.kind == "lsl":
         loop = Loop(real.population, user, real.decoder_over(spec.argument))

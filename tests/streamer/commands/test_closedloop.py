@@ -122,7 +122,10 @@ def test_people_get_a_table(path, capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 0
     assert "tiny, user simulated, 4 trials of center-out, seed 0:" in said
     assert "100 % (51-100)" in said
-    assert "chance minus oracle: success " in said
+    assert "chance minus oracle: time +" in said
+    assert "\n  slower by " in said
+    assert "over 4 pairs of trials; the" in " ".join(said.split())
+    assert "a failure counts as the timeout of 6 s;" in said
     assert said.endswith("\nsaved: all.npz\n")
     assert max(map(len, said.splitlines())) < 110
 
