@@ -85,7 +85,8 @@ def _recording(file: str | Path) -> Recording:
         if "--" not in str(error):
             raise
         raise BadInputError(
-            f"{error}. The page has no such options: write it anew with spikeloop convert, which has them, and play that"
+            f"{error}. The page has no such options: write it anew with spikeloop convert, which has them, and play"
+            " that"
         ) from error
 
 
