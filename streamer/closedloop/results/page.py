@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def _notices(report: ClosedLoopReport) -> Iterator[str]:
 
 def _figures(report: ClosedLoopReport) -> Section:
     grid = report.task["name"] == "grid"
-    headings = ["decoder", "acquired", "success", "time (s)", "of successes (s)", "first touch (s)", "dial-in (s)"]
+    headings = ["decoder", "acquired", "success", "time (s)", "of successes (s)", "touch + dial-in (s)"]
     headings += ["path efficiency", "Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R²", "offline r"]
     rows = []
     for decoder in report.decoders:
@@ -187,14 +188,11 @@ def _blocks(decoder: DecoderReport) -> Iterator[tuple[str, Figures]]:
 
 def _cells(figures: Figures, grid: bool) -> Iterator[str]:
     yield _interval(format_estimate(figures.success_rate, percent=True))
-    for statistic in (
-        figures.time_with_failures_s,
-        figures.time_to_target_s,
-        figures.first_touch_s,
-        figures.dial_in_s,
-        figures.path_efficiency,
-    ):
+    for statistic in (figures.time_with_failures_s, figures.time_to_target_s):
         yield _interval(format_estimate(statistic))
+    touch, dial_in = (replace(part, low=math.nan) for part in (figures.first_touch_s, figures.dial_in_s))
+    yield f"{format_estimate(touch)} + {format_estimate(dial_in)}"
+    yield _interval(format_estimate(figures.path_efficiency))
     yield _interval(format_estimate(figures.fitts_bits_per_s))
     if grid:
         yield _interval(format_estimate(figures.achieved_bits_per_s))
