@@ -15,6 +15,7 @@ __all__ = ["LEVEL", "POWER", "MeanDifference", "holm", "mean_difference", "pairs
 LEVEL = 0.95  # of intervals
 PRIOR_FREEDOM = 3  # of the guess that sessions differ by their pairs alone; ours: intervals of 2 to 20 sessions cover
 # 0.89 to 0.99 where the variance between sessions is 0 to 2 times that of a session's mean by its pairs
+NO_DIFFERENCE = 1e-9  # of the spread: rounding
 POWER = 0.8  # share of repetitions in which a true difference is found
 
 
@@ -131,7 +132,7 @@ def pairs_needed(difference: float, spread: float, tests: int = 1) -> float:
     """
     if not spread > 0:
         return math.nan
-    if difference == 0:
+    if abs(difference) < NO_DIFFERENCE * spread:
         return math.inf
     certain, powerful = _quantiles(tests)
     return float(math.ceil(((certain + powerful) * spread / difference) ** 2 + certain**2 / 2))

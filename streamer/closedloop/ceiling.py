@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeloop.models.arrays import Counts, Floats
+from spikeloop.models.errors import FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.experiment.oracle import OracleDecoder, RememberedUser
-from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.experiment.record import Moment, Trial
 from spikeloop.streamer.closedloop.experiment.session import (
     LEAST_CALIBRATION_BINS,
     LEAST_CALIBRATION_S,
@@ -21,6 +22,7 @@ from spikeloop.streamer.closedloop.setup import Setup
 __all__ = ["Ceiling", "counted", "measured_ceiling"]
 
 TRIALS = 8  # a round of the centre-out task
+MOST_BINS = 50_000  # some seconds of work; a task may allow a trial hours
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,24 @@ class _Silence:
         return self._nothing.copy()
 
 
+class _Patience:
+    """Ends a session after so many bins."""
+
+    def __init__(self, bins: int) -> None:
+        self.left = bins
+
+    def show(self, moment: Moment) -> None:
+        """A bin is over."""
+        self.left -= moment.passed
+        if not self.left:
+            raise FailureError("the oracle takes too long")
+
+
 def measured_ceiling(setup: Setup) -> Ceiling | None:
     """Let the user of a setup do a few trials with the oracle, on a simulated clock and without any spikes.
 
-    Task, perturbations, gain, smoothing and bins are the setup's. It takes a fraction of a second.
+    Task, perturbations, gain, smoothing and bins are the setup's. It takes a fraction of a second, or at most some
+    seconds: a trial that is not over then has failed.
 
     Parameters
     ----------
@@ -74,10 +90,11 @@ def measured_ceiling(setup: Setup) -> Ceiling | None:
     )
     random = random_stream(seed, Purpose.USER)
     user = RememberedUser(open_user(setup.user, setup.user_model, plan.task.extent_cm, card.bin_size_s, random))
-    record = run_session(brief, _Silence(card.unit_names, card.bin_size_s), user, OracleDecoder(user))
+    population, patience = _Silence(card.unit_names, card.bin_size_s), _Patience(MOST_BINS)
+    record = run_session(brief, population, user, OracleDecoder(user), (patience,))
     if record.interrupted:
         raise KeyboardInterrupt
-    return None if record.failure else counted(record.trials)
+    return None if record.failure and patience.left else counted(record.trials)
 
 
 def counted(trials: Sequence[Trial]) -> Ceiling:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -169,14 +170,26 @@ def _notices(report: ClosedLoopReport) -> Iterator[str]:
 
 def _figures(report: ClosedLoopReport) -> Section:
     grid = report.task["name"] == "grid"
-    headings = ["decoder", "acquired", "success", "time (s)", "of successes (s)", "first touch (s)", "dial-in (s)"]
+    headings = ["decoder", "acquired", "success", "time (s)", "of successes (s)", "touch + dial-in (s)"]
     headings += ["path efficiency", "Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R²", "offline r"]
     rows = []
     for decoder in report.decoders:
         for name, found in _blocks(decoder):
             cells = [name, f"{found.successes} of {found.trials}", *_cells(found, grid)]
             rows.append([*cells, *(_offline(decoder) if found is decoder.closed_loop else ("", ""))])
-    return section("Figures", table(headings, rows), fill("<p class='note'>{}</p>", INTERVALS), _sessions(report))
+    return section(
+        "Figures",
+        table(headings, rows),
+        _failures(report),
+        fill("<p class='note'>{}</p>", INTERVALS),
+        _sessions(report),
+    )
+
+
+def _failures(report: ClosedLoopReport) -> Markup:
+    """How failures count: the same in every table."""
+    said = "In the time, a failure counts as the timeout of {:g} s; in the bit rate, as the time that it took."
+    return fill(f"<p class='note'>{said}</p>", report.task["timeout_s"])
 
 
 def _blocks(decoder: DecoderReport) -> Iterator[tuple[str, Figures]]:
@@ -187,14 +200,11 @@ def _blocks(decoder: DecoderReport) -> Iterator[tuple[str, Figures]]:
 
 def _cells(figures: Figures, grid: bool) -> Iterator[str]:
     yield _interval(format_estimate(figures.success_rate, percent=True))
-    for statistic in (
-        figures.time_with_failures_s,
-        figures.time_to_target_s,
-        figures.first_touch_s,
-        figures.dial_in_s,
-        figures.path_efficiency,
-    ):
+    for statistic in (figures.time_with_failures_s, figures.time_to_target_s):
         yield _interval(format_estimate(statistic))
+    touch, dial_in = (replace(part, low=math.nan) for part in (figures.first_touch_s, figures.dial_in_s))
+    yield f"{format_estimate(touch)} + {format_estimate(dial_in)}" if figures.successes else "-"
+    yield _interval(format_estimate(figures.path_efficiency))
     yield _interval(format_estimate(figures.fitts_bits_per_s))
     if grid:
         yield _interval(format_estimate(figures.achieved_bits_per_s))
@@ -217,7 +227,7 @@ def _paired(report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> Sect
     pictures = draw_differences(setup, runs, _with_the_first(report))
     headings = ("over the same trials", "pairs", "measure", "difference", "p, corrected", "more pairs", "verdict")
     rows = [row for paired in report.paired for row in _differences(paired)]
-    return section("Paired differences", sentences, pictures, table(headings, rows))
+    return section("Paired differences", sentences, pictures, table(headings, rows), _failures(report))
 
 
 def _differences(paired: PairedReport) -> Iterator[list[Markup | str]]:

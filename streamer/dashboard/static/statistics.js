@@ -4,7 +4,7 @@ import { find, make, named, number, show } from './dom.js';
 import { Lines } from './lines.js';
 
 const WORDS = {
-  'at the floor': ['as chance', 'good', '●'], near: ['near', 'near', '◕'], off: ['off', 'off', '◑'],
+  'at the floor': ['no more than chance would give', 'good', '●'], near: ['near', 'near', '◕'], off: ['off', 'off', '◑'],
   'far off': ['far off', 'far', '○'], 'nothing to compare': ['–', '', '·'],
 };
 const MOST_POINTS = 3600;

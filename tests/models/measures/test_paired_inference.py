@@ -152,7 +152,7 @@ def test_the_smallest_difference_that_is_found_is_the_one_that_so_many_pairs_fin
 
 
 def test_of_no_difference_or_no_spread_no_number_is_made_up():
-    assert pairs_needed(0.0, 1.0) == math.inf
+    assert pairs_needed(0.0, 1.0) == pairs_needed(5e-324, 1.0) == pairs_needed(-1e-17, 1.0) == math.inf
     assert math.isnan(pairs_needed(0.3, 0.0))
     assert math.isnan(pairs_needed(0.3, math.nan))
     assert math.isnan(smallest_found(1, 1.0))

@@ -87,6 +87,12 @@ def test_of_another_user_nothing_is_measured(path):
     assert measured_ceiling(setup_of(path, user="lsl:mouse")) is None
 
 
+def test_a_trial_that_would_take_hours_has_failed_after_some_seconds(path, monkeypatch):
+    monkeypatch.setattr("spikeloop.streamer.closedloop.ceiling.MOST_BINS", 3000)
+    setup = setup_of(path, ("chance",), task=replace(TASK, timeout_s=1e6), gain=0.001)
+    assert measured_ceiling(setup) == Ceiling(0, 1)
+
+
 class Broken(CenterOut):
     error: BaseException = FailureError("broken")
 

@@ -1,6 +1,8 @@
 """The page in a real browser: it shows what is streamed, bit for bit, and steers it."""
 
 import os
+import signal
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -178,6 +180,29 @@ def test_a_page_that_is_shown_out_says_why(tab: "Page", tmp_path: Path, monkeypa
     with spikeloop.web(replay=tmp_path / "own.npz", port=0) as served:
         tab.goto(served.url)
         until(tab, "document.querySelector('#offline').innerText.includes('as many files play as may at once')")
+
+
+def test_a_page_says_that_its_server_was_killed_and_finds_the_next_one(
+    tab: "Page", path: Path, stream_name: str, start: Callable[..., "subprocess.Popen[str]"]
+):
+    """SIGKILL leaves no time to close anything: the socket just ends, and so must the stream of that server."""
+
+    def serve(port: int) -> tuple[subprocess.Popen[str], str]:
+        process = start("web", path, "--name", stream_name, "--port", port)
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if line.startswith("the page: "))
+        return process, line.split()[-1]
+
+    first, url = serve(0)
+    tab.goto(url)
+    until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 0")
+    first.kill()
+    until(tab, "document.querySelector('#connection').innerText.includes('connection lost')")
+    assert first.wait() == -signal.SIGKILL
+    _, again = serve(int(url.split(":")[-1].strip("/")))
+    assert again == url
+    until(tab, "document.querySelector('#connection').innerText.includes('connected again')")
+    until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 10")
 
 
 HOSTILE = ("<script>document.title='owned'</script>", "<img src=x onerror=alert(1)>", "\u202egnp.exe", "\"'&amp;")

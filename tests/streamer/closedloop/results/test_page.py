@@ -63,6 +63,8 @@ def test_the_page_tells_what_the_report_does(compared, path):
             assert format_estimate(figures.success_rate, percent=True) in page.text
             assert format_estimate(figures.fitts_bits_per_s) in page.text
     assert format_estimate(report.paired[0].figures.time_difference_s, sign=True) in page.text
+    assert page.text.count("a failure counts as the timeout of 1.5 s; in the bit rate, as the time that it took") == 2
+    assert f"{report.paired[0].verdicts['time'].sentence}." in page.text
     assert "rotation 20, from 4 s of closed loop on: every unit's preferred direction turns" in page.text
     assert page.panels == PANELS
     assert all(link.startswith(("#", "data:image/")) for link in page.links)  # nothing is fetched
