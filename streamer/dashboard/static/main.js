@@ -31,7 +31,7 @@ const page = {
 
 const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
-const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
+const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => game.watch() });
 
 function connected(state, reason = '') {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
@@ -47,7 +47,10 @@ function connected(state, reason = '') {
 function receive(message) {
   const { kind } = message;
   if (kind === KIND.DESCRIPTION) return describe(message.document);
-  if (kind === KIND.REFUSED) return notify(message.document.reason);
+  if (kind === KIND.REFUSED) {
+    game.refused();
+    return notify(message.document.reason);
+  }
   if (kind === KIND.STATISTICS) return page.statistics.update(message.document);
   if (kind === KIND.COURSE) return page.statistics.setCourse(message.document);
   if (kind === KIND.TUNING) return setTuning(message.document);
@@ -57,6 +60,7 @@ function receive(message) {
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
+    game.setPaused(message.document.health?.paused === true);
     if (view !== null && message.document.health !== null) obeyed(view, message.document.health);
   }
   if (view === null) return undefined;
