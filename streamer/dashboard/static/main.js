@@ -19,7 +19,7 @@ import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
 import { firstTheme, otherTheme, setTheme } from './theme.js';
-import { UnitPanel } from './unit.js';
+import { RECENT_S, UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
 const RATE_SLOT_S = 0.1;
@@ -82,7 +82,7 @@ function describe(about) {
   const facts = [`${about.units.length.toLocaleString('en')} units`, `bins of ${number(1000 * about.bin_size_s)} ms`];
   if (about.bundle) facts.unshift(`model ${about.bundle}`);
   if (about.seed !== null) facts.push(`seed ${about.seed}`);
-  facts.push(`on ${about.host}`);
+  facts.push(about.host ? `on ${about.host}` : 'from a file');
   find('#facts').replaceChildren(named(facts.join(', '), 300));
   const again = page.run !== null && page.run === about.run;
   page.run = about.run;
@@ -174,6 +174,7 @@ function freeze(frozen) {
 function slow() {
   const { view } = page;
   if (view === null) return;
+  find('#unit-busiest').disabled = view.history.nextBin === null;
   show(find('#decimation'), view.raster.decimation);
   find('#raster').dataset.frames = view.raster.frames;
   const { checksum } = view;
@@ -283,10 +284,10 @@ function step(by) {
   select(order[place]);
 }
 
-/** Select the unit that fired most in the last seconds. */
+/** Select the unit that fired most in the time that its panel's rates are of. */
 function busiest() {
   if (page.view === null || page.view.history.nextBin === null) return;
-  const rates = page.view.history.rates(30);
+  const rates = page.view.history.rates(RECENT_S);
   select(rates.indexOf(Math.max(...rates)));
 }
 

@@ -23,6 +23,10 @@ export class Replay {
     this.on = on;
     this.state = null;
     this.seeking = false;
+    if (replayed !== null) {
+      find('#stream-name').replaceChildren(named(replayed, 80));
+      show(find('#facts'), 'The file is being read.');
+    }
     this.listen();
     this.list();
   }
@@ -62,6 +66,7 @@ export class Replay {
       show(find('#failure'), `The file can't be played: ${state.failure}`);
       find('#failure').hidden = false;
       this.on.begun();
+      if (first) this.offerOthers();
       return;
     }
     this.state = state;
@@ -90,6 +95,15 @@ export class Replay {
     show(find('#replay-trials'), state.trials.length ? `${state.trials.length} trials, ${right} right` : '');
     const marks = state.trials.map(([at, outcome]) => make('option', { value: at, label: outcome }));
     find('#replay-marks').replaceChildren(...marks.slice(0, 200));
+  }
+
+  /** In place of a file that can't be played: the way back, and what else there is. */
+  offerOthers() {
+    show(find('#facts'), '');
+    document.body.classList.add('unplayable');
+    find('#replay-name').replaceChildren(named(replayed ?? '', 80));
+    find('#replay').hidden = false;
+    find('#open-replays').open = true;
   }
 
   clock(seconds) {
