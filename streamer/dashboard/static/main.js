@@ -6,7 +6,6 @@ import { find, make, named, number, show } from './dom.js';
 import { HealthLine } from './health.js';
 import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
-import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
 import { checked, wordsOf } from './marks.js';
 import { notify } from './notice.js';
@@ -14,7 +13,8 @@ import { Perturb } from './perturb.js';
 import { PerturbedStretches } from './perturbed.js';
 import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
-import { GUTTER, Raster } from './raster.js';
+import { drawRate, rateChart } from './rate.js';
+import { Raster } from './raster.js';
 import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
@@ -22,7 +22,6 @@ import { firstTheme, otherTheme, setTheme } from './theme.js';
 import { RECENT_S, UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
-const RATE_SLOT_S = 0.1;
 const REORDER_MS = 5000;
 
 const page = {
@@ -122,14 +121,6 @@ function obeyed(view, { paused, gain, perturbations }) {
   view.perturbed.join(perturbations, view.history.nextBin ?? 0);
 }
 
-function rateChart() {
-  return new Lines(find('#rate'), {
-    series: [{}, { colour: 'line', width: 1.5 }], padding: [8, 0, 8, 0],
-    scales: { x: { time: false, range: () => [-Number(find('#span').value), 0] }, y: { range: (_, low, high) => [0, high > 0 ? 1.15 * high : 1] } },
-    axes: [{ show: false }, { size: GUTTER - 16, label: 'Hz a unit' }],
-  });
-}
-
 function setTuning(tuning) {
   page.tuning = tuning;
   if (page.view === null) return;
@@ -155,8 +146,8 @@ function mark(marker) {
   const { event, bin, units } = marked;
   if (event === 'perturb' && bin !== null) view.perturbed.mark(marked, bin);
   view.history.addMarker({ bin, words, rows: units === 'all' ? [] : units.slice(0, 200) });
-  find('#events .faint')?.remove();
-  find('#events').prepend(make('li', {}, named(words, 80)));
+  find('#events > .faint')?.remove();
+  find('#events').prepend(make('li', {}, named(words, 80), make('span', { class: 'faint' }, ` ${new Date().toLocaleTimeString()}`)));
   while (find('#events').children.length > 8) find('#events').lastChild.remove();
 }
 
@@ -184,23 +175,6 @@ function slow() {
   const known = view.history.conditions;
   if (known !== null) view.steer.follow(view.about.conditions.map((_, channel) => view.history.condition(known.nextBin - 1, channel)));
   if (!page.frozen) drawRate(view);
-}
-
-function drawRate({ history, rate, raster }) {
-  if (history.nextBin === null || raster.shownBin === null) return;
-  const slotBins = Math.max(1, Math.round(RATE_SLOT_S / history.binSizeS));
-  const slotS = slotBins * history.binSizeS;
-  const last = Math.floor(raster.shownBin / slotBins);
-  const number = Math.ceil(raster.spanS / slotS);
-  const at = [];
-  const rates = [];
-  for (let slot = last - number; slot < last; slot += 1) {
-    let spikes = 0;
-    for (let bin = slot * slotBins; bin < (slot + 1) * slotBins; bin += 1) spikes += history.total(bin);
-    at.push(((slot + 1) * slotBins - raster.shownBin) * history.binSizeS);
-    rates.push(Number.isNaN(spikes) ? null : spikes / slotS / history.units);
-  }
-  rate.set([at, rates]);
 }
 
 let before = performance.now();

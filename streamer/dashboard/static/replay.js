@@ -4,6 +4,7 @@ import { find, make, named, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
 const parameters = new URLSearchParams(location.search);
+const LARGEST_BYTES = 2 ** 30; // as in replay/library.py
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
 
 /** The file that this page replays; null where it shows a stream. */
@@ -114,7 +115,12 @@ export class Replay {
   /** Send a file to the server, and play it. */
   async bring(file) {
     if (!file) return;
-    show(find('#open-said'), `Opening ${file.name} …`);
+    const size = `${number(file.size / 2 ** 20)} MiB`;
+    if (file.size > LARGEST_BYTES) { // or else a connection that the server ends would be all that there is to see
+      show(find('#open-said'), `${file.name}: expected at most 1 GiB, found ${size}; start spikeloop web --replay with its path`);
+      return;
+    }
+    show(find('#open-said'), `Opening ${file.name}, ${size} …`);
     try {
       const answer = await fetch(`replays/${encodeURIComponent(file.name)}`, { method: 'PUT', body: file });
       const said = await answer.json();

@@ -1,6 +1,6 @@
 // What a visitor does to the stream: drive it, stimulate units, scale and pause it.
 
-import { find, make, named, number, show } from './dom.js';
+import { byTouch, find, make, named, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
 const SEND_EVERY_MS = 33;
@@ -69,7 +69,7 @@ export class Steer {
     find('#pad-figure').hidden = this.direction === null;
     if (this.direction === null) return;
     const [x, y] = this.direction.map((channel) => this.conditions[channel]);
-    show(find('#pad-caption'), `Drag, or click in it and use the arrow keys: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
+    show(find('#pad-caption'), `Drag${byTouch() ? '' : ', or click in it and use the arrow keys'}: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
     const drag = (event) => {
       const box = pad.getBoundingClientRect();
       const place = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];

@@ -57,7 +57,7 @@ export class UnitPanel {
     const seconds = history.binsSeen * history.binSizeS;
     const since = seconds > RECENT_S ? `; ${number(history.unitTotals[unit] / seconds)} Hz since the page opened` : '';
     const time = Math.round(history.recentBins(RECENT_S) * history.binSizeS);
-    show(find('#unit-rate'), `${number(recent)} Hz in the last ${time} s, in which ${place - 1} of ${history.units} units fired more${since}`);
+    show(find('#unit-rate'), `${number(recent)} Hz in the last ${time} s, number ${place} of ${history.units} by rate in that time${since}`);
     const train = history.train(unit);
     const first = Math.max(history.firstBin, history.nextBin - history.keptBins);
     find('#chosen').replaceChildren('the chosen unit: ', named(this.names[unit]), `, ${number(recent)} Hz, number ${place} by rate; more below`);

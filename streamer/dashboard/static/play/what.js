@@ -1,6 +1,6 @@
 // What is to be done in a game now, in words.
 
-import { number } from '../dom.js';
+import { byTouch, number } from '../dom.js';
 
 /** In a sentence or two, of how the game stands; `watching` a replay, or `anothers` game; `paused` is the stream. */
 export function what({ state, run, following, blind, result, note, why, decoder, calibration }, { watching, anothers, paused }) {
@@ -10,7 +10,7 @@ export function what({ state, run, following, blind, result, note, why, decoder,
   if (following) return 'Calibration: follow the blue dot with your hand, as closely as you can. The decoder learns from how your hand moved.';
   if (run) {
     const label = blind ? `Game ${blind.label} of two. ` : '';
-    const select = run.by_click ? 'click when the dot is in it' : `stay in it for ${number(run.hold_s, 2)} s`;
+    const select = run.by_click ? `${byTouch() ? 'lift your finger' : 'click'} when the dot is in it` : `stay in it for ${number(run.hold_s, 2)} s`;
     return `${label}Point to the orange ${run.cells ? 'cell' : 'disc'}: the blue dot follows your hand. To select, ${select}.`;
   }
   if (state === 'calibrating') return 'A moment: the decoder learns from what the population fires while it imagines to follow a cursor.';
