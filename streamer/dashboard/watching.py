@@ -77,7 +77,8 @@ class Watching:
                 if report is not None:
                     self._publish(report)
             except Exception as error:  # of any kind: the page goes on without
-                self._hub.publish(Kind.STATISTICS, document_body({"notices": [f"no statistics: {in_one_line(error)}"]}))
+                notice = printable(f"no statistics: {in_one_line(error)}")
+                self._hub.publish(Kind.STATISTICS, document_body({"notices": [notice]}))
                 return
             took_s = time.monotonic() - began_s
             due_s = began_s + max(REPORT_EVERY_S, took_s / LARGEST_SHARE)

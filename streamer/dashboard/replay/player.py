@@ -194,7 +194,7 @@ class ReplayPlayer:
         return {
             "protocol": PROTOCOL,
             "name": printable(self._file.name),
-            "host": "a file",
+            "host": "",
             "run": f"replay {id(self)}",
             "bundle": printable(recording.provenance.bundle if recording.provenance is not None else ""),
             "seed": None,

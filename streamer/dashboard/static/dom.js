@@ -32,6 +32,9 @@ export function number(value, digits = 3) {
   return Number(value.toPrecision(digits)).toLocaleString('en', { maximumSignificantDigits: digits, useGrouping: true });
 }
 
+/** Whether a finger is all that there is to point with. */
+export const byTouch = () => matchMedia('(hover: none)').matches;
+
 /** A colour of the page's style sheet. */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

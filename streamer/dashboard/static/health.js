@@ -20,6 +20,7 @@ export class HealthLine {
       ['skipped', 'messages that slow browsers did not get, so that nobody waits for them'],
     ]) {
       const value = make('b', {}, '–');
+      find('#health-words').append(make('dt', {}, key), make('dd', {}, about));
       element.append(make('span', { class: 'fact', title: about, id: `health-${key.replace(' ', '-')}` }, `${key} `, value));
       this.parts[key] = value;
     }

@@ -108,11 +108,17 @@ export class History {
     return this.totals[bin % this.keptBins];
   }
 
+  /** Bins in the last seconds, fewer where fewer came. */
+  recentBins(seconds) {
+    if (this.nextBin === null) return 0;
+    return Math.min(Math.round(seconds / this.binSizeS), this.nextBin - this.firstBin, this.keptBins);
+  }
+
   /** Rates, Hz, of all units over the last seconds. */
   rates(seconds) {
     const rates = new Float64Array(this.units);
     if (this.nextBin === null) return rates;
-    const bins = Math.min(Math.round(seconds / this.binSizeS), this.nextBin - this.firstBin, this.keptBins);
+    const bins = this.recentBins(seconds);
     for (let index = this.indexOf(this.nextBin - bins); index < this.end; index += 1) {
       rates[this.unit[index]] += this.count[index];
     }

@@ -6,7 +6,6 @@ import { find, make, named, number, show } from './dom.js';
 import { HealthLine } from './health.js';
 import { History } from './history.js';
 import { ImportanceMap } from './importance.js';
-import { Lines } from './lines.js';
 import { ORDERS, orderOf } from './ordering.js';
 import { checked, wordsOf } from './marks.js';
 import { notify } from './notice.js';
@@ -14,15 +13,15 @@ import { Perturb } from './perturb.js';
 import { PerturbedStretches } from './perturbed.js';
 import { Game } from './play/game.js';
 import { KIND, PROTOCOL } from './protocol.js';
-import { GUTTER, Raster } from './raster.js';
+import { drawRate, rateChart } from './rate.js';
+import { Raster } from './raster.js';
 import { Replay } from './replay.js';
 import { Statistics } from './statistics.js';
 import { Steer } from './steer.js';
 import { firstTheme, otherTheme, setTheme } from './theme.js';
-import { UnitPanel } from './unit.js';
+import { RECENT_S, UnitPanel } from './unit.js';
 
 const SLOW_EVERY_MS = 100; // what need not be drawn with each frame of the screen
-const RATE_SLOT_S = 0.1;
 const REORDER_MS = 5000;
 
 const page = {
@@ -31,7 +30,7 @@ const page = {
 
 const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
-const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
+const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => game.watch() });
 
 function connected(state, reason = '') {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
@@ -47,7 +46,10 @@ function connected(state, reason = '') {
 function receive(message) {
   const { kind } = message;
   if (kind === KIND.DESCRIPTION) return describe(message.document);
-  if (kind === KIND.REFUSED) return notify(message.document.reason);
+  if (kind === KIND.REFUSED) {
+    game.refused();
+    return notify(message.document.reason);
+  }
   if (kind === KIND.STATISTICS) return page.statistics.update(message.document);
   if (kind === KIND.COURSE) return page.statistics.setCourse(message.document);
   if (kind === KIND.TUNING) return setTuning(message.document);
@@ -57,6 +59,7 @@ function receive(message) {
   const { view } = page;
   if (kind === KIND.STATE) {
     page.health.update(message.document, view?.history.missing ?? 0);
+    game.setPaused(message.document.health?.paused === true);
     if (view !== null && message.document.health !== null) obeyed(view, message.document.health);
   }
   if (view === null) return undefined;
@@ -78,7 +81,7 @@ function describe(about) {
   const facts = [`${about.units.length.toLocaleString('en')} units`, `bins of ${number(1000 * about.bin_size_s)} ms`];
   if (about.bundle) facts.unshift(`model ${about.bundle}`);
   if (about.seed !== null) facts.push(`seed ${about.seed}`);
-  facts.push(`on ${about.host}`);
+  facts.push(about.host ? `on ${about.host}` : 'from a file');
   find('#facts').replaceChildren(named(facts.join(', '), 300));
   const again = page.run !== null && page.run === about.run;
   page.run = about.run;
@@ -118,14 +121,6 @@ function obeyed(view, { paused, gain, perturbations }) {
   view.perturbed.join(perturbations, view.history.nextBin ?? 0);
 }
 
-function rateChart() {
-  return new Lines(find('#rate'), {
-    series: [{}, { colour: 'line', width: 1.5 }], padding: [8, 0, 8, 0],
-    scales: { x: { time: false, range: () => [-Number(find('#span').value), 0] }, y: { range: (_, low, high) => [0, high > 0 ? 1.15 * high : 1] } },
-    axes: [{ show: false }, { size: GUTTER - 16, label: 'Hz a unit' }],
-  });
-}
-
 function setTuning(tuning) {
   page.tuning = tuning;
   if (page.view === null) return;
@@ -151,8 +146,8 @@ function mark(marker) {
   const { event, bin, units } = marked;
   if (event === 'perturb' && bin !== null) view.perturbed.mark(marked, bin);
   view.history.addMarker({ bin, words, rows: units === 'all' ? [] : units.slice(0, 200) });
-  find('#events .faint')?.remove();
-  find('#events').prepend(make('li', {}, named(words, 80)));
+  find('#events > .faint')?.remove();
+  find('#events').prepend(make('li', {}, named(words, 80), make('span', { class: 'faint' }, ` ${new Date().toLocaleTimeString()}`)));
   while (find('#events').children.length > 8) find('#events').lastChild.remove();
 }
 
@@ -170,6 +165,7 @@ function freeze(frozen) {
 function slow() {
   const { view } = page;
   if (view === null) return;
+  find('#unit-busiest').disabled = view.history.nextBin === null;
   show(find('#decimation'), view.raster.decimation);
   find('#raster').dataset.frames = view.raster.frames;
   const { checksum } = view;
@@ -179,23 +175,6 @@ function slow() {
   const known = view.history.conditions;
   if (known !== null) view.steer.follow(view.about.conditions.map((_, channel) => view.history.condition(known.nextBin - 1, channel)));
   if (!page.frozen) drawRate(view);
-}
-
-function drawRate({ history, rate, raster }) {
-  if (history.nextBin === null || raster.shownBin === null) return;
-  const slotBins = Math.max(1, Math.round(RATE_SLOT_S / history.binSizeS));
-  const slotS = slotBins * history.binSizeS;
-  const last = Math.floor(raster.shownBin / slotBins);
-  const number = Math.ceil(raster.spanS / slotS);
-  const at = [];
-  const rates = [];
-  for (let slot = last - number; slot < last; slot += 1) {
-    let spikes = 0;
-    for (let bin = slot * slotBins; bin < (slot + 1) * slotBins; bin += 1) spikes += history.total(bin);
-    at.push(((slot + 1) * slotBins - raster.shownBin) * history.binSizeS);
-    rates.push(Number.isNaN(spikes) ? null : spikes / slotS / history.units);
-  }
-  rate.set([at, rates]);
 }
 
 let before = performance.now();
@@ -279,10 +258,10 @@ function step(by) {
   select(order[place]);
 }
 
-/** Select the unit that fired most in the last seconds. */
+/** Select the unit that fired most in the time that its panel's rates are of. */
 function busiest() {
   if (page.view === null || page.view.history.nextBin === null) return;
-  const rates = page.view.history.rates(30);
+  const rates = page.view.history.rates(RECENT_S);
   select(rates.indexOf(Math.max(...rates)));
 }
 

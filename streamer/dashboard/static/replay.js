@@ -4,6 +4,7 @@ import { find, make, named, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
 const parameters = new URLSearchParams(location.search);
+const LARGEST_BYTES = 2 ** 30; // as in replay/library.py
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
 
 /** The file that this page replays; null where it shows a stream. */
@@ -23,6 +24,10 @@ export class Replay {
     this.on = on;
     this.state = null;
     this.seeking = false;
+    if (replayed !== null) {
+      find('#stream-name').replaceChildren(named(replayed, 80));
+      show(find('#facts'), 'The file is being read.');
+    }
     this.listen();
     this.list();
   }
@@ -62,6 +67,7 @@ export class Replay {
       show(find('#failure'), `The file can't be played: ${state.failure}`);
       find('#failure').hidden = false;
       this.on.begun();
+      if (first) this.offerOthers();
       return;
     }
     this.state = state;
@@ -92,6 +98,15 @@ export class Replay {
     find('#replay-marks').replaceChildren(...marks.slice(0, 200));
   }
 
+  /** In place of a file that can't be played: the way back, and what else there is. */
+  offerOthers() {
+    show(find('#facts'), '');
+    document.body.classList.add('unplayable');
+    find('#replay-name').replaceChildren(named(replayed ?? '', 80));
+    find('#replay').hidden = false;
+    find('#open-replays').open = true;
+  }
+
   clock(seconds) {
     const all = this.state?.lasts_s ?? 0;
     return `${number(seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds), 5)} of ${number(Math.round(10 * all) / 10, 5)} s`;
@@ -100,7 +115,12 @@ export class Replay {
   /** Send a file to the server, and play it. */
   async bring(file) {
     if (!file) return;
-    show(find('#open-said'), `Opening ${file.name} …`);
+    const size = `${number(file.size / 2 ** 20)} MiB`;
+    if (file.size > LARGEST_BYTES) { // or else a connection that the server ends would be all that there is to see
+      show(find('#open-said'), `${file.name}: expected at most 1 GiB, found ${size}; start spikeloop web --replay with its path`);
+      return;
+    }
+    show(find('#open-said'), `Opening ${file.name}, ${size} …`);
     try {
       const answer = await fetch(`replays/${encodeURIComponent(file.name)}`, { method: 'PUT', body: file });
       const said = await answer.json();

@@ -1,12 +1,18 @@
 // What a visitor does to the stream: drive it, stimulate units, scale and pause it.
 
-import { find, make, named, number, show } from './dom.js';
+import { byTouch, find, make, named, number, show } from './dom.js';
 import { KIND } from './protocol.js';
 
 const SEND_EVERY_MS = 33;
 const SETTLES_MS = 1000; // after a request, until the stream surely obeys
 const REACH = 0.9; // of a channel's range at the rim of the pad
 const KEYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+/** A value with its unit, to about a thousandth of the channel's range: what is less can't be meant. */
+function inWords(value, { low, high, unit }) {
+  const digit = 10 ** Math.floor(Math.log10((high - low) / 1000));
+  return `${number(Math.round(value / digit) * digit + 0)} ${unit}`;
+}
 
 export class Steer {
   constructor(send, description) {
@@ -63,7 +69,7 @@ export class Steer {
     find('#pad-figure').hidden = this.direction === null;
     if (this.direction === null) return;
     const [x, y] = this.direction.map((channel) => this.conditions[channel]);
-    show(find('#pad-caption'), `Drag, or use the arrow keys: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
+    show(find('#pad-caption'), `Drag${byTouch() ? '' : ', or click in it and use the arrow keys'}: ${x.name} and ${y.name}, ${x.unit || 'no unit'}. Let go, and it rests.`);
     const drag = (event) => {
       const box = pad.getBoundingClientRect();
       const place = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];
@@ -184,14 +190,14 @@ export class Steer {
       if (input.matches(':active')) continue;
       this.values[channel] = values[channel];
       input.value = String(values[channel]);
-      show(value, `${number(values[channel], 3)} ${this.conditions[channel].unit}`);
+      show(value, inWords(values[channel], this.conditions[channel]));
     }
   }
 
   showValues() {
     for (const { channel, input, value } of this.sliders ?? []) {
       input.value = String(this.values[channel]);
-      show(value, `${number(this.values[channel], 3)} ${this.conditions[channel].unit}`);
+      show(value, inWords(this.values[channel], this.conditions[channel]));
     }
   }
 }

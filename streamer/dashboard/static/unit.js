@@ -7,6 +7,7 @@ const LAGS = 50;
 const INTERVALS = 40;
 const EMPTY = 'Click a row of the raster, or press ↓, to see how a unit fires. “Busiest unit” finds the one that fires most.';
 const PHASES = 100; // slots of the stimulus
+export const RECENT_S = 30; // of which rates are
 
 const axes = (x, y, along) => [{ label: x, size: 26, ...along }, { label: y, size: 46 }];
 
@@ -50,11 +51,13 @@ export class UnitPanel {
     if (this.unit === null || this.history.nextBin === null) return;
     const { history, unit } = this;
     const binMs = 1000 * history.binSizeS;
-    const recent = history.rates(10)[unit];
+    const rates = history.rates(RECENT_S);
+    const recent = rates[unit];
+    const place = 1 + rates.filter((rate) => rate > recent).length;
     const seconds = history.binsSeen * history.binSizeS;
-    const rates = history.rates(30);
-    const place = 1 + rates.filter((rate) => rate > rates[unit]).length;
-    show(find('#unit-rate'), `${number(recent)} Hz in the last 10 s, ${number(history.unitTotals[unit] / seconds)} Hz since the page opened; number ${place} of ${history.units} by rate`);
+    const since = seconds > RECENT_S ? `; ${number(history.unitTotals[unit] / seconds)} Hz since the page opened` : '';
+    const time = Math.round(history.recentBins(RECENT_S) * history.binSizeS);
+    show(find('#unit-rate'), `${number(recent)} Hz in the last ${time} s, number ${place} of ${history.units} by rate in that time${since}`);
     const train = history.train(unit);
     const first = Math.max(history.firstBin, history.nextBin - history.keptBins);
     find('#chosen').replaceChildren('the chosen unit: ', named(this.names[unit]), `, ${number(recent)} Hz, number ${place} by rate; more below`);

@@ -7,10 +7,13 @@ import { Hand } from './hand.js';
 import { Latency } from './latency.js';
 import { Best, Course, meaning, words } from './scores.js';
 import { GameView } from './view.js';
+import { overlay, what } from './what.js';
 
 const AIM_EVERY_MS = 33;
 const GRIDS = ['webgrid', 'grid'];
 const FOLLOW_S = 60;
+const FOLLOWING = 'following';
+const FORMATS = { npz: 'Save this game', nwb: 'Save as NWB' };
 const NOTHING = { state: 'none', decoder: '', decoders: [], extent_cm: 24, run: null, following: null, result: null, blind: null, saved: [], why: '', note: '' };
 
 export class Game {
@@ -26,6 +29,9 @@ export class Game {
     this.aimedAt = 0;
     this.driving = false; // what the hand intended last still drives the population
     this.watching = false; // a replay
+    this.begun = null; // what this page began last: the seed of a game, or FOLLOWING
+    this.paused = false; // the stream
+    this.saving = null; // the button that was clicked, until its file is there
     this.latency = new Latency((kind, document) => send(kind, document));
     this.best = new Best();
     this.course = new Course();
@@ -42,13 +48,21 @@ export class Game {
 
   setStream(about) {
     this.stream = about;
-    if (this.watching) show(find('#play-title'), 'The cursor, and what it was to reach');
-    find('#back-to-stream').hidden = this.watching && location.search === '';
+  }
+
+  /** Show a replay from now on. */
+  watch() {
+    this.watching = true;
+    show(find('#play-title'), 'The cursor, and what it was to reach');
+    find('#back-to-stream').hidden = location.search === ''; // the server has no stream
   }
 
   listen() {
     find('#play').onclick = () => (this.state.run || this.state.following ? this.send(KIND.STOP) : this.begin({ decoder: find('#decoder').value }));
-    find('#follow').onclick = () => this.send(KIND.FOLLOW, { length_s: Number(find('#follow-length').value || FOLLOW_S), decoder: find('#decoder').value });
+    find('#follow').onclick = () => {
+      this.begun = FOLLOWING;
+      this.send(KIND.FOLLOW, { length_s: Number(find('#follow-length').value || FOLLOW_S), decoder: find('#decoder').value });
+    };
     find('#compare').onclick = () => this.begin(this.state.blind?.stage === 'between' ? { next: true } : { compare: [find('#decoder').value, find('#against').value] });
     find('#decoder').onchange = () => {
       this.offerAgainst();
@@ -56,7 +70,7 @@ export class Game {
     };
     find('#task').onchange = () => this.chooseTask();
     find('#cells').onchange = () => { this.dirty = true; };
-    for (const format of ['npz', 'nwb']) find(`#save-${format}`).onclick = () => this.send(KIND.SAVE, { format });
+    for (const format of Object.keys(FORMATS)) find(`#save-${format}`).onclick = () => this.save(format);
     find('#lose').onclick = () => this.send(KIND.LOSE, { units: 10 });
     find('#find-again').onclick = () => this.send(KIND.LOSE, { units: 0 });
     new ResizeObserver(() => { this.dirty = true; }).observe(find('#game'));
@@ -79,21 +93,50 @@ export class Game {
     const grid = GRIDS.includes(task);
     const asked = { task, length_s: Number(find('#length').value), seed: Math.floor(Math.random() * 2 ** 31), ...how };
     if (grid) Object.assign(asked, { cells: Number(find('#cells').value), select: find('#select').value });
+    this.begun = how.next ? this.state.result?.seed : asked.seed;
     this.send(KIND.BEGIN, asked);
     find('#game').focus({ preventScroll: true });
     find('#game').scrollIntoView({ block: 'nearest' });
+  }
+
+  save(format) {
+    if (!this.send(KIND.SAVE, { format })) return;
+    this.saving = find(`#save-${format}`);
+    this.controls();
+  }
+
+  /** The server has refused what this page asked for. */
+  refused() {
+    this.saving = null;
+    this.controls();
+  }
+
+  /** The stream stands still, or goes on. */
+  setPaused(paused) {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    show(find('#game-state'), what(this.state, this));
+    this.dirty = true;
+  }
+
+  /** Whether another page began what is under way. */
+  get anothers() {
+    const { run, following } = this.state;
+    return !this.watching && (run ? run.seed !== this.begun : following !== null && this.begun !== FOLLOWING);
   }
 
   /** How the game stands, from the server. */
   update(state) {
     const before = this.state;
     this.state = { ...NOTHING, ...state };
+    if (before.following && !this.state.following) this.begun = null;
+    if (this.state.saved.length !== before.saved.length) this.saving = null;
     find('#play-panel').hidden = false;
     find('#go-play').hidden = this.watching;
     this.offer(before);
     this.follow(before);
     this.controls();
-    show(find('#game-state'), this.what());
+    show(find('#game-state'), what(this.state, this));
     this.showScore();
     this.showBlind();
     this.showSaved();
@@ -133,7 +176,7 @@ export class Game {
     const busy = run !== null || following !== null;
     const between = blind?.stage === 'between';
     show(find('#play'), busy ? 'Stop' : 'Play');
-    find('#play').disabled = state === 'calibrating' && !busy;
+    find('#play').disabled = busy ? this.anothers : state === 'calibrating';
     for (const selector of ['#task', '#cells', '#select', '#length', '#follow', '#follow-length']) find(selector).disabled = busy || between;
     find('#follow').disabled = busy || between || state === 'calibrating';
     find('#decoder').disabled = blind !== null && blind.stage !== 'revealed';
@@ -141,36 +184,11 @@ export class Game {
     show(find('#compare'), between ? `Play game ${blind.label}` : 'Compare two, blind');
     find('#save-line').hidden = busy || result === null;
     find('#save-nwb').hidden = (result?.games ?? 1) > 1;
-  }
-
-  /** What is to be done now. */
-  what() {
-    const { state, run, following, blind, result, note, why, decoder, calibration } = this.state;
-    if (this.watching) return 'This is a replay: the cursor and the targets as they were.';
-    if (following) return 'Calibration: follow the blue dot with your hand, as closely as you can. The decoder learns from how your hand moved.';
-    if (run) {
-      const label = blind ? `Game ${blind.label} of two. ` : '';
-      const select = run.by_click ? 'click when the dot is in it' : `stay in it for ${number(run.hold_s, 2)} s`;
-      return `${label}Point to the orange ${run.cells ? 'cell' : 'disc'}: the blue dot follows your hand. To select, ${select}.`;
+    for (const [format, label] of Object.entries(FORMATS)) {
+      const button = find(`#save-${format}`);
+      show(button, button === this.saving ? 'Saving …' : label);
+      button.disabled = this.saving !== null;
     }
-    if (state === 'calibrating') return 'A moment: the decoder learns from what the population fires while it imagines to follow a cursor.';
-    if (state === 'failed') return `This decoder can't be had: ${why}`;
-    if (note) return note;
-    if (blind?.stage === 'between') return 'That was game A. Now play game B, with the other decoder and the same targets.';
-    if (blind?.stage === 'revealed') return 'Both games are over. Below is which decoder was which.';
-    if (result) return 'The game is over. Save it, watch it again, or play another one.';
-    if (state === 'ready') return `Ready: ${decoder.replace('_', ' ')} moves the blue dot${calibration === 'followed' ? ', calibrated by you' : ''}. Try it with your hand in the field, then press Play.`;
-    return 'Press Play: the decoder first learns from the population, which takes some seconds.';
-  }
-
-  /** Words over the field, where something is to be done first. */
-  overlay() {
-    const { state, run, following, blind } = this.state;
-    if (this.watching || run) return '';
-    if (following) return 'Follow the blue dot';
-    if (state === 'calibrating') return 'The decoder learns …';
-    if (blind?.stage === 'between') return 'Press “Play game B”';
-    return state === 'ready' ? 'Press Play' : '';
   }
 
   showScore() {
@@ -274,7 +292,7 @@ export class Game {
     const shows = state === 'ready' || following || this.watching || run;
     this.view.draw({
       extent, cells: following ? 0 : cells, target: run?.target ?? null, cursor: shows ? this.cursor : null,
-      hand: this.watching ? null : this.hand.place, words: this.overlay(),
+      hand: this.watching ? null : this.hand.place, words: overlay(this.state, this),
     });
     this.drawnBin = this.bin;
     Object.assign(find('#game').dataset, {

@@ -12,7 +12,8 @@ export function words({ score, choices, length_s: lengthS }, running) {
   const { correct, incorrect, timeouts, seconds, bits_per_s: bits } = score;
   const rate = choices === null ? `${number(seconds ? (60 * correct) / seconds : 0, 2)} targets a minute` : `${number(bits, 3)} bits a second`;
   const late = timeouts ? `, ${timeouts} too late` : '';
-  return `${rate} – ${correct} right, ${incorrect} wrong${late}, ${running ? `${Math.ceil(Math.max(0, lengthS - seconds))} s left` : `in ${Math.round(seconds)} s`}`;
+  const left = Math.ceil(lengthS - seconds);
+  return `${rate} – ${correct} right, ${incorrect} wrong${late}, ${running && left > 0 ? `${left} s left` : `in ${Math.round(seconds)} s`}`;
 }
 
 /** What a score means, for someone who sees one for the first time. */
@@ -46,7 +47,7 @@ export class Course {
     }
     show(find('#score-course-title'), choices === null ? 'Targets a minute, up to each moment of the game' : 'Bits a second, up to each moment of the game');
     this.chart ??= new Lines(find('#score-course'), {
-      series: [{}, { colour: 'line', width: 2 }], padding: [8, 8, 0, 0],
+      series: [{}, { colour: 'line', width: 2 }], padding: [8, 20, 0, 0],
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, high > 0 ? 1.1 * high : 1] } }, axes: [{ size: 24, values: (_, ticks) => ticks.map((tick) => `${tick} s`) }, { size: 40 }],
     });
     this.chart.set([at, value]);

@@ -46,8 +46,37 @@ def played(page: "Page", select: str) -> dict[str, str]:
 def save(page: "Page") -> None:
     """Save the game that is over."""
     saved = page.locator("#saved li").count()
-    page.locator("#save-npz").click()
+    button = "document.querySelector('#save-npz')"
+    assert page.evaluate(f"{button}.click(), {button}.textContent + {button}.disabled") == "Saving …true"
     until(page, f"document.querySelector('#saved').children.length > {saved}")
+    assert page.locator("#save-npz").inner_text() == "Save this game"
+
+
+def test_a_page_that_looks_on_is_told_that_another_one_plays(ready: "Page", served: Dashboard, tab: "Page"):
+    tab.goto(served.url)
+    until(tab, "document.querySelector('#game').dataset.mode === 'ready'")
+    for button, state in (("#play", "playing"), ("#follow", "following")):
+        ready.evaluate(f"document.querySelector({button!r}).click()")
+        for page in (ready, tab):
+            until(page, f"document.querySelector('#game').dataset.mode === {state!r}")
+        assert "Another page" in tab.locator("#game-state").inner_text()
+        assert tab.locator("#play").is_disabled()
+        assert "Another page" not in ready.locator("#game-state").inner_text()
+        ready.locator("#play").click()
+        for page in (ready, tab):
+            until(page, "document.querySelector('#game').dataset.mode === 'ready'")
+            assert page.locator("#play").is_enabled()
+
+
+def test_a_game_of_a_stream_that_is_paused_says_so(ready: "Page"):
+    for state in ("paused", "follows your hand"):
+        ready.evaluate("document.querySelector('#pause-stream').click()")
+        ready.evaluate(
+            "document.querySelector('#play').textContent === 'Play' && document.querySelector('#play').click()"
+        )
+        until(ready, f"document.querySelector('#game-state').innerText.includes({state!r})")
+    ready.locator("#play").click()
+    until(ready, "document.querySelector('#game').dataset.mode === 'ready'")
 
 
 @pytest.mark.parametrize("select", ["click", "dwell"])
@@ -96,6 +125,8 @@ def test_a_saved_session_plays_in_the_page_with_seek_and_speed(ready: "Page", se
     until(ready, "document.querySelector('#replay').dataset.at === '10'")
     until(ready, "document.querySelector('#replay-pause').innerText.includes('Again')")
     assert "right" in ready.locator("#score").inner_text()
+    assert "left" not in ready.locator("#score").inner_text()
+    assert ready.locator("#play-title").inner_text() == "The cursor, and what it was to reach"
     assert (score(ready)["correct"], score(ready)["incorrect"]) == at_the_end
     ready.locator("#back-to-stream").click()
     until(ready, "document.querySelector('#game').dataset.mode === 'ready'")

@@ -10,6 +10,7 @@ import pytest
 
 import spikeloop
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.capture.replay.recorded_population import RecordedPopulation
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
 from spikeloop.streamer.dashboard.replay.file import ReplayFile, read_replay
@@ -165,3 +166,14 @@ def test_a_file_that_refers_to_others_is_not_played(tmp_path):
         file["processing/behavior"] = h5py.ExternalLink(str(tmp_path / "other.nwb"), "/")
     with pytest.raises(BadInputError, match="it refers to other files"):
         read_replay(tmp_path / "refers.nwb")
+
+
+async def test_a_replay_that_fails_while_it_plays_says_why(file, monkeypatch):
+    def fail(population: RecordedPopulation, bins: int) -> np.ndarray:
+        raise OSError("\x1b[31mthe disk is gone")
+
+    monkeypatch.setattr(RecordedPopulation, "next", fail)
+    async with Watched(file) as watched:
+        while "failure" not in (document := (await watched.state(lambda state: True))):
+            pass
+    assert document == {"failure": "?[31mthe disk is gone"}
