@@ -126,7 +126,7 @@ class IsolatedDecoder(ReportingDecoder):
         return self._timed_step("step", counts)
 
     def step_spikes(self, spikes: Any) -> Floats:
-        """Decode the next bin from its spikes, where the status says that the decoder takes them; errors as of `step`."""
+        """Decode the next bin from its spikes, where the status says that it takes them; errors as of `step`."""
         return self._timed_step("step_spikes", spikes)
 
     def _timed_step(self, method: str, given: Any) -> Floats:
