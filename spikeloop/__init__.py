@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.capture.verify.verify import verify as verify
     from spikeloop.streamer.closedloop.background import start_closed_loop as start_closed_loop
     from spikeloop.streamer.closedloop.closed_loop import closed_loop as closed_loop
+    from spikeloop.streamer.closedloop.sweep.sweep import SweepResult as SweepResult
+    from spikeloop.streamer.closedloop.sweep.sweep import sweep as sweep
     from spikeloop.streamer.dashboard.web import web as web
     from spikeloop.streamer.inference.isolation.limits import DecoderLimits as DecoderLimits
     from spikeloop.streamer.launch.async_stream import open_stream as open_stream
@@ -76,6 +78,8 @@ PLACES = {  # public name -> the module that defines it
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
     "DecoderLimits": "spikeloop.streamer.inference.isolation.limits",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",
+    "sweep": "spikeloop.streamer.closedloop.sweep.sweep",
+    "SweepResult": "spikeloop.streamer.closedloop.sweep.sweep",
 }
 
 __all__ = ["__version__", *PLACES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -128,7 +128,7 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     reading = [line.split()[1] for line in commands("recordings")]
     assert reading == ["inspect", "inspect", "convert", "train", "export", "closedloop"]
     assert [line.split()[1] for line in commands("record")] == ["record", "record"]
-    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode"}
+    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode", "sweep"}
     assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
     assert all(line.startswith("pip install") for line in commands("install"))
     assert [line.split()[1] for line in commands("replay")] == ["replay"] * 4

@@ -49,6 +49,7 @@ METAVARS = {
     "DECODER": "decoder",
     "CHANGE": "perturb",
     "URL": "mqtt",
+    "ENGINE": "engine",
     "FOLDER": "checkpoint save_to",
     "FILE": "paths replay",
 }  # an option that is not here is shown by its type, or by its choices

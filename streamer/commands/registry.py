@@ -23,6 +23,7 @@ COMMANDS = {
     "importance": "Map which spikes matter to a bundle's critic.",
     "decode": "Compare decoders offline, on a recording.",
     "closedloop": "Compare decoders in a closed loop.",
+    "sweep": "Compare decoders over many bundles, perturbations and seeds.",
     "falcon": "Write a decoder in the interface of the FALCON challenge.",
     "device": "Run a virtual stimulator, robot arm or latency probe over MQTT.",
     "doctor": "Check whether this machine can stream.",

@@ -22,6 +22,7 @@ BY_IMPORT = {
     "pylsl": "lsl",
     "paho": "mqtt",
     "tests.support.broker": "mqtt",
+    "distributed": "realtime",
     "tests.support.training": "torch",
     "pynwb": "realtime",  # asks a program for the machine's name
     "tests.support.nwb_sessions": "realtime",

@@ -1,0 +1,1 @@
+"""Many closed loops: decoders x bundles x perturbations x seeds, on many processes or machines."""

@@ -1,0 +1,170 @@
+"""Worker processes on this machine; one that dies is replaced, and its task is run again."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
+from spikeloop.streamer.closedloop.sweep.work import FAILED
+
+__all__ = ["ProcessEngine", "serve"]
+
+PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.stdin.readline())
+from spikeloop.streamer.closedloop.sweep.engines.processes import serve
+serve()
+"""
+ATTEMPTS = 3  # of a task during which its worker dies
+ENDS_WITHIN_S = 10.0
+
+
+class ProcessEngine:
+    """Runs tasks in processes of their own.
+
+    Parameters
+    ----------
+    workers : int >= 1
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, tasks: Sequence[Task]) -> Answers:
+        """Run all; see `Engine`."""
+        waiting, done = deque((task, 1) for task in tasks), queue.SimpleQueue[tuple[Task, str]]()
+        workers = [_Worker() for _ in range(min(self._workers, len(tasks)))]
+        threads = [
+            threading.Thread(target=_feed, args=(worker, waiting, done), name="spikeloop-sweep", daemon=True)
+            for worker in workers
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in tasks:
+                yield done.get()
+        finally:
+            waiting.clear()
+            for worker in workers:
+                worker.close()
+            for thread in threads:
+                thread.join()
+
+
+def _feed(worker: "_Worker", waiting: deque[tuple[Task, int]], done: "queue.SimpleQueue[tuple[Task, str]]") -> None:
+    """Give a worker one task after another, until there is none."""
+    with worker:
+        while True:
+            try:
+                task, attempt = waiting.popleft()
+            except IndexError:
+                return
+            answer = worker.answer(task.text)
+            if answer is not None:
+                done.put((task, answer))
+            elif worker.closed:
+                return
+            elif attempt < ATTEMPTS:
+                waiting.append((task, attempt + 1))
+            else:
+                done.put((task, json.dumps({FAILED: f"{task.name}: its process died, {ATTEMPTS} times"})))
+
+
+class _Worker:
+    """A process that runs tasks; started when it is first needed, and again after its death."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def answer(self, text: str) -> str | None:
+        """Run a task; None where the process died, or was closed."""
+        with self._lock:
+            if self.closed:
+                return None
+            if self._process is None:
+                self._process = _started()
+            process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(OSError, ValueError):
+            process.stdin.write(f"{text}\n")
+            process.stdin.flush()
+            if (answer := process.stdout.readline()).endswith("\n"):
+                return answer.rstrip("\n")
+        with self._lock:
+            if self._process is process:
+                _end(process)
+                self._process = None
+        return None
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        with self._lock:
+            self.closed = True
+            if self._process is not None:
+                _end(self._process)
+                self._process = None
+
+
+def _started() -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", PROGRAM],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    with suppress(OSError):  # of one that is dead already, which its first task will tell
+        process.stdin.write(json.dumps([*map(str, sys.path)]) + "\n")
+        process.stdin.flush()
+    return process
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Let it end as by Ctrl-C, so that it closes what it started; else kill it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(OSError):
+        process.stdin.close()
+    try:
+        process.wait(ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()
+
+
+def serve() -> None:
+    """Run the tasks of this process's input, a line each; answer each by a line. The end of the input ends all."""
+    import _thread
+    import os
+
+    from spikeloop.streamer.closedloop.sweep.work import run_task
+
+    tasks = queue.SimpleQueue[str | None]()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else prints
+
+    def read() -> None:
+        for line in sys.stdin:
+            tasks.put(line)
+        tasks.put(None)
+        _thread.interrupt_main()  # where a task runs
+
+    threading.Thread(target=read, name="spikeloop-sweep-input", daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        while (task := tasks.get()) is not None:
+            answers.write(f"{run_task(task)}\n")
+            answers.flush()

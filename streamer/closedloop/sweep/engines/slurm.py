@@ -1,0 +1,49 @@
+"""One of several processes of a Slurm job, or of its array: each runs its share, in a folder that all of them see."""
+
+from collections.abc import Mapping, Sequence
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
+from spikeloop.streamer.closedloop.sweep.work import run_task
+
+__all__ = ["ShareEngine", "slurm_engine"]
+
+
+class ShareEngine:
+    """Runs every so many tasks, in this process.
+
+    Parameters
+    ----------
+    first, every : int
+        The task at place `first` of the sweep, and each `every` places after it.
+    """
+
+    def __init__(self, first: int, every: int) -> None:
+        self.first, self.every = first, every
+
+    def run(self, tasks: Sequence[Task]) -> Answers:
+        """Run this process's share; see `Engine`."""
+        for task in tasks:
+            if task.place % self.every == self.first:
+                yield task, run_task(task.text)
+
+
+def slurm_engine(environment: Mapping[str, str]) -> ShareEngine:
+    """Return the share that Slurm's variables give this process: of an array's tasks, each with its own processes.
+
+    Raises
+    ------
+    BadInputError
+        If it runs in no job of Slurm.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        raise BadInputError(
+            "--engine slurm: expected to run in a job, as by `srun -n 8 spikeloop sweep ...`, found no SLURM_JOB_ID"
+        )
+
+    def number(name: str, default: int) -> int:
+        return int(environment.get(f"SLURM_{name}", default))
+
+    processes, jobs = number("NTASKS", 1), number("ARRAY_TASK_COUNT", 1)
+    job = (number("ARRAY_TASK_ID", 0) - number("ARRAY_TASK_MIN", 0)) // number("ARRAY_TASK_STEP", 1)
+    return ShareEngine(job * processes + number("PROCID", 0), jobs * processes)

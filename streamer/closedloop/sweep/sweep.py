@@ -1,0 +1,198 @@
+"""`spikeloop.sweep`: closed loops of decoders x bundles x perturbations x seeds, on many processes or machines."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikeloop.exporters.documents import parsed_json
+from spikeloop.exporters.pages.origin import Origin
+from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.packages import require_packages
+from spikeloop.models.scalars import checked_callable, checked_path
+from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.closedloop.closed_loop import open_setup
+from spikeloop.streamer.closedloop.setup import check_setup
+from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of, perturbations_of
+from spikeloop.streamer.closedloop.sweep.engines.engine import Engine, Task
+from spikeloop.streamer.closedloop.sweep.engines.opening import open_engine
+from spikeloop.streamer.closedloop.sweep.results import SHOWN, Row, means_of, sweep_page, write_table
+from spikeloop.streamer.closedloop.sweep.store import SweepFolder
+from spikeloop.streamer.closedloop.sweep.work import FAILED
+
+__all__ = ["SweepResult", "sweep"]
+
+# Of `closed_loop`: what is an axis of its own, needs real time, or can't be sent to another process.
+UNFIT = {
+    "bundle",
+    "seeds",
+    "perturbations",
+    "clock",
+    "name",
+    "mqtt",
+    "start_delay_s",
+    "limits",
+    "keep_bins",
+    "on_trial",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(ShownAsTable):
+    """What a sweep came to.
+
+    Attributes
+    ----------
+    out : Path
+        The folder.
+    rows : tuple of Row
+        The figures of each cell that is done, in the order of the cells.
+    cells : int
+        In all; more than `rows` where other processes of a job still run theirs.
+    """
+
+    out: Path
+    rows: tuple[Row, ...]
+    cells: int
+
+    @property
+    def table(self) -> Path | None:
+        """The Parquet table; None until every cell is done."""
+        return self.out / "results.parquet" if len(self.rows) == self.cells else None
+
+    @property
+    def page(self) -> Path | None:
+        """The page; None until every cell is done."""
+        return self.out / "results.html" if len(self.rows) == self.cells else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to what JSON holds."""
+        files = {name: path and str(path) for name, path in (("table", self.table), ("page", self.page))}
+        return {"out": str(self.out), "cells": self.cells, "done": len(self.rows), **files, "rows": list(self.rows)}
+
+    def _table(self) -> Table:
+        title = f"{len(self.rows)} of {self.cells} cells; means over seeds, 95 % intervals"
+        lines = [(*group, *means.values()) for group, means in means_of(self.rows)]
+        return title, ("bundle", "perturbations", "decoder", *SHOWN.values()), lines
+
+
+def sweep(
+    decoders: Sequence[str],
+    out: str | Path,
+    *,
+    bundles: Sequence[str] = ("m1-sim",),
+    perturbations: Sequence[str] = ("none",),
+    seeds: Iterable[int] = range(8),
+    engine: str = "processes",
+    workers: int | None = None,
+    origin: Origin | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> SweepResult:
+    """Run closed loops of every decoder with every bundle, perturbation and seed.
+
+    Each cell, one session of one decoder, has the same figures, bit for bit, on whichever engine it runs. What is done
+    is kept in a folder: after Ctrl-C, a crash or a kill, the same call goes on from there, and one with more decoders
+    or seeds runs those alone that are new. A cell runs again where its bundle, its decoder's file, an option or the
+    version of spikeloop has changed.
+
+    Parameters
+    ----------
+    decoders : sequence of str
+        As on the command line: "kalman", "ridge", "python:FILE.py:NAME" ...
+    out : str or Path
+        A folder for the cells, `results.parquet` and `results.html`.
+    bundles : sequence of str, default ("m1-sim",)
+        Names or paths.
+    perturbations : sequence of str, default ("none",)
+        Each of them none, or one or several at once, as "drop:0.3" or "drop:0.3+latency:100".
+    seeds : iterable of int, default range(8)
+    engine : str, default "processes"
+        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; or `slurm`,
+        the share of this process in a job of Slurm, whose processes see the same folder.
+    workers : int, optional
+        Processes of `processes`; by default one for each core.
+    origin : Origin, optional
+        What made it, which the page says at its end.
+    on_cell : callable (done, cells) -> None, optional
+        Called before the first cell and after each.
+    **options
+        Further options of `closed_loop` that are numbers or texts, such as `task`, `trials` and `calibration_s`.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    BadInputError
+        If something can't be; before any cell runs.
+    FailureError
+        If a cell could not run (the others are kept), or a package that something needs is not installed.
+
+    Examples
+    --------
+    >>> import spikeloop
+    >>> result = spikeloop.sweep(["kalman", "ridge"], "sweep", seeds=range(4), trials=8)  # doctest: +SKIP
+    """
+    require_packages("pyarrow", extra="batch", what="the table of a sweep")
+    if on_cell is not None:
+        checked_callable("on_cell", on_cell)
+    folder, opened = SweepFolder(checked_path("--out", out)), open_engine(engine, workers)
+    cells = _checked_cells(decoders, bundles, perturbations, seeds, options)
+    failures = _run(opened, folder, cells, on_cell or (lambda done, cells: None))
+    if failures:
+        raise FailureError(
+            f"{len(failures)} of {len(cells)} cells could not run: {failures[0]}; the others are in {folder.path}, and"
+            " the same call tries these again"
+        )
+    rows = tuple(row for cell in cells if (row := folder.get(cell)) is not None)
+    result = SweepResult(folder.path, rows, len(cells))
+    if result.table is not None and result.page is not None:
+        write_table(rows, result.table)
+        with whole_file(result.page) as file:
+            file.write(sweep_page(rows, origin))
+    return result
+
+
+def _checked_cells(
+    decoders: Sequence[str],
+    bundles: Sequence[str],
+    perturbations: Sequence[str],
+    seeds: Iterable[int],
+    options: dict[str, Any],
+) -> tuple[Cell, ...]:
+    """Return the cells, after a look at every decoder with every bundle."""
+    for option, values in {"--decoder": decoders, "--bundle": bundles, "--perturb": perturbations}.items():
+        texts = isinstance(values, Sequence) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
+        if not texts or not values or len(set(values)) < len(values):
+            raise BadInputError(f"{option}: expected different texts, found {values!r:.80}")
+    if wrong := sorted(UNFIT & options.keys()):
+        raise BadInputError(f"{wrong[0]}: expected no such option in a sweep; leave it out")
+    every = [perturbation for text in perturbations for perturbation in perturbations_of(text)]
+    for bundle in bundles:
+        setup = open_setup(decoders, bundle=bundle, seeds=seeds, perturbations=every, **options)
+        check_setup(setup)
+        seeds = setup.seeds
+    return cells_of(bundles, decoders, perturbations, tuple(seeds), options)
+
+
+def _run(engine: Engine, folder: SweepFolder, cells: Sequence[Cell], on_cell: Callable[[int, int], None]) -> list[str]:
+    """Run what isn't done, and keep each cell as it is; return why some could not run."""
+    tasks = [Task(place, cell.key, str(cell), cell.task) for place, cell in folder.missing(cells)]
+    done, failures = len(cells) - len(tasks), []
+    on_cell(done, len(cells))
+    if not tasks:
+        return failures
+    with closing(engine.run(tasks)) as answers:
+        for task, answer in answers:
+            failure = (parsed_json(answer) or {}).get(FAILED)
+            if failure is None:
+                folder.put(cells[task.place], answer)
+            else:
+                failures.append(str(failure))
+            done += failure is None
+            on_cell(done, len(cells))
+    return failures
