@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.capture.verify.verify import verify as verify
     from spikeloop.streamer.closedloop.background import start_closed_loop as start_closed_loop
     from spikeloop.streamer.closedloop.closed_loop import closed_loop as closed_loop
+    from spikeloop.streamer.closedloop.days.closed_loop_days import closed_loop_days as closed_loop_days
+    from spikeloop.streamer.closedloop.days.profiles import DriftProfile as DriftProfile
     from spikeloop.streamer.dashboard.web import web as web
     from spikeloop.streamer.launch.async_stream import open_stream as open_stream
     from spikeloop.streamer.launch.background import stream as stream
@@ -70,6 +72,8 @@ PLACES = {  # public name -> the module that defines it
     "web": "spikeloop.streamer.dashboard.web",
     "write_recording": "spikeloop.exporters.formats.write",
     "closed_loop": "spikeloop.streamer.closedloop.closed_loop",
+    "closed_loop_days": "spikeloop.streamer.closedloop.days.closed_loop_days",
+    "DriftProfile": "spikeloop.streamer.closedloop.days.profiles",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",
 }

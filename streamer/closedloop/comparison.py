@@ -25,7 +25,7 @@ from spikeloop.streamer.conditions.opening import CLOSED_LOOP
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
-__all__ = ["Loop", "Run", "open_loop", "run_comparison"]
+__all__ = ["Loop", "Run", "close_loop", "local_user", "open_loop", "run_comparison"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
     else:
         log = _simulated_log(setup, seed) if kept else None
         population = BundlePopulation(setup.loaded, setup.plan.task.extent_cm, seed, setup.device, log)
-        loop = _close_loop(setup, population, _open_user(setup, seed), spec, seed)
+        loop = close_loop(setup, population, local_user(setup, seed), spec, seed)
         yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
@@ -126,14 +126,14 @@ def _open_real(setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Iterat
     extent_cm = setup.plan.task.extent_cm
     with ExitStack() as opened:
         over_lsl = setup.user.kind == "lsl"
-        user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else _open_user(setup, seed)
+        user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else local_user(setup, seed)
         log = LslLog(setup.name, setup.loaded.card) if kept else None
         of_population = (setup.bundle, setup.loaded, setup.name, extent_cm, seed, setup.device, setup.start_delay_s)
         real = opened.enter_context(RealTime(*of_population, log))
         if spec.kind == "lsl":
             loop = Loop(real.population, user, real.decoder_over(spec.argument))
         else:
-            loop = _close_loop(setup, real.population, user, spec, seed)
+            loop = close_loop(setup, real.population, user, spec, seed)
             loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
         watchers = real.watchers
         if setup.mqtt is not None:
@@ -143,7 +143,7 @@ def _open_real(setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Iterat
         yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
-def _close_loop(setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int) -> Loop:
+def close_loop(setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int) -> Loop:
     """Put a decoder that lives in this process between population and user."""
     if setup.units is not None:
         population = SubsampledPopulation(population, setup.units, random_stream(seed, Purpose.KEPT_UNITS))
@@ -154,7 +154,7 @@ def _close_loop(setup: Setup, population: SimulatedPopulation, user: User, spec:
     return Loop(population, user, open_decoder(spec, units=units, bin_size_s=population.bin_size_s, seed=seed))
 
 
-def _open_user(setup: Setup, seed: int) -> User:
+def local_user(setup: Setup, seed: int) -> User:
     """Open the user of a session, where it isn't one over LSL."""
     card, extent_cm = setup.loaded.card, setup.plan.task.extent_cm
     return open_user(setup.user, setup.user_model, extent_cm, card.bin_size_s, random_stream(seed, Purpose.USER))

@@ -47,6 +47,9 @@ def closedloop(
     name: str = "spikeloop",
     mqtt: str | None = None,
     start_delay: float = 0.0,
+    days: int = 0,
+    drift: str = "units",
+    policy: tuple[str, ...] = ("none", "daily", "stabilize", "refit"),
     save: Path | None = None,
     report: Path | None = None,
     json: bool = False,
@@ -103,6 +106,15 @@ def closedloop(
         broker to publish the cursor and the events to, with --clock real; as in `spikeloop stream --mqtt`
     start_delay : float >= 0, s
         time from when a session's streams are there to its first bin, with --clock real; enough to attach a recorder
+    days : int >= 0, days
+        days over which the population drifts, with sessions on each; 0 for sessions without days
+    drift : str
+        how it drifts, with --days: units (sorted single units), channels (threshold crossings) or steady; values can be
+        changed: units,kept_half_life_days=10
+    policy : tuple of str
+        what is done about it, with --days, compared with the first: none; daily (a calibration each day);
+        refit:TRIALS (fitted to the velocity intended in the first trials of each day); stabilize:TRIALS (factor
+        analysis, aligned, without labels: Degenhart et al. 2020); python:FILE.py:NAME
     save : path, optional
         .npz file to write, with what happened in each bin and what makes the spikes again; or, of one session of one
         decoder, .nwb file
@@ -112,6 +124,15 @@ def closedloop(
         print the report as one JSON document
     """
     _check_files(save, report, len(decoder), sessions)
+    if days:
+        from spikeloop.streamer.commands.closedloop_days import follow_over_days
+
+        return follow_over_days(
+            decoder, days, drift, policy, save, report, json, bundle=bundle, task=task, user=user, trials=trials,
+            seed=seed, sessions=sessions, clock=clock, calibration_s=calibration, recalibrate_after=recalibrate,
+            gain=gain, smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000,
+            perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
+        )  # fmt: skip
     from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS, open_setup
     from spikeloop.streamer.closedloop.results.result import IncompleteError
 
