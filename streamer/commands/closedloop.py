@@ -68,8 +68,10 @@ def closedloop(
     task : str
         center-out, random (targets at random places), grid (a keyboard without letters) or webgrid (one of 30 x 30)
     user : str
-        who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); scripted:FILE.npz
-        (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x and y, cm/s)
+        who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); adapting (the same,
+        who learns over trials how the decoder turns and scales, at the rates of Smith et al. 2006, or adapting:RATE);
+        scripted:FILE.npz (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x
+        and y, cm/s)
     decoder : tuple of str
         decoders to compare with the first of them: kalman, ridge, wiener, population_vector, chance, recurrent;
         onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the
