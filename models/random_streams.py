@@ -66,6 +66,10 @@ class Purpose(IntEnum):
     KEPT_UNITS = 104
     TRIAL_BOOTSTRAP = 105
     BLIND_ORDER = 106
+    DRIFT_OVER_DAYS = 107
+    DAY_SEEDS = 108
+    DRIFTED_COUNTS = 109
+    OBSERVED_TUNING = 110
     DECODER_EVENT_TIMES = 112
     PERTURBATIONS = 200
     # benchmarks and pictures of the documentation

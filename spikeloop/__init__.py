@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.capture.verify.verify import verify as verify
     from spikeloop.streamer.closedloop.background import start_closed_loop as start_closed_loop
     from spikeloop.streamer.closedloop.closed_loop import closed_loop as closed_loop
+    from spikeloop.streamer.closedloop.days.closed_loop_days import closed_loop_days as closed_loop_days
+    from spikeloop.streamer.closedloop.days.profiles import DriftProfile as DriftProfile
     from spikeloop.streamer.closedloop.sweep.sweep import SweepResult as SweepResult
     from spikeloop.streamer.closedloop.sweep.sweep import sweep as sweep
     from spikeloop.streamer.dashboard.web import web as web
@@ -75,6 +77,8 @@ PLACES = {  # public name -> the module that defines it
     "write_falcon": "spikeloop.streamer.launch.write_falcon",
     "write_recording": "spikeloop.exporters.formats.write",
     "closed_loop": "spikeloop.streamer.closedloop.closed_loop",
+    "closed_loop_days": "spikeloop.streamer.closedloop.days.closed_loop_days",
+    "DriftProfile": "spikeloop.streamer.closedloop.days.profiles",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
     "DecoderLimits": "spikeloop.streamer.inference.isolation.limits",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",

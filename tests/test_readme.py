@@ -54,6 +54,9 @@ PAGES["README"] = (REPOSITORY / "README.md").read_text()
 SHORTENED = {
     "--minutes 10": "--steps 3",
     "--recalibrate 32": "--recalibrate 2",
+    "--days 30": "--days 2",
+    "daily stabilize refit": "refit:4",
+    "stabilize:48": "stabilize:4",
     "--trials 16": "--trials 2 --calibration 10",
     "--trials 64": "--trials 4 --calibration 10",
     "--trials 32": "--trials 2 --calibration 10",
@@ -261,6 +264,12 @@ def test_the_recorded_retina_is_mapped(tmp_path, data_folder):
     with np.load(tmp_path / "maps.npz") as found:
         assert found["maps"].shape == (5, 32, 50)
     assert (tmp_path / "maps.svg").stat().st_size > 10_000
+
+
+def test_a_drift_of_ones_own_is_followed_over_days(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(program("closed_loop").replace("trials=4", "trials=2"), {})
+    assert "refit:8" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", commands("closed_loop"))

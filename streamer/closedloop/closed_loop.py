@@ -81,8 +81,8 @@ def closed_loop(
     task : str or Task, default "center-out"
         "center-out", "random" or "grid", or one of these with other parameters, such as `CenterOut(radius_cm=1)`.
     user : str or callable, default "simulated"
-        "simulated", "scripted:FILE.npz" or "lsl:STREAM"; or a class or function that, called without arguments for
-        each session, gives an object with `intend(view)` and `follow(velocity_cm_s)`.
+        "simulated", "adapting", "adapting:RATE", "scripted:FILE.npz" or "lsl:STREAM"; or a class or function that,
+        called without arguments for each session, gives an object with `intend(view)` and `follow(velocity_cm_s)`.
     trials : int, 1 to 100000, default 64
         Of each session.
     seeds : int or iterable of int >= 0, default 0

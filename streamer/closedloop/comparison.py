@@ -27,7 +27,7 @@ from spikeloop.streamer.conditions.opening import CLOSED_LOOP
 from spikeloop.streamer.inference.isolation.isolated_decoder import FailedDecoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
-__all__ = ["Loop", "Run", "open_loop", "run_comparison"]
+__all__ = ["Loop", "Run", "close_loop", "local_user", "open_loop", "run_comparison"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
         else:
             log = _simulated_log(setup, seed) if kept else None
             population = BundlePopulation(setup.loaded, seed, setup.device, log)
-            loop = _close_loop(opened, setup, population, _open_user(setup, seed), spec, seed)
+            loop = close_loop(opened, setup, population, local_user(setup, seed), spec, seed)
             yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
@@ -140,14 +140,14 @@ def _simulated_log(setup: Setup, seed: int) -> GeneratedLog:
 
 def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Loop:
     over_lsl = setup.user.kind == "lsl"
-    user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else _open_user(setup, seed)
+    user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else local_user(setup, seed)
     log = LslLog(setup.name, setup.loaded.card) if kept else None
     of_population = (setup.bundle, setup.loaded, setup.name, seed, setup.device, setup.start_delay_s)
     real = opened.enter_context(RealTime(*of_population, log))
     if spec.kind == "lsl":
         loop = Loop(real.population, user, real.decoder_over(spec.argument))
     else:
-        loop = _close_loop(opened, setup, real.population, user, spec, seed)
+        loop = close_loop(opened, setup, real.population, user, spec, seed)
         loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
     watchers = real.watchers
     if setup.mqtt is not None:
@@ -157,7 +157,7 @@ def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, ke
     return loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
-def _close_loop(
+def close_loop(
     opened: ExitStack, setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int
 ) -> Loop:
     """Put a decoder that isn't over LSL between population and user."""
@@ -174,7 +174,7 @@ def _close_loop(
     return Loop(population, user, decoder)
 
 
-def _open_user(setup: Setup, seed: int) -> User:
+def local_user(setup: Setup, seed: int) -> User:
     """Open the user of a session, where it isn't one over LSL."""
     card, extent_cm = setup.loaded.card, setup.plan.task.extent_cm
     return open_user(setup.user, setup.user_model, extent_cm, card.bin_size_s, random_stream(seed, Purpose.USER))

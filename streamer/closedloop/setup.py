@@ -9,6 +9,7 @@ from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
+from spikeloop.streamer.closedloop.experiment.adaptation import learning_user
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
 from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
@@ -84,8 +85,9 @@ class Setup:
 
     @property
     def user_model(self) -> UserModel:
-        """Parameters of the simulated user, who is adapted to the plan's gain and smoothing."""
-        return adapted(UserModel(), self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
+        """Parameters of the simulated user, who is adapted to the plan's gain and smoothing, and may learn."""
+        model = UserModel() if self.user.learning is None else learning_user(UserModel(), self.user.learning)
+        return adapted(model, self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
 
     def host(self, spec: DecoderSpec) -> DecoderHost:
         """Where a decoder lives."""

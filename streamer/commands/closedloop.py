@@ -49,6 +49,9 @@ def closedloop(
     mqtt: str | None = None,
     start_delay: float = 0.0,
     in_process: bool = False,
+    days: int = 0,
+    drift: str = "units",
+    policy: tuple[str, ...] = ("none", "daily", "stabilize", "refit"),
     save: Path | None = None,
     report: Path | None = None,
     json: bool = False,
@@ -67,8 +70,10 @@ def closedloop(
     task : str
         center-out, random (targets at random places), grid (a keyboard without letters) or webgrid (one of 30 x 30)
     user : str
-        who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); scripted:FILE.npz
-        (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x and y, cm/s)
+        who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); adapting (the same,
+        who learns over trials how the decoder turns and scales, at the rates of Smith et al. 2006, or adapting:RATE);
+        scripted:FILE.npz (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x
+        and y, cm/s)
     decoder : tuple of str
         decoders to compare with the first of them: kalman, ridge, wiener, population_vector, chance, recurrent;
         onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the
@@ -111,6 +116,15 @@ def closedloop(
     in_process : bool
         run decoders of your own in this process, which saves 0.1 ms a bin; by default each has a process of its own, so
         that one that hangs or crashes fails its own trials only
+    days : int >= 0, days
+        days over which the population drifts, with sessions on each; 0 for sessions without days
+    drift : str
+        how it drifts, with --days: units (sorted single units), channels (threshold crossings) or steady; values can be
+        changed: units,kept_half_life_days=10
+    policy : tuple of str
+        what is done about it, with --days, compared with the first: none; daily (a calibration each day);
+        refit:TRIALS (fitted to the velocity intended in the first trials of each day); stabilize:TRIALS (factor
+        analysis, aligned, without labels: Degenhart et al. 2020); python:FILE.py:NAME
     save : path, optional
         .npz file to write, with what happened in each bin and what makes the spikes again; or, of one session of one
         decoder, .nwb file
@@ -120,6 +134,16 @@ def closedloop(
         print the report as one JSON document
     """
     _check_files(save, report, len(decoder), sessions)
+    if days:
+        from spikeloop.streamer.commands.closedloop_days import follow_over_days
+
+        return follow_over_days(
+            decoder, days, drift, policy, save, report, json, bundle=bundle, task=task, user=user, trials=trials,
+            seed=seed, sessions=sessions, clock=clock, calibration_s=calibration, recalibrate_after=recalibrate,
+            gain=gain, smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000,
+            history_s=history_ms / 1000, perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt,
+            start_delay_s=start_delay, in_process=in_process,
+        )  # fmt: skip
     from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS, open_setup
     from spikeloop.streamer.closedloop.results.result import IncompleteError
 

@@ -26,13 +26,15 @@ class BinEngine:
         One line for the user where that is not the one asked for; else empty.
     """
 
-    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+    def __init__(self, bundle: Bundle, device: Device = "auto", copies: int = 1) -> None:
         """Load the generator and run it once.
 
         Parameters
         ----------
         bundle : Bundle
         device : {"auto", "cpu", "cuda"}
+        copies : int >= 1, default 1
+            Generators that run beside each other, of the same random numbers, each driven by conditions of its own.
 
         Raises
         ------
@@ -43,7 +45,8 @@ class BinEngine:
         """
         self.card = card = bundle.card
         self._session, self.provider, self.notice = open_generator(bundle, device)
-        self._first = {name: _first_state(bundle, name) for name in card.state_tensors}
+        self._first = {name: _first_state(bundle, name).repeat(copies, axis=0) for name in card.state_tensors}
+        self.copies = copies
         states = [(name, ("batch", self._first[name].shape[1])) for name in card.state_tensors]
         sizes = ((CONDITION, len(card.conditions)), (UNIFORM, card.uniform_size), (NORMAL, card.normal_size))
         self._inputs = [name for name, size in sizes if size]
@@ -55,12 +58,13 @@ class BinEngine:
         )
         self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
         self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
-        self._nothing = [np.zeros((1, size), np.float32) for _, size in sizes]
+        shapes = ((copies, len(card.conditions)), (card.uniform_size,), (card.normal_size,))
+        self._nothing = [np.zeros((1, *shape), np.float32) for shape in shapes]
         self._state = self._first
         self.warm_up()
 
     def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
-        """Return the next bins, the same however they are cut into calls.
+        """Return the next bins of a single copy, the same however they are cut into calls.
 
         Parameters
         ----------
@@ -78,30 +82,38 @@ class BinEngine:
         FailureError
             If the model fails, or gives NaN or what is no count.
         """
-        expected = (len(uniform), len(self.card.unit_names))
+        return self.run_copies(conditions[:, np.newaxis], uniform, normal)[:, 0]
+
+    def run_copies(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
+        """Return the next bins of all copies, (bins, copies, units); conditions are (bins, copies, channels)."""
+        expected = (len(uniform), self.copies, len(self.card.unit_names))
         if not len(uniform):
             return np.empty(expected, np.float32)
-        given = {CONDITION: conditions, UNIFORM: uniform, NORMAL: normal}
-        series = {name: np.ascontiguousarray(given[name][:, np.newaxis]) for name in self._inputs}
+        given = {CONDITION: conditions, UNIFORM: self._shared(uniform), NORMAL: self._shared(normal)}
+        series = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
         try:
             emitted, *after = self._session.run(self._outputs, series | self._state)
         except Exception as error:  # ONNX Runtime's own exceptions share no base
             raise FailureError(f"{self.card.name}: the generator failed ({first_line(error)})") from error
-        if emitted.shape != (expected[0], 1, expected[1]):
+        if emitted.shape != expected:
             raise BadInputError(
-                f"{self.card.name}: expected an output of shape {(expected[0], 1, expected[1])} (bins, 1, units), the"
+                f"{self.card.name}: expected an output of shape {expected} (bins, {self.copies}, units), the"
                 f" generator gives {emitted.shape}; its card and its ONNX file don't belong together"
             )
-        counts, state = emitted[:, 0], dict(zip(self.card.state_tensors, after, strict=True))
-        self._check(counts, state)
+        state = dict(zip(self.card.state_tensors, after, strict=True))
+        self._check(emitted, state)
         self._state = state
-        return counts
+        return emitted
 
     def warm_up(self) -> None:
         """Run a bin without effect, which brings weights and code back into the caches of a core that slept."""
         before = self._state
-        self.run(*self._nothing)
+        self.run_copies(*self._nothing)
         self._state = before
+
+    def _shared(self, numbers: Floats) -> Floats:
+        """The same numbers for every copy, (bins, copies, size)."""
+        return np.broadcast_to(numbers[:, np.newaxis], (len(numbers), self.copies, numbers.shape[1]))
 
     def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
         sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._largest

@@ -160,13 +160,17 @@ class StreamSource:
 
     def next(self, bins: int, conditions: NDArray[np.float32] | None = None) -> Counts:
         """Return the next bins, (bins, units), driven by conditions, (bins, channels); by default at rest."""
-        uniform_size, normal_size = self._sizes
-        began = time.perf_counter()
         if conditions is None:
             conditions = np.broadcast_to(self._rest, (bins, len(self._rest)))
+        return self.next_copies(conditions[:, np.newaxis])[:, 0]
+
+    def next_copies(self, conditions: NDArray[np.float32]) -> Counts:
+        """Return the next bins of the engine's copies, (bins, copies, units), driven by (bins, copies, channels)."""
+        bins, (uniform_size, normal_size) = len(conditions), self._sizes
+        began = time.perf_counter()
         uniform = self._uniform.random((bins, uniform_size), np.float32)
         normal = self._normal.standard_normal((bins, normal_size), np.float32)
-        counts = self._engine.run(conditions, uniform, normal)
+        counts = self._engine.run_copies(conditions, uniform, normal)
         self._on_inference(time.perf_counter() - began)
         return counts.astype(self.dtype, copy=False)
 

@@ -1,11 +1,14 @@
 """What tests of comparisons share: a tiny bundle that answers to velocity, and short sessions with it."""
 
 from pathlib import Path
+from typing import Any
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.decoders.spec import decoder_specs
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
+from spikeloop.streamer.closedloop.days.closed_loop_days import open_days
+from spikeloop.streamer.closedloop.days.days import DaysSetup
 from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.user_spec import parse_user
@@ -56,6 +59,12 @@ def setup_of(
     specs = decoder_specs(decoders)
     opened, of_user = load_bundle(path), parse_user(user)
     return Setup(str(path), opened, specs, planned, seeds, of_user, clock, units, in_process=in_process)
+
+
+def days_of(path: Path, decoders=("kalman",), policies=("none",), days=3, drift="units", **options: Any) -> DaysSetup:
+    """Of days that take a fraction of a second each."""
+    brief = {"task": TASK, "trials": 3, "calibration_s": 10.0} | options
+    return open_days(decoders, bundle=load_bundle(path), days=days, drift=drift, policies=policies, **brief)
 
 
 def run(setup: Setup, watch: Watch | None = None) -> list[Run]:

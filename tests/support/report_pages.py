@@ -25,13 +25,15 @@ from spikeloop.models.measures.similarity import judge, measure_reference_distan
 from spikeloop.models.recordings.conditioning import with_conditions
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.streamer.closedloop.comparison import Run
+from spikeloop.streamer.closedloop.days.closed_loop_days import run_days_setup
+from spikeloop.streamer.closedloop.days.page import write_days_page
 from spikeloop.streamer.closedloop.real_time.latency import LoopLatency
 from spikeloop.streamer.closedloop.real_time.real_time import RealTimeReport
 from spikeloop.streamer.closedloop.results.page import write_page as write_closed_loop
 from spikeloop.streamer.closedloop.results.report import report_of
 from spikeloop.streamer.closedloop.setup import Setup
 from spikeloop.streamer.monitor.outputs.page import write_page as write_monitor
-from tests.support.compared import run, setup_of, tiny
+from tests.support.compared import days_of, run, setup_of, tiny
 from tests.support.monitored import simulate, watched
 from tests.support.reaching import moving
 
@@ -116,6 +118,14 @@ def compared(folder: Path) -> tuple[Setup, list[Run]]:
     return setup, [replace(each, real_time=RealTimeReport(latency, None)) for each in run(setup)]
 
 
+def closed_loop_days(folder: Path) -> Path:
+    """The page of two decoders over days, each without and with what a policy does."""
+    days = days_of(tiny(folder / "tiny"), ("oracle", "kalman"), ("none", "refit:1"))
+    path = folder / "closed_loop_days.html"
+    write_days_page(path, run_days_setup(days).report, ORIGIN.written)
+    return path
+
+
 def monitor(folder: Path) -> Path:
     """The page of a stream whose unit 4 fell silent."""
     report = watched(UNITS, 3000, lost=4, notices=("something is not to be had",))
@@ -141,4 +151,7 @@ def _moved(random: np.random.Generator) -> Recording:
     return with_conditions(from_counts(counts, BIN_SIZE_S, name="moved"), kinematics, ("velocity x", "velocity y"))
 
 
-PAGES = {make.__name__: make for make in (evaluation, decoders, importance, closed_loop, monitor, recording)}
+PAGES = {
+    make.__name__: make
+    for make in (evaluation, decoders, importance, closed_loop, closed_loop_days, monitor, recording)
+}

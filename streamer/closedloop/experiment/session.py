@@ -14,7 +14,6 @@ import numpy as np
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.decoder import Decoder, decode, status_of, step_spikes
-from spikeloop.models.decoders.recalibration import intended_velocity
 from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
@@ -34,6 +33,7 @@ from spikeloop.streamer.closedloop.experiment.record import (
     SessionRecord,
     Watcher,
 )
+from spikeloop.streamer.closedloop.experiment.relearning import Relearn, refit
 from spikeloop.streamer.closedloop.experiment.spike_times import SpikeTimer
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Target, Task
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
@@ -81,7 +81,12 @@ class Plan:
 
 
 def run_session(
-    plan: Plan, population: SimulatedPopulation, user: User, decoder: Decoder, watchers: Sequence[Watcher] = ()
+    plan: Plan,
+    population: SimulatedPopulation,
+    user: User,
+    decoder: Decoder,
+    watchers: Sequence[Watcher] = (),
+    relearn: Relearn = refit,
 ) -> SessionRecord:
     """Run a session to its end.
 
@@ -97,6 +102,8 @@ def run_session(
         Not yet fitted; gain, smoothing and bins of the plan are put around it.
     watchers : sequence of Watcher
         Shown each bin.
+    relearn : callable (Decoder, Block, gain), default `refit`
+        Called after the plan's trials before recalibration.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def run_session(
         If the plan can't be carried out.
     """
     _check(plan, population)
-    return _Session(plan, population, user, decoder, watchers).run()
+    return _Session(plan, population, user, decoder, watchers, relearn).run()
 
 
 def _check(plan: Plan, population: SimulatedPopulation) -> None:
@@ -132,9 +139,15 @@ class _Session:
     """One run of a plan; the methods are its blocks in their order."""
 
     def __init__(
-        self, plan: Plan, population: SimulatedPopulation, user: User, decoder: Decoder, watchers: Sequence[Watcher]
+        self,
+        plan: Plan,
+        population: SimulatedPopulation,
+        user: User,
+        decoder: Decoder,
+        watchers: Sequence[Watcher],
+        relearn: Relearn,
     ) -> None:
-        self._plan, self._watchers, self._inner = plan, watchers, decoder
+        self._plan, self._watchers, self._inner, self._relearn = plan, watchers, decoder, relearn
         self._units, self._bin_size_s = len(population.unit_names), population.bin_size_s
         binned = Binned(decoder, plan.decoder_bins) if plan.decoder_bins > 1 else decoder
         self._decoder, self._decoded = Shaped(binned, plan.gain, plan.smoothing), np.zeros(2)
@@ -190,7 +203,8 @@ class _Session:
     def _learn(self, block: Block, spikes: Sequence[StepSpikes]) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
         fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
-        self._fit("calibration", block.counts[:fitted], block.velocity[:fitted])
+        with _said_as("calibration"), self._of_decoder():
+            self._decoder.fit(block.counts[:fitted], block.velocity[:fitted])
         if status_of(self._decoder).live:
             return
         bins = self._plan.decoder_bins
@@ -231,19 +245,9 @@ class _Session:
         return self._timer.next(counts) if self._timer is not None else None
 
     def _recalibrate(self) -> None:
-        """The decoder learns anew from the closed loop, by what its user must have intended (Gilja et al. 2012)."""
-        block = self._blocks[-1].block()
-        known = block.arrived & np.isfinite(block.target).all(axis=1)
-        decoded = block.velocity[known] / self._plan.gain  # which comes on top of what is learned
-        intended = intended_velocity(decoded, block.start[known], block.target[known], block.on_target[known])
-        self._fit("recalibration", block.counts[known], intended)
-
-    def _fit(self, occasion: str, counts: Counts, velocity: Floats) -> None:
-        try:
-            with self._of_decoder():
-                self._decoder.fit(counts, velocity)
-        except BadInputError as error:
-            raise FailureError(f"{occasion}: {error}") from error
+        """The decoder learns anew from the closed loop."""
+        with _said_as("recalibration"), self._of_decoder():
+            self._relearn(self._decoder, self._blocks[-1].block(), self._plan.gain)
 
     @contextmanager
     def _of_decoder(self) -> Iterator[None]:
@@ -276,6 +280,15 @@ class _Session:
         block.add(moment, start.counts, start.aim)
         for watcher in self._watchers:
             watcher.show(moment)
+
+
+@contextmanager
+def _said_as(occasion: str) -> Iterator[None]:
+    """What can't be learned from is a failure of the session, on this occasion."""
+    try:
+        yield
+    except BadInputError as error:
+        raise FailureError(f"{occasion}: {error}") from error
 
 
 def _pair(values: Floats) -> tuple[float, float]:

@@ -10,12 +10,17 @@ import numpy as np
 from spikeloop.exporters.formats.read import read_arrays
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.scalars import checked_number
+from spikeloop.streamer.closedloop.experiment.adaptation import PUBLISHED, AdaptingUser, Learning
 from spikeloop.streamer.closedloop.experiment.users import ScriptedUser, SimulatedUser, User, UserModel, View
 from spikeloop.streamer.inference.own_code import foreign_code, velocity_from
 
 __all__ = ["CheckedUser", "UserSpec", "open_user", "parse_user"]
 
-EXPECTED = "expected simulated, scripted:FILE.npz (array velocity: bins x 2, cm/s) or lsl:STREAM"
+EXPECTED = (
+    "expected simulated, adapting, adapting:RATE of a trial (0 to 1), scripted:FILE.npz (array velocity: bins x 2,"
+    " cm/s) or lsl:STREAM"
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,15 @@ class UserSpec:
         What follows the colon: a file or a stream.
     factory : callable without arguments, optional
         Makes an object with `intend` and `follow`, for each session.
+    learning : Learning, optional
+        Of a simulated user who adapts.
     """
 
     name: str
     kind: Literal["simulated", "scripted", "lsl", "object"]
     argument: str = ""
     factory: Callable[[], User] | None = None
+    learning: Learning | None = None
 
 
 def parse_user(user: str | Callable[[], User]) -> UserSpec:
@@ -54,9 +62,21 @@ def parse_user(user: str | Callable[[], User]) -> UserSpec:
     kind, _, argument = user.partition(":")
     if kind in ("scripted", "lsl") and argument:
         return UserSpec(user, kind, argument)
+    if kind == "adapting":
+        return UserSpec(user, "simulated", learning=_learning(user, argument))
     if user != "simulated":
         raise BadInputError(f"--user: {EXPECTED}; found {user!r:.80}")
     return UserSpec(user, "simulated")
+
+
+def _learning(user: str, rate: str) -> Learning:
+    """As published; or one process of a rate, which forgets nothing."""
+    if user == "adapting":
+        return PUBLISHED
+    try:
+        return Learning(slow_rate=checked_number("rate", float(rate), 0, 1))
+    except (BadInputError, ValueError):
+        raise BadInputError(f"--user: {EXPECTED}; found {user!r:.80}") from None
 
 
 class CheckedUser:
@@ -105,7 +125,8 @@ def open_user(
         If the caller's own class or function fails.
     """
     if spec.kind == "simulated":
-        return SimulatedUser(model, extent_cm, bin_size_s, random)
+        kind = SimulatedUser if spec.learning is None else AdaptingUser
+        return kind(model, extent_cm, bin_size_s, random)
     if spec.factory is not None:
         with foreign_code(spec.name, "--user"):
             user = spec.factory()

@@ -12,7 +12,7 @@ from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.experiment.tasks import Target
 
-__all__ = ["ScriptedUser", "SimulatedUser", "User", "UserModel", "View", "adapted"]
+__all__ = ["ScriptedUser", "SimulatedUser", "User", "UserModel", "View", "adapted", "stays"]
 
 
 # The push towards a target by its distance, as shares of the workspace's side and of the full push: the table f_targ of
@@ -80,6 +80,8 @@ class UserModel:
         besides are ours
     noise_cm_s, noise_time_s : standard deviation and time constant of the execution noise, autoregressive of order 1.
         Small, as most of the noise that Willett et al. add here comes from the population in our loop; both are ours
+    fast_retention, fast_rate, slow_retention, slow_rate : of a user who learns from trials; see `adaptation.Learning`.
+        Rates of 0 learn nothing
     """
 
     full_push_cm_s: float = 25.0
@@ -90,6 +92,10 @@ class UserModel:
     adapted_gain: float = 1.0
     noise_cm_s: float = 2.0
     noise_time_s: float = 0.15
+    fast_retention: float = 0.0
+    fast_rate: float = 0.0
+    slow_retention: float = 1.0
+    slow_rate: float = 0.0
 
 
 def adapted(model: UserModel, gain: float, smoothing: float, bin_size_s: float) -> UserModel:
@@ -128,7 +134,7 @@ class SimulatedUser:
         self._targets: deque[Target | None] = deque([None] * reaction, maxlen=reaction + 1)
         self._pushes: deque[Floats] = deque([np.zeros(2)] * delay, maxlen=delay)  # that are not yet seen to act
         self._forward = _ForwardModel(model, delay, bin_size_s)
-        self._noise_stays = _stays(model.noise_time_s, bin_size_s)
+        self._noise_stays = stays(model.noise_time_s, bin_size_s)
         self._noise = model.noise_cm_s * random.standard_normal(2)
 
     def intend(self, view: View) -> Floats:
@@ -138,11 +144,15 @@ class SimulatedUser:
         position, velocity = self._forward.estimate(self._seen[0], self._pushes)
         push = self._control(position, velocity, self._targets[0])
         self._pushes.append(push)
-        return self._execute(push)
+        return self._execute(self._aimed(push))
 
     def follow(self, velocity_cm_s: Floats) -> Floats:
         """The velocity that the cursor shows, as well as the user can."""
         return self._execute(velocity_cm_s)
+
+    def _aimed(self, push: Floats) -> Floats:
+        """What the user does so that the cursor is pushed like this."""
+        return push
 
     def _execute(self, push: Floats) -> Floats:
         kick = self.model.noise_cm_s * math.sqrt(1 - self._noise_stays**2)
@@ -166,7 +176,7 @@ class _ForwardModel:
     """
 
     def __init__(self, model: UserModel, delay: int, bin_size_s: float) -> None:
-        a = _stays(model.adapted_smoothing_s, bin_size_s)
+        a = stays(model.adapted_smoothing_s, bin_size_s)
         ago = np.arange(delay)[::-1]  # bins, of each push
         self._to_velocity = (1 - a) * model.adapted_gain * a**ago
         self._to_position = bin_size_s * np.cumsum(self._to_velocity[::-1])[::-1]  # summed over the bins since
@@ -180,7 +190,7 @@ class _ForwardModel:
         return position, self._velocity_stays * seen.velocity_cm_s + self._to_velocity @ done
 
 
-def _stays(time_s: float, bin_size_s: float) -> float:
+def stays(time_s: float, bin_size_s: float) -> float:
     """What of a first-order process is left after a bin."""
     return math.exp(-bin_size_s / time_s) if time_s > 0 else 0.0
 

@@ -106,6 +106,7 @@ def test_every_module_with_a_command_is_in_the_list():
     shared = {
         "__init__",
         "as_typed",
+        "closedloop_days",
         "live_line",
         "main",
         "registry",

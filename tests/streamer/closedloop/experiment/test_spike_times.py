@@ -85,7 +85,7 @@ def test_a_wide_bin_of_the_decoder_has_the_spikes_of_all_its_bins(path, heard):
 def test_units_that_are_left_keep_their_times(path):
     both = []
     for units in (UNITS, 3):
-        whole = BundlePopulation(load_bundle(path), 24.0, seed=5)
+        whole = BundlePopulation(load_bundle(path), seed=5)
         population = SubsampledPopulation(whole, units, random_stream(5, Purpose.KEPT_UNITS))
         timer = SpikeTimer(population, random())
         steps = [timer.next(population.respond(ONWARDS, np.zeros(2))) for _ in range(40)]
@@ -98,7 +98,7 @@ def test_units_that_are_left_keep_their_times(path):
 
 
 def test_counts_that_a_perturbation_changed_keep_what_times_they_can(path):
-    population = BundlePopulation(load_bundle(path), 24.0, seed=5)
+    population = BundlePopulation(load_bundle(path), seed=5)
     timer = SpikeTimer(population, random())
     for bin in range(60):
         counts = population.respond(ONWARDS, np.zeros(2)).astype(int)

@@ -1,0 +1,68 @@
+"""What `spikeloop closedloop --days` prints for people."""
+
+import math
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from spikeloop.streamer.closedloop.days.report import CourseReport, DaysReport, DriftReport
+from spikeloop.streamer.closedloop.results.report import format_estimate
+
+__all__ = ["print_days"]
+
+LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def print_days(report: DaysReport) -> None:
+    """The figures of each course as a table, its course as a line of bars, and where the drift's values come from."""
+    console = Console()
+    seeds = "-".join(dict.fromkeys(str(seed) for seed in (*report.seeds[:1], *report.seeds[-1:])))
+    each = f"{report.plan['trials']} trials of {report.task['name']} a day"
+    print(f"{report.bundle}, user {report.user}, {each}, {report.days} days, seed {seeds}:")
+    table = Table(Column("course", overflow="fold"), "success", "bit/s", "bit/s by day", "half lost",
+                  box=None, pad_edge=False)  # fmt: skip
+    most = max((day.fitts_bits_per_s.value for course in report.courses for day in course.days), default=0.0)
+    for course in report.courses:
+        overall = course.overall
+        cells = (format_estimate(overall.success_rate, percent=True), format_estimate(overall.fitts_bits_per_s))
+        table.add_row(Text(course.course), *cells, _bars(course, most), _half(course.bits_half_lost_day))
+    console.print(table)
+    for row in report.paired:
+        success = format_estimate(row.figures.success_difference, percent=True, sign=True)
+        time_s = format_estimate(row.figures.time_difference_s, sign=True)
+        print(f"{row.course} minus {row.baseline}: success {success}, mean time {time_s} s")
+    _print_drift(report.drift)
+    for failure in report.failures:
+        print(failure)
+    if report.interrupted:
+        print("interrupted: figures are of what was done until then")
+    print("95 % intervals over all days; half lost: the day from which three days' mean bit rate is half of day 0's")
+
+
+def _print_drift(drift: DriftReport) -> None:
+    last = len(drift.stated_kept) - 1
+    print(
+        f"drift {drift.profile}: half of the units kept for {_days(drift.kept_half_life_days)}, tuning similarity half"
+        f" after {_days(drift.similarity_half_life_days)}; on day {last} {drift.drawn_kept[last]:.0%} kept"
+        f" ({drift.stated_kept[last]:.0%} stated), similarity {drift.drawn_similarity[last]:.2f}"
+        f" ({drift.stated_similarity[last]:.2f} stated)"
+    )
+    for origin in drift.origins:
+        values = ", ".join(f"{name} {drift.values[name]:g}" for name in origin["fields"])
+        print(f"  {values}: {origin['source']}")
+
+
+def _days(days: float) -> str:
+    return f"{days:.1f} days" if math.isfinite(days) else "good"
+
+
+def _half(day: int | None) -> str:
+    return "no" if day is None else f"day {day}"
+
+
+def _bars(course: CourseReport, most: float) -> str:
+    """A bar for each day's bit rate."""
+    step = most / len(LEVELS) or 1.0
+    levels = [min(int(day.fitts_bits_per_s.value / step), len(LEVELS) - 1) for day in course.days]
+    return "".join(LEVELS[level] for level in levels)
