@@ -33,7 +33,7 @@ export function number(value, digits = 3) {
 }
 
 /** Whether a finger is all that there is to point with. */
-export const byTouch = () => matchMedia('(hover: none)').matches;
+export const byTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
 
 /** A colour of the page's style sheet. */
 export function colour(name) {

@@ -40,6 +40,7 @@ function connected(state, reason = '') {
   pill.dataset.opened = connection?.opened ?? 0;
   document.body.classList.toggle('offline', state !== 'open');
   find('#offline').hidden = state !== 'lost';
+  if (state === 'lost') game.refused(); // no answer will come
   find('#offline-why').replaceChildren(reason ? named(`The server has shown this page out: ${reason}.`, 200) : 'The server can’t be reached; if you ended spikeloop web, start it again.');
 }
 

@@ -29,7 +29,7 @@ export class Game {
     this.aimedAt = 0;
     this.driving = false; // what the hand intended last still drives the population
     this.watching = false; // a replay
-    this.begun = null; // what this page began last: the seed of a game, or FOLLOWING
+    this.begun = new Set(); // what this page asked for: the seeds of games, and FOLLOWING
     this.paused = false; // the stream
     this.saving = null; // the button that was clicked, until its file is there
     this.latency = new Latency((kind, document) => send(kind, document));
@@ -60,7 +60,7 @@ export class Game {
   listen() {
     find('#play').onclick = () => (this.state.run || this.state.following ? this.send(KIND.STOP) : this.begin({ decoder: find('#decoder').value }));
     find('#follow').onclick = () => {
-      this.begun = FOLLOWING;
+      this.begun.add(FOLLOWING);
       this.send(KIND.FOLLOW, { length_s: Number(find('#follow-length').value || FOLLOW_S), decoder: find('#decoder').value });
     };
     find('#compare').onclick = () => this.begin(this.state.blind?.stage === 'between' ? { next: true } : { compare: [find('#decoder').value, find('#against').value] });
@@ -93,7 +93,7 @@ export class Game {
     const grid = GRIDS.includes(task);
     const asked = { task, length_s: Number(find('#length').value), seed: Math.floor(Math.random() * 2 ** 31), ...how };
     if (grid) Object.assign(asked, { cells: Number(find('#cells').value), select: find('#select').value });
-    this.begun = how.next ? this.state.result?.seed : asked.seed;
+    this.begun.add(how.next ? this.state.result?.seed : asked.seed);
     this.send(KIND.BEGIN, asked);
     find('#game').focus({ preventScroll: true });
     find('#game').scrollIntoView({ block: 'nearest' });
@@ -122,14 +122,14 @@ export class Game {
   /** Whether another page began what is under way. */
   get anothers() {
     const { run, following } = this.state;
-    return !this.watching && (run ? run.seed !== this.begun : following !== null && this.begun !== FOLLOWING);
+    return !this.watching && (run ? !this.begun.has(run.seed) : following !== null && !this.begun.has(FOLLOWING));
   }
 
   /** How the game stands, from the server. */
   update(state) {
     const before = this.state;
     this.state = { ...NOTHING, ...state };
-    if (before.following && !this.state.following) this.begun = null;
+    if (before.following && !this.state.following) this.begun.delete(FOLLOWING);
     if (this.state.saved.length !== before.saved.length) this.saving = null;
     find('#play-panel').hidden = false;
     find('#go-play').hidden = this.watching;

@@ -68,6 +68,14 @@ def test_a_page_that_looks_on_is_told_that_another_one_plays(ready: "Page", serv
             assert page.locator("#play").is_enabled()
 
 
+def test_a_game_is_ones_own_also_where_its_button_was_pressed_twice(ready: "Page"):
+    ready.evaluate("document.querySelector('#play').click(); document.querySelector('#play').click();")
+    until(ready, "document.querySelector('#game').dataset.mode === 'playing'")
+    assert "follows your hand" in ready.locator("#game-state").inner_text()
+    ready.locator("#play").click()
+    until(ready, "document.querySelector('#game').dataset.mode === 'ready'")
+
+
 def test_a_game_of_a_stream_that_is_paused_says_so(ready: "Page"):
     for state in ("paused", "follows your hand"):
         ready.evaluate("document.querySelector('#pause-stream').click()")
