@@ -27,7 +27,7 @@ from spikeloop.streamer.conditions.opening import CLOSED_LOOP
 from spikeloop.streamer.inference.isolation.isolated_decoder import FailedDecoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
-__all__ = ["Loop", "Run", "close_loop", "local_user", "open_loop", "run_comparison"]
+__all__ = ["Loop", "Run", "close_loop", "hosted_decoder", "local_user", "open_loop", "run_comparison"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +121,13 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
     """
     spec = setup.spec_of(decoder)
     with ExitStack() as opened:
+        made = hosted_decoder(opened, setup, spec, seed)
         if setup.clock == "real":
-            yield _open_real(opened, setup, spec, seed, kept)
+            yield _open_real(opened, setup, spec, made, seed, kept)
         else:
             log = _simulated_log(setup, seed) if kept else None
             population = BundlePopulation(setup.loaded, seed, setup.device, log)
-            loop = close_loop(opened, setup, population, local_user(setup, seed), spec, seed)
+            loop = close_loop(setup, population, local_user(setup, seed), made, seed)
             yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
@@ -138,7 +139,23 @@ def _simulated_log(setup: Setup, seed: int) -> GeneratedLog:
     return GeneratedLog(card, made_by)
 
 
-def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Loop:
+def hosted_decoder(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int) -> Decoder | None:
+    """Open a decoder where it lives, before anything that runs in real time, as this may take seconds.
+
+    None for the oracle, and for one over LSL.
+    """
+    if spec.runs_in != "any":
+        return None
+    card, host = setup.loaded.card, opened.enter_context(setup.host(spec))
+    try:
+        return host.open(units=setup.units or len(card.unit_names), bin_size_s=card.bin_size_s, seed=seed)
+    except FailureError as failure:  # which ends this decoder's session, not those of the others
+        return FailedDecoder(failure)
+
+
+def _open_real(
+    opened: ExitStack, setup: Setup, spec: DecoderSpec, decoder: Decoder | None, seed: int, kept: bool
+) -> Loop:
     over_lsl = setup.user.kind == "lsl"
     user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else local_user(setup, seed)
     log = LslLog(setup.name, setup.loaded.card) if kept else None
@@ -147,7 +164,7 @@ def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, ke
     if spec.kind == "lsl":
         loop = Loop(real.population, user, real.decoder_over(spec.argument))
     else:
-        loop = close_loop(opened, setup, real.population, user, spec, seed)
+        loop = close_loop(setup, real.population, user, decoder, seed)
         loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
     watchers = real.watchers
     if setup.mqtt is not None:
@@ -157,20 +174,13 @@ def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, ke
     return loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
-def close_loop(
-    opened: ExitStack, setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int
-) -> Loop:
-    """Put a decoder that isn't over LSL between population and user."""
+def close_loop(setup: Setup, population: SimulatedPopulation, user: User, decoder: Decoder | None, seed: int) -> Loop:
+    """Put a decoder between population and user; without one, the oracle."""
     if setup.units is not None:
         population = SubsampledPopulation(population, setup.units, random_stream(seed, Purpose.KEPT_UNITS))
-    if spec.kind == "oracle":
+    if decoder is None:
         remembered = RememberedUser(user)
         return Loop(population, remembered, OracleDecoder(remembered))
-    host = opened.enter_context(setup.host(spec))
-    try:
-        decoder = host.open(units=len(population.unit_names), bin_size_s=population.bin_size_s, seed=seed)
-    except FailureError as failure:  # which ends this decoder's session, not those of the others
-        decoder = FailedDecoder(failure)
     return Loop(population, user, decoder)
 
 
