@@ -109,7 +109,7 @@ def paired_figures(
         len(session),
         _estimate(_of_pairs(times - others_times, session)),
         _of_successes(one, other, session),
-        _estimate(_of_bits(*sides, bin_size_s, session)),
+        _estimate(_of_bits(sides, bin_size_s, session)),
     )
 
 
@@ -118,12 +118,10 @@ def _of_pairs(differences: NDArray[np.float64], session: NDArray[np.int64]) -> M
     return mean_difference(value, differences - value, session)
 
 
-def _of_bits(
-    trials: Sequence[Trial], others: Sequence[Trial], bin_size_s: float, session: NDArray[np.int64]
-) -> MeanDifference:
+def _of_bits(sides: Sequence[Sequence[Trial]], bin_size_s: float, session: NDArray[np.int64]) -> MeanDifference:
     """Each rate is a ratio of sums; what a trial adds to it is its bits less those of its time at that rate."""
     rates, deviations = [], []
-    for side in (trials, others):
+    for side in sides:
         bits = np.array([fitts_bits(trial) for trial in side])
         tried = np.array([seconds_tried(trial, bin_size_s) for trial in side])
         seconds = float(tried.sum())
@@ -137,7 +135,7 @@ def _estimate(found: MeanDifference) -> PairedEstimate:
 
 
 def _of_successes(one: Successes, other: Successes, session: NDArray[np.int64]) -> PairedEstimate:
-    student = _of_pairs(1.0 * one - other, session)
+    student = _of_pairs(one.astype(np.float64) - other, session)
     if len(one) < 2:
         return _estimate(student)
     (low, high), p_value = _newcombe(one, other, Z), _newcombe_p_value(one, other)
