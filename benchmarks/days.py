@@ -14,7 +14,7 @@ from spikeloop.streamer.closedloop.results.report import format_estimate
 PROFILES, POLICIES, SEEDS = ("units", "channels"), ("none", "daily", "stabilize", "refit"), (0, 1, 2)
 DAYS, TRIALS, CALIBRATION_S = 20, 12, 60.0
 DEGENHART = (
-    "Degenhart et al. 2020: the stabilizer needs no knowledge of intent and can outperform supervised recalibration"
+    "Degenhart et al. 2020: the stabilizer needs no knowledge of intent, can outperform supervised recalibration"
 )
 
 
@@ -33,8 +33,8 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     return {
         "about": f"m1-sim, Kalman filter, the simulated user, center-out, {DAYS} days, {TRIALS} judged trials a day"
         f" after {warm_up} from which policies may learn, calibrations of {CALIBRATION_S:g} s,"
-        f" seeds {SEEDS[0]} to {SEEDS[-1]}. 95 % intervals by bootstrap over seeds and their trials; differences over the"
-        " same trials. Half lost: the day from which three days' mean bit rate is at most half of day 0's, by seed.",
+        f" seeds {SEEDS[0]} to {SEEDS[-1]}. 95 % intervals by bootstrap over seeds and their trials; differences"
+        " over the same trials. Half lost: the day from which three days' mean bit rate is half of day 0's or less, by seed.",
         "rows": rows,
         "notes": [*notes, f"{DEGENHART}."],
     }

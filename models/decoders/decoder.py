@@ -15,11 +15,13 @@ __all__ = [
     "DecoderStatus",
     "DecoderWrapper",
     "ReportingDecoder",
+    "SeesPosition",
     "Standards",
     "check_bin",
     "check_training",
     "decode",
     "fitted",
+    "sees_position",
     "standards_of",
     "status_of",
 ]
@@ -124,6 +126,25 @@ class DecoderWrapper(ReportingDecoder):
 def status_of(decoder: Decoder) -> DecoderStatus:
     """Return a decoder's status, or the default of one that has none."""
     return decoder.status if isinstance(decoder, ReportingDecoder) else DecoderStatus()
+
+
+class SeesPosition(ABC):
+    """Base of decoders that are shown, in a closed loop, where the cursor is."""
+
+    @abstractmethod
+    def see(self, position_cm: Floats) -> None:
+        """Take the cursor's position (2,), cm, at the beginning of the bin that is decoded next."""
+
+    @abstractmethod
+    def see_training(self, position_cm: NDArray[np.floating]) -> None:
+        """Take the positions (bins, 2), cm, of the next fit."""
+
+
+def sees_position(decoder: Decoder) -> SeesPosition | None:
+    """Return the decoder within all wrappers, if it is shown the cursor's position; else None."""
+    while isinstance(decoder, DecoderWrapper):
+        decoder = decoder.decoder
+    return decoder if isinstance(decoder, SeesPosition) else None
 
 
 def decode(decoder: Decoder, counts: Counts) -> Floats:

@@ -11,6 +11,7 @@ from spikeloop.models.decoders.chance import ChanceDecoder
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
+from spikeloop.models.decoders.refit_kalman import RefitKalmanDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -92,6 +93,7 @@ class DecoderKind:
 
 KINDS: dict[str, DecoderKind] = {
     "kalman": DecoderKind(lambda spec, seed: KalmanDecoder()),
+    "refit_kalman": DecoderKind(lambda spec, seed: RefitKalmanDecoder()),
     "ridge": DecoderKind(lambda spec, seed: RidgeDecoder(spec.history_bins), has_history=True),
     "wiener": DecoderKind(lambda spec, seed: RidgeDecoder(spec.history_bins, WIENER_PENALTIES), has_history=True),
     "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(spec.history_bins), has_history=True),
@@ -119,10 +121,10 @@ def parse_decoder(text: str) -> DecoderSpec:
     Parameters
     ----------
     text : str
-        `kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`; `ridge:BINS`, `wiener:BINS`
-        or `population_vector:BINS`, which look at so many bins instead of 10; `onnx:FILE`; `python:FILE.py:NAME` or
-        `python:MODULE:NAME`; `sklearn:ESTIMATOR`; `lsl:STREAM`; or a name that an installed package registers under
-        the entry points `spikeloop.decoders`.
+        `kalman`, `refit_kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`;
+        `ridge:BINS`, `wiener:BINS` or `population_vector:BINS`, which look at so many bins instead of 10; `onnx:FILE`;
+        `python:FILE.py:NAME` or `python:MODULE:NAME`; `sklearn:ESTIMATOR`; `lsl:STREAM`; or a name that an installed
+        package registers under the entry points `spikeloop.decoders`.
 
     Returns
     -------

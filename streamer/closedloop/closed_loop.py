@@ -44,6 +44,7 @@ def closed_loop(
     clock: Clock = "simulated",
     calibration_s: float = 180.0,
     recalibrate_after: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
@@ -75,8 +76,8 @@ def closed_loop(
     task : str or Task, default "center-out"
         "center-out", "random" or "grid", or one of these with other parameters, such as `CenterOut(radius_cm=1)`.
     user : str or callable, default "simulated"
-        "simulated", "adapting", "adapting:RATE", "scripted:FILE.npz" or "lsl:STREAM"; or a class or function that, called without arguments for
-        each session, gives an object with `intend(view)` and `follow(velocity_cm_s)`.
+        "simulated", "adapting", "adapting:RATE", "scripted:FILE.npz" or "lsl:STREAM"; or a class or function that,
+        called without arguments for each session, gives an object with `intend(view)` and `follow(velocity_cm_s)`.
     trials : int, 1 to 100000, default 64
         Of each session.
     seeds : int or iterable of int >= 0, default 0
@@ -87,6 +88,8 @@ def closed_loop(
         0 for decoders that have learned already.
     recalibrate_after : int >= 0, default 0
         Trials after which the decoder learns anew from the user's intended velocity; `trials` follow. 0 for never.
+    observation_gain : float from 0.01 to 10, default 1
+        Modulation of the population while the user only watches, as a share of that in the closed loop.
     gain : float >= 0, default 1
         Of the decoded velocity.
     smoothing : float from 0 to below 1, default 0
@@ -134,9 +137,9 @@ def closed_loop(
     check_on_trial(on_trial)
     setup = open_setup(
         decoders, bundle=bundle, task=task, user=user, trials=trials, seeds=seeds, clock=clock,
-        calibration_s=calibration_s, recalibrate_after=recalibrate_after, gain=gain, smoothing=smoothing,
-        decoder_bin_s=decoder_bin_s, perturbations=perturbations, units=units, device=device, name=name, mqtt=mqtt,
-        start_delay_s=start_delay_s,
+        calibration_s=calibration_s, recalibrate_after=recalibrate_after, observation_gain=observation_gain, gain=gain,
+        smoothing=smoothing, decoder_bin_s=decoder_bin_s, perturbations=perturbations, units=units, device=device,
+        name=name, mqtt=mqtt, start_delay_s=start_delay_s,
     )  # fmt: skip
     return run_setup(setup, TrialCounter(setup, on_trial).watch if on_trial is not None else None, keep_bins)
 
@@ -152,6 +155,7 @@ def open_setup(
     clock: Clock = "simulated",
     calibration_s: float = 180.0,
     recalibrate_after: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
@@ -181,6 +185,7 @@ def open_setup(
         trials=trials,
         calibration_s=calibration_s,
         recalibrate_after=recalibrate_after,
+        observation_gain=checked_number("--observation-gain", observation_gain, 0.01, 10),
         gain=gain,
         smoothing=smoothing,
         decoder_bins=decoder_bins,

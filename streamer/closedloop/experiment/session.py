@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spikeloop.models.arrays import Floats
+from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.binned import Binned
-from spikeloop.models.decoders.decoder import Decoder, decode, status_of
+from spikeloop.models.decoders.decoder import Decoder, decode, sees_position, status_of
 from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.measures.decoding_scores import correlation, r_squared
@@ -58,6 +58,9 @@ class Plan:
         Length of the observation block before it; 0 for none, where the decoder has learned already.
     recalibrate_after : int
         Trials of a first closed loop, from which the decoder then learns anew; 0 for none.
+    observation_gain : float > 0
+        Of the velocity that the population answers to while the user only watches: its modulation in the calibration,
+        as a share of that in the closed loop.
     gain, smoothing : float
         Of the decoded velocity; see `Shaped`.
     decoder_bins : int >= 1
@@ -71,6 +74,7 @@ class Plan:
     trials: int = 64
     calibration_s: float = 180.0
     recalibrate_after: int = 0
+    observation_gain: float = 1.0
     gain: float = 1.0
     smoothing: float = 0.0
     decoder_bins: int = 1
@@ -149,7 +153,8 @@ class _Session:
         self._units, self._bin_size_s = len(population.unit_names), population.bin_size_s
         binned = Binned(decoder, plan.decoder_bins) if plan.decoder_bins > 1 else decoder
         self._decoder, self._decoded = Shaped(binned, plan.gain, plan.smoothing), np.zeros(2)
-        self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed)
+        self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed, plan.observation_gain)
+        self._feedback = sees_position(decoder)
         self._blocks: list[BlockRecorder] = []
         self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
         self._offline: Offline | None = None
@@ -196,6 +201,8 @@ class _Session:
     def _learn(self, block: Block) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
         fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
+        if self._feedback is not None:
+            self._feedback.see_training(block.start[:fitted])
         with _said_as("calibration"):
             self._decoder.fit(block.counts[:fitted], block.velocity[:fitted])
         if status_of(self._decoder).live:
@@ -203,9 +210,19 @@ class _Session:
         bins = self._plan.decoder_bins
         held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
         counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
-        decoded = decode(self._inner, counts).repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
+        decoded = self._decode(counts, block.start[held][::bins]).repeat(bins, axis=0)  # of a wide bin, holds over it
         truth = block.velocity[held]
         self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
+
+    def _decode(self, counts: Counts, position_cm: Floats) -> Floats:
+        """Decode bins one after another, outside the loop."""
+        if self._feedback is None:
+            return decode(self._inner, counts)
+        decoded = []
+        for bin_counts, position in zip(counts, position_cm, strict=True):
+            self._feedback.see(position)
+            decoded.append(self._inner.step(bin_counts))
+        return np.stack(decoded)
 
     def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
         """The user moves the cursor through population and decoder, target after target."""
@@ -220,6 +237,8 @@ class _Session:
     def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
         """One bin of the closed loop; where no counts arrive, the velocity stays as last decoded."""
         start = self._loop.begin_bin(trial)
+        if self._feedback is not None:
+            self._feedback.see(self._loop.position_cm)
         if start.counts is not None:
             self._decoded = self._decoder.step(start.counts)
         events = self._loop.end_bin(start, trial, self._decoded, len(block))

@@ -17,7 +17,10 @@ from spikeloop.streamer.inference.own_code import foreign_code, velocity_from
 
 __all__ = ["CheckedUser", "UserSpec", "open_user", "parse_user"]
 
-EXPECTED = "expected simulated, adapting, adapting:RATE of a trial (0 to 1), scripted:FILE.npz (array velocity: bins x 2, cm/s) or lsl:STREAM"
+EXPECTED = (
+    "expected simulated, adapting, adapting:RATE of a trial (0 to 1), scripted:FILE.npz (array velocity: bins x 2,"
+    " cm/s) or lsl:STREAM"
+)
 
 
 @dataclass(frozen=True)
