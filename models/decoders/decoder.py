@@ -17,11 +17,13 @@ __all__ = [
     "DecoderStatus",
     "DecoderWrapper",
     "ReportingDecoder",
+    "SeesPosition",
     "Standards",
     "check_bin",
     "check_training",
     "decode",
     "fitted",
+    "sees_position",
     "standards_of",
     "status_of",
     "step_spikes",
@@ -143,6 +145,25 @@ def step_spikes(decoder: Decoder, spikes: StepSpikes) -> Floats:
     """Decode the next bin, (columns,), from its spikes, by a decoder whose status says `events`."""
     assert isinstance(decoder, ReportingDecoder)
     return decoder.step_spikes(spikes)
+
+
+class SeesPosition(ABC):
+    """Base of decoders that are shown, in a closed loop, where the cursor is."""
+
+    @abstractmethod
+    def see(self, position_cm: Floats) -> None:
+        """Take the cursor's position (2,), cm, at the beginning of the bin that is decoded next."""
+
+    @abstractmethod
+    def see_training(self, position_cm: NDArray[np.floating]) -> None:
+        """Take the positions (bins, 2), cm, of the next fit."""
+
+
+def sees_position(decoder: Decoder) -> SeesPosition | None:
+    """Return the decoder within all wrappers, if it is shown the cursor's position; else None."""
+    while isinstance(decoder, DecoderWrapper):
+        decoder = decoder.decoder
+    return decoder if isinstance(decoder, SeesPosition) else None
 
 
 def decode(decoder: Decoder, counts: Counts, spikes: Sequence[StepSpikes] | None = None) -> Floats:

@@ -11,6 +11,7 @@ from spikeloop.models.decoders.chance import ChanceDecoder
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
+from spikeloop.models.decoders.refit_kalman import RefitKalmanDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -103,6 +104,7 @@ def _history(spec: DecoderSpec) -> int:
 
 KINDS: dict[str, DecoderKind] = {
     "kalman": DecoderKind(lambda spec, seed: KalmanDecoder()),
+    "refit_kalman": DecoderKind(lambda spec, seed: RefitKalmanDecoder()),
     "ridge": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec)), has_history=True),
     "wiener": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec), WIENER_PENALTIES), has_history=True),
     "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(_history(spec)), has_history=True),
@@ -133,11 +135,12 @@ def parse_decoder(text: str) -> DecoderSpec:
     Parameters
     ----------
     text : str
-        `kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`; `ridge:BINS`, `wiener:BINS`
-        or `population_vector:BINS`, which look at so many bins instead of a time; `onnx:FILE`, `torch:FILE` or
-        `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME`, `python:MODULE:NAME`,
-        `falcon:FILE.py:CLASS` and `sklearn:ESTIMATOR`, each with arguments or without, as in `NAME(alpha=10)`;
-        `lsl:STREAM`; or a name that an installed package registers under the entry points `spikeloop.decoders`.
+        `kalman`, `refit_kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`;
+        `ridge:BINS`, `wiener:BINS` or `population_vector:BINS`, which look at so many bins instead of a time;
+        `onnx:FILE`, `torch:FILE` or `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME`,
+        `python:MODULE:NAME`, `falcon:FILE.py:CLASS` and `sklearn:ESTIMATOR`, each with arguments or without, as in
+        `NAME(alpha=10)`; `lsl:STREAM`; or a name that an installed package registers under the entry points
+        `spikeloop.decoders`.
 
     Returns
     -------

@@ -47,6 +47,7 @@ def closed_loop(
     clock: Clock = "simulated",
     calibration_s: float = 180.0,
     recalibrate_after: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
@@ -93,6 +94,8 @@ def closed_loop(
         0 for decoders that have learned already.
     recalibrate_after : int >= 0, default 0
         Trials after which the decoder learns anew from the user's intended velocity; `trials` follow. 0 for never.
+    observation_gain : float from 0.01 to 10, default 1
+        Modulation of the population while the user only watches, as a share of that in the closed loop.
     gain : float >= 0, default 1
         Of the decoded velocity.
     smoothing : float from 0 to below 1, default 0
@@ -149,9 +152,9 @@ def closed_loop(
     check_on_trial(on_trial)
     setup = open_setup(
         decoders, bundle=bundle, task=task, user=user, trials=trials, seeds=seeds, clock=clock,
-        calibration_s=calibration_s, recalibrate_after=recalibrate_after, gain=gain, smoothing=smoothing,
-        decoder_bin_s=decoder_bin_s, history_s=history_s, perturbations=perturbations, units=units, device=device,
-        name=name, mqtt=mqtt, start_delay_s=start_delay_s, in_process=in_process, limits=limits,
+        calibration_s=calibration_s, recalibrate_after=recalibrate_after, observation_gain=observation_gain, gain=gain,
+        smoothing=smoothing, decoder_bin_s=decoder_bin_s, history_s=history_s, perturbations=perturbations, units=units,
+        device=device, name=name, mqtt=mqtt, start_delay_s=start_delay_s, in_process=in_process, limits=limits,
     )  # fmt: skip
     return run_setup(setup, TrialCounter(setup, on_trial).watch if on_trial is not None else None, keep_bins)
 
@@ -167,6 +170,7 @@ def open_setup(
     clock: Clock = "simulated",
     calibration_s: float = 180.0,
     recalibrate_after: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
@@ -199,6 +203,7 @@ def open_setup(
         trials=trials,
         calibration_s=calibration_s,
         recalibrate_after=recalibrate_after,
+        observation_gain=checked_number("--observation-gain", observation_gain, 0.01, 10),
         gain=gain,
         smoothing=smoothing,
         decoder_bins=decoder_bins,

@@ -38,6 +38,7 @@ def closedloop(
     clock: Literal["simulated", "real"] = "simulated",
     calibration: float = 180.0,
     recalibrate: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin: float | None = None,
@@ -75,9 +76,10 @@ def closedloop(
         scripted:FILE.npz (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x
         and y, cm/s)
     decoder : tuple of str
-        decoders to compare with the first of them: kalman, ridge, wiener, population_vector, chance, recurrent;
-        onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the
-        spikes and publishes velocity); oracle (receives the user's intended velocity itself)
+        decoders to compare with the first of them: kalman, refit_kalman (a Kalman filter that is shown where the cursor
+        is), ridge, wiener, population_vector, chance, recurrent; onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME;
+        sklearn:ESTIMATOR; lsl:STREAM (a process that reads the spikes and publishes velocity); oracle (receives the
+        user's intended velocity itself)
     trials : int >= 1, trials
         trials of each session
     seed : int >= 0
@@ -91,6 +93,9 @@ def closedloop(
     recalibrate : int >= 0, trials
         trials after which the decoder is fitted again to the estimated intended velocity (ReFIT, Gilja et al. 2012);
         --trials further trials follow. 0 for never
+    observation_gain : float > 0
+        modulation of the population during the calibration, in which the user only watches, as a factor of that in the
+        closed loop
     gain : float > 0
         factor on the decoded velocity
     smoothing : float, 0 to below 1
@@ -140,9 +145,10 @@ def closedloop(
         return follow_over_days(
             decoder, days, drift, policy, save, report, json, bundle=bundle, task=task, user=user, trials=trials,
             seed=seed, sessions=sessions, clock=clock, calibration_s=calibration, recalibrate_after=recalibrate,
-            gain=gain, smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000,
-            history_s=history_ms / 1000, perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt,
-            start_delay_s=start_delay, in_process=in_process,
+            observation_gain=observation_gain, gain=gain, smoothing=smoothing,
+            decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
+            perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
+            in_process=in_process,
         )  # fmt: skip
     from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS, open_setup
     from spikeloop.streamer.closedloop.results.result import IncompleteError
@@ -150,10 +156,10 @@ def closedloop(
     checked_whole("--sessions", sessions, 1, MOST_SESSIONS)
     setup = open_setup(
         decoder, bundle=bundle, task=task, user=user, trials=trials, seeds=range(seed, seed + sessions), clock=clock,
-        calibration_s=calibration, recalibrate_after=recalibrate, gain=gain, smoothing=smoothing,
-        decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
-        perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
-        in_process=in_process,
+        calibration_s=calibration, recalibrate_after=recalibrate, observation_gain=observation_gain, gain=gain,
+        smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000,
+        history_s=history_ms / 1000, perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt,
+        start_delay_s=start_delay, in_process=in_process,
     )  # fmt: skip
     if start_delay:
         waits = (

@@ -40,7 +40,7 @@ METAVARS = {
     "STEPS": "steps",
     "PORT": "metrics port",
     "ADDRESS": "host",
-    "FACTOR": "gain",
+    "FACTOR": "gain observation_gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",
     "RECORDING": "data recording",

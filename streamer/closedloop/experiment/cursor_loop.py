@@ -49,6 +49,8 @@ class CursorLoop:
     perturbations : sequence of Perturbation
     seed : int
         Of the perturbations.
+    observation_gain : float, default 1
+        Of the velocity that the population answers to while the cursor moves by itself.
 
     Attributes
     ----------
@@ -63,8 +65,10 @@ class CursorLoop:
         user: User,
         perturbations: Sequence[Perturbation] = (),
         seed: int = 0,
+        observation_gain: float = 1.0,
     ) -> None:
         self._task, self._population, self._user = task, population, user
+        self._observation_gain = observation_gain
         self._perturbed = PerturbedLoop(
             perturbations,
             len(population.unit_names),
@@ -84,7 +88,7 @@ class CursorLoop:
     def follow(self, velocity_cm_s: Floats, position_cm: Floats) -> tuple[Counts, Floats]:
         """Move the cursor as a calibration does; return the counts and the velocity that the user imagined."""
         intended = self._user.follow(velocity_cm_s)
-        counts = self._population.respond(intended, self.position_cm)
+        counts = self._population.respond(self._observation_gain * intended, self.position_cm)
         self.position_cm, self.velocity_cm_s = position_cm, velocity_cm_s
         return counts, intended
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.decoder import Decoder, sees_position
 from spikeloop.models.decoders.recalibration import intended_velocity
 from spikeloop.streamer.closedloop.experiment.record import Block
 
@@ -34,4 +34,7 @@ def refit(decoder: Decoder, block: Block, gain: float, faster: float = 1.0) -> N
     known = block.arrived & np.isfinite(block.target).all(axis=1)
     decoded = block.velocity[known] * (faster / gain)
     intended = intended_velocity(decoded, block.start[known], block.target[known], block.on_target[known])
+    feedback = sees_position(decoder)
+    if feedback is not None:
+        feedback.see_training(block.start[known])
     decoder.fit(block.counts[known], intended)

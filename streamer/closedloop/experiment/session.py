@@ -13,7 +13,7 @@ import numpy as np
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.binned import Binned
-from spikeloop.models.decoders.decoder import Decoder, decode, status_of, step_spikes
+from spikeloop.models.decoders.decoder import Decoder, decode, sees_position, status_of, step_spikes
 from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
@@ -60,6 +60,9 @@ class Plan:
         Length of the observation block before it; 0 for none, where the decoder has learned already.
     recalibrate_after : int
         Trials of a first closed loop, from which the decoder then learns anew; 0 for none.
+    observation_gain : float > 0
+        Of the velocity that the population answers to while the user only watches: its modulation in the calibration,
+        as a share of that in the closed loop.
     gain, smoothing : float
         Of the decoded velocity; see `Shaped`.
     decoder_bins : int >= 1
@@ -73,6 +76,7 @@ class Plan:
     trials: int = 64
     calibration_s: float = 180.0
     recalibrate_after: int = 0
+    observation_gain: float = 1.0
     gain: float = 1.0
     smoothing: float = 0.0
     decoder_bins: int = 1
@@ -151,7 +155,8 @@ class _Session:
         self._units, self._bin_size_s = len(population.unit_names), population.bin_size_s
         binned = Binned(decoder, plan.decoder_bins) if plan.decoder_bins > 1 else decoder
         self._decoder, self._decoded = Shaped(binned, plan.gain, plan.smoothing), np.zeros(2)
-        self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed)
+        self._loop = CursorLoop(plan.task, population, user, plan.perturbations, plan.seed, plan.observation_gain)
+        self._feedback = sees_position(decoder)
         times = random_stream(plan.seed, Purpose.DECODER_EVENT_TIMES)
         self._timer = SpikeTimer(population, times) if status_of(decoder).events else None
         self._blocks: list[BlockRecorder] = []
@@ -203,6 +208,8 @@ class _Session:
     def _learn(self, block: Block, spikes: Sequence[StepSpikes]) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
         fitted = math.ceil(len(block.counts) * (1 - HELD_OUT))
+        if self._feedback is not None:
+            self._feedback.see_training(block.start[:fitted])
         with _said_as("calibration"), self._of_decoder():
             self._decoder.fit(block.counts[:fitted], block.velocity[:fitted])
         if status_of(self._decoder).live:
@@ -214,9 +221,20 @@ class _Session:
             [joined(spikes[first : first + bins]) for first in range(held.start, held.stop, bins)] if spikes else None
         )
         with self._of_decoder():
-            decoded = decode(self._inner, counts, runs).repeat(bins, axis=0)  # from a wide bin, over which it holds
+            decoded = self._decode(counts, block.start[held][::bins], runs)
+        decoded = decoded.repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
         truth = block.velocity[held]
         self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
+
+    def _decode(self, counts: Counts, position_cm: Floats, spikes: Sequence[StepSpikes] | None) -> Floats:
+        """Decode bins one after another, outside the loop."""
+        if self._feedback is None:
+            return decode(self._inner, counts, spikes)
+        decoded = []
+        for bin_counts, position in zip(counts, position_cm, strict=True):
+            self._feedback.see(position)
+            decoded.append(self._inner.step(bin_counts))
+        return np.stack(decoded)
 
     def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
         """The user moves the cursor through population and decoder, target after target."""
@@ -231,6 +249,8 @@ class _Session:
     def _step(self, block: BlockRecorder, trial: TrialMachine) -> None:
         """One bin of the closed loop; where no counts arrive, the velocity stays as last decoded."""
         start = self._loop.begin_bin(trial)
+        if self._feedback is not None:
+            self._feedback.see(self._loop.position_cm)
         spikes = self._spikes(start.counts)
         with self._of_decoder():
             if spikes is not None:

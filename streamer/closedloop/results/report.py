@@ -189,7 +189,15 @@ def report_of(
         user_model=vars(setup.user_model) if setup.user.kind == "simulated" else {},
         plan={
             name: getattr(plan, name)
-            for name in ("trials", "calibration_s", "recalibrate_after", "gain", "smoothing", "decoder_bins")
+            for name in (
+                "trials",
+                "calibration_s",
+                "recalibrate_after",
+                "observation_gain",
+                "gain",
+                "smoothing",
+                "decoder_bins",
+            )
         },
         perturbations=tuple(
             vars(perturbation) | {"does": KINDS[perturbation.kind].does} for perturbation in plan.perturbations

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.decoders.chance import ChanceDecoder
-from spikeloop.models.decoders.decoder import DecoderStatus, ReportingDecoder, decode
+from spikeloop.models.decoders.decoder import DecoderStatus, ReportingDecoder, SeesPosition, decode
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.population_vector import PopulationVectorDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
@@ -676,3 +676,43 @@ def on_m1_sim(decoder, plan):
     ended = [each.acquired_bin or each.ended_bin for each in record.trials]
     took = np.subtract(ended, [each.appeared_bin for each in record.trials]) * record.bin_size_s
     return sum(each.outcome == "success" for each in record.trials), took.mean()
+
+
+class Seeing(SeesPosition):
+    """Takes the counts for the velocity; remembers where the cursor was."""
+
+    def __init__(self):
+        self.seen, self.trained = [], []
+
+    def see(self, position_cm):
+        self.seen.append(position_cm.copy())
+
+    def see_training(self, position_cm):
+        self.trained.append(position_cm)
+
+    def fit(self, counts, kinematics): ...
+
+    def step(self, counts):
+        return counts.astype(np.float64)
+
+
+@pytest.mark.parametrize("bins", [1, 2])
+def test_a_decoder_that_sees_the_position_is_shown_it_at_the_beginning_of_each_bin(bins):
+    plan = Plan(task=QUICK, trials=3, calibration_s=10.0, recalibrate_after=2, decoder_bins=bins)
+    decoder = Seeing()
+    record = run_session(plan, Mirror(), simulated(extent_cm=plan.task.extent_cm), decoder)
+    calibration, *loops = record.blocks
+    held = math.ceil(0.8 * len(calibration.counts))
+    np.testing.assert_array_equal(decoder.trained[0], calibration.start[:held])
+    shown = np.isfinite(loops[0].target).all(axis=1)
+    np.testing.assert_array_equal(decoder.trained[1], loops[0].start[shown])
+    offline = calibration.start[held : held + (len(calibration.counts) - held) // bins * bins : bins]
+    np.testing.assert_array_equal(decoder.seen, np.concatenate([offline, loops[0].start, loops[1].start]))
+
+
+def test_a_population_is_modulated_less_while_its_user_watches_as_the_plan_says():
+    plan = Plan(task=QUICK, trials=1, calibration_s=10.0, observation_gain=0.4)
+    record = run_session(plan, Mirror(), simulated(extent_cm=plan.task.extent_cm), Readout())
+    calibration, loop = record.blocks
+    np.testing.assert_allclose(calibration.counts, 0.4 * calibration.intended_velocity)
+    np.testing.assert_array_equal(loop.counts, loop.intended_velocity)
