@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.spec import DecoderSpec
+from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation, SimulatedPopulation, SubsampledPopulation
@@ -42,6 +43,8 @@ class Loop:
         Called once the parts are closed; gives the timing of a session on a real clock.
     generated : callable
         Called once the parts are closed; gives what the population gave, where that is kept.
+    taken : ComputeTime, optional
+        How long the decoder computes, where it runs here.
     """
 
     population: SimulatedPopulation
@@ -50,17 +53,32 @@ class Loop:
     watchers: Sequence[Watcher] = ()
     report: Callable[[], RealTimeReport | None] = lambda: None
     generated: Callable[[], Generated | None] = lambda: None
+    taken: ComputeTime | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A session of the decoder of a name; `generated` is what its population gave, where that is kept."""
+    """A session of the decoder of a name.
+
+    Attributes
+    ----------
+    decoder : str
+    seed : int
+    record : SessionRecord
+    real_time : RealTimeReport, optional
+        On a real clock.
+    generated : Generated, optional
+        What its population gave, where that is kept.
+    taken : ComputeTime, optional
+        How long the decoder computed, where it runs here.
+    """
 
     decoder: str
     seed: int
     record: SessionRecord
     real_time: RealTimeReport | None = None
     generated: Generated | None = None
+    taken: ComputeTime | None = None
 
 
 def run_comparison(
@@ -90,7 +108,7 @@ def run_comparison(
             with open_loop(setup, decoder, seed, kept(seed)) as loop:
                 plan = dataclasses.replace(setup.plan, seed=seed)
                 record = run_session(plan, loop.population, loop.user, loop.decoder, (*watchers, *loop.watchers))
-            yield Run(decoder, seed, record, loop.report(), loop.generated())
+            yield Run(decoder, seed, record, loop.report(), loop.generated(), loop.taken)
             if record.interrupted:
                 return
 
@@ -151,7 +169,9 @@ def _close_loop(setup: Setup, population: SimulatedPopulation, user: User, spec:
         remembered = RememberedUser(user)
         return Loop(population, remembered, OracleDecoder(remembered))
     units = len(population.unit_names)
-    return Loop(population, user, open_decoder(spec, units=units, bin_size_s=population.bin_size_s, seed=seed))
+    taken, decoder = ComputeTime(), open_decoder(spec, units=units, bin_size_s=population.bin_size_s, seed=seed)
+    step_s = setup.plan.decoder_bins * population.bin_size_s
+    return Loop(population, user, Stopwatch(decoder, step_s, taken), taken=taken)
 
 
 def _open_user(setup: Setup, seed: int) -> User:

@@ -40,7 +40,7 @@ METAVARS = {
     "FACTOR": "gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",
-    "RECORDING": "data recording",
+    "RECORDING": "data held_out recording",
     "MODEL": "model",
     "STREAM": "attach stream streams",
     "ID": "source_id",

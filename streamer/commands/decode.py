@@ -30,6 +30,7 @@ def decode(
     lag_ms: float = 0.0,
     bin_ms: tuple[float, ...] = (),
     bundle: str | None = None,
+    held_out: tuple[str, ...] = (),
     seed: int = 0,
     report: Path | None = None,
     reading: OmitArgPrefixes[ReadingOptions] = AS_STORED,
@@ -63,6 +64,8 @@ def decode(
         held over the bin and compared with the kinematics of the recording's own bins
     bundle : str, optional
         name or path of a bundle that answers to the recording's kinematics
+    held_out : tuple of str, recordings
+        further sessions, such as later days: decoded without a fit on them, as the FALCON challenge does
     seed : int >= 0
         seed of random choices
     report : path, optional
@@ -88,6 +91,7 @@ def decode(
             lag_s=lag_ms / 1000,
             decoder_bins_s=[width / 1000 for width in bin_ms],
             bundle=bundle,
+            held_out=held_out,
             seed=seed,
             on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),
         )

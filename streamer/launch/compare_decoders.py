@@ -18,6 +18,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import (
     LEAST_RANKED,
     OfflineComparison,
+    OfflineScore,
     OfflineTask,
     Split,
     answered,
@@ -29,9 +30,10 @@ from spikeloop.models.evaluation.decoder_ranking import (
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.decoding_scores import fold_mean
+from spikeloop.models.measures.falcon_scores import session_scores
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
-from spikeloop.models.scalars import checked_finite, checked_whole
+from spikeloop.models.scalars import checked_finite, checked_whole, same_bin_size
 from spikeloop.models.whole_file import file_path, whole_file
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
@@ -105,6 +107,7 @@ def compare_decoders(
     lag_s: float = 0.0,
     decoder_bins_s: Iterable[float] = (),
     bundle: str | Path | Bundle | None = None,
+    held_out: Sequence[str | Path | Recording] = (),
     seed: int = 0,
     bin_size_s: float | None = None,
     repeat_bins: int | None = None,
@@ -132,6 +135,8 @@ def compare_decoders(
         Widths of the decoders' bins, each a multiple of the recording's; by default the recording's.
     bundle : str, Path or Bundle, default None
         Answers to the recording's kinematics.
+    held_out : sequence of str, Path or Recording, default ()
+        Further sessions of the same units, such as later days, which decoders that were fitted on the recording decode.
     seed : int >= 0, default 0
         Of all random choices.
     bin_size_s : float > 0, s, default None
@@ -188,6 +193,7 @@ def compare_decoders(
     if bundle is not None:
         on_progress("generating", 0.0)
         recorded, generated, judged_on = _with_answers(data, bundle, seed)
+    later = [_alike(session, data, target) for session in _several("--held-out", held_out, "recordings")]
     done, total = 0, len(specs) * len(widths)
 
     def advance() -> None:
@@ -195,7 +201,7 @@ def compare_decoders(
         done += 1
         on_progress("decoding", done / total)
 
-    scores = compare_offline(make, tuple(specs), task, recorded, generated, advance)
+    scores = compare_offline(make, tuple(specs), task, recorded, generated, advance, later)
     return DecoderRanking(OfflineComparison(data, task, judged_on, scores, None if bundle is None else _name(bundle)))
 
 
@@ -218,6 +224,18 @@ def _read(recording: str | Path | Recording, bin_size_s: float | None, repeat_bi
         if value is not None:
             raise BadInputError(f"{option}: expected none with a recording that was read already, found {value}")
     return recording
+
+
+def _alike(given: str | Path | Recording, recording: Recording, target: Sequence[str]) -> Recording:
+    """A further session, of the units, bins and conditions of a recording."""
+    session = _read(given, None, None)
+    same = session.units == recording.units and same_bin_size(session.bin_size_s, recording.bin_size_s)
+    if not same or target_columns(session, target) != target_columns(recording, target):
+        raise BadInputError(
+            f"--held-out: expected {recording.units} units, bins of {1000 * recording.bin_size_s:g} ms and the"
+            f" conditions of {recording.name}, found {session.units} and {1000 * session.bin_size_s:g} ms in {session.name}"
+        )
+    return session
 
 
 def _name(bundle: str | Path | Bundle) -> str:
@@ -271,9 +289,18 @@ def _document(comparison: OfflineComparison) -> dict[str, Any]:
                 kind: found and _figures(found, comparison.columns)
                 for kind, found in (("recorded", score.recorded), ("generated", score.generated))
             }
+            | {"falcon": _falcon(score)}
             for score in comparison.scores
         ],
         "rankings": rankings,
+    }
+
+
+def _falcon(score: OfflineScore) -> dict[str, Any]:
+    """Scores as the FALCON challenge has them, the folds its held-in sessions; the latency is of no seed."""
+    return {
+        "held_in": asdict(session_scores(score.recorded.variance_weighted)),
+        "held_out": asdict(session_scores(score.held_out)),
     }
 
 

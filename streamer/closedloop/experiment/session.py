@@ -19,6 +19,7 @@ from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.measures.decoding_scores import correlation, r_squared
+from spikeloop.models.measures.falcon_scores import variance_weighted_r_squared
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.streamer.closedloop.experiment.brain import SimulatedPopulation
@@ -199,7 +200,8 @@ class _Session:
         )
         decoded = decode(self._inner, counts, runs).repeat(bins, axis=0)  # from a wide bin, over which it holds
         truth = block.velocity[held]
-        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
+        together = variance_weighted_r_squared(truth, decoded)
+        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)), together)
 
     def _close_loop(self, name: BlockName, targets: Sequence[Target]) -> None:
         """The user moves the cursor through population and decoder, target after target."""
