@@ -233,7 +233,7 @@ def _alike(given: str | Path | Recording, recording: Recording, target: Sequence
     if not same or target_columns(session, target) != target_columns(recording, target):
         raise BadInputError(
             f"--held-out: expected {recording.units} units, bins of {1000 * recording.bin_size_s:g} ms and the"
-            f" conditions of {recording.name}, found {session.units} and {1000 * session.bin_size_s:g} ms in {session.name}"
+            f" conditions of {recording.name}; {session.name} has {session.units} and {1000 * session.bin_size_s:g} ms"
         )
     return session
 
