@@ -68,9 +68,10 @@ def closedloop(
         who moves the cursor: simulated (feedback control with delayed vision, Willett et al. 2019); scripted:FILE.npz
         (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x and y, cm/s)
     decoder : tuple of str
-        decoders to compare with the first of them: kalman, ridge, wiener, population_vector, chance, recurrent;
-        onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the
-        spikes and publishes velocity); oracle (receives the user's intended velocity itself)
+        decoders to compare with the first of them: kalman, ridge, wiener, population_vector, chance, recurrent; a file
+        (.onnx, .pt2, .pt, .skops); python:FILE.py:NAME or python:MODULE:NAME; falcon:FILE.py:CLASS; sklearn:ESTIMATOR;
+        lsl:STREAM (a process that reads the spikes and publishes velocity); oracle (receives the user's intended
+        velocity itself)
     trials : int >= 1, trials
         trials of each session
     seed : int >= 0

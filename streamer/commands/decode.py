@@ -50,9 +50,10 @@ def decode(
         recording with kinematics: a name (m1_jango, m1-sim, m1-sim:600), or path of a file with conditions, of any
         format that `spikeloop inspect --help` names
     decoder : tuple of str
-        decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, onnx:FILE,
-        python:FILE.py:NAME, sklearn:ESTIMATOR. ridge:3, wiener:3 and population_vector:3 use 3 bins of history in
-        place of 10. By default the first five, or with --bundle ten of several histories
+        decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, a file (.onnx, .pt2, .pt,
+        .skops), python:FILE.py:NAME, falcon:FILE.py:CLASS, sklearn:ESTIMATOR. ridge:3, wiener:3 and
+        population_vector:3 use 3 bins of history in place of 10. By default the first five, or with --bundle ten of
+        several histories
     target : tuple of str
         what to decode: velocity, position, or names of conditions
     folds : int >= 2
