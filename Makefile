@@ -2,10 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# what a first look needs is installed by uv, in a quarter of pip's time; where uv can't be had, by pip
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(1) 2>/dev/null || $(PIP) $(1)
 export SPIKELOOP_DATA ?= $(abspath ../shared/data)
 # hundreds of tests start a program: what Python compiled once is kept, whatever the shell says
 TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 ARGS ?=
+comma := ,
 
 .PHONY: stream web demo-hardware test test-fast bench realism check picture clean
 
@@ -46,18 +49,19 @@ picture: .venv/develops  ## the pictures in README and docs
 .venv/bare:
 	@echo "setting up .venv, once; this takes a minute"
 	@$(PYTHON) -m venv .venv
+	-@$(PIP) uv
 	@touch $@
 
 .venv/streams: .venv/bare pyproject.toml constraints.txt
-	@$(PIP) -e '.[cpu]'
+	@$(call install,-e '.[cpu]')
 	@touch $@
 
 .venv/serves: .venv/bare pyproject.toml constraints.txt  # in one go, as a minute is to be enough for a first game
-	@$(PIP) -e '.[cpu,web]'
+	@$(call install,-e '.[cpu$(comma)web]')
 	@touch .venv/streams $@
 
 .venv/speaks-mqtt: .venv/streams
-	@$(PIP) -e '.[cpu,mqtt]' amqtt
+	@$(call install,-e '.[cpu$(comma)mqtt]' amqtt)
 	@touch $@
 
 .venv/develops: .venv/streams

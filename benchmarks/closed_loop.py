@@ -53,7 +53,7 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
     for place, case in enumerate(cases):
         mine = records[place * len(SEEDS) : (place + 1) * len(SEEDS)]
         trials = [[each for each in record.trials if each.block == "closed loop"] for record in mine]
-        figures = figures_of(trials, mine[0].bin_size_s, random_stream(0, Purpose.BENCHMARK))
+        figures = figures_of(trials, mine[0].bin_size_s, case.plan.task.timeout_s, random_stream(0, Purpose.BENCHMARK))
         times[case] = [_mean_time_s(record.trials, record.bin_size_s) for record in mine]
         offline[case] = [np.mean(record.offline.r_squared) for record in mine if record.offline is not None]
         rows.append(_row(case, figures, offline[case]))

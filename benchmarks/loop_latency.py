@@ -71,7 +71,7 @@ def measure(seconds: float) -> dict:
 def _write_readout(path: Path) -> None:
     """Least squares from the counts of a bin to its velocity."""
     bundle = load_bundle(BUNDLE)
-    population = BundlePopulation(bundle, 24.0, seed=1, device="cpu")
+    population = BundlePopulation(bundle, seed=1, device="cpu")
     reaches = random_reaches(round(CALIBRATION_S / population.bin_size_s), population.bin_size_s, seed=1)
     counts = np.array(
         [population.respond(*each) for each in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True)]

@@ -44,7 +44,7 @@ def main(source: str, name: str, stream: str, seconds: float, out: str) -> None:
     bin_size_s = bundle.card.bin_size_s
     user = SimulatedUser(UserModel(), task.extent_cm, bin_size_s, random_stream(0, Purpose.BENCHMARK))
     plan = Plan(task=task, trials=max(1, round(seconds / task.pause_s)), calibration_s=0)
-    with RealTime(source, bundle, name, task.extent_cm, seed=0) as real:
+    with RealTime(source, bundle, name, seed=0) as real:
         decoder = real.decoder_over(stream)
         notes = Notes(real.population, round(seconds / bin_size_s))
         time.sleep(CONNECT_S)

@@ -46,7 +46,7 @@ def hold_interrupts() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):  # a background shell has its children ignore Ctrl-C
         handler = signal.default_int_handler

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spikeloop.streamer.closedloop.background import start_closed_loop as start_closed_loop
     from spikeloop.streamer.closedloop.closed_loop import closed_loop as closed_loop
     from spikeloop.streamer.dashboard.web import web as web
+    from spikeloop.streamer.inference.isolation.limits import DecoderLimits as DecoderLimits
     from spikeloop.streamer.launch.async_stream import open_stream as open_stream
     from spikeloop.streamer.launch.background import stream as stream
     from spikeloop.streamer.launch.compare_decoders import compare_decoders as compare_decoders
@@ -73,6 +74,7 @@ PLACES = {  # public name -> the module that defines it
     "write_recording": "spikeloop.exporters.formats.write",
     "closed_loop": "spikeloop.streamer.closedloop.closed_loop",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
+    "DecoderLimits": "spikeloop.streamer.inference.isolation.limits",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",
 }
 

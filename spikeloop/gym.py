@@ -193,7 +193,7 @@ class ClosedLoopEnv(gymnasium.Env[Counts, Action]):
 
     def _open(self, seed: int) -> CursorLoop:
         card, extent_cm = self._bundle.card, self._task.extent_cm
-        population = BundlePopulation(self._bundle, extent_cm, seed, self._device)
+        population = BundlePopulation(self._bundle, seed, self._device)
         random = random_stream(seed, Purpose.USER)
         user = open_user(self._user, UserModel(), extent_cm, card.bin_size_s, random)
         return CursorLoop(self._task, population, user, self._perturbations, seed)

@@ -81,6 +81,15 @@ def old_objects_frozen() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def priority_kept() -> Iterator[None]:
+    """`monitor` lowers the priority of its process, which here is that of all tests after it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(os, "nice"):
+            patch.setattr(os, "nice", lambda increment: 0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real recordings; tests that need it skip where it is absent, but never in CI."""

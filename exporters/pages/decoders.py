@@ -33,6 +33,7 @@ from spikeloop.exporters.pages.shell import (
 )
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.cross_validation import CrossValidation
+from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineComparison,
     OfflineScore,
@@ -115,6 +116,8 @@ def _facts(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
         yield "generated counts", f"of {comparison.bundle}"
     yield "decoded", f"{', '.join(comparison.columns)}, {comparison.lag_s * 1000:g} ms later than the counts"
     yield "judged on", comparison.judged_on
+    for decoder, reason in comparison.failures.items():
+        yield f"{decoder} failed", reason
 
 
 def _pictures(by_width: dict[float, tuple[OfflineScore, ...]], generated: bool) -> Iterator[Markup]:
@@ -239,6 +242,8 @@ def _trace_panel(comparison: OfflineComparison, score: OfflineScore, name: str) 
 def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[OfflineScore]) -> Markup:
     """Tables of the decoders at one width of bins, and how alike the ranks are."""
     heading = fill("<h3>Bins of {:g} ms</h3>", size_s * 1000)
+    if histories := describe_histories({score.decoder: score.history_bins for score in scores}, size_s):
+        heading = join([heading, fill("<p class='note'>History: {}.</p>", histories)])
     recorded = _table(comparison.columns, {score.decoder: score.recorded for score in scores})
     if comparison.bundle is None:
         return join([heading, recorded])

@@ -18,6 +18,7 @@ from spikeloop.models.random_streams import Purpose, random_stream
 __all__ = [
     "GROUP",
     "KINDS",
+    "LONGEST_HISTORY",
     "DecoderKind",
     "DecoderSpec",
     "Decoders",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 GROUP = "spikeloop.decoders"  # of entry points, under which packages register decoders by name
-HISTORY_BINS, LONGEST_HISTORY = 10, 1000
+LONGEST_HISTORY = 1000  # bins
 
 RunsIn = Literal["any", "closed loop", "real time"]
 Decoders = Mapping[str, Any] | Sequence[Any] | str  # as people give them; see `decoder_specs`
@@ -48,8 +49,9 @@ class DecoderSpec:
         As given on the command line; empty for an object.
     argument : str, default ""
         What follows the colon: a file, a stream or an estimator.
-    history_bins : int, default 10
-        Bins that a regression or a population vector looks at.
+    history_bins : int, optional
+        Bins that a regression or a population vector looks at; None until `with_history` says how many, and of decoders
+        without a fixed history.
     needs_calibration : bool, default False
         Whether it can't decode before it was fitted.
     runs_in : {"any", "closed loop", "real time"}, default "any"
@@ -62,7 +64,7 @@ class DecoderSpec:
     kind: str
     text: str = ""
     argument: str = ""
-    history_bins: int = HISTORY_BINS
+    history_bins: int | None = None
     needs_calibration: bool = False
     runs_in: RunsIn = "any"
     factory: Callable[[], Any] | None = None
@@ -79,7 +81,7 @@ class DecoderKind:
     argument : str, default ""
         What must follow the colon, as a placeholder such as "FILE"; "" where nothing may.
     has_history : bool, default False
-        Whether a number of bins may follow the colon.
+        Whether it looks back over some bins; their number may follow the colon, where nothing else must.
     needs_calibration, runs_in
         As of `DecoderSpec`.
     endings : tuple of str, default ()
@@ -101,11 +103,16 @@ def _of_files(*endings: str) -> DecoderKind:
     return DecoderKind(argument="FILE", needs_calibration=False, endings=endings, had_learned=True)
 
 
+def _history(spec: DecoderSpec) -> int:
+    assert spec.history_bins is not None, "with_history comes before"
+    return spec.history_bins
+
+
 KINDS: dict[str, DecoderKind] = {
     "kalman": DecoderKind(lambda spec, seed: KalmanDecoder()),
-    "ridge": DecoderKind(lambda spec, seed: RidgeDecoder(spec.history_bins), has_history=True),
-    "wiener": DecoderKind(lambda spec, seed: RidgeDecoder(spec.history_bins, WIENER_PENALTIES), has_history=True),
-    "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(spec.history_bins), has_history=True),
+    "ridge": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec)), has_history=True),
+    "wiener": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec), WIENER_PENALTIES), has_history=True),
+    "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(_history(spec)), has_history=True),
     "chance": DecoderKind(lambda spec, seed: ChanceDecoder(random_stream(seed, Purpose.CHANCE_DECODER))),
     "recurrent": DecoderKind(),
     "onnx": _of_files(".onnx"),
@@ -113,7 +120,7 @@ KINDS: dict[str, DecoderKind] = {
     "skops": _of_files(".skops"),
     "python": DecoderKind(argument="FILE.py:NAME, python:MODULE:NAME", needs_calibration=False),
     "falcon": DecoderKind(argument="FILE.py:CLASS", needs_calibration=False, had_learned=True),
-    "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge(alpha=10))"),
+    "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge(alpha=10))", has_history=True),
     "lsl": DecoderKind(argument="STREAM", needs_calibration=False, runs_in="real time"),
     "oracle": DecoderKind(needs_calibration=False, runs_in="closed loop"),
 }
@@ -122,7 +129,7 @@ KINDS: dict[str, DecoderKind] = {
 def describe_kinds() -> str:
     """Name all kinds of decoders, with what follows the colon, in one line."""
     names = [name for name, kind in KINDS.items() if not kind.argument]
-    histories = [f"{name}:BINS" for name, kind in KINDS.items() if kind.has_history]
+    histories = [f"{name}:BINS" for name, kind in KINDS.items() if kind.has_history and not kind.argument]
     others = [f"{name}:{kind.argument}" for name, kind in KINDS.items() if kind.argument]
     return f"{', '.join(names)}, {', '.join(histories)} (of history), {', '.join(others)}"
 
@@ -134,7 +141,7 @@ def parse_decoder(text: str) -> DecoderSpec:
     ----------
     text : str
         `kalman`, `ridge`, `wiener`, `population_vector`, `chance`, `recurrent` or `oracle`; `ridge:BINS`, `wiener:BINS`
-        or `population_vector:BINS`, which look at so many bins instead of 10; `onnx:FILE`, `torch:FILE` or
+        or `population_vector:BINS`, which look at so many bins instead of a time; `onnx:FILE`, `torch:FILE` or
         `skops:FILE`, or the file alone, by its ending; `python:FILE.py:NAME`, `python:MODULE:NAME`,
         `falcon:FILE.py:CLASS` and `sklearn:ESTIMATOR`, each with arguments or without, as in `NAME(alpha=10)`;
         `lsl:STREAM`; or a name that an installed package registers under the entry points `spikeloop.decoders`.
@@ -164,7 +171,7 @@ def parse_decoder(text: str) -> DecoderSpec:
         kind=name,
         text=text,
         argument=argument,
-        history_bins=_history_bins(text, argument) if kind.has_history and argument else HISTORY_BINS,
+        history_bins=_history_bins(text, argument) if kind.has_history and argument and not kind.argument else None,
         needs_calibration=kind.needs_calibration,
         runs_in=kind.runs_in,
     )

@@ -4,8 +4,8 @@ A model can stand in for the recorded population in the choice of a decoder only
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from spikeloop.models.decoders.cross_validation import (
 )
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.responses import Parts, Stream, answers_to
 from spikeloop.models.measures.decoding_scores import Decodable
 from spikeloop.models.recordings.conditioning import with_lead
@@ -71,6 +71,7 @@ class OfflineScore:
     bin_size_s : of the decoder's bins
     recorded : on recorded counts
     generated : on a model's counts; None where there is no model
+    history_bins : of the decoder's bins, that it looks at; None where it has no fixed history
     held_out : tuple of float
         Variance-weighted R2 of each further session, decoded by what was fitted on the whole recording.
     normalized_latency : float
@@ -81,8 +82,14 @@ class OfflineScore:
     bin_size_s: float
     recorded: CrossValidation
     generated: CrossValidation | None = None
+    history_bins: int | None = None
     held_out: tuple[float, ...] = ()
     normalized_latency: float = math.nan
+
+    @property
+    def history_s(self) -> float | None:
+        """How far back it looks, if it has a fixed history."""
+        return None if self.history_bins is None else self.history_bins * self.bin_size_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +101,7 @@ class OfflineComparison:
     judged_on : in words
     scores : every decoder at one width of bins, then at the next
     bundle : name of what generated counts; None where nothing did
+    failures : why a decoder has no score, by its name
     """
 
     recording: Recording
@@ -101,6 +109,7 @@ class OfflineComparison:
     judged_on: str
     scores: tuple[OfflineScore, ...]
     bundle: str | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -159,6 +168,7 @@ def compare_offline(
     generated: Split | None = None,
     on_progress: Callable[[], None] = lambda: None,
     held_out: Sequence[Recording] = (),
+    on_failure: Callable[[str, FailureError], None] | None = None,
 ) -> tuple[OfflineScore, ...]:
     """Scores of every decoder at one width of bins, then at the next.
 
@@ -171,6 +181,8 @@ def compare_offline(
     generated : split as the recorded one
     on_progress : called after each decoder at each width
     held_out : further sessions, decoded by what was fitted on the whole recording, or on the training part of a split
+    on_failure : called with the name and the error of a decoder that fails, which then has no score at any width; by
+        default its error is raised
 
     Raises
     ------
@@ -185,18 +197,27 @@ def compare_offline(
                 f"{test.name}: expected at least {LEAST_FOLD_BINS} bins in each of {task.folds} folds, found {found}"
                 " in all; give more data, fewer folds or narrower bins"
             )
-    scores = []
+    scores: list[OfflineScore] = []
+    failed: set[str] = set()
     for width in task.widths:
         for name in decoders:
             bin_size_s, taken = width * test.bin_size_s, ComputeTime()
             make_one = partial(_timed, make, name, bin_size_s, taken)
-            on_recorded = _judge(make_one, recorded, task, width)
-            later = tuple(_judge_session(make_one, recorded, session, task, width) for session in held_out)
-            latency = taken.normalized_latency
-            on_generated = None if generated is None else _judge(make_one, generated, task, width)
-            scores.append(OfflineScore(name, bin_size_s, on_recorded, on_generated, later, latency))
+            try:
+                if name not in failed:
+                    on_recorded = _judge(make_one, recorded, task, width)
+                    later = tuple(_judge_session(make_one, recorded, session, task, width) for session in held_out)
+                    latency = taken.normalized_latency
+                    on_generated = None if generated is None else _judge(make_one, generated, task, width)
+                    score = OfflineScore(name, bin_size_s, on_recorded, on_generated)
+                    scores.append(replace(score, held_out=later, normalized_latency=latency))
+            except FailureError as failure:
+                if on_failure is None:
+                    raise
+                failed.add(name)
+                on_failure(name, failure)
             on_progress()
-    return tuple(scores)
+    return tuple(score for score in scores if score.decoder not in failed)
 
 
 def _timed(make: Callable[[str, float], Decoder], name: str, bin_size_s: float, taken: ComputeTime) -> Decoder:

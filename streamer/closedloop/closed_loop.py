@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.decoders.history import HISTORY_S, checked_history_s
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.scalars import checked_choice, checked_finite, checked_number, checked_whole, is_whole
+from spikeloop.streamer.closedloop.ceiling import measured_ceiling
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation, parse_perturbations
 from spikeloop.streamer.closedloop.experiment.record import Watcher
@@ -23,6 +25,7 @@ from spikeloop.streamer.closedloop.results.repeat import repeat_of
 from spikeloop.streamer.closedloop.results.report import report_of
 from spikeloop.streamer.closedloop.results.result import ClosedLoopResult, IncompleteError
 from spikeloop.streamer.closedloop.setup import Clock, Setup
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
 from spikeloop.streamer.mqtt.address import parse_address
@@ -47,12 +50,15 @@ def closed_loop(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
+    history_s: float = HISTORY_S,
     perturbations: Iterable[str | Perturbation] = (),
     units: int | None = None,
     device: Device = "auto",
     name: str = "spikeloop",
     mqtt: str | None = None,
     start_delay_s: float = 0.0,
+    in_process: bool = False,
+    limits: DecoderLimits | None = None,
     keep_bins: bool = False,
     on_trial: Callable[[TrialDone], None] | None = None,
 ) -> ClosedLoopResult:
@@ -93,6 +99,9 @@ def closed_loop(
         Part of the decoded velocity that stays from one bin to the next.
     decoder_bin_s : float, s, optional
         Width of the decoder's bins, a multiple of the bundle's; by default the bundle's.
+    history_s : float > 0, s, default 0.2
+        How far back decoders look that look back, in whole bins of theirs: the nearest number, one at least. One with
+        its own number of bins, as "ridge:20", keeps it.
     perturbations : iterable of str or Perturbation, default ()
         What goes wrong, such as "drop:0.3", "latency:100" or "noise:5@30"; see `parse_perturbation`.
     units : int, optional
@@ -105,6 +114,12 @@ def closed_loop(
         "mqtt://localhost".
     start_delay_s : float from 0 to 3600, s, default 0
         On a real clock, from when a session's streams are there to its first bin: time to attach a recorder.
+    in_process : bool, default False
+        Whether decoders of your own run in this process, which saves 0.1 ms a step. By default each session of one has
+        a process of its own, so that whatever it does ends its own trials only; but an object that can't be pickled, or
+        whose class is that of a script or a notebook, runs in this one.
+    limits : DecoderLimits, optional
+        Of such a process: time, memory and printed text.
     keep_bins : bool, default False
         Whether every bin of every session is kept in the result, and not only those of the first seed.
     on_trial : callable (TrialDone) -> None, optional
@@ -135,8 +150,8 @@ def closed_loop(
     setup = open_setup(
         decoders, bundle=bundle, task=task, user=user, trials=trials, seeds=seeds, clock=clock,
         calibration_s=calibration_s, recalibrate_after=recalibrate_after, gain=gain, smoothing=smoothing,
-        decoder_bin_s=decoder_bin_s, perturbations=perturbations, units=units, device=device, name=name, mqtt=mqtt,
-        start_delay_s=start_delay_s,
+        decoder_bin_s=decoder_bin_s, history_s=history_s, perturbations=perturbations, units=units, device=device,
+        name=name, mqtt=mqtt, start_delay_s=start_delay_s, in_process=in_process, limits=limits,
     )  # fmt: skip
     return run_setup(setup, TrialCounter(setup, on_trial).watch if on_trial is not None else None, keep_bins)
 
@@ -155,12 +170,15 @@ def open_setup(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin_s: float | None = None,
+    history_s: float = HISTORY_S,
     perturbations: Iterable[str | Perturbation] = (),
     units: int | None = None,
     device: Device = "auto",
     name: str = "spikeloop",
     mqtt: str | None = None,
     start_delay_s: float = 0.0,
+    in_process: bool = False,
+    limits: DecoderLimits | None = None,
 ) -> Setup:
     """Check and parse what `closed_loop` was given; parameters and errors are the same."""
     checked_choice("--clock", clock, get_args(Clock))
@@ -195,7 +213,7 @@ def open_setup(
     delay_s = checked_number("--start-delay", start_delay_s, 0, LONGEST_DELAY_S, "s")
     return Setup(
         source, loaded, decoder_specs(decoders), plan, every_seed, parse_user(user), clock, units, device, name, broker,
-        delay_s,
+        delay_s, checked_history_s(history_s), bool(in_process), checked_limits(limits),
     )  # fmt: skip
 
 
@@ -219,6 +237,7 @@ def run_setup(
     KeyboardInterrupt
         If Ctrl-C came before the first session.
     """
+    ceiling = measured_ceiling(setup)
     runs: list[Run] = []
     interrupted, error = False, None
     try:
@@ -230,7 +249,7 @@ def run_setup(
         if not runs:
             raise
         interrupted, error = isinstance(found, KeyboardInterrupt), found
-    report = report_of(setup, runs, command=repeat_of(setup), interrupted=interrupted)
+    report = report_of(setup, runs, command=repeat_of(setup), interrupted=interrupted, ceiling=ceiling)
     result = ClosedLoopResult(report, setup, tuple(runs))
     if isinstance(error, SpikeloopError):
         raise IncompleteError(str(error), result, error.exit_code) from error

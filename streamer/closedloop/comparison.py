@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
+from spikeloop.models.errors import FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.provenance import Provenance
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation, SimulatedPopulation, SubsampledPopulation
+from spikeloop.streamer.closedloop.experiment.forfeits import forfeited_trials
 from spikeloop.streamer.closedloop.experiment.generated import Generated, GeneratedLog
 from spikeloop.streamer.closedloop.experiment.oracle import OracleDecoder, RememberedUser
-from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Watcher
+from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Trial, Watcher
 from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.user_spec import open_user
 from spikeloop.streamer.closedloop.experiment.users import User
@@ -23,7 +25,7 @@ from spikeloop.streamer.closedloop.real_time.mqtt_cursor import MqttCursor
 from spikeloop.streamer.closedloop.real_time.real_time import RealTime, RealTimeReport
 from spikeloop.streamer.closedloop.setup import Setup, check_setup
 from spikeloop.streamer.conditions.opening import CLOSED_LOOP
-from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.inference.isolation.isolated_decoder import FailedDecoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
 __all__ = ["Loop", "Run", "open_loop", "run_comparison"]
@@ -65,12 +67,14 @@ class Run:
     decoder : str
     seed : int
     record : SessionRecord
-    real_time : RealTimeReport, optional
-        On a real clock.
-    generated : Generated, optional
+    real_time : RealTimeReport or None
+        None on a simulated clock.
+    generated : Generated or None
         What its population gave, where that is kept.
-    taken : ComputeTime, optional
-        How long the decoder computed, where it runs here.
+    forfeited : tuple of Trial
+        That never began because the decoder failed; they count as failures.
+    taken : ComputeTime or None
+        How long the decoder computed; None where that isn't known here.
     """
 
     decoder: str
@@ -78,6 +82,7 @@ class Run:
     record: SessionRecord
     real_time: RealTimeReport | None = None
     generated: Generated | None = None
+    forfeited: tuple[Trial, ...] = ()
     taken: ComputeTime | None = None
 
 
@@ -108,7 +113,8 @@ def run_comparison(
             with open_loop(setup, decoder, seed, kept(seed)) as loop:
                 plan = dataclasses.replace(setup.plan, seed=seed)
                 record = run_session(plan, loop.population, loop.user, loop.decoder, (*watchers, *loop.watchers))
-            yield Run(decoder, seed, record, loop.report(), loop.generated(), loop.taken)
+            forfeited = forfeited_trials(plan, record)
+            yield Run(decoder, seed, record, loop.report(), loop.generated(), forfeited, loop.taken)
             if record.interrupted:
                 return
 
@@ -117,18 +123,19 @@ def run_comparison(
 def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iterator[Loop]:
     """Open the parts of a session, on the setup's clock.
 
-    On a simulated clock all are in this process, as fast as the machine allows. On a real one the population is in a
-    process of its own, over LSL, and user and decoder are over LSL where they are asked for so.
+    A decoder of the user's own is in a process of its own. On a simulated clock all else is in this process, as fast as
+    the machine allows. On a real one the population is in a process of its own, over LSL, and user and decoder are over
+    LSL where they are asked for so.
     """
-    spec = setup.decoders[decoder]
-    if setup.clock == "real":
-        with _open_real(setup, spec, seed, kept) as loop:
-            yield loop
-    else:
-        log = _simulated_log(setup, seed) if kept else None
-        population = BundlePopulation(setup.loaded, setup.plan.task.extent_cm, seed, setup.device, log)
-        loop = _close_loop(setup, population, _open_user(setup, seed), spec, seed)
-        yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
+    spec = setup.spec_of(decoder)
+    with ExitStack() as opened:
+        if setup.clock == "real":
+            yield _open_real(opened, setup, spec, seed, kept)
+        else:
+            log = _simulated_log(setup, seed) if kept else None
+            population = BundlePopulation(setup.loaded, seed, setup.device, log)
+            loop = _close_loop(opened, setup, population, _open_user(setup, seed), spec, seed)
+            yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
 def _simulated_log(setup: Setup, seed: int) -> GeneratedLog:
@@ -139,39 +146,42 @@ def _simulated_log(setup: Setup, seed: int) -> GeneratedLog:
     return GeneratedLog(card, made_by)
 
 
-@contextmanager
-def _open_real(setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Iterator[Loop]:
-    extent_cm = setup.plan.task.extent_cm
-    with ExitStack() as opened:
-        over_lsl = setup.user.kind == "lsl"
-        user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else _open_user(setup, seed)
-        log = LslLog(setup.name, setup.loaded.card) if kept else None
-        of_population = (setup.bundle, setup.loaded, setup.name, extent_cm, seed, setup.device, setup.start_delay_s)
-        real = opened.enter_context(RealTime(*of_population, log))
-        if spec.kind == "lsl":
-            loop = Loop(real.population, user, real.decoder_over(spec.argument))
-        else:
-            loop = _close_loop(setup, real.population, user, spec, seed)
-            loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
-        watchers = real.watchers
-        if setup.mqtt is not None:
-            now = import_pylsl().local_clock
-            watchers = (*watchers, opened.enter_context(MqttCursor(setup.mqtt, setup.name, now)))
-        loop = dataclasses.replace(loop, watchers=watchers, report=real.report)
-        yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
+def _open_real(opened: ExitStack, setup: Setup, spec: DecoderSpec, seed: int, kept: bool) -> Loop:
+    over_lsl = setup.user.kind == "lsl"
+    user = opened.enter_context(LslUser(setup.user.argument)) if over_lsl else _open_user(setup, seed)
+    log = LslLog(setup.name, setup.loaded.card) if kept else None
+    of_population = (setup.bundle, setup.loaded, setup.name, seed, setup.device, setup.start_delay_s)
+    real = opened.enter_context(RealTime(*of_population, log))
+    if spec.kind == "lsl":
+        loop = Loop(real.population, user, real.decoder_over(spec.argument))
+    else:
+        loop = _close_loop(opened, setup, real.population, user, spec, seed)
+        loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
+    watchers = real.watchers
+    if setup.mqtt is not None:
+        now = import_pylsl().local_clock
+        watchers = (*watchers, opened.enter_context(MqttCursor(setup.mqtt, setup.name, now)))
+    loop = dataclasses.replace(loop, watchers=watchers, report=real.report)
+    return loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
-def _close_loop(setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int) -> Loop:
-    """Put a decoder that lives in this process between population and user."""
+def _close_loop(
+    opened: ExitStack, setup: Setup, population: SimulatedPopulation, user: User, spec: DecoderSpec, seed: int
+) -> Loop:
+    """Put a decoder that isn't over LSL between population and user."""
     if setup.units is not None:
         population = SubsampledPopulation(population, setup.units, random_stream(seed, Purpose.KEPT_UNITS))
     if spec.kind == "oracle":
         remembered = RememberedUser(user)
         return Loop(population, remembered, OracleDecoder(remembered))
-    units = len(population.unit_names)
-    taken, decoder = ComputeTime(), open_decoder(spec, units=units, bin_size_s=population.bin_size_s, seed=seed)
-    step_s = setup.plan.decoder_bins * population.bin_size_s
-    return Loop(population, user, Stopwatch(decoder, step_s, taken), taken=taken)
+    host = opened.enter_context(setup.host(spec))
+    try:
+        decoder = host.open(units=len(population.unit_names), bin_size_s=population.bin_size_s, seed=seed)
+    except FailureError as failure:  # which ends this decoder's session, not those of the others
+        return Loop(population, user, FailedDecoder(failure))
+    taken = ComputeTime()
+    timed = Stopwatch(decoder, setup.plan.decoder_bins * population.bin_size_s, taken)
+    return Loop(population, user, timed, taken=taken)
 
 
 def _open_user(setup: Setup, seed: int) -> User:

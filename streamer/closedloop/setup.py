@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
@@ -12,7 +13,8 @@ from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
 from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
 from spikeloop.streamer.closedloop.experiment.users import UserModel, adapted
-from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.mqtt.address import MqttAddress
 
@@ -47,6 +49,12 @@ class Setup:
         Broker to which a session on a real clock publishes its cursor and events.
     start_delay_s : float from 0 to 3600, s
         On a real clock, from when a session's streams are there to its first bin.
+    history_s : float > 0, s
+        How far back decoders look that have no number of bins of their own.
+    in_process : bool
+        Whether decoders of the user's own live in this process.
+    limits : DecoderLimits
+        Of those that don't.
     """
 
     bundle: str
@@ -61,11 +69,27 @@ class Setup:
     name: str = "spikeloop"
     mqtt: MqttAddress | None = None
     start_delay_s: float = 0.0
+    history_s: float = HISTORY_S
+    in_process: bool = False
+    limits: DecoderLimits = field(default_factory=DecoderLimits)
+
+    @property
+    def decoder_bin_s(self) -> float:
+        """Width of the decoders' bins."""
+        return self.plan.decoder_bins * self.loaded.card.bin_size_s
+
+    def spec_of(self, decoder: str) -> DecoderSpec:
+        """Return the decoder of a name, with the bins of its history."""
+        return with_history(self.decoders[decoder], self.history_s, self.decoder_bin_s)
 
     @property
     def user_model(self) -> UserModel:
         """Parameters of the simulated user, who is adapted to the plan's gain and smoothing."""
         return adapted(UserModel(), self.plan.gain, self.plan.smoothing, self.loaded.card.bin_size_s)
+
+    def host(self, spec: DecoderSpec) -> DecoderHost:
+        """Where a decoder lives."""
+        return DecoderHost(spec, self.limits, self.in_process)
 
 
 def check_setup(setup: Setup) -> None:
@@ -83,13 +107,13 @@ def check_setup(setup: Setup) -> None:
         checked_whole("--units", setup.units, 1, every)
     if setup.clock == "simulated":
         _refuse_real_time(setup)
-    for spec in setup.decoders.values():
+    for spec in map(setup.spec_of, setup.decoders):
         _check_calibration(setup.plan, spec)
         if spec.runs_in == "real time":
             _check_own_counts(setup, spec)
         elif spec.runs_in == "any":
-            card, units = setup.loaded.card, setup.units or every
-            open_decoder(spec, units=units, bin_size_s=card.bin_size_s, seed=setup.seeds[0])
+            with setup.host(spec) as host:
+                host.open(units=setup.units or every, bin_size_s=setup.loaded.card.bin_size_s, seed=setup.seeds[0])
 
 
 def _refuse_real_time(setup: Setup) -> None:

@@ -41,12 +41,14 @@ def closedloop(
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin: float | None = None,
+    history_ms: float = 200.0,
     perturb: tuple[str, ...] = (),
     units: int | None = None,
     device: Device = "auto",
     name: str = "spikeloop",
     mqtt: str | None = None,
     start_delay: float = 0.0,
+    in_process: bool = False,
     save: Path | None = None,
     report: Path | None = None,
     json: bool = False,
@@ -91,6 +93,9 @@ def closedloop(
         share of the decoded velocity that is kept from one bin to the next
     decoder_bin : float > 0, ms, optional
         width of the decoder's bins, a multiple of the bundle's; by default the bundle's
+    history_ms : float > 0, ms
+        how far back ridge, wiener, population_vector and sklearn look, to the nearest whole bin; ridge:3 looks at 3
+        bins whatever their width
     perturb : tuple of str
         changes to the loop, KIND:VALUE or KIND:VALUE@ONSET_S: drop:SHARE of units, drift:SD of log rates a minute,
         noise:HZ, loss:SHARE of bins, latency:MS, rotation:DEGREES
@@ -104,6 +109,9 @@ def closedloop(
         broker to publish the cursor and the events to, with --clock real; as in `spikeloop stream --mqtt`
     start_delay : float >= 0, s
         time from when a session's streams are there to its first bin, with --clock real; enough to attach a recorder
+    in_process : bool
+        run decoders of your own in this process, which saves 0.1 ms a bin; by default each has a process of its own, so
+        that one that hangs or crashes fails its own trials only
     save : path, optional
         .npz file to write, with what happened in each bin and what makes the spikes again; or, of one session of one
         decoder, .nwb file
@@ -120,8 +128,9 @@ def closedloop(
     setup = open_setup(
         decoder, bundle=bundle, task=task, user=user, trials=trials, seeds=range(seed, seed + sessions), clock=clock,
         calibration_s=calibration, recalibrate_after=recalibrate, gain=gain, smoothing=smoothing,
-        decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, perturbations=perturb, units=units,
-        device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
+        decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
+        perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
+        in_process=in_process,
     )  # fmt: skip
     if start_delay:
         waits = (

@@ -24,7 +24,7 @@ SECTION = "\n\nParameters\n----------"
 METAVARS = {
     "S": "baseline calibration condition_decay condition_hold duration from_ half_life snapshot_every start_delay to"
     " wait",
-    "MS": "bin_ms decoder_bin lag_ms lead_ms",
+    "MS": "bin_ms decoder_bin history_ms lag_ms lead_ms",
     "MIN": "minutes",
     "UV": "lfp",
     "PER_HOUR": "false_alarms",

@@ -17,6 +17,7 @@ from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOption
 from spikeloop.streamer.commands.results.decode import print_comparison
 from spikeloop.streamer.launch.checks import check_report
 from spikeloop.streamer.launch.compare_decoders import compare_decoders
+from spikeloop.streamer.launch.decoder_ranking import IncompleteRankingError
 
 __all__ = ["decode"]
 
@@ -29,9 +30,11 @@ def decode(
     folds: int = 5,
     lag_ms: float = 0.0,
     bin_ms: tuple[float, ...] = (),
+    history_ms: float = 200.0,
     bundle: str | None = None,
     held_out: tuple[str, ...] = (),
     seed: int = 0,
+    in_process: bool = False,
     report: Path | None = None,
     reading: OmitArgPrefixes[ReadingOptions] = AS_STORED,
     json: bool = False,
@@ -52,8 +55,8 @@ def decode(
     decoder : tuple of str
         decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, a file (.onnx, .pt2, .pt,
         .skops), python:FILE.py:NAME, falcon:FILE.py:CLASS, sklearn:ESTIMATOR. ridge:3, wiener:3 and
-        population_vector:3 use 3 bins of history in place of 10. By default the first five, or with --bundle ten of
-        several histories
+        population_vector:3 use 3 bins of history in place of --history-ms. By default the first five, or with --bundle
+        ten of several histories
     target : tuple of str
         what to decode: velocity, position, or names of conditions
     folds : int >= 2
@@ -63,12 +66,17 @@ def decode(
     bin_ms : tuple of float, ms
         widths of the decoders' bins, multiples of the recording's; several give a curve. A wide bin's decoded value is
         held over the bin and compared with the kinematics of the recording's own bins
+    history_ms : float > 0, ms
+        how far back ridge, wiener, population_vector and sklearn look, to the nearest whole bin
     bundle : str, optional
         name or path of a bundle that answers to the recording's kinematics
     held_out : tuple of str, recordings
         further sessions, such as later days: decoded without a fit on them, as the FALCON challenge does
     seed : int >= 0
         seed of random choices
+    in_process : bool
+        run decoders of your own in this process, which saves 0.1 ms a bin; by default each has a process of its own, so
+        that one that hangs or crashes ends no other
     report : path, optional
         .html file to write, with a table and pictures
     reading : ReadingOptions
@@ -84,18 +92,24 @@ def decode(
     read, summary = read_and_tell(recording, reading)
     with Progress(console=SideConsole(), transient=True) as progress, redirect_stdout(sys.stderr):
         task = progress.add_task("decoding", total=1.0)
-        ranking = compare_decoders(
-            read,
-            tuple(dict.fromkeys(decoder)),
-            target=target,
-            folds=folds,
-            lag_s=lag_ms / 1000,
-            decoder_bins_s=[width / 1000 for width in bin_ms],
-            bundle=bundle,
-            held_out=held_out,
-            seed=seed,
-            on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),
-        )
+        failure = None
+        try:
+            ranking = compare_decoders(
+                read,
+                tuple(dict.fromkeys(decoder)),
+                target=target,
+                folds=folds,
+                lag_s=lag_ms / 1000,
+                decoder_bins_s=[width / 1000 for width in bin_ms],
+                history_s=history_ms / 1000,
+                bundle=bundle,
+                held_out=held_out,
+                seed=seed,
+                in_process=in_process,
+                on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),
+            )
+        except IncompleteRankingError as incomplete:
+            ranking, failure = incomplete.ranking, incomplete
     if report is not None:
         ranking.write_report(report, Origin(command, str(seed), datetime.now()))
     if json:
@@ -105,4 +119,6 @@ def decode(
         print_comparison(ranking.comparison)
         if report is not None:
             print(f"report: {report}")
+    if failure is not None:
+        raise failure
     return 0

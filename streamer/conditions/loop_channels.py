@@ -11,7 +11,6 @@ __all__ = ["VELOCITY", "describe_scaling", "loop_scales", "loop_warning"]
 VELOCITY, POSITION = ("velocity x", "velocity y"), ("position x", "position y")
 UNITS = dict.fromkeys(VELOCITY, "cm/s") | dict.fromkeys(POSITION, "cm")
 FASTEST_CM_S = 50.0  # what the full range of a velocity of unknown unit is taken for: a fast reach
-WORKSPACE_CM = 24.0  # of the usual task
 SPELLED = (
     r"v(el(ocity)?)?[ _.-]*{axis}",
     r"vel.*[ _.-]{axis}",
@@ -20,41 +19,36 @@ SPELLED = (
 )  # how velocities are called elsewhere: vx, hand_vel_x, x velocity, dx/dt
 
 
-def loop_scales(channels: Sequence[Condition], extent_cm: float) -> dict[str, float]:
+def loop_scales(channels: Sequence[Condition]) -> dict[str, float]:
     """Return how much of each velocity and position, in its own unit, the loop takes for one cm/s or cm.
 
-    Values in cm and cm/s stay as they are; those in m, mm, m/s and the like are converted. Others are scaled:
-    positions so that the workspace just fits the recorded range; velocities at the same scale where there are
-    positions, else so that the recorded range is that of fast reaches, -50 to 50 cm/s.
+    Values in cm and cm/s stay as they are; those in m, mm, m/s and the like are converted. Velocities of another unit
+    are scaled so that the recorded range is that of fast reaches, -50 to 50 cm/s. Positions of another unit are left
+    out: they rest, as a hand does that only intends to move. They may be a force, and spikes that follow it, driven by
+    the place of the cursor, are taken for a velocity.
 
     Parameters
     ----------
     channels : sequence of Condition
-    extent_cm : float > 0, cm
-        Side of the workspace.
 
     Returns
     -------
     dict of str to float
-        By name of the channel.
+        By name of the channel; without those that are left out.
     """
-    width = {channel.name: channel.high - channel.low for channel in channels}
-    a_cm = min((width[name] for name in POSITION if name in width), default=0.0) / extent_cm
     scales = {}
     for channel in channels:
-        if channel.name in VELOCITY:
-            scales[channel.name] = a_cm or width[channel.name] / (2 * FASTEST_CM_S)
-        elif channel.name in POSITION:
-            scales[channel.name] = a_cm
         known = factor_between(UNITS.get(channel.name, ""), channel.unit)
         if known is not None:
             scales[channel.name] = known
+        elif channel.name in VELOCITY:
+            scales[channel.name] = (channel.high - channel.low) / (2 * FASTEST_CM_S)
     return scales
 
 
-def describe_scaling(channels: Sequence[Condition], extent_cm: float = WORKSPACE_CM) -> str:
+def describe_scaling(channels: Sequence[Condition]) -> str:
     """Say in a sentence how the loop scales conditions that are no lengths or speeds; "" where all are."""
-    scales = loop_scales(channels, extent_cm)
+    scales = loop_scales(channels)
     foreign = [
         channel
         for channel in channels
@@ -65,11 +59,16 @@ def describe_scaling(channels: Sequence[Condition], extent_cm: float = WORKSPACE
     factors = ", ".join(
         f"{scales[channel.name]:.3g} {channel.unit or 'of its numbers'} of {channel.name} for 1 {UNITS[channel.name]}"
         for channel in foreign
+        if channel.name in scales
     )
-    why = f"the recorded range is taken for that of fast reaches, {-FASTEST_CM_S:g} to {FASTEST_CM_S:g} cm/s"
-    if any(channel.name in POSITION for channel in channels):
-        why = f"the workspace of {extent_cm:g} cm just fits the recorded range of positions"
-    return f"not in cm and cm/s, so the loop scales: {factors}; {why}"
+    resting = [channel.name for channel in foreign if channel.name not in scales]
+    said = ["not in cm and cm/s"]
+    if factors:
+        said[0] += f", so the loop scales: {factors}"
+        said += [f"the recorded range is taken for that of fast reaches, {-FASTEST_CM_S:g} to {FASTEST_CM_S:g} cm/s"]
+    if resting:
+        said += [f"{' and '.join(resting)} rest{'s' if len(resting) == 1 else ''}"]
+    return "; ".join(said)
 
 
 def loop_warning(channels: Sequence[Condition]) -> str:

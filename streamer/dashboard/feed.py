@@ -50,6 +50,10 @@ class StreamListener(Protocol):
         """Note what drove bins, (bins, channels), from the bin of this number on, and when they ended."""
         ...
 
+    def marked(self, text: str) -> None:
+        """Note a marker of the stream."""
+        ...
+
 
 class Feed:
     """Pulls counts, conditions and markers of a stream and publishes them, from entering to leaving the context.
@@ -193,6 +197,8 @@ class Feed:
         text = content[:LONGEST_MARKER].decode(errors="replace")
         marker = parsed_json(text)
         details = marker if isinstance(marker, dict) else {"event": text[:80]}
+        if self._listener is not None:
+            self._listener.marked(text)
         event = printable(str(details.get("event", "marker"))[:80])
         place = numbers.bin_of(stamp_s)
         self._count_withheld(event, place)

@@ -118,6 +118,8 @@ class LiveStream:
 
     def __exit__(self, *error: object) -> None:
         self._leaving.set()
+        if self.stream is not None and self.stream.failure is not None:
+            self._publish_state()  # so that pages know why they lose the server
         self._opened.close()
         self._measuring.join()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import GROUP, KINDS, DecoderSpec
 from spikeloop.models.decoders.step_spikes import DrawnSpikes
 from spikeloop.models.errors import BadInputError
@@ -36,7 +37,8 @@ def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int)
     Parameters
     ----------
     spec : DecoderSpec
-        Of a kind that runs anywhere; the session itself opens `lsl:STREAM` and `oracle`.
+        Of a kind that runs anywhere; the session itself opens `lsl:STREAM` and `oracle`. Where it looks back and says
+        not how far, it gets the default history.
     units : int
         Of the stream.
     bin_size_s : float > 0, s
@@ -57,7 +59,7 @@ def open_decoder(spec: DecoderSpec, *, units: int, bin_size_s: float, seed: int)
     """
     if spec.runs_in != "any":
         raise BadInputError(f"--decoder: {spec.name} needs a session; try it with `spikeloop closedloop`")
-    kind = KINDS.get(spec.kind)
+    spec, kind = with_history(spec, HISTORY_S, bin_size_s), KINDS.get(spec.kind)
     if kind is not None and kind.make is not None:
         return kind.make(spec, seed)
     if spec.kind in FORMATS:
@@ -70,6 +72,11 @@ def _installed(spec: DecoderSpec, stream: _Stream) -> Decoder:
     with foreign_code(spec.name):
         factory = entry.load()
     return decoder_from_factory(spec.name, factory, _drawn(stream))
+
+
+def _regressor(spec: DecoderSpec, seed: int) -> Decoder:
+    assert spec.history_bins is not None
+    return CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, seed, spec.history_bins))
 
 
 def _of_object(spec: DecoderSpec, stream: _Stream) -> Decoder:
@@ -86,7 +93,7 @@ _OPENERS: dict[str, Callable[[DecoderSpec, _Stream], Decoder]] = {
     "recurrent": lambda spec, stream: RecurrentDecoder(stream.bin_size_s, stream.seed),
     "python": lambda spec, stream: decoder_from_python(spec.name, spec.argument, _drawn(stream)),
     "falcon": lambda spec, stream: open_falcon(spec.name, spec.argument, stream.units, stream.bin_size_s),
-    "sklearn": lambda spec, stream: CheckedDecoder(spec.name, open_regressor(spec.name, spec.argument, stream.seed)),
+    "sklearn": lambda spec, stream: _regressor(spec, stream.seed),
     "installed": _installed,
     "object": _of_object,
 }

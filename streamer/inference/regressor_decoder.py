@@ -15,7 +15,6 @@ from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["RegressorDecoder", "open_regressor"]
 
-HISTORY_BINS = 10
 SKLEARN_SEEDS = 2**32  # what NumPy's older generators take
 
 
@@ -28,7 +27,7 @@ class RegressorDecoder:
     history_bins : int >= 1; bins before the first are taken to hold the mean count
     """
 
-    def __init__(self, estimator: Any, history_bins: int = HISTORY_BINS) -> None:
+    def __init__(self, estimator: Any, history_bins: int) -> None:
         self.estimator, self.history_bins = estimator, history_bins
         self._recent: Floats | None = None  # (units, history_bins), oldest bin first
 
@@ -50,7 +49,7 @@ class RegressorDecoder:
         return self.estimator.predict(recent.reshape(1, -1))[0]
 
 
-def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
+def open_regressor(text: str, name: str, seed: int, history_bins: int) -> RegressorDecoder:
     """Make a decoder of the regressor of scikit-learn that is named, for any number of columns.
 
     Parameters
@@ -61,6 +60,8 @@ def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
         Such as `linear_model.Ridge`, with its defaults, or `linear_model.Ridge(alpha=10)`.
     seed : int
         Of regressors that draw.
+    history_bins : int >= 1
+        That the regressor sees, each bin and those before it.
 
     Raises
     ------
@@ -100,4 +101,4 @@ def open_regressor(text: str, name: str, seed: int) -> RegressorDecoder:
     if "random_state" in estimator.get_params() and "random_state" not in call.kwargs:
         estimator.set_params(random_state=seed % SKLEARN_SEEDS)
     of_all_columns = get_tags(estimator).target_tags.multi_output
-    return RegressorDecoder(estimator if of_all_columns else MultiOutputRegressor(estimator))
+    return RegressorDecoder(estimator if of_all_columns else MultiOutputRegressor(estimator), history_bins)

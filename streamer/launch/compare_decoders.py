@@ -2,45 +2,39 @@
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spikeloop.exporters.bundle import Bundle
-from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
-from spikeloop.exporters.pages.origin import Origin
-from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.history import HISTORY_S, checked_history_s, with_history
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.decoder_ranking import (
     LEAST_RANKED,
     OfflineComparison,
-    OfflineScore,
     OfflineTask,
     Split,
     answered,
     as_recorded,
     compare_offline,
-    largest_difference,
-    rank_correlation,
 )
 from spikeloop.models.evaluation.responses import split_as_trained
-from spikeloop.models.html import ShownAsTable, Table
-from spikeloop.models.measures.decoding_scores import fold_mean
-from spikeloop.models.measures.falcon_scores import session_scores
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
 from spikeloop.models.scalars import checked_finite, checked_whole, same_bin_size
-from spikeloop.models.whole_file import file_path, whole_file
-from spikeloop.streamer.inference.open_decoder import open_decoder
+from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
+from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_ranking
 from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part, target_columns
 from spikeloop.streamer.stream.source import open_source
 
-__all__ = ["DECODERS", "RANKED", "DecoderRanking", "compare_decoders"]
+__all__ = ["DECODERS", "RANKED", "compare_decoders"]
 
 DECODERS = ("kalman", "ridge", "wiener", "population_vector", "chance")
 RANKED = (
@@ -48,54 +42,6 @@ RANKED = (
     "population_vector:10", "chance",
 )  # fmt: skip
 HOLD_OUT = 5  # every how many repeats one is held out, where the bundle's training doesn't say
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class DecoderRanking(ShownAsTable):
-    """How well decoders decode a recording, as `compare_decoders` returns it.
-
-    Attributes
-    ----------
-    comparison : OfflineComparison
-        The scores of every decoder, fold by fold.
-    """
-
-    comparison: OfflineComparison
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to the document that `spikeloop decode --json` prints, all of what JSON holds."""
-        return json_values(_document(self.comparison))
-
-    def write_report(self, path: str | Path, origin: Origin | None = None) -> None:
-        """Write table and pictures as one HTML page.
-
-        Parameters
-        ----------
-        path : str or Path, ending in .html
-        origin : Origin, default None
-            What made it, which the page says at its end.
-
-        Raises
-        ------
-        BadInputError
-            If it ends in anything else.
-        FailureError
-            If Matplotlib is not installed, or the disk refuses.
-        """
-        from spikeloop.exporters.pages.decoders import decoding_page
-
-        report = file_path("--report", path, ".html")
-        page = decoding_page(self.comparison, origin)
-        with whole_file(report) as file:
-            file.write(page)
-
-    def _table(self) -> Table:
-        """The mean R2 of every decoder."""
-        rows = [
-            (score.decoder, f"{score.bin_size_s * 1000:g}", f"{score.recorded.r_squared.mean():.3f}")
-            for score in self.comparison.scores
-        ]
-        return f"Decoders of {self.comparison.recording.name}", ("decoder", "bin (ms)", "R2"), rows
 
 
 def compare_decoders(
@@ -106,11 +52,14 @@ def compare_decoders(
     folds: int = 5,
     lag_s: float = 0.0,
     decoder_bins_s: Iterable[float] = (),
+    history_s: float = HISTORY_S,
     bundle: str | Path | Bundle | None = None,
     held_out: Sequence[str | Path | Recording] = (),
     seed: int = 0,
     bin_size_s: float | None = None,
     repeat_bins: int | None = None,
+    in_process: bool = False,
+    limits: DecoderLimits | None = None,
     on_progress: Callable[[str, float], None] = lambda doing, share: None,
 ) -> DecoderRanking:
     """Compare decoders offline: cross-validated R2 and correlation, each with a 95 % interval over folds.
@@ -133,6 +82,9 @@ def compare_decoders(
         By which the kinematics are later than the counts; whole bins.
     decoder_bins_s : iterable of float > 0, s, default ()
         Widths of the decoders' bins, each a multiple of the recording's; by default the recording's.
+    history_s : float > 0, s, default 0.2
+        How far back decoders look that look back, in whole bins of any width: the nearest number, one at least. One
+        with its own number of bins, as "ridge:3", keeps it.
     bundle : str, Path or Bundle, default None
         Answers to the recording's kinematics.
     held_out : sequence of str, Path or Recording, default ()
@@ -143,6 +95,10 @@ def compare_decoders(
         Of a file that does not state it.
     repeat_bins : int >= 1, default None
         Cuts a continuous recording into repeats of so many bins; only for files.
+    in_process : bool, default False
+        Whether decoders of your own run in this process; see `closed_loop`.
+    limits : DecoderLimits, optional
+        Of those that don't.
     on_progress : callable, default none
         Called now and then with what is being done, and the share of it that is done, 0 to 1.
 
@@ -154,8 +110,10 @@ def compare_decoders(
     ------
     BadInputError
         If recording, bundle, decoders and target don't go together, or an argument is out of range.
+    IncompleteRankingError
+        If a decoder failed; its `ranking` holds the others.
     FailureError
-        If a decoder fails, or a package that one needs is not installed.
+        If no decoder is left, or too few to rank; or if one can't be made, or a package that it needs is not installed.
 
     Examples
     --------
@@ -169,6 +127,7 @@ def compare_decoders(
     folds = checked_whole("--folds", folds, 2)
     bin_size_s = None if bin_size_s is None else checked_finite("--bin-size-ms", bin_size_s)
     repeat_bins = None if repeat_bins is None else checked_whole("--repeat-bins", repeat_bins, 1)
+    history_s = checked_history_s(history_s)
     widths_s, target = _several("--bin-ms", decoder_bins_s, "widths"), _several("--target", target, "names")
     if not callable(on_progress):
         raise BadInputError(f"on_progress: expected a function, found {on_progress!r:.80}")
@@ -182,27 +141,56 @@ def compare_decoders(
     widths = tuple(dict.fromkeys(widths))
     task = OfflineTask(target_columns(data, target), lag_bins, widths, folds)
 
-    def make(name: str, bin_size_s: float) -> Decoder:
-        return open_decoder(specs[name], units=data.units, bin_size_s=bin_size_s, seed=seed)
-
     require_spikes(data, "decoding")
-    for name in specs:
-        make(name, data.bin_size_s)  # before the work, not after it
-    recorded, generated = data, None
-    judged_on = f"{folds} contiguous folds in turn, decoded by what was fitted on the others"
+    later = [_alike(session, data, target) for session in _several("--held-out", held_out, "recordings")]
+    with ExitStack() as opened:
+        limits = checked_limits(limits)
+        hosts = {
+            name: opened.enter_context(DecoderHost(spec, limits, in_process, history_s)) for name, spec in specs.items()
+        }
+
+        def make(name: str, bin_size_s: float) -> Decoder:
+            return hosts[name].open(units=data.units, bin_size_s=bin_size_s, seed=seed)
+
+        for name in specs:
+            make(name, data.bin_size_s)  # before the work, not after it
+        found = _compared(make, tuple(specs), task, data, bundle, later, seed, on_progress)
+    scores = tuple(
+        replace(score, history_bins=with_history(specs[score.decoder], history_s, score.bin_size_s).history_bins)
+        for score in found.scores
+    )
+    return whole_ranking(DecoderRanking(replace(found, scores=scores)))
+
+
+def _compared(
+    make: Callable[[str, float], Decoder],
+    decoders: Sequence[str],
+    task: OfflineTask,
+    recording: Recording,
+    bundle: str | Path | Bundle | None,
+    held_out: Sequence[Recording],
+    seed: int,
+    on_progress: Callable[[str, float], None],
+) -> OfflineComparison:
+    """Judge every decoder; one that fails doesn't end the others."""
+    recorded, generated = recording, None
+    judged_on = f"{task.folds} contiguous folds in turn, decoded by what was fitted on the others"
     if bundle is not None:
         on_progress("generating", 0.0)
-        recorded, generated, judged_on = _with_answers(data, bundle, seed)
-    later = [_alike(session, data, target) for session in _several("--held-out", held_out, "recordings")]
-    done, total = 0, len(specs) * len(widths)
+        recorded, generated, judged_on = _with_answers(recording, bundle, seed)
+    done, total, failures = 0, len(decoders) * len(task.widths), {}
 
     def advance() -> None:
         nonlocal done
         done += 1
         on_progress("decoding", done / total)
 
-    scores = compare_offline(make, tuple(specs), task, recorded, generated, advance, later)
-    return DecoderRanking(OfflineComparison(data, task, judged_on, scores, None if bundle is None else _name(bundle)))
+    def failed(name: str, error: FailureError) -> None:
+        failures[name] = str(error)
+
+    scores = compare_offline(make, decoders, task, recorded, generated, advance, held_out, failed)
+    name = None if bundle is None else _name(bundle)
+    return OfflineComparison(recording, task, judged_on, scores, name, failures)
 
 
 def _several(option: str, given: Any, what: str) -> tuple[Any, ...]:
@@ -265,50 +253,3 @@ def _judged_on(recording: Recording, left_out: int | None, bundle: str) -> str:
         return f"{what}, held out from the training of {bundle}; decoders were fitted on the rest"
     seen = "which may be in the training of" if left_out is None else "which was in the training of"
     return f"{what}, {seen} {bundle}; decoders were fitted on the rest"
-
-
-def _document(comparison: OfflineComparison) -> dict[str, Any]:
-    """Means with intervals by decoder and bin width; and where there is a bundle, how alike the ranks are."""
-    rankings = [
-        {"bin_ms": size_s * 1000, "rank_correlation": rank_correlation(scores), "decoders": len(scores),
-         "largest_difference": largest_difference(scores)}
-        for size_s, scores in comparison.by_width().items()
-        if comparison.bundle is not None
-    ]  # fmt: skip
-    return {
-        "recording": comparison.recording.name,
-        "target": comparison.columns,
-        "units": comparison.recording.units,
-        "lag_ms": comparison.lag_s * 1000,
-        "folds": comparison.task.folds,
-        "judged_on": comparison.judged_on,
-        "bundle": comparison.bundle,
-        "decoders": [
-            {"decoder": score.decoder, "bin_ms": score.bin_size_s * 1000}
-            | {
-                kind: found and _figures(found, comparison.columns)
-                for kind, found in (("recorded", score.recorded), ("generated", score.generated))
-            }
-            | {"falcon": _falcon(score)}
-            for score in comparison.scores
-        ],
-        "rankings": rankings,
-    }
-
-
-def _falcon(score: OfflineScore) -> dict[str, Any]:
-    """Scores as the FALCON challenge has them, the folds its held-in sessions; the latency is of no seed."""
-    return {
-        "held_in": asdict(session_scores(score.recorded.variance_weighted)),
-        "held_out": asdict(session_scores(score.held_out)),
-    }
-
-
-def _figures(found: CrossValidation, columns: Sequence[str]) -> dict[str, Any]:
-    """Means over columns, and of each column."""
-    return {
-        measure: asdict(fold_mean(values.mean(axis=1)))
-        | {"folds": values.mean(axis=1).tolist()}
-        | {"columns": {name: asdict(fold_mean(scores)) for name, scores in zip(columns, values.T, strict=True)}}
-        for measure, values in (("r_squared", found.r_squared), ("correlation", found.correlation))
-    }

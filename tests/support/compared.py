@@ -47,13 +47,15 @@ def setup_of(
     units=None,
     user="simulated",
     clock: Clock = "simulated",
+    in_process=False,
     **plan,
 ) -> Setup:
     """Of sessions that take a fraction of a second."""
     planned = Plan(**{"task": TASK, "trials": 8, "calibration_s": 10.0} | plan)
     seeds = tuple(range(planned.seed, planned.seed + sessions))
     specs = decoder_specs(decoders)
-    return Setup(str(path), load_bundle(path), specs, planned, seeds, parse_user(user), clock, units)
+    opened, of_user = load_bundle(path), parse_user(user)
+    return Setup(str(path), opened, specs, planned, seeds, of_user, clock, units, in_process=in_process)
 
 
 def run(setup: Setup, watch: Watch | None = None) -> list[Run]:

@@ -19,7 +19,7 @@ from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation
 from tests.support.falcon_samples import falcon_samples
 
-BINS, UNITS, EXTENT_CM = 4000, 96, 24.0
+BINS, UNITS = 4000, 96
 WINDOW, FEATURES = 20, 48
 
 
@@ -27,7 +27,7 @@ WINDOW, FEATURES = 20, 48
 def trained_on() -> tuple[np.ndarray, np.ndarray]:
     """80 s of counts and the velocity that was imagined."""
     reaches = random_reaches(BINS, 0.02, 99)
-    population = BundlePopulation(load_bundle("m1-sim"), EXTENT_CM, seed=99)
+    population = BundlePopulation(load_bundle("m1-sim"), seed=99)
     pairs = zip(reaches.velocity_cm_s, reaches.position_cm, strict=True)
     return np.array([population.respond(*pair) for pair in pairs]), reaches.velocity_cm_s
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.dashboard.frames import Kind, Request
 from spikeloop.streamer.dashboard.hub import Hub
@@ -18,7 +19,9 @@ from spikeloop.streamer.dashboard.play.requests import PlayRequests
 from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
+from spikeloop.streamer.stream.perturbations import Perturbations
 from spikeloop.streamer.stream.source import open_source
+from spikeloop.streamer.stream.step import Step, timed_spikes
 from tests.support.web_pages import Received, received
 
 __all__ = ["PLAYER", "PlayedLoop"]
@@ -52,6 +55,9 @@ class PlayedLoop:
         self.play = Play(bundle, self.hub, ties, folder, decoders, calibration)
         self.requests = PlayRequests(self.play)
         self.source = open_source(bundle, SEED, "cpu")
+        random = random_stream(SEED, Purpose.STREAM_PERTURBATIONS)
+        self.perturbations = Perturbations(len(bundle.card.unit_names), 0.0, self.size, random)
+        self.spike_random = random_stream(SEED, Purpose.EVENT_TIMES)
         card = bundle.card
         card, made_by = bundle.card, (bundle.card.name, bundle.sha256, SEED, 1, 0.0, "steered:rest")
         about = StreamDescription("loop", "Spikes", card.unit_names, self.size, "host", "uid", *made_by)
@@ -88,11 +94,21 @@ class PlayedLoop:
         """Let a bin pass; returns where the cursor then is."""
         conditions = self.driving[0][np.newaxis]
         counts, ends_s = self.source.next(1, conditions), np.array([(self.bin + 1) * self.size])
+        spikes = timed_spikes(counts, self.bin, 0.0, self.size, self.spike_random)
+        step = Step(self.bin, counts, conditions, ends_s, spikes.units, spikes.times_s)
+        counts = self.perturbations.apply(step).counts
         bin, self.bin = self.bin, self.bin + 1
         self.driving = [*self.driving[1:], self.driving[-1]]
         self.play.decode(bin, Segment(counts, ends_s, True))
         self.play.driven(bin, ends_s, conditions)
         return self.cursor
+
+    def perturb(self, kind: str, value: float, act: int) -> None:
+        """Let something go wrong from the next bin on, and mark it as the stream does."""
+        stamp_s = self.perturbations.set(kind, value)
+        units = {"units": self.perturbations.in_force["units"]} if kind == "drop" else {}
+        marker = {"event": "perturb", "kind": kind, "value": value, "stamp_s": stamp_s, "act": act}
+        self.play.marked(json.dumps(marker | units))
 
     @property
     def cursor(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from spikeloop.exporters.formats.found import Binned, Found
 from spikeloop.exporters.formats.named.arrays import find_in_arrays
 from spikeloop.exporters.formats.read import open_format, read_arrays
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.recordings.recording import Recording
+from spikeloop.streamer.capture.acts import parse_act
 from spikeloop.streamer.capture.verify.stated import REMEDY, Stated, recorded_of
 from spikeloop.streamer.capture.verify.stated_xdf import recorded_in_xdf
 
@@ -32,7 +32,7 @@ def recorded_in(path: Path) -> tuple[Stated, ...]:
     if path.suffix.lower() in (".xdf", ".xdfz"):
         found = recorded_in_xdf(path)
     elif path.suffix.lower() == ".npz" and (sessions := _sessions(path)):
-        found = tuple(recorded_of(session) for session in sessions)
+        found = sessions
     else:
         found = _one_recording(path)
     if not found:
@@ -63,14 +63,17 @@ def _bins_of(held: Found) -> int:
     return sum(int(np.isfinite(np.asarray(trial)).any(axis=-1).sum()) for trial in trials)
 
 
-def _sessions(path: Path) -> list[Recording]:
-    """Read the populations of the sessions that `closedloop --save` wrote; none from another archive."""
+def _sessions(path: Path) -> tuple[Stated, ...]:
+    """Read the populations of the sessions that `closedloop --save` or the page wrote; none from another archive."""
     arrays = read_arrays(path)
     names = sorted({key.partition(POPULATION)[0] for key in arrays if POPULATION in key})
     sessions = []
     for name in names:
         prefix = f"{name}{POPULATION}"
         own = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+        acts = own.pop("acts", np.array((), str))
         found = assemble(find_in_arrays(own, Choices(), path), Choices())
-        sessions.append(replace(found, name=name))
-    return [session for session in sessions if session.provenance is not None]
+        if found.provenance is not None:
+            markers = tuple(act for text in acts.ravel().tolist() if (act := parse_act(str(text))) is not None)
+            sessions.append(replace(recorded_of(found), name=name, markers=markers, has_markers=True))
+    return tuple(sessions)

@@ -74,16 +74,14 @@ class TimedPopulation(Protocol):
 class VelocityEncoding:
     """How an intended velocity drives a bundle: as values of its conditions.
 
-    `velocity x` and `velocity y` receive the intended velocity, `position x` and `position y` the cursor's position,
-    and any other channel rests. Channels in cm and cm/s receive values as they are; others are scaled as by
-    `loop_scales`, the centre of the workspace in the middle of the recorded range. What lies beyond a channel's range
-    by more than half its width is clipped.
+    `velocity x` and `velocity y` receive the intended velocity, `position x` and `position y` the cursor's position
+    where their unit is a length, and any other channel rests; scaled as by `loop_scales`. Positions in another unit
+    than cm have the centre of the workspace in the middle of the recorded range. What lies beyond a channel's range by
+    more than half its width is clipped.
 
     Parameters
     ----------
     bundle : Bundle
-    extent_cm : float > 0, cm
-        Side of the workspace.
 
     Raises
     ------
@@ -91,7 +89,7 @@ class VelocityEncoding:
         If the bundle lacks a channel for the velocity, or gives no spikes.
     """
 
-    def __init__(self, bundle: Bundle, extent_cm: float) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         if bundle.card.signal != "spikes":
             raise BadInputError(f"{bundle.card.name}: expected a bundle of spikes, found one of {bundle.card.signal}")
         channels = bundle.card.channels
@@ -105,7 +103,7 @@ class VelocityEncoding:
             )
         self._rest, (self._low, self._high) = rest_of(channels).astype(np.float64), limits_of(channels)
         self._from_velocity, self._from_position = np.zeros((2, len(channels), 2))
-        for name, scale in loop_scales(channels, extent_cm).items():
+        for name, scale in loop_scales(channels).items():
             place, axis = places[name], "xy".index(name[-1])
             channel = channels[place]
             is_velocity = name.startswith("velocity")
@@ -129,8 +127,6 @@ class BundlePopulation:
     Parameters
     ----------
     bundle : Bundle
-    extent_cm : float > 0, cm
-        Side of the workspace.
     seed : int
         Of its spikes.
     device : {"auto", "cpu", "cuda"}
@@ -143,11 +139,9 @@ class BundlePopulation:
         As of `VelocityEncoding` and `open_source`.
     """
 
-    def __init__(
-        self, bundle: Bundle, extent_cm: float, seed: int, device: Device = "auto", log: GeneratedLog | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, seed: int, device: Device = "auto", log: GeneratedLog | None = None) -> None:
         self._log = log
-        self._encoding = VelocityEncoding(bundle, extent_cm)
+        self._encoding = VelocityEncoding(bundle)
         self._source = open_source(bundle, seed, device)
         self.unit_names, self.bin_size_s = self._source.unit_names, self._source.bin_size_s
         self.latest_spikes: SpikeTimes | None = None

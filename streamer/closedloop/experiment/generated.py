@@ -35,6 +35,8 @@ class Generated:
         NaN where it is not known what drove a bin.
     session_bins : array of shape (bins of the session,), int64
         The numbers of those that the session had, in its order.
+    acts : tuple of str
+        What was done to the population's stream, as NAME-Markers has it.
     """
 
     provenance: Provenance
@@ -44,6 +46,7 @@ class Generated:
     counts: NDArray[np.uint8]
     conditions: NDArray[np.float32]
     session_bins: NDArray[np.int64]
+    acts: tuple[str, ...] = ()
 
     @property
     def session_ends_s(self) -> Floats:
@@ -54,14 +57,14 @@ class Generated:
         """Return the session as a recording: a repeat for each run of bins without a gap.
 
         Bins of which it is not known what drove them are left out. The spikes' own times are those of the seed, where
-        no bin is missing.
+        no bin is missing and nothing was done to the stream.
         """
         made_by, known = self.provenance, np.isfinite(self.conditions).all(axis=1)
         bins, counts, conditions = self.bins[known], self.counts[known], self.conditions[known]
         cuts = np.flatnonzero(np.diff(bins) != 1) + 1
         parts = np.split(counts, cuts)
         first = bins[np.concatenate([[0], cuts]).astype(int)]
-        whole = len(parts) == 1 and bins[0] == 0
+        whole = len(parts) == 1 and bins[0] == 0 and not self.acts
         random = random_stream(made_by.seed, Purpose.EVENT_TIMES)
         return Recording(
             pad_repeats(parts),

@@ -168,6 +168,8 @@ class SessionRecord:
         Why the session ended before its end; empty where it didn't.
     interrupted : bool
         Whether Ctrl-C ended it.
+    decoder_failed : bool
+        Whether it was the decoder that failed.
     """
 
     bin_size_s: float
@@ -177,6 +179,7 @@ class SessionRecord:
     offline: Offline | None
     failure: str = ""
     interrupted: bool = False
+    decoder_failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ answers when its bin is over, and so brings real time with it.
 """
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,6 +145,7 @@ class _Session:
         self._blocks: list[BlockRecorder] = []
         self._trials: list[tuple[BlockRecorder, TrialMachine]] = []
         self._offline: Offline | None = None
+        self._decoder_failed = False
 
     def run(self) -> SessionRecord:
         plan, failure, interrupted = self._plan, "", False
@@ -164,6 +165,7 @@ class _Session:
             offline=self._offline,
             failure=failure,
             interrupted=interrupted,
+            decoder_failed=self._decoder_failed,
         )
 
     def _run_blocks(self, targets: Sequence[Target]) -> None:
@@ -198,7 +200,8 @@ class _Session:
         runs = (
             [joined(spikes[first : first + bins]) for first in range(held.start, held.stop, bins)] if spikes else None
         )
-        decoded = decode(self._inner, counts, runs).repeat(bins, axis=0)  # from a wide bin, over which it holds
+        with self._of_decoder():
+            decoded = decode(self._inner, counts, runs).repeat(bins, axis=0)  # from a wide bin, over which it holds
         truth = block.velocity[held]
         together = variance_weighted_r_squared(truth, decoded)
         self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)), together)
@@ -217,10 +220,11 @@ class _Session:
         """One bin of the closed loop; where no counts arrive, the velocity stays as last decoded."""
         start = self._loop.begin_bin(trial)
         spikes = self._spikes(start.counts)
-        if spikes is not None:
-            self._decoded = step_spikes(self._decoder, spikes)
-        elif start.counts is not None:
-            self._decoded = self._decoder.step(start.counts)
+        with self._of_decoder():
+            if spikes is not None:
+                self._decoded = step_spikes(self._decoder, spikes)
+            elif start.counts is not None:
+                self._decoded = self._decoder.step(start.counts)
         events = self._loop.end_bin(start, trial, self._decoded, len(block))
         self._record(block, start, trial.shown, events)
 
@@ -238,9 +242,19 @@ class _Session:
 
     def _fit(self, occasion: str, counts: Counts, velocity: Floats) -> None:
         try:
-            self._decoder.fit(counts, velocity)
+            with self._of_decoder():
+                self._decoder.fit(counts, velocity)
         except BadInputError as error:
             raise FailureError(f"{occasion}: {error}") from error
+
+    @contextmanager
+    def _of_decoder(self) -> Iterator[None]:
+        """What is raised in here is a failure of the decoder."""
+        try:
+            yield
+        except SpikeloopError:
+            self._decoder_failed = True
+            raise
 
     def _give_up(self) -> None:
         """The session is over, and with it the trial under way; watchers are shown that it is lost."""

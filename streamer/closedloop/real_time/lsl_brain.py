@@ -46,8 +46,6 @@ class LslPopulation:
         The same, loaded.
     name : str
         Of the stream of counts.
-    extent_cm : float > 0, cm
-        Side of the workspace.
     seed : int
         Of its spikes.
     device : {"auto", "cpu", "cuda"}
@@ -79,7 +77,6 @@ class LslPopulation:
         source: str,
         bundle: Bundle,
         name: str,
-        extent_cm: float,
         seed: int,
         device: Device = "auto",
         start_delay_s: float = 0.0,
@@ -92,7 +89,7 @@ class LslPopulation:
         self.late_steps = self.dropped_steps = self.late_inputs = 0
         self.report: dict[str, Any] | None = None
         self._channels = bundle.card.channels
-        self._encoding = VelocityEncoding(bundle, extent_cm)
+        self._encoding = VelocityEncoding(bundle)
         self._options = [source, "--name", name, "--seed", str(seed), "--device", device]
         self._options += ["--start-delay", str(start_delay_s)] if start_delay_s else []
         self._waiting: deque[tuple[NDArray[Any], float, float]] = deque()  # counts, end and arrival

@@ -42,7 +42,7 @@ class RealTimeReport:
 class RealTime:
     """The population in a process of its own and NAME-Markers and NAME-Cursor, from entering to leaving the context.
 
-        with RealTime("m1-sim", bundle, "arm", 24.0, seed=0) as real:
+        with RealTime("m1-sim", bundle, "arm", seed=0) as real:
             decoder = real.decoder(KalmanDecoder())  # or real.decoder_over("STREAM")
             record = run_session(plan, real.population, user, decoder, real.watchers)
         real.report()
@@ -52,7 +52,7 @@ class RealTime:
     Parameters
     ----------
     source : the bundle's name or path
-    bundle, name, extent_cm, seed, device, start_delay_s, log : as of `LslPopulation`
+    bundle, name, seed, device, start_delay_s, log : as of `LslPopulation`
 
     Raises
     ------
@@ -65,14 +65,13 @@ class RealTime:
         source: str,
         bundle: Bundle,
         name: str,
-        extent_cm: float,
         seed: int,
         device: Device = "auto",
         start_delay_s: float = 0.0,
         log: LslLog | None = None,
     ) -> None:
         self.name = name
-        self.population = LslPopulation(source, bundle, name, extent_cm, seed, device, start_delay_s, log)
+        self.population = LslPopulation(source, bundle, name, seed, device, start_delay_s, log)
         self._outlets = SessionOutlets(name, bundle.card.bin_size_s, lambda: self.population.end_s)
         self._timer: LoopTimer | None = None
 

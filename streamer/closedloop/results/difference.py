@@ -1,15 +1,41 @@
-"""What the comparison of two decoders over the same trials comes to."""
+"""The verdict on two decoders, in a sentence that one can quote."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from spikeloop.exporters.documents import json_values
-from spikeloop.streamer.closedloop.results.report import PairedReport
+from spikeloop.models.measures.paired_inference import LEVEL, holm, pairs_needed, smallest_found
+from spikeloop.streamer.closedloop.results.paired_statistics import Paired, PairedEstimate
 
-__all__ = ["DecoderDifference", "Measure", "difference_of"]
+__all__ = ["MEASURES", "DecoderDifference", "Measure", "differences_of"]
 
-Measure = Literal["time", "success"]
+Measure = Literal["time", "success", "bits"]
 Verdict = Literal["better", "worse", "no difference found"]
+
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+MOST_TOLD = 100_000  # pairs, beyond which no number is said
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How a measure's difference is said: more, less, none, the unit, and how many of it are one."""
+
+    more: str
+    less: str
+    same: str
+    unit: str
+    scale: float
+    digits: int
+    better: int
+
+
+WORDS: dict[Measure, _Words] = {
+    "time": _Words("slower by", "faster by", "equally fast", "s", 1.0, 2, -1),
+    "success": _Words("success higher by", "success lower by", "equal success", "percentage points", 100.0, 0, 1),
+    "bits": _Words("bit rate higher by", "bit rate lower by", "equal bit rates", "bit/s", 1.0, 2, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -19,17 +45,30 @@ class DecoderDifference:
     Attributes
     ----------
     decoder, baseline : str
-    measure : {"time", "success"}
+    measure : {"time", "success", "bits"}
         "time": of the mean time to the target, s, in which a failure counts as the timeout; below 0 is better.
-        "success": of the shares of trials with success; above 0 is better.
+        "success": of the shares of trials with success; above 0 is better. "bits": of Fitts's bits/s, likewise.
     trials : int
-        Of each decoder.
+        Of each decoder: the number of pairs.
     difference : float
         NaN where there are no trials.
     interval : tuple of two floats
-        Of 95 %; see `Paired`. NaN where there is one trial or none.
+        Of 95 %, of this pair alone; see `Paired`. NaN where there is one trial or none.
+    p_value : float
+        Of this pair alone.
+    pairs_compared : int
+        Pairs of decoders that were compared, over which the next is corrected.
+    corrected_p_value : float
+        By Holm's method; it decides the verdict.
     verdict : {"better", "worse", "no difference found"}
-        Of the decoder; the interval decides, and one that holds 0 finds no difference.
+        Of the decoder.
+    trials_needed : float
+        Pairs of trials with which a difference of this size is found in four of five repetitions, in sessions as long
+        as these; infinite for no difference, NaN where pairs don't differ, or are too few to say.
+    smallest_found : float
+        Difference that as many trials as there were find in four of five repetitions; NaN where they find none.
+    sentence : str
+        All of that for people, but for the names.
     """
 
     decoder: str
@@ -38,42 +77,97 @@ class DecoderDifference:
     trials: int
     difference: float
     interval: tuple[float, float]
+    p_value: float
+    pairs_compared: int
+    corrected_p_value: float
     verdict: Verdict
+    trials_needed: float
+    smallest_found: float
+    sentence: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to what JSON holds, with None for NaN."""
+        """Convert to what JSON holds, with None for NaN and infinity."""
         return json_values(self)
 
     def __str__(self) -> str:
-        between = f"{self.decoder} against {self.baseline}"
-        if not self.trials:
-            return f"{between}: no trials that both had"
-        change, (low, high) = self.difference, self.interval
-        if self.measure == "time":
-            found = f"time to target {abs(change):.2f} s {'longer' if change > 0 else 'shorter'}"
-            interval = f"{low:+z.2f} to {high:+z.2f} s"
-        else:
-            found = f"success {abs(100 * change):.0f} percentage points {'higher' if change > 0 else 'lower'}"
-            interval = f"{100 * low:+z.0f} to {100 * high:+z.0f}"
-        return f"{between}: {found} (95 % interval {interval}), {self.verdict}"
+        return f"{self.decoder} against {self.baseline}: {self.sentence}"
 
 
-def difference_of(paired: PairedReport, measure: Measure) -> DecoderDifference:
-    """Judge a decoder by the interval of its difference from another.
+def differences_of(pairs: Sequence[tuple[str, str, Paired]], measure: Measure) -> list[DecoderDifference]:
+    """Judge every pair of decoders by one measure; p-values are corrected over all of them.
 
     Parameters
     ----------
-    paired : PairedReport
-    measure : {"time", "success"}
+    pairs : sequence of (decoder, baseline, Paired)
+    measure : {"time", "success", "bits"}
 
     Returns
     -------
-    DecoderDifference
+    list of DecoderDifference
     """
-    figures = paired.figures
-    found, sign = (figures.time_difference_s, -1) if measure == "time" else (figures.success_difference, 1)
-    bounds = sorted((sign * found.low, sign * found.high))
-    verdict = "better" if bounds[0] > 0 else "worse" if bounds[1] < 0 else "no difference found"
+    found = [_found(paired, measure) for _, _, paired in pairs]
+    corrected = holm([each.p_value for each in found])
+    tests = sum(math.isfinite(each.p_value) for each in found)
+    return [
+        _judged(decoder, baseline, measure, paired.trials, estimate, tests, float(p_value))
+        for (decoder, baseline, paired), estimate, p_value in zip(pairs, found, corrected, strict=True)
+    ]
+
+
+def _found(paired: Paired, measure: Measure) -> PairedEstimate:
+    by_measure: dict[Measure, PairedEstimate] = {
+        "time": paired.time_difference_s, "success": paired.success_difference, "bits": paired.bits_difference,
+    }  # fmt: skip
+    return by_measure[measure]
+
+
+def _judged(
+    decoder: str, baseline: str, measure: Measure, trials: int, found: PairedEstimate, tests: int, corrected: float
+) -> DecoderDifference:
+    verdict: Verdict = "no difference found"
+    if corrected < 1 - LEVEL:
+        verdict = "better" if found.value * WORDS[measure].better > 0 else "worse"
+    needed = pairs_needed(found.value, found.spread, max(1, tests))
+    smallest = smallest_found(trials, found.spread, max(1, tests))
+    sentence = _sentence(WORDS[measure], trials, found, tests, corrected)
+    if trials > 1 and verdict == "no difference found":
+        sentence += _power(WORDS[measure], trials, needed, smallest)
     return DecoderDifference(
-        paired.decoder, paired.baseline, measure, figures.trials, found.value, (found.low, found.high), verdict
-    )
+        decoder, baseline, measure, trials, found.value, (found.low, found.high), found.p_value, tests, corrected,
+        verdict, needed, smallest, sentence,
+    )  # fmt: skip
+
+
+def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, corrected: float) -> str:
+    """Such as "slower by 0.57 s, 95 % interval 0.32 to 0.87; the interval excludes 0"."""
+    if not trials:
+        return "no trials that both had"
+    side = 1 if found.value >= 0 else -1
+    said = f"{words.more if side > 0 else words.less} {_number(words, abs(found.value))} {words.unit}"
+    said = said if found.value else words.same
+    if math.isnan(found.low):
+        return f"{said}, of one pair of trials, which proves nothing"
+    low, high = sorted((side * found.low, side * found.high))
+    excludes = low > 0 or high < 0
+    said += f", 95 % interval {_number(words, low)} to {_number(words, high)} over {trials} pairs of trials"
+    said += f"; the interval {'excludes' if excludes else 'includes'} 0"
+    if tests > 1 and excludes:
+        contrary = "; but" if corrected >= 1 - LEVEL else ","
+        said += f"{contrary} p = {corrected:.3f}" if corrected >= 0.001 else f"{contrary} p < 0.001"
+        said += f" with Holm's correction over {tests} pairs of decoders"
+    return said
+
+
+def _power(words: _Words, trials: int, needed: float, smallest: float) -> str:
+    """What it would take to find a difference, and what would have been found."""
+    said = ""
+    if math.isfinite(needed) and trials < needed <= MOST_TOLD:
+        more = float(f"{needed - trials:.2g}")
+        said = f"; about {more:.0f} more pairs would find a difference of this size in 4 of 5 repetitions"
+    if math.isfinite(smallest) and smallest > 0:
+        said += f"; {trials} pairs would find {_number(words, smallest)} {words.unit} or more"
+    return said
+
+
+def _number(words: _Words, value: float) -> str:
+    return f"{words.scale * value:z.{words.digits}f}"

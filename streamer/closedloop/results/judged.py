@@ -12,10 +12,10 @@ BEFORE: BlockName = "before recalibration"
 
 
 def judged(run: Run, block: BlockName = CLOSED_LOOP) -> list[Trial]:
-    """The trials of a block, but for the one that Ctrl-C cut off."""
+    """The trials of a block, with those that a decoder that failed forfeits, but for the one that Ctrl-C cut off."""
     return [
         trial
-        for trial in run.record.trials
+        for trial in (*run.record.trials, *run.forfeited)
         if trial.block == block and not (run.record.interrupted and trial.outcome == "lost")
     ]
 

@@ -20,9 +20,10 @@ from spikeloop.exporters.pages.shell import (
 )
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.closedloop.comparison import Run
-from spikeloop.streamer.closedloop.results.difference import difference_of
+from spikeloop.streamer.closedloop.results.difference import MEASURES
 from spikeloop.streamer.closedloop.results.falcon_tables import falcon_section
 from spikeloop.streamer.closedloop.results.latency_tables import latency_section
+from spikeloop.streamer.closedloop.results.pairs import PairedReport
 from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_differences, draw_times, draw_trajectories
 from spikeloop.streamer.closedloop.results.replay import replay, replay_script
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport, format_estimate
@@ -33,8 +34,10 @@ __all__ = ["write_page"]
 
 DEFINITIONS = (
     ("success", "share of trials in which the target was held as long as asked; with Wilson's interval"),
-    ("time to target", "of successes, from the target's appearance to the entry from which it was held. First touch"
-     " and dial-in are its parts before and after the first entry (Gilja et al. 2012)"),
+    ("time", "from the target's appearance to the entry from which it was held, mean of all trials; a failure counts as"
+     " the timeout, here and in the paired differences"),
+    ("of successes", "the same without failures. First touch and dial-in are its parts before and after the first entry"
+     " (Gilja et al. 2012)"),
     ("path efficiency", "of successes, the straight line over the cursor's path to the acquisition"),
     ("Fitts", "log2(D / W + 1) bits of every success (MacKenzie 1992), D to the target's centre and W its width, by"
      " the time of all trials without holds; failures cost what they took"),
@@ -42,8 +45,10 @@ DEFINITIONS = (
      " (Nuyujukian et al. 2015)"),
     ("offline", "R² and correlation r of decoded with shown velocity on the last fifth of the calibration block,"
      " mean of both axes; the decoder is fitted on what is before"),
-    ("paired", "differences over the same targets of the same seeds; in the mean time, failures count as the"
-     " timeout"),
+    ("paired", "differences over the same targets of the same seeds, with Student's t interval over pairs of trials,"
+     " moderated by how much sessions differ (Smyth 2004); of success at least Newcombe's (1998). p is corrected by"
+     " Holm's method (1979) over all pairs of decoders, each measure by itself; below 0.05 it decides the verdict"),
+    ("more pairs", "of trials, with which a difference as large as the one found would be found in 4 of 5 repetitions"),
 )  # fmt: skip
 
 INTERVALS = (
@@ -99,25 +104,28 @@ def write_page(
 
 
 def _lead(report: ClosedLoopReport) -> str:
-    """How the first decoder did, and each of the others beside it."""
+    """How the first decoder did, and each of the others against it."""
     if not report.decoders:
         return "No trial was done."
     first = report.decoders[0]
     found = first.closed_loop
     said = [f"{first.decoder} acquired {found.successes} of {found.trials} targets"]
-    if not math.isnan(found.time_to_target_s.value):
-        said[0] += f", in {found.time_to_target_s.value:.2f} s on average"
-    said += [str(difference_of(paired, "time")) for paired in report.paired]
+    if not math.isnan(found.time_with_failures_s.value):
+        said[0] += f", in {found.time_with_failures_s.value:.2f} s on average, failures as the timeout"
+    said += [str(paired.verdicts["time"]) for paired in _with_the_first(report)]
     return f"{'. '.join(said)}."
+
+
+def _with_the_first(report: ClosedLoopReport) -> list[PairedReport]:
+    return [paired for paired in report.paired if paired.baseline == report.decoders[0].decoder]
 
 
 def _success(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
     for decoder in report.decoders:
         found = decoder.closed_loop
         if not math.isnan(found.success_rate.value):
-            time_s = found.time_to_target_s.value
-            shown = "" if math.isnan(time_s) else f", {time_s:.2f} s"
-            yield f"{100 * found.success_rate.value:.0f} %{shown}", f"{decoder.decoder}: success, time to target"
+            shown = f"{100 * found.success_rate.value:.0f} %, {found.time_with_failures_s.value:.2f} s"
+            yield shown, f"{decoder.decoder}: success, time"
 
 
 def _facts(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
@@ -137,6 +145,8 @@ def _facts(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
     learning += [f"gain {plan['gain']:g}, smoothing {plan['smoothing']:g}"]
     learning += [f"the decoder takes {plan['decoder_bins']} bins as one"] if plan["decoder_bins"] > 1 else []
     yield "decoders", ", ".join(learning)
+    if report.histories:
+        yield "history", report.histories
     late = [f"{name} {bins}" for name, bins in report.designed_latency_bins.items() if bins]
     if late:
         yield "delays by design, in bins", ", ".join(late)
@@ -152,8 +162,7 @@ def _notices(report: ClosedLoopReport) -> Iterator[str]:
     """What went wrong, by plan or not, and what the loop assumed."""
     failures = [*report.failures, *["interrupted: figures are of what was done until then"] * report.interrupted]
     yield from (fill('<span class="alarm">{}</span>', failure) for failure in failures)
-    if report.scaling:
-        yield f"{report.bundle} is {report.scaling}"
+    yield from (fill('<span class="alarm">{}</span>', warning) for warning in report.warnings)
     for perturbation in report.perturbations:
         onset_s = perturbation["onset_s"]
         when = f"from {onset_s:g} s of closed loop on" if onset_s else "from the start"
@@ -162,7 +171,7 @@ def _notices(report: ClosedLoopReport) -> Iterator[str]:
 
 def _figures(report: ClosedLoopReport) -> Section:
     grid = report.task["name"] == "grid"
-    headings = ["decoder", "acquired", "success", "time to target (s)", "first touch (s)", "dial-in (s)"]
+    headings = ["decoder", "acquired", "success", "time (s)", "of successes (s)", "first touch (s)", "dial-in (s)"]
     headings += ["path efficiency", "Fitts, bit/s", *(["achieved, bit/s"] if grid else []), "offline R²", "offline r"]
     rows = []
     for decoder in report.decoders:
@@ -180,7 +189,13 @@ def _blocks(decoder: DecoderReport) -> Iterator[tuple[str, Figures]]:
 
 def _cells(figures: Figures, grid: bool) -> Iterator[str]:
     yield _interval(format_estimate(figures.success_rate, percent=True))
-    for statistic in (figures.time_to_target_s, figures.first_touch_s, figures.dial_in_s, figures.path_efficiency):
+    for statistic in (
+        figures.time_with_failures_s,
+        figures.time_to_target_s,
+        figures.first_touch_s,
+        figures.dial_in_s,
+        figures.path_efficiency,
+    ):
         yield _interval(format_estimate(statistic))
     yield _interval(format_estimate(figures.fitts_bits_per_s))
     if grid:
@@ -192,21 +207,41 @@ def _offline(decoder: DecoderReport) -> Iterator[Markup]:
 
 
 def _paired(report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> Section:
-    """Differences over the same targets of the same seeds, as a picture and as figures."""
-    rows = [
-        [
-            f"{comparison.decoder} minus {comparison.baseline}",
-            f"{comparison.figures.trials}",
-            _interval(format_estimate(comparison.figures.success_difference, percent=True, sign=True)),
-            _interval(format_estimate(comparison.figures.time_difference_s, sign=True)),
-            difference_of(comparison, "time").verdict,
-        ]
-        for comparison in report.paired
-    ]
-    headings = ("over the same trials", "trials", "success", "time to target (s)", "verdict, by time")
-    if not rows:
+    """Differences over the same targets of the same seeds: in sentences, as a picture and as figures."""
+    if not report.paired:
         return section("Paired differences")
-    return section("Paired differences", draw_differences(setup, runs, report.paired), table(headings, rows))
+    sentences = item_list(
+        fill(
+            "<strong>{}</strong>: {}.", f"{paired.decoder} against {paired.baseline}", paired.verdicts["time"].sentence
+        )
+        for paired in report.paired
+    )
+    pictures = draw_differences(setup, runs, _with_the_first(report))
+    headings = ("over the same trials", "pairs", "measure", "difference", "p, corrected", "more pairs", "verdict")
+    rows = [row for paired in report.paired for row in _differences(paired)]
+    return section("Paired differences", sentences, pictures, table(headings, rows))
+
+
+def _differences(paired: PairedReport) -> Iterator[list[Markup | str]]:
+    """A row for each measure."""
+    figures = paired.figures
+    found = (
+        ("time (s)", format_estimate(figures.time_difference_s, sign=True)),
+        ("success", format_estimate(figures.success_difference, percent=True, sign=True)),
+        ("Fitts, bit/s", format_estimate(figures.bits_difference, sign=True)),
+    )
+    for measure, (title, difference) in zip(MEASURES, found, strict=True):
+        verdict = paired.verdicts[measure]
+        p_value, more = verdict.corrected_p_value, verdict.trials_needed - verdict.trials
+        yield [
+            f"{paired.decoder} minus {paired.baseline}",
+            f"{figures.trials}",
+            title,
+            _interval(difference),
+            "-" if math.isnan(p_value) else f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001",
+            f"{more:.0f}" if verdict.verdict == "no difference found" and 0 < more < math.inf else "-",
+            verdict.verdict,
+        ]
 
 
 def _sessions(report: ClosedLoopReport) -> Markup:

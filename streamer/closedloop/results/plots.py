@@ -16,8 +16,9 @@ from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
 from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, block_of, judged, paired_trials
-from spikeloop.streamer.closedloop.results.report import PairedReport
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, seconds_or_timeout, seconds_to_target
+from spikeloop.streamer.closedloop.results.paired_statistics import PairedEstimate
+from spikeloop.streamer.closedloop.results.pairs import PairedReport
+from spikeloop.streamer.closedloop.results.trial_statistics import seconds_or_timeout, seconds_to_target
 from spikeloop.streamer.closedloop.setup import Setup
 
 __all__ = [
@@ -67,7 +68,7 @@ def draw_differences(setup: Setup, runs: Sequence[Run], paired: Sequence[PairedR
     )  # fmt: skip
 
 
-def _mark(axis: Axes, names: Sequence[str], estimates: Sequence[Estimate], scale: float) -> None:
+def _mark(axis: Axes, names: Sequence[str], estimates: Sequence[PairedEstimate], scale: float) -> None:
     """Means with their 95 % intervals, beside a line at no difference."""
     colours = list(SERIES.values())
     axis.axvline(0, color=FAINT, linewidth=1.2)

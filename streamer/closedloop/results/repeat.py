@@ -4,6 +4,7 @@ import shlex
 
 from spikeloop.streamer.closedloop.experiment.tasks import TASKS
 from spikeloop.streamer.closedloop.setup import Setup
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from spikeloop.streamer.mqtt.address import MqttAddress
 
 __all__ = ["repeat_of"]
@@ -16,8 +17,9 @@ def repeat_of(setup: Setup) -> str:
     """
     specs, task = setup.decoders, setup.plan.task
     consecutive = setup.seeds == tuple(range(setup.seeds[0], setup.seeds[0] + len(setup.seeds)))
+    usual = setup.limits == DecoderLimits()
     named = all(spec.text == name for name, spec in specs.items()) and setup.user.factory is None
-    if consecutive and named and task.name in TASKS and task == TASKS[task.name]():
+    if consecutive and usual and named and task.name in TASKS and task == TASKS[task.name]():
         return _command(setup)
     return _call(setup)
 
@@ -36,7 +38,8 @@ def _command(setup: Setup) -> str:
         "recalibrate": plan.recalibrate_after,
         "gain": plan.gain,
         "smoothing": plan.smoothing,
-        "decoder-bin": round(plan.decoder_bins * setup.loaded.card.bin_size_s * 1000, 6),
+        "decoder-bin": round(setup.decoder_bin_s * 1000, 6),
+        "history-ms": round(setup.history_s * 1000, 6),
         "device": setup.device,
     } | ({"name": setup.name} if setup.clock == "real" else {})
     words = ["spikeloop", "closedloop", "--decoder", *setup.decoders]
@@ -45,6 +48,7 @@ def _command(setup: Setup) -> str:
     words += ["--units", str(setup.units)] if setup.units is not None else []
     words += ["--mqtt", _broker(setup.mqtt)] if setup.mqtt is not None else []
     words += ["--start-delay", f"{setup.start_delay_s:g}"] if setup.start_delay_s else []
+    words += ["--in-process"] if setup.in_process else []
     return shlex.join(words)
 
 
@@ -61,13 +65,16 @@ def _call(setup: Setup) -> str:
         "recalibrate_after": plan.recalibrate_after,
         "gain": plan.gain,
         "smoothing": plan.smoothing,
-        "decoder_bin_s": plan.decoder_bins * setup.loaded.card.bin_size_s,
+        "decoder_bin_s": setup.decoder_bin_s,
+        "history_s": setup.history_s,
         "perturbations": tuple(str(perturbation) for perturbation in plan.perturbations),
         "units": setup.units,
         "device": setup.device,
     } | ({"name": setup.name} if setup.clock == "real" else {})
     given |= {"mqtt": _broker(setup.mqtt)} if setup.mqtt is not None else {}
     given |= {"start_delay_s": setup.start_delay_s} if setup.start_delay_s else {}
+    given |= {"in_process": True} if setup.in_process else {}
+    given |= {"limits": setup.limits} if setup.limits != DecoderLimits() else {}
     user = setup.user.name if setup.user.factory is not None else repr(setup.user.name)
     options = [f"user={user}", *(f"{option}={value!r}" for option, value in given.items())]
     return f"spikeloop.closed_loop({{{decoders}}}, {', '.join(options)})"

@@ -8,26 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.html import Table, text_columns
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.ceiling import Ceiling
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
 from spikeloop.streamer.closedloop.experiment.record import BlockName
+from spikeloop.streamer.closedloop.results.cautions import cautions, ceiling_of
 from spikeloop.streamer.closedloop.results.falcon import FalconReport, falcon_of, normalized_latencies
-from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged, paired_trials
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, Paired, figures_of, paired_figures
+from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged
+from spikeloop.streamer.closedloop.results.paired_statistics import PairedEstimate
+from spikeloop.streamer.closedloop.results.pairs import PairedReport, compared, every_pair
+from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, figures_of
 from spikeloop.streamer.closedloop.setup import Setup
-from spikeloop.streamer.conditions.loop_channels import describe_scaling
 
 __all__ = [
     "ClosedLoopReport",
     "DecoderReport",
-    "PairedReport",
     "SessionReport",
     "as_document",
     "format_estimate",
-    "paired_report",
     "report_of",
 ]
 
@@ -69,6 +71,10 @@ class DecoderReport:
         Offline, of both axes together; the mean of sessions, with Student's t interval where there are several; NaN
         where there is nothing to judge.
     sessions : tuple of SessionReport
+    history_bins : int or None
+        Of the decoder's bins, that it looks at; None where it has no fixed history.
+    history_s : float or None, s
+        The same as a time.
     """
 
     decoder: str
@@ -77,15 +83,8 @@ class DecoderReport:
     r_squared: Estimate
     correlation: Estimate
     sessions: tuple[SessionReport, ...]
-
-
-@dataclass(frozen=True)
-class PairedReport:
-    """A decoder's closed loop minus that of the first decoder, trial by trial."""
-
-    decoder: str
-    baseline: str
-    figures: Paired
+    history_bins: int | None = None
+    history_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ class ClosedLoopReport:
     units : of the population; `used_units` reach the decoder
     user_model : parameters of the simulated user; empty of another
     designed_latency_bins : what is late by design, in bins
-    scaling : how the loop scales conditions of the bundle that are not in cm and cm/s; empty where all are
+    paired : every decoder with every other before it, those of the first first
+    warnings : what keeps the comparison from being fair, a sentence each
     real_time : timing of each session on a real clock, by decoder and seed; empty on a simulated one
     falcon : scores of each decoder as the FALCON challenge has them
     normalized_latency : of each decoder that runs here, compute time over neural time; of this machine's clock, and so
@@ -122,7 +122,7 @@ class ClosedLoopReport:
     decoders: tuple[DecoderReport, ...]
     paired: tuple[PairedReport, ...]
     interrupted: bool
-    scaling: str = ""
+    warnings: tuple[str, ...] = ()
     real_time: tuple[dict[str, Any], ...] = ()
     falcon: tuple[FalconReport, ...] = ()
     normalized_latency: Mapping[str, float] = field(default_factory=dict)
@@ -138,6 +138,12 @@ class ClosedLoopReport:
         )
 
     @property
+    def histories(self) -> str:
+        """How far back decoders look, in words; empty where none has a fixed history."""
+        bin_size_s = self.bin_size_s * self.plan["decoder_bins"]
+        return describe_histories({decoder.decoder: decoder.history_bins for decoder in self.decoders}, bin_size_s)
+
+    @property
     def interruption(self) -> str:
         """After how many trials it was interrupted, in words; empty where it wasn't."""
         blocks = [block for decoder in self.decoders for block in (decoder.before_recalibration, decoder.closed_loop)]
@@ -150,7 +156,7 @@ class ClosedLoopReport:
         title = ", ".join(filter(None, (f"{about} intervals", self.interruption)))
         return (
             title,
-            ("decoder", "success", "time to target (s)", "bit/s", "R2"),
+            ("decoder", "success", "time, of failures the timeout (s)", "bit/s", "R2"),
             [_cells(decoder) for decoder in self.decoders],
         )
 
@@ -158,7 +164,9 @@ class ClosedLoopReport:
         return text_columns(*self.table())
 
 
-def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: bool = False) -> ClosedLoopReport:
+def report_of(
+    setup: Setup, runs: Sequence[Run], *, command: str, interrupted: bool = False, ceiling: Ceiling | None = None
+) -> ClosedLoopReport:
     """Make the report of the sessions that were run, whether or not these are all.
 
     Parameters
@@ -169,6 +177,8 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
         That repeats the comparison.
     interrupted : bool, default False
         Whether Ctrl-C ended it between sessions.
+    ceiling : Ceiling, optional
+        What the loop allows, where it was measured; where the oracle took part, what it came to counts.
     """
     plan, card = setup.plan, setup.loaded.card
     done = [decoder for decoder in setup.decoders if any(run.decoder == decoder for run in runs)]
@@ -193,9 +203,9 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
         seeds=tuple(dict.fromkeys(run.seed for run in runs)),
         designed_latency_bins=_designed_latency_bins(setup),
         decoders=tuple(_decoder(setup, decoder, [run for run in runs if run.decoder == decoder]) for decoder in done),
-        paired=tuple(paired_report(setup, decoder, done[0], runs) for decoder in done[1:]),
+        paired=compared(setup, every_pair(done), runs),
         interrupted=interrupted or any(run.record.interrupted for run in runs),
-        scaling=describe_scaling(card.channels, plan.task.extent_cm),
+        warnings=cautions(setup, ceiling_of(setup, runs) or ceiling),
         real_time=tuple(
             {"decoder": run.decoder, "seed": run.seed} | dataclasses.asdict(run.real_time)
             for run in runs
@@ -209,7 +219,7 @@ def report_of(setup: Setup, runs: Sequence[Run], *, command: str, interrupted: b
 
 
 def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
-    sessions = tuple(_session(run) for run in runs)
+    sessions, history_bins = tuple(_session(run) for run in runs), setup.spec_of(decoder).history_bins
     return DecoderReport(
         decoder=decoder,
         closed_loop=_figures(setup, runs, CLOSED_LOOP),
@@ -217,6 +227,8 @@ def _decoder(setup: Setup, decoder: str, runs: Sequence[Run]) -> DecoderReport:
         r_squared=_mean([session.r_squared for session in sessions]),
         correlation=_mean([session.correlation for session in sessions]),
         sessions=sessions,
+        history_bins=history_bins,
+        history_s=None if history_bins is None else round(history_bins * setup.decoder_bin_s, 9),
     )
 
 
@@ -234,14 +246,8 @@ def _session(run: Run) -> SessionReport:
 
 def _figures(setup: Setup, runs: Sequence[Run], block: BlockName) -> Figures:
     trials = [judged(run, block) for run in runs]
-    return figures_of(trials, setup.loaded.card.bin_size_s, _random(setup), setup.plan.task.choices)
-
-
-def paired_report(setup: Setup, decoder: str, baseline: str, runs: Sequence[Run]) -> PairedReport:
-    """Compare two decoders over the trials that both had."""
-    one, other = paired_trials(decoder, baseline, runs)
-    bin_size_s, timeout_s = setup.loaded.card.bin_size_s, setup.plan.task.timeout_s
-    return PairedReport(decoder, baseline, paired_figures(one, other, bin_size_s, timeout_s, _random(setup)))
+    task = setup.plan.task
+    return figures_of(trials, setup.loaded.card.bin_size_s, task.timeout_s, _random(setup), task.choices)
 
 
 def _random(setup: Setup) -> np.random.Generator:
@@ -268,7 +274,7 @@ def _cells(decoder: DecoderReport) -> list[str]:
     return [
         decoder.decoder,
         format_estimate(figures.success_rate, percent=True),
-        format_estimate(figures.time_to_target_s),
+        format_estimate(figures.time_with_failures_s),
         format_estimate(figures.fitts_bits_per_s),
         format_estimate(decoder.r_squared),
     ]
@@ -291,11 +297,11 @@ def as_document(report: ClosedLoopReport) -> dict[str, Any]:
     return document
 
 
-def format_estimate(estimate: Estimate, percent: bool = False, sign: bool = False) -> str:
+def format_estimate(estimate: Estimate | PairedEstimate, percent: bool = False, sign: bool = False) -> str:
     """Such as 1.42 (1.30-1.55), or with signs +0.10 (-0.02 to +0.21); a share in %."""
     if math.isnan(estimate.value):
         return "-"
     scale, form = (100, "+z.0f" if sign else ".0f") if percent else (1, "+z.2f" if sign else ".2f")
-    value, low, high = (f"{scale * session:{form}}" for session in dataclasses.astuple(estimate))
+    value, low, high = (f"{scale * session:{form}}" for session in (estimate.value, estimate.low, estimate.high))
     interval = "" if math.isnan(estimate.low) else f" ({low}{' to ' if sign else '-'}{high})"
     return f"{value}{' %' if percent else ''}{interval}"

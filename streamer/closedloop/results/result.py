@@ -12,13 +12,9 @@ from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.whole_file import file_path
 from spikeloop.streamer.closedloop.comparison import Run
-from spikeloop.streamer.closedloop.results.difference import DecoderDifference, Measure, difference_of
-from spikeloop.streamer.closedloop.results.report import (
-    ClosedLoopReport,
-    DecoderReport,
-    as_document,
-    paired_report,
-)
+from spikeloop.streamer.closedloop.results.difference import MEASURES, DecoderDifference, Measure
+from spikeloop.streamer.closedloop.results.pairs import compared, every_pair
+from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport, as_document
 from spikeloop.streamer.closedloop.results.saved import check_one_session, saved_path, write_npz
 from spikeloop.streamer.closedloop.setup import Setup
 
@@ -54,13 +50,13 @@ class ClosedLoopResult(ShownAsTable):
         return self.report.interrupted
 
     def compare(self, decoder: str, baseline: str, measure: Measure = "time") -> DecoderDifference:
-        """Compare two decoders, over the same targets of the same seeds.
+        """Compare two decoders, over the same targets of the same seeds; all pairs together decide the verdict.
 
         Parameters
         ----------
         decoder, baseline : str
             Names of two of `decoders`.
-        measure : {"time", "success"}, default "time"
+        measure : {"time", "success", "bits"}, default "time"
             See `DecoderDifference`.
 
         Returns
@@ -75,9 +71,11 @@ class ClosedLoopResult(ShownAsTable):
         for name in (decoder, baseline):
             if not isinstance(name, str) or name not in self.decoders:
                 raise BadInputError(f"expected a decoder of {', '.join(self.decoders)}; found {name!r:.80}")
-        if not isinstance(measure, str) or measure not in ("time", "success"):
-            raise BadInputError(f"expected measure 'time' or 'success', found {measure!r:.80}")
-        return difference_of(paired_report(self.setup, decoder, baseline, self.runs), measure)
+        if not isinstance(measure, str) or measure not in MEASURES:
+            raise BadInputError(f"expected measure {', '.join(map(repr, MEASURES))}; found {measure!r:.80}")
+        others = [pair for pair in every_pair(list(self.decoders)) if set(pair) != {decoder, baseline}]
+        (found, *_) = compared(self.setup, [(decoder, baseline), *others], self.runs)
+        return found.verdicts[measure]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as `spikeloop closedloop --json` prints it, with None for NaN."""

@@ -63,6 +63,7 @@ def _arrays(setup: Setup, runs: Sequence[Run]) -> dict[str, Any]:
         if run.record.blocks and run.generated is not None:
             arrays |= {f"{session}/trials/{key}": np.array(value) for key, value in _columns(trial_rows(run)).items()}
             population = arrays_of(run.generated.recording()) | {"session_bins": run.generated.session_bins}
+            population |= {"acts": np.array(run.generated.acts)} if run.generated.acts else {}
             arrays |= {f"{session}/population/{key}": np.asarray(value) for key, value in population.items()}
     return arrays
 

@@ -9,25 +9,26 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from spikeloop.models.arrays import Floats
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.paired_inference import LEVEL
 from spikeloop.streamer.closedloop.experiment.record import Trial
 
 __all__ = [
     "Estimate",
     "Figures",
-    "Paired",
     "achieved_bits_per_s",
     "bits_of_selection",
     "figures_of",
-    "paired_figures",
+    "fitts_bits",
     "seconds_or_timeout",
     "seconds_to_target",
+    "seconds_tried",
+    "wilson",
 ]
 
 Draws = NDArray[np.int64]
 
 DRAWS = 2000
-LEVEL = 0.95  # of intervals
+Z = float(ndtri((1 + LEVEL) / 2))
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Figures:
     success_rate : with Wilson's interval; of several sessions, with that of the bootstrap where it is wider. All other
         intervals are by bootstrap, over sessions and the trials of each, as trials of a session share a decoder and
         its calibration
+    time_with_failures_s : mean time to the target of all trials, in which a failure counts as the timeout, as it does
+        in paired differences
     time_to_target_s : of successes, from the target's appearance to the entry from which it was held
     first_touch_s, dial_in_s : its two parts, before and after the first entry (Gilja et al. 2012)
     path_efficiency : of successes, the straight line over the path to the acquisition
@@ -60,6 +63,7 @@ class Figures:
     trials: int
     successes: int
     success_rate: Estimate
+    time_with_failures_s: Estimate
     time_to_target_s: Estimate
     first_touch_s: Estimate
     dial_in_s: Estimate
@@ -68,25 +72,10 @@ class Figures:
     achieved_bits_per_s: Estimate
 
 
-@dataclass(frozen=True)
-class Paired:
-    """A decoder minus another, over the same trials.
-
-    Attributes
-    ----------
-    success_difference : of the rates, with Newcombe's interval for paired shares (1998, Stat Med 17:2635, method 10);
-        of several sessions, with that of the bootstrap where it is wider
-    time_difference_s : of the mean times to the target; failures count as the timeout
-    """
-
-    trials: int
-    success_difference: Estimate
-    time_difference_s: Estimate
-
-
 def figures_of(
     sessions: Sequence[Sequence[Trial]],
     bin_size_s: float,
+    timeout_s: float,
     random: np.random.Generator,
     choices: int | None = None,
 ) -> Figures:
@@ -96,6 +85,8 @@ def figures_of(
     ----------
     sessions : sequence of sequences of Trial
     bin_size_s : float > 0, s
+    timeout_s : float > 0, s
+        That a failure counts as, in `time_with_failures_s`.
     random : numpy.random.Generator
         Of the bootstrap.
     choices : int, default None
@@ -111,64 +102,25 @@ def figures_of(
     to_target = np.array([seconds_to_target(trial, bin_size_s) for trial in trials])
     whole = np.array([(trial.ended_bin - trial.appeared_bin) * bin_size_s for trial in trials])
     touched = np.array([_first_touch_s(trial, bin_size_s) for trial in trials])
-    difficulty = np.array([_difficulty(trial) for trial in trials])
+    with_failures = np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for trial in trials])
+    fitts, tried = (
+        np.array([(fitts_bits(trial), seconds_tried(trial, bin_size_s)) for trial in trials]).reshape(-1, 2).T
+    )
     efficiency = np.array([_path_efficiency(trial) for trial in trials])
-    tried = np.where(succeeded, to_target, whole)
     draws = _draws([len(session) for session in sessions], random)
     bits = math.nan if choices is None else bits_of_selection(choices)
     return Figures(
         trials=len(trials),
         successes=int(succeeded.sum()),
-        success_rate=_of_sessions(_wilson(int(succeeded.sum()), len(trials)), succeeded * 1.0, sessions, draws),
+        success_rate=_of_sessions(wilson(int(succeeded.sum()), len(trials)), succeeded * 1.0, sessions, draws),
+        time_with_failures_s=_ratio(with_failures, np.ones(len(trials)), draws),
         time_to_target_s=_mean(to_target, succeeded, draws),
         first_touch_s=_mean(touched, succeeded, draws),
         dial_in_s=_mean(to_target - touched, succeeded, draws),
         path_efficiency=_mean(efficiency, succeeded & np.isfinite(efficiency), draws),
-        fitts_bits_per_s=_ratio(np.where(succeeded, difficulty, 0.0), tried, draws),
+        fitts_bits_per_s=_ratio(fitts, tried, draws),
         achieved_bits_per_s=_ratio(bits * (succeeded * 1.0 - wrong), whole, draws, least=0.0),
     )
-
-
-def paired_figures(
-    sessions: Sequence[Sequence[Trial]],
-    baseline: Sequence[Sequence[Trial]],
-    bin_size_s: float,
-    timeout_s: float,
-    random: np.random.Generator,
-) -> Paired:
-    """Compare two decoders, trial by trial.
-
-    Parameters
-    ----------
-    sessions, baseline : sequences of sequences of Trial
-        Of as many trials, with the same targets one by one.
-    bin_size_s : float > 0, s
-    timeout_s : float, s
-        That a failure counts as.
-    random : numpy.random.Generator
-        Of the bootstrap.
-
-    Returns
-    -------
-    Paired
-
-    Raises
-    ------
-    BadInputError
-        If they are not.
-    """
-    if [[trial.target for trial in one] for one in sessions] != [[trial.target for trial in one] for one in baseline]:
-        raise BadInputError(
-            "expected trials with the same targets, found some that differ; compare sessions of the same seed"
-        )
-    trials, others = ([trial for session in side for trial in session] for side in (sessions, baseline))
-    one, other = (np.array([trial.outcome == "success" for trial in side], bool) for side in (trials, others))
-    times, others_times = (
-        np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for trial in side]) for side in (trials, others)
-    )
-    draws, every = _draws([len(session) for session in sessions], random), np.ones(len(trials))
-    success = _of_sessions(_newcombe(one, other), 1.0 * one - other, sessions, draws)
-    return Paired(len(trials), success, _ratio(times - others_times, every, draws))
 
 
 def bits_of_selection(choices: int) -> float:
@@ -194,14 +146,21 @@ def seconds_or_timeout(trial: Trial, bin_size_s: float, timeout_s: float) -> flo
     return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
 
 
+def seconds_tried(trial: Trial, bin_size_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; of a failure, to its end."""
+    if trial.outcome == "success":
+        return seconds_to_target(trial, bin_size_s)
+    return (trial.ended_bin - trial.appeared_bin) * bin_size_s
+
+
+def fitts_bits(trial: Trial) -> float:
+    """Fitts's index of difficulty in Shannon's formulation, bits; 0 of a failure."""
+    distance_cm = math.dist(trial.from_cm, trial.target.place_cm)
+    return math.log2(distance_cm / trial.target.width_cm + 1) if trial.outcome == "success" else 0.0
+
+
 def _first_touch_s(trial: Trial, bin_size_s: float) -> float:
     return math.nan if trial.touched_bin is None else (trial.touched_bin - trial.appeared_bin) * bin_size_s
-
-
-def _difficulty(trial: Trial) -> float:
-    """Fitts's index of difficulty in Shannon's formulation, bits."""
-    distance_cm = math.dist(trial.from_cm, trial.target.place_cm)
-    return math.log2(distance_cm / trial.target.width_cm + 1)
 
 
 def _path_efficiency(trial: Trial) -> float:
@@ -209,37 +168,15 @@ def _path_efficiency(trial: Trial) -> float:
     return trial.advanced_cm / trial.travelled_cm if trial.travelled_cm > 0 else math.nan
 
 
-def _wilson(successes: int, trials: int) -> Estimate:
-    """A share with Wilson's score interval (1927, J Am Stat Assoc 22:209)."""
+def wilson(successes: int, trials: int, z: float = Z) -> Estimate:
+    """A share with Wilson's score interval (1927, J Am Stat Assoc 22:209), of z standard errors; by default of 95 %."""
     if not trials:
         return Estimate(math.nan, math.nan, math.nan)
-    z, share = float(ndtri((1 + LEVEL) / 2)), successes / trials
+    share = successes / trials
     centre = share + z**2 / (2 * trials)
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     low, high = ((centre + side * half) / (1 + z**2 / trials) for side in (-1, 1))
     return Estimate(share, low if successes else 0.0, high if successes < trials else 1.0)
-
-
-def _newcombe(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Estimate:
-    """Difference of two paired shares."""
-    trials = len(one)
-    if not trials:
-        return Estimate(math.nan, math.nan, math.nan)
-    first, second = _wilson(int(one.sum()), trials), _wilson(int(other.sum()), trials)
-    both, neither = int((one & other).sum()), int((~one & ~other).sum())
-    only_one, only_other = int((one & ~other).sum()), int((~one & other).sum())
-    product = both * neither - only_one * only_other
-    margins = (both + only_one) * (only_other + neither) * (both + only_other) * (only_one + neither)
-    corrected = max(product - trials / 2, 0.0) if product > 0 else float(product)
-    phi = corrected / math.sqrt(margins) if margins else 0.0
-
-    def reach(mine: float, others: float) -> float:
-        return math.sqrt(max(mine**2 - 2 * phi * mine * others + others**2, 0.0))
-
-    difference = first.value - second.value
-    down = reach(first.value - first.low, second.high - second.value)
-    up = reach(first.high - first.value, second.value - second.low)
-    return Estimate(difference, difference - down, difference + up)
 
 
 def _of_sessions(of_trials: Estimate, values: Floats, sessions: Sequence[Sequence[Trial]], draws: Draws) -> Estimate:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from textwrap import fill
 from typing import Any
 
 from rich.console import Console
@@ -36,16 +37,25 @@ def print_findings(report: ClosedLoopReport) -> None:
     for row in report.paired:
         success = format_estimate(row.figures.success_difference, percent=True, sign=True)
         time_s = format_estimate(row.figures.time_difference_s, sign=True)
-        print(f"{row.decoder} minus {row.baseline}: success {success}, mean time {time_s} s")
-    if report.scaling:
-        print(f"{report.bundle} is {report.scaling}")
+        bits = format_estimate(row.figures.bits_difference, sign=True)
+        found = f"{row.decoder} minus {row.baseline}: time {time_s} s, success {success}, {bits} bit/s"
+        print(_wrapped(found, console.width, ""))
+        print(_wrapped(row.verdicts["time"].sentence, console.width, "  "))
+    if report.histories:
+        print(f"history: {report.histories}")
+    for warning in report.warnings:
+        print(_wrapped(f"warning: {warning}", console.width, ""))
     if report.interruption:
         print(report.interruption)
-    print("95 % intervals; bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
+    timeout_s = report.task["timeout_s"]
+    print(
+        f"95 % intervals; time: to the target, mean of all trials, a failure counts as the timeout of {timeout_s:g} s;"
+    )
+    print("bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
     for row in report.falcon:
         latency = report.normalized_latency.get(row.decoder)
         if row.held_in.sessions or row.held_out.sessions or latency is not None:
-            print(_falcon_line(row, latency))
+            print(_wrapped(_falcon_line(row, latency), console.width, ""))
     for row in report.real_time:
         if row["latency"] is not None:
             print(_latency_line(row))
@@ -55,6 +65,14 @@ def _falcon_line(row: FalconReport, latency: float | None) -> str:
     """A decoder's scores as the FALCON challenge has them."""
     took = "" if latency is None else f", normalized latency {latency:.2g} on this machine"
     return f"FALCON {row.decoder}: R2 held in {row.held_in}, held out {row.held_out}{took}"
+
+
+def _wrapped(text: str, width: int, indent: str) -> str:
+    """Lines that don't cut a path or a number."""
+    return fill(
+        text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _latency_line(timed: dict[str, Any]) -> str:
@@ -74,7 +92,7 @@ def _latency_line(timed: dict[str, Any]) -> str:
 
 def _row(figures: Figures, wide: bool) -> list[str]:
     success, bits = format_estimate(figures.success_rate, percent=True), format_estimate(figures.fitts_bits_per_s)
-    time_s = format_estimate(figures.time_to_target_s)
+    time_s = format_estimate(figures.time_with_failures_s)
     if not wide:
         return [success, time_s, bits]
     parts = (figures.first_touch_s, figures.dial_in_s, figures.path_efficiency)

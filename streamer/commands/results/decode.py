@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineComparison,
     OfflineScore,
@@ -33,6 +34,8 @@ def print_comparison(comparison: OfflineComparison) -> None:
         wide = console.width >= WIDE
         table = _ranked_table(scores) if comparison.bundle is not None else _table(scores, comparison.columns, wide)
         console.print(table)
+        if histories := describe_histories({score.decoder: score.history_bins for score in scores}, size_s):
+            print(f"history: {histories}")
         if comparison.bundle is not None:
             print(f"rank correlation {rank_correlation(scores):.2f} (Spearman, of {len(scores)} decoders)")
             print(f"largest difference of R2 {largest_difference(scores):.3f}")

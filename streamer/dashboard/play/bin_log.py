@@ -1,4 +1,4 @@
-"""What the stream gave and what drove it, bin by bin since it began: for calibrations, and for files of sessions."""
+"""What a stream gave, what drove it and what was done to it, bin by bin since it began; for files of sessions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +7,7 @@ from spikeloop.exporters.card import Card
 from spikeloop.models.arrays import Counts
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import Provenance
+from spikeloop.streamer.capture.acts import parse_act
 from spikeloop.streamer.closedloop.experiment.generated import Generated, counts_held
 
 __all__ = ["BinLog"]
@@ -32,6 +33,7 @@ class BinLog:
         self._conditions = np.zeros((0, channels), np.float32)
         self._came = np.zeros(0, bool)
         self._bins = 0  # of the arrays, that are in use
+        self._acts: list[str] = []
 
     def add_counts(self, first_bin: int, counts: Counts) -> None:
         """Add bins from this number on."""
@@ -52,6 +54,11 @@ class BinLog:
                 self._conditions[: place.start] = self._rest
             self._driven = True
 
+    def add_marker(self, text: str) -> None:
+        """Add a marker; only those of acts on the stream are kept."""
+        if parse_act(text) is not None:
+            self._acts.append(text)
+
     def counts_of(self, bins: NDArray[np.integer]) -> Counts:
         """Return the counts of these bins, (bins, units); BadInputError where they are forgotten."""
         return self._counts[self._rows(bins)]
@@ -67,7 +74,7 @@ class BinLog:
         came = np.flatnonzero(self._came[:upto])
         return Generated(
             made_by, card.unit_names, card.channels, came + self._first, self._counts[came], self._conditions[came],
-            session_bins,
+            session_bins, tuple(self._acts),
         )  # fmt: skip
 
     def _rows(self, bins: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -7,7 +7,7 @@ from typing import Any
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
-from spikeloop.streamer.closedloop.results.trial_statistics import paired_figures
+from spikeloop.streamer.closedloop.results.paired_statistics import paired_figures
 from spikeloop.streamer.dashboard.play.game import Game
 from spikeloop.streamer.dashboard.play.session_file import trials_of
 from spikeloop.streamer.dashboard.play.setup import GameSetup
@@ -74,9 +74,8 @@ class BlindComparison:
         one, other = self.games
         trials = min(len(one.selections), len(other.selections))
         bits = [game.score().bits_per_s for game in self.games]
-        random = random_stream(self.setup.seed, Purpose.TRIAL_BOOTSTRAP)
         first, second = ([trials_of(game)[:trials]] for game in self.games)
-        paired = paired_figures(first, second, self._bin_size_s, self.setup.task.timeout_s, random)
+        paired = paired_figures(first, second, self._bin_size_s, self.setup.task.timeout_s)
         return {
             "trials": trials,
             "bits_per_s": None if None in bits else bits[0] - bits[1],  # pyright: ignore[reportOperatorIssue]

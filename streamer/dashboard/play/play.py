@@ -205,6 +205,11 @@ class Play:
             except BadInputError as error:
                 self.end(str(error))
 
+    def marked(self, text: str) -> None:
+        """Note what was done to the stream."""
+        with self.lock:
+            self.loop.log.add_marker(text)
+
     def _step(self, number: int, counts: NDArray[np.integer]) -> tuple[Floats, bool]:
         """Move by a bin; return where the cursor is, and whether something happened that pages are to know."""
         try:

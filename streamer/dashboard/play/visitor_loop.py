@@ -15,7 +15,7 @@ from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
 from spikeloop.streamer.closedloop.real_time.lsl_log import made_by_of
 from spikeloop.streamer.dashboard.play.bin_log import BinLog
 from spikeloop.streamer.dashboard.play.cursor import DecodedCursor
-from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, fields_of, parse_velocity
+from spikeloop.streamer.dashboard.play.setup import fields_of, parse_velocity
 from spikeloop.streamer.dashboard.play.ties import Ties
 from spikeloop.streamer.dashboard.play.timing import Timing
 from spikeloop.streamer.lsl.description import StreamDescription
@@ -51,7 +51,7 @@ class VisitorLoop:
 
     def __init__(self, bundle: Bundle, ties: Ties, timing: Timing) -> None:
         self._card, self._ties, self._timing = bundle.card, ties, timing
-        self.encoding = VelocityEncoding(bundle, EXTENT_CM)
+        self.encoding = VelocityEncoding(bundle)
         self.cursor = DecodedCursor(len(bundle.card.unit_names), bundle.card.bin_size_s)
         self.log = self._new_log()
         self.made_by: Provenance | None = None

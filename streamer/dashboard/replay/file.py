@@ -71,10 +71,23 @@ def read_replay(file: str | Path, session: str = "") -> ReplayFile:
         if not found:
             raise BadInputError(f"{path.name}: expected a session of {', '.join(names)}, found {session!r:.60}")
         return _of_session(path.name, found[0], names)
-    recording = read_chosen(file, Choices())
+    recording = _recording(file)
     if recording.signal != "spikes":
         raise BadInputError(f"{path.name}: expected spikes, found {recording.signal}; the page shows counts")
     return ReplayFile(path.name, recording)
+
+
+def _recording(file: str | Path) -> Recording:
+    """Read a recording as it stands; one that needs options of reading is to be converted first."""
+    try:
+        return read_chosen(file, Choices())
+    except BadInputError as error:
+        if "--" not in str(error):
+            raise
+        raise BadInputError(
+            f"{error}. The page has no such options: write it anew with spikeloop convert, which has them, and play"
+            " that"
+        ) from error
 
 
 def _of_session(name: str, session: SavedSession, names: tuple[str, ...]) -> ReplayFile:

@@ -50,6 +50,8 @@ class Library:
         self._named = {Path(file).name: file for file in named}
         self._folder, self.pages, self._playing = folder, 0, 0
         self._brought: dict[str, Path] = {}
+        self._coming_bytes = 0  # of files that are being brought
+        self._reading = asyncio.Lock()
         self._place: tempfile.TemporaryDirectory[str] | None = None
         self._read = lru_cache(KEPT_FILES)(read_replay)
 
@@ -94,14 +96,14 @@ class Library:
         return found
 
     async def bring(self, name: str, content: AsyncIterator[bytes]) -> str:
-        """Keep a file that a visitor brings; returns its name, with a number where that was taken.
+        """Keep a file that a visitor brings, if it can be played; returns its name, with a number where that was taken.
 
         It is kept until the server ends, or more than 20 files or 4 GiB have come since.
 
         Raises
         ------
         BadInputError
-            If it is too large, of no format that is read, or the disk refuses.
+            If it is too large, as are all that come at once, of no format that is read, damaged, or the disk refuses.
         """
         safe = re.sub(r"[^\w.-]+", "-", Path(name).name, flags=re.ASCII).lstrip(".-")[-LONGEST_NAME:] or "file"
         try:
@@ -112,8 +114,18 @@ class Library:
             raise BadInputError(
                 f"{safe}: can't be kept ({error.strerror or error}); start spikeloop web --replay with its path"
             ) from error
-        self._forget_oldest()
+        await self._check(name)
+        self._make_room()
         return name
+
+    async def _check(self, name: str) -> None:
+        """Read a file that was brought, one at a time; forget it where that fails."""
+        try:
+            async with self._reading:
+                await asyncio.to_thread(self._file, name)
+        except BaseException:
+            self._forget(name)
+            raise
 
     async def _written(self, name: str, content: AsyncIterator[bytes]) -> Path:
         """Write a file to a folder of its own; nothing is left of one that is refused, or does not come whole."""
@@ -126,16 +138,22 @@ class Library:
             with path.open("wb") as file:
                 async for part in content:
                     size += len(part)
+                    self._coming_bytes += len(part)
                     if size > LARGEST_BYTES:
                         raise BadInputError(
                             f"{name}: expected at most 1 GiB, found more; start spikeloop web --replay with its path"
                         )
+                    self._make_room()
+                    if self._coming_bytes > MOST_BROUGHT_BYTES:
+                        raise BadInputError(f"{name}: too many files come at once; open it when the others are there")
                     file.write(part)
             if format_of(path) is None:
                 raise BadInputError(f"{name}: expected a recording or a saved session, found a file of no known format")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            self._coming_bytes -= size
         return path
 
     def _free(self, name: str) -> str:
@@ -145,13 +163,17 @@ class Library:
         names = chain([name], numbered)
         return next(one for one in names if not (one in self._named or one in self._brought or self.saved(one)))
 
-    def _forget_oldest(self) -> None:
-        """Delete the oldest of too many files."""
+    def _make_room(self) -> None:
+        """Delete the oldest of too many files; those that still come count by what has come of them."""
         sizes = {name: path.stat().st_size for name, path in self._brought.items()}
-        while len(sizes) > MOST_BROUGHT or sum(sizes.values()) > MOST_BROUGHT_BYTES:
+        while len(sizes) > MOST_BROUGHT or (sizes and sum(sizes.values()) + self._coming_bytes > MOST_BROUGHT_BYTES):
             oldest = next(iter(sizes))
             del sizes[oldest]
-            shutil.rmtree(self._brought.pop(oldest).parent, ignore_errors=True)
+            self._forget(oldest)
+
+    def _forget(self, name: str) -> None:
+        if name in self._brought:
+            shutil.rmtree(self._brought.pop(name).parent, ignore_errors=True)
 
     @asynccontextmanager
     async def room(self, name: str, session: str = "") -> AsyncIterator[Room]:
@@ -180,8 +202,15 @@ class Library:
 
     def _player(self, name: str, session: str, hub: Hub) -> ReplayPlayer:
         """Read a file, and get it ready to be played; both take a while of long ones."""
-        file: ReplayFile = self._read(self._find(name), session)
-        return ReplayPlayer(file, hub)
+        return ReplayPlayer(self._file(name, session), hub)
+
+    def _file(self, name: str, session: str = "") -> ReplayFile:
+        """Read a file; what is wrong with one that was brought is said of its name, not of where it is kept."""
+        path = self._find(name)
+        try:
+            return self._read(path, session)
+        except BadInputError as error:
+            raise BadInputError(str(error).replace(str(path), name)) from error
 
 
 def _nothing(request: Request, number: int) -> None:  # noqa: ARG001

@@ -6,7 +6,7 @@ import { socketPath } from './replay.js';
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 4000;
 
-/** Calls `on.message(message)`, `on.state('connecting' | 'open' | 'lost')`, from `open` on. */
+/** Calls `on.message(message)`, `on.state('connecting' | 'open' | 'lost', why the server closed it)`, from `open` on. */
 export class Connection {
   constructor(on) {
     this.on = on;
@@ -19,13 +19,12 @@ export class Connection {
     const socket = new WebSocket(`${scheme}://${location.host}${socketPath()}`);
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
-      this.wait = FIRST_WAIT_MS;
       this.opened += 1;
       this.on.state('open');
     };
     socket.onmessage = (event) => this.receive(event.data);
-    socket.onclose = () => {
-      this.on.state(this.opened ? 'lost' : 'connecting');
+    socket.onclose = ({ reason }) => {
+      this.on.state(this.opened ? 'lost' : 'connecting', reason);
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
     };
@@ -34,6 +33,7 @@ export class Connection {
 
   receive(data) {
     if (!(data instanceof ArrayBuffer)) return;
+    this.wait = FIRST_WAIT_MS; // only now: a server that shows pages out accepts them first
     this.on.message(decode(data));
   }
 

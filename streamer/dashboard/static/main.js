@@ -33,13 +33,15 @@ const connection = new Connection({ message: receive, state: connected });
 const game = new Game((kind, document) => connection.send(kind, document));
 const replay = new Replay((kind, document) => connection.send(kind, document), { begun: () => { game.watching = true; } });
 
-function connected(state) {
+function connected(state, reason = '') {
   const words = { connecting: 'connecting …', open: 'connected', lost: 'connection lost – trying again …' };
   const pill = find('#connection');
   show(pill, state === 'open' && connection?.opened > 1 ? 'connected again' : words[state]);
   pill.className = `pill ${state}`;
   pill.dataset.opened = connection?.opened ?? 0;
   document.body.classList.toggle('offline', state !== 'open');
+  find('#offline').hidden = state !== 'lost';
+  find('#offline-why').replaceChildren(reason ? named(`The server has shown this page out: ${reason}.`, 200) : 'The server can’t be reached; if you ended spikeloop web, start it again.');
 }
 
 function receive(message) {

@@ -58,7 +58,7 @@ class FileDecoder:
         self._layout = layout_of(name, counts, units, options, [state.shape for state in states])
         self._counts = counts.name
         states = [_of_fixed_shape(name, state) for state in states]
-        self._first = {state.name: np.zeros(state.shape, state.dtype) for state in states}
+        self._first = {state.name: np.zeros([size or 1 for size in state.shape], state.dtype) for state in states}
         self.states = {state.name: value.shape for state, value in zip(states, self._first.values(), strict=True)}
         self._begin()
         found = dict(zip(model.output_names, self._run(np.zeros((self._layout.bins, units))), strict=True))

@@ -111,11 +111,11 @@ def layout_of(
     BadInputError
         If two layouts fit, and the options don't choose.
     """
-    shape = tensor.shape
-    flat = shape[-1] if len(shape) < 3 and shape[-1] not in (units, None) and units not in shape else None
+    shape, rank = tensor.shape, len(tensor.shape)
+    flat = shape[-1] if rank < 3 and shape[-1] not in (units, None) and units not in shape else None
     if flat:
         return _flat(name, tensor, units, flat, options)
-    axes = [axis for axis, size in enumerate(shape) if size == units] or [len(shape) - 1]
+    axes = [axis for axis, size in enumerate(shape) if size == units] or [rank - 1]
     last_two = [axis for axis in axes if axis >= len(shape) - 2]
     if len(last_two) == 2 and options.axes is None:
         raise _undecided(name, tensor, f"bins or units on either of two axes of {units}", "axes=bins,units")
@@ -173,10 +173,11 @@ def _flat(name: str, tensor: Tensor, units: int, features: int, options: FileOpt
 
 def _fits(shape: tuple[int | None, ...], units: int) -> bool:
     """Whether counts of so many units can be given so: in the last axis or the one before, or several bins in a row."""
-    if not 1 <= len(shape) <= 4 or any((size or 1) > 1 for size in shape[:-3]):
+    rank = len(shape)
+    if not 1 <= rank <= 4 or any((size or 1) > 1 for size in shape[:-3]):
         return False
     in_axes = any(size == units for size in shape[-2:]) or shape[-1] is None
-    return in_axes or bool(len(shape) < 3 and shape[-1] and shape[-1] % units == 0 and shape[0] in (None, 1, shape[-1]))
+    return in_axes or bool(rank < 3 and shape[-1] and shape[-1] % units == 0 and shape[0] in (None, 1, shape[-1]))
 
 
 def _check_history(name: str, tensor: Tensor, bins: int, options: FileOptions) -> None:

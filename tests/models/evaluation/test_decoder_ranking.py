@@ -8,7 +8,7 @@ import pytest
 from spikeloop.models.decoders.cross_validation import CrossValidation, cross_validate, score_segments
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineScore,
     OfflineTask,
@@ -88,6 +88,36 @@ def test_a_recording_is_cross_validated_at_every_width(recording):
         np.testing.assert_array_equal(score.recorded.r_squared, expected.r_squared)
         np.testing.assert_array_equal(score.recorded.correlation, expected.correlation)
         assert score.generated is None
+
+
+class FailsAtWideBins(KalmanDecoder):
+    """Of bins of 40 ms, whose counts are higher."""
+
+    def fit(self, counts, kinematics):
+        if counts.max() > 4:
+            raise FailureError("too much")
+        super().fit(counts, kinematics)
+
+
+def test_a_decoder_that_fails_has_no_score_at_any_width_and_ends_no_other(recording):
+    def make_one(name, bin_size_s):
+        return FailsAtWideBins() if name == "fails" else make(name, bin_size_s)
+
+    task = OfflineTask((0, 1), widths=(1, 4, 8))
+    counts = np.minimum(recording.counts, 2)
+    recording, failed, done = replace(recording, counts=counts), [], []
+    scores = compare_offline(
+        make_one, ["fails", "kalman"], task, recording, on_progress=lambda: done.append(None),
+        on_failure=lambda name, error: failed.append((name, str(error))),
+    )  # fmt: skip
+    alone = compare_offline(make_one, ["kalman"], task, recording)
+    assert failed == [("fails", "too much")]
+    assert len(done) == 6
+    for score, expected in zip(scores, alone, strict=True):
+        assert (score.decoder, score.bin_size_s) == ("kalman", expected.bin_size_s)
+        np.testing.assert_array_equal(score.recorded.r_squared, expected.recorded.r_squared)
+    with pytest.raises(FailureError, match="too much"):
+        compare_offline(make_one, ["fails", "kalman"], task, recording)
 
 
 def test_a_split_is_fitted_on_one_part_and_judged_on_the_other(random, recording):

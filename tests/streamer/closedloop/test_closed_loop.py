@@ -23,7 +23,7 @@ from spikeloop.streamer.closedloop.results.result import IncompleteError
 from tests.support.compared import TASK, UNITS, run, setup_of, tiny
 from tests.support.shown import shown
 
-QUICK: dict[str, Any] = {"task": TASK, "trials": 4, "calibration_s": 10.0}
+QUICK: dict[str, Any] = {"task": TASK, "trials": 4, "calibration_s": 10.0, "in_process": True}
 ENDLESS: dict[str, Any] = QUICK | {"trials": 100_000}
 SINGLE: dict[str, Any] = QUICK | {"trials": 1}
 
@@ -110,11 +110,13 @@ def test_two_decoders_are_compared_over_the_same_trials(result):
 def test_a_comparison_is_shown_as_a_sentence_with_units(result):
     faster = shown(result.compare("ceiling", "mine"))
     assert re.fullmatch(
-        r"ceiling against mine: time to target \d+\.\d\d s shorter \(95 % interval -\d.* to -\d.* s\), better", faster
+        r"ceiling against mine: faster by \d+\.\d\d s, 95 % interval \d\.\d\d to \d\.\d\d over 8 pairs of trials; the"
+        " interval excludes 0",
+        faster,
     )
     success = str(result.compare("mine", "ceiling", measure="success"))
-    assert success.startswith("mine against ceiling: success 100 percentage points lower (95 % interval -100 to -")
-    assert success.endswith("), worse")
+    assert success.startswith("mine against ceiling: success lower by 100 percentage points, 95 % interval ")
+    assert result.compare("mine", "ceiling", measure="bits").verdict == "worse"
 
 
 def test_what_can_not_be_compared_is_refused(result):
@@ -123,8 +125,8 @@ def test_what_can_not_be_compared_is_refused(result):
     for wrong in ([], None, np.zeros(2)):
         with pytest.raises(BadInputError, match="expected a decoder of mine, ceiling; found"):
             result.compare(wrong, "mine")
-    for wrong in ("bits", [], np.zeros(2)):
-        with pytest.raises(BadInputError, match="expected measure 'time' or 'success'"):
+    for wrong in ("bit", [], np.zeros(2)):
+        with pytest.raises(BadInputError, match="expected measure 'time', 'success', 'bits'; found"):
             result.compare("mine", "ceiling", measure=wrong)
 
 

@@ -16,7 +16,7 @@ TRIALS = 4
 @pytest.mark.parametrize("name", LOADED)
 def test_a_decoder_as_it_was_exported_moves_the_cursor_to_its_targets(name, tmp_path):
     text = LOADED[name](tmp_path)
-    result = closed_loop({name: text}, trials=TRIALS, calibration_s=0, smoothing=0.5, seeds=1)
+    result = closed_loop({name: text}, trials=TRIALS, calibration_s=0, smoothing=0.5, seeds=1, in_process=True)
     found = result.decoders[name].closed_loop
     print(f"\n{name:40} {found.successes} of {found.trials}, {found.time_to_target_s.value:.2f} s")
     assert found.trials == TRIALS
@@ -28,6 +28,6 @@ def test_a_decoder_as_it_was_exported_moves_the_cursor_to_its_targets(name, tmp_
 def test_one_that_leaves_something_open_says_in_a_line_what_settles_it(name, tmp_path):
     export, message = REFUSED[name]
     with pytest.raises(SpikeloopError, match=message) as caught:
-        closed_loop({name: export(tmp_path)}, trials=1, calibration_s=0)
+        closed_loop({name: export(tmp_path)}, trials=1, calibration_s=0, in_process=True)
     print(f"\n{name:40} {caught.value}")
     assert "\n" not in str(caught.value)

@@ -86,11 +86,30 @@ def test_the_same_seed_prints_the_same_bytes_and_writes_the_same_page(path, caps
 
 def test_the_command_that_it_tells_gives_the_same(path, capsys, tmp_path):
     options = ["--decoder", "kalman", "oracle", "--gain", 1.25, "--smoothing", 0.5, "--decoder-bin", 40, "--units", 4]
-    options += ["--perturb", "rotation:12.3456789@2.5", "loss:0.1", "--recalibrate", 2, "--task", "random"]
+    options += [
+        "--history-ms",
+        120,
+        "--perturb",
+        "rotation:12.3456789@2.5",
+        "loss:0.1",
+        "--recalibrate",
+        2,
+        "--task",
+        "random",
+    ]
     first = printed_by(capsys, "closedloop", "--bundle", path, *BRIEF, *options)
     words = shlex.split(first["command"])
     assert words[:2] == ["spikeloop", "closedloop"]
     assert printed_by(capsys, *words[1:]) == first
+
+
+def test_every_decoder_tells_how_far_back_it_looks_in_its_own_bins(compare, path, capsys):
+    options = ("--decoder", "wiener", "wiener:5", "kalman", "--decoder-bin", 40, "--history-ms", 120)
+    rows = compare(*options)["decoders"]
+    assert [(row["history_bins"], row["history_s"]) for row in rows] == [(3, 0.12), (5, 0.2), (None, None)]
+    with pytest.raises(SystemExit):
+        main([*map(str, ("closedloop", "--bundle", path, *BRIEF, *options))])
+    assert "\nhistory: wiener 120 ms (3 bins); wiener:5 200 ms (5 bins)\n" in capsys.readouterr().out
 
 
 def test_people_get_a_table(path, capsys, tmp_path, monkeypatch):
@@ -103,7 +122,10 @@ def test_people_get_a_table(path, capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 0
     assert "tiny, user simulated, 4 trials of center-out, seed 0:" in said
     assert "100 % (51-100)" in said
-    assert "chance minus oracle: success " in said
+    assert "chance minus oracle: time +" in said
+    assert "\n  slower by " in said
+    assert "over 4 pairs of trials; the" in " ".join(said.split())
+    assert "a failure counts as the timeout of 6 s;" in said
     assert said.endswith("\nsaved: all.npz\n")
     assert max(map(len, said.splitlines())) < 110
 
@@ -149,6 +171,8 @@ def test_what_happened_in_every_bin_is_saved(path, compare, tmp_path):
         (["--decoder-bin", 0], "--decoder-bin: expected"),
         (["--decoder-bin", "inf"], "--decoder-bin: expected"),
         (["--decoder-bin", 20000], "--decoder-bin: expected"),
+        (["--history-ms", 0], "--history-ms: expected more than 0 ms, found 0 ms"),
+        (["--decoder", "ridge", "--history-ms", 30000], "--history-ms: expected at most 1000 bins of the decoder"),
         (["--perturb", "earthquake:3"], "--perturb: expected"),
         (["--units", UNITS + 1], "--units: expected a whole number from 1 to"),
         (["--save", "a.csv"], "--save: expected a file ending in .npz or .nwb"),

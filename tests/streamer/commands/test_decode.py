@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.cross_validation import cross_validate, score_segments
@@ -20,6 +21,7 @@ from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.stream.source import open_source
 from tests.support.command_line import fails, printed_by
 from tests.support.html_outline import Outline
+from tests.support.misbehaving import write_misbehaving
 from tests.support.reaching import moving
 from tests.support.tiny import tiny_stream_bundle
 
@@ -256,3 +258,30 @@ def test_a_report_that_cannot_be_written_is_told_before_the_work(capsys, tmp_pat
     code, told = fails(capsys, "decode", "no such recording", "--report", tmp_path / "file" / "page.html")
     assert code == 1
     assert "could not write" in told
+
+
+def test_a_decoder_that_misbehaves_is_named_and_the_others_are_as_without_it(capsys, tmp_path):
+    texts, page = write_misbehaving(tmp_path), tmp_path / "a.html"
+    path = save(tmp_path / "data.npz", bins=800)
+    alone = printed_by(capsys, "decode", path, "--decoder", "kalman")
+    with pytest.raises(SystemExit) as stopped:
+        words = ["decode", path, "--decoder", texts["Exit"], "kalman", texts["Still"], "--json", "--report", page]
+        main([*map(str, words)])
+    printed = capsys.readouterr()
+    found, reason = json.loads(printed.out), f"--decoder {texts['Exit']}: ended its process in step, with exit code 3"
+    assert stopped.value.code == 1
+    assert printed.err.splitlines()[-1] == f"spikeloop: decoders failed: {reason}; the results are those of the others"
+    assert found["failures"] == {texts["Exit"]: reason}
+    assert [row["decoder"] for row in found["decoders"]] == ["kalman", texts["Still"]]
+    assert found["decoders"][0] == alone["decoders"][0]
+    assert f"{texts['Exit']} failed" in (text := Outline(page.read_text()).text)
+    assert "ended its process in step" in text
+
+
+def test_where_no_decoder_is_left_the_reasons_are_said(capsys, tmp_path):
+    texts = write_misbehaving(tmp_path)
+    code, said = fails(
+        capsys, "decode", save(tmp_path / "data.npz", bins=800), "--decoder", texts["Raise"], "--in-process"
+    )
+    assert code == 1
+    assert "failed: ValueError: enough, in misbehave" in said

@@ -1,6 +1,5 @@
 """What a closed loop says of conditions that are not called, or not measured, as it expects."""
 
-import numpy as np
 import pytest
 
 from spikeloop.models.recordings.condition import Condition
@@ -14,7 +13,7 @@ def channels(*named: str, unit: str = "cm/s") -> list[Condition]:
 def test_velocities_in_cm_a_second_need_no_word():
     driven = [*channels("velocity x", "velocity y"), *channels("position x", "position y", unit="cm")]
     assert loop_warning(driven) == describe_scaling(driven) == ""
-    assert set(loop_scales(driven, 24.0).values()) == {1.0}
+    assert set(loop_scales(driven).values()) == {1.0}
 
 
 @pytest.mark.parametrize(
@@ -51,12 +50,13 @@ def test_a_velocity_of_another_unit_is_told_with_its_scale(unit):
 @pytest.mark.parametrize(("unit", "scale"), [("m/s", 0.01), ("mm/s", 10.0), ("cm / s", 1.0)])
 def test_a_speed_is_converted_without_a_word(unit, scale):
     driven = channels("velocity x", "velocity y", unit=unit)
-    assert loop_scales(driven, 20.0) == {"velocity x": scale, "velocity y": scale}
+    assert loop_scales(driven) == {"velocity x": scale, "velocity y": scale}
     assert loop_warning(driven) == describe_scaling(driven) == ""
 
 
-def test_with_positions_the_workspace_gives_the_scale():
+def test_positions_of_another_unit_are_left_out_and_said_to_rest():
     driven = [*channels("velocity x", "velocity y", unit="a.u./s"), *channels("position x", "position y", unit="a.u.")]
-    scales = loop_scales(driven, 20.0)
-    np.testing.assert_allclose(list(scales.values()), 2.0)
-    assert "workspace of 20 cm" in describe_scaling(driven, 20.0)
+    assert loop_scales(driven) == {"velocity x": 0.4, "velocity y": 0.4}
+    assert describe_scaling(driven).endswith("; position x and position y rest")
+    one = [*channels("velocity x", "velocity y"), *channels("position y", unit="a.u.")]
+    assert describe_scaling(one) == "not in cm and cm/s; position y rests"

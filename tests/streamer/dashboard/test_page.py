@@ -12,6 +12,7 @@ import pytest
 
 import spikeloop
 from spikeloop.models.recordings.condition import Condition
+from spikeloop.streamer.dashboard.replay import library
 from spikeloop.streamer.dashboard.web import Dashboard
 from spikeloop.streamer.stream.source import open_source
 from tests.support.browser_pages import checksum, picture, until
@@ -164,9 +165,19 @@ def test_a_page_finds_its_server_again_after_that_was_gone(tab: "Page", path: Pa
         tab.goto(first.url)
         until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 0")
     until(tab, "document.querySelector('#connection').innerText.includes('connection lost')")
+    assert "if you ended spikeloop web, start it again" in tab.locator("#offline").inner_text()
     with spikeloop.web(path, name=stream_name, port=port):
         until(tab, "document.querySelector('#connection').innerText.includes('connected again')")
         until(tab, "Number(document.querySelector('#checksum').dataset.bins) > 10")
+        assert tab.locator("#offline").is_hidden()
+
+
+def test_a_page_that_is_shown_out_says_why(tab: "Page", tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(library, "MOST_REPLAYS", 0)
+    spikeloop.write_recording(spikeloop.Recording.from_counts(np.ones((50, 3), int), 0.02), tmp_path / "own.npz")
+    with spikeloop.web(replay=tmp_path / "own.npz", port=0) as served:
+        tab.goto(served.url)
+        until(tab, "document.querySelector('#offline').innerText.includes('as many files play as may at once')")
 
 
 HOSTILE = ("<script>document.title='owned'</script>", "<img src=x onerror=alert(1)>", "\u202egnp.exe", "\"'&amp;")

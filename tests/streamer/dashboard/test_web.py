@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 import spikeloop
 from spikeloop.models.errors import BadInputError, FailureError
@@ -150,13 +152,24 @@ def test_what_can_not_be_served_is_said_at_once(options, message, stream_name):
         pass
 
 
-def test_a_stream_whose_process_dies_is_a_failure_that_is_said(path, stream_name):
+async def test_a_stream_whose_process_dies_is_a_failure_that_is_said_in_the_page_too(path, stream_name):
     before = children()
     with spikeloop.web(path, name=stream_name, port=0) as page:
+        socket = await socket_of(page)
+        await until(socket, of(Kind.BINS))
         (streaming,) = children() - before
         os.kill(streaming, signal.SIGKILL)
         with pytest.raises(FailureError, match="the stream's process ended, with code -9"):
-            page.wait(280)
+            await asyncio.to_thread(page.wait, 280)
+    states = [message async for message in received_by(socket) if message.kind == Kind.STATE]
+    assert states[-1].document["failure"] == "the stream's process ended, with code -9"
+
+
+async def received_by(socket: ClientConnection):
+    """What comes until the server ends."""
+    with suppress(ConnectionClosed):
+        while True:
+            yield received(await socket.recv())
 
 
 def children() -> set[int]:

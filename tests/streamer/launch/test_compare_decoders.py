@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.decoders.cross_validation import cross_validate
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.kalman import KalmanDecoder
+from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import decodable_of
 from spikeloop.models.measures.falcon_scores import variance_weighted_r_squared
@@ -60,7 +63,32 @@ def test_a_ranking_shows_itself_as_a_table_with_each_width_once(recording):
     page = Outline(ranking._repr_html_())
     assert page.tags.count("tr") == 3
     assert {"chance", "bin (ms)", "20", "40"} <= set(page.texts)
-    assert "decoder  bin (ms)  R2\nchance   20 " in shown(ranking)
+    assert "decoder  bin (ms)  history (ms)  R2\nchance   20 " in shown(ranking)
+
+
+def test_decoders_look_back_as_long_at_every_width_and_those_of_so_many_bins_by_bins(recording):
+    decoders = ["wiener", "wiener:4", "chance"]
+    ranking = compare_decoders(recording, decoders, folds=2, decoder_bins_s=[0.02, 0.06], history_s=0.12)
+    rows = ranking.to_dict()["decoders"]
+    assert [(row["decoder"], row["history_bins"], row["history_ms"]) for row in rows] == [
+        ("wiener", 6, pytest.approx(120)), ("wiener:4", 4, pytest.approx(80)), ("chance", None, None),
+        ("wiener", 2, pytest.approx(120)), ("wiener:4", 4, pytest.approx(240)), ("chance", None, None),
+    ]  # fmt: skip
+    data = decodable_of(recording, (0, 1))
+    for row, bins, width in ((rows[0], 6, 1), (rows[3], 2, 3)):
+        expected = cross_validate(partial(RidgeDecoder, bins, WIENER_PENALTIES), data, folds=2, width=width)
+        assert row["recorded"]["r_squared"]["value"] == pytest.approx(expected.r_squared.mean())
+
+
+def test_by_default_it_is_200_ms(recording):
+    (row,) = compare_decoders(recording, ["wiener"], folds=2).to_dict()["decoders"]
+    assert (row["history_bins"], row["history_ms"]) == (10, pytest.approx(200))
+
+
+@pytest.mark.parametrize("history_s", [0, -1, math.nan, 30.0, None])
+def test_a_history_that_can_not_be_is_refused(recording, history_s):
+    with pytest.raises(BadInputError, match="--history-ms: expected"):
+        compare_decoders(recording, ["wiener"], folds=2, history_s=history_s)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ FOREIGN_POSITION = (
 )
 POSITION = (Condition("position x", "cm", -9.0, 9.0), Condition("position y", "cm", -9.0, 9.0))
 FORCE = Condition("force", "N", 1.0, 3.0, rest=1.5)
-EXTENT_CM = 24.0
 WITHIN = st.floats(-20, 20)
 
 
@@ -31,7 +30,7 @@ def any_bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def driven_by(any_bundle):
     """The intended velocity of a bundle that is driven by these channels."""
-    return lambda *channels: VelocityEncoding(with_card(any_bundle, conditions=tuple(map(asdict, channels))), EXTENT_CM)
+    return lambda *channels: VelocityEncoding(with_card(any_bundle, conditions=tuple(map(asdict, channels))))
 
 
 def with_card(bundle: Bundle, **changes) -> Bundle:
@@ -57,14 +56,12 @@ def test_positions_in_cm_are_where_the_cursor_is(driven_by, x, y):
     np.testing.assert_allclose(found, [x / 2, y / 3, x, y], rtol=1e-6, atol=1e-6)
 
 
-def test_the_workspace_just_fits_recorded_positions_and_velocities_scale_alike(driven_by):
+def test_positions_of_unknown_unit_rest_wherever_the_cursor_is(driven_by):
     intended_velocity = driven_by(*FOREIGN_POSITION, *FOREIGN_VELOCITY)
-    middle, right, bottom = (
-        intended_velocity.conditions(np.array([10.0, -5.0]), np.array(place)) for place in ((0, 0), (12, 0), (0, -12))
-    )
-    np.testing.assert_allclose(middle, [25, 0, 10, -5])  # 24 cm are 24 a.u., the narrower range
-    np.testing.assert_allclose(right, [37, 0, 10, -5])
-    np.testing.assert_allclose(bottom, [25, -12, 10, -5])
+    rest = [channel.rest for channel in FOREIGN_POSITION]
+    for place in ((0, 0), (12, 0), (0, -12)):
+        found = intended_velocity.conditions(np.array([10.0, -5.0]), np.array(place))
+        np.testing.assert_allclose(found, [*rest, 16, -2])
 
 
 def test_other_channels_rest_and_channels_come_in_any_order(driven_by):
@@ -99,14 +96,14 @@ def test_a_bundle_without_a_velocity_is_refused_with_what_drives_it(driven_by, c
 def test_a_bundle_of_fluorescence_is_refused(any_bundle):
     light = with_card(any_bundle, count_distribution="fluorescence")
     with pytest.raises(BadInputError, match="tiny: expected a bundle of spikes, found one of fluorescence"):
-        BundlePopulation(light, EXTENT_CM, 0, "cpu")
+        BundlePopulation(light, 0, "cpu")
 
 
 def test_a_bundle_answers_bin_by_bin_and_the_same_to_the_same_seed(any_bundle):
     walk = 30 * np.random.default_rng(1).standard_normal((40, 2))
 
     def answers(seed):
-        population = BundlePopulation(any_bundle, EXTENT_CM, seed, "cpu")
+        population = BundlePopulation(any_bundle, seed, "cpu")
         assert population.unit_names == any_bundle.card.unit_names
         assert population.bin_size_s == any_bundle.card.bin_size_s
         return np.array([population.respond(each, np.zeros(2)) for each in walk])
@@ -123,7 +120,7 @@ def test_the_shipped_motor_cortices_are_tuned_to_the_intention(name):
     loaded = load_bundle(name)
 
     def mean_counts(velocity):
-        population = BundlePopulation(loaded, EXTENT_CM, 0, "cpu")
+        population = BundlePopulation(loaded, 0, "cpu")
         return np.mean([population.respond(np.array(velocity), np.zeros(2)) for _ in range(150)], axis=0)
 
     east, east_again, west = (mean_counts(each) for each in ((30.0, 0.0), (30.0, 0.0), (-30.0, 0.0)))

@@ -670,7 +670,7 @@ def test_decoders_of_a_simulated_cortex_rank_as_in_the_field():
 
 def on_m1_sim(decoder, plan):
     """Successes, and mean time to the target in s, failures with all of theirs."""
-    population = BundlePopulation(load_bundle("m1-sim"), plan.task.extent_cm, plan.seed, "cpu")
+    population = BundlePopulation(load_bundle("m1-sim"), plan.seed, "cpu")
     record = run_session(plan, population, simulated(UserModel(), seed=plan.seed), decoder)
     assert_consistent(record, plan)
     ended = [each.acquired_bin or each.ended_bin for each in record.trials]

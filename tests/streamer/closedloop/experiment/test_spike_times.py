@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -10,10 +11,12 @@ from spikeloop.streamer.closedloop.comparison import run_comparison
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation, SubsampledPopulation
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.spike_times import SpikeTimer
-from tests.support.compared import UNITS, setup_of, tiny
+from tests.support import compared
+from tests.support.compared import UNITS, tiny
 from tests.support.loop_parts import Tuned
 
 BIN_S = 0.02
+setup_of = partial(compared.setup_of, in_process=True)  # where the tests see what a decoder has heard
 ONWARDS = np.array([20.0, 0.0])
 
 
@@ -82,7 +85,7 @@ def test_a_wide_bin_of_the_decoder_has_the_spikes_of_all_its_bins(path, heard):
 def test_units_that_are_left_keep_their_times(path):
     both = []
     for units in (UNITS, 3):
-        whole = BundlePopulation(load_bundle(path), 24.0, seed=5)
+        whole = BundlePopulation(load_bundle(path), seed=5)
         population = SubsampledPopulation(whole, units, random_stream(5, Purpose.KEPT_UNITS))
         timer = SpikeTimer(population, random())
         steps = [timer.next(population.respond(ONWARDS, np.zeros(2))) for _ in range(40)]
@@ -95,7 +98,7 @@ def test_units_that_are_left_keep_their_times(path):
 
 
 def test_counts_that_a_perturbation_changed_keep_what_times_they_can(path):
-    population = BundlePopulation(load_bundle(path), 24.0, seed=5)
+    population = BundlePopulation(load_bundle(path), seed=5)
     timer = SpikeTimer(population, random())
     for bin in range(60):
         counts = population.respond(ONWARDS, np.zeros(2)).astype(int)

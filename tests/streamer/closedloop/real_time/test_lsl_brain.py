@@ -65,6 +65,12 @@ def m1() -> Bundle:
     return load_bundle("m1-sim")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """A busy machine may let a process stand still for seconds."""
+    monkeypatch.setattr(lsl_brain, "SILENT_AFTER_S", 60.0)
+
+
 class Gate:
     """What the program that stands in for the population is allowed to send."""
 
@@ -128,7 +134,7 @@ def test_each_bin_is_driven_by_its_intention_and_comes_when_it_is_over(stream_na
     random = np.random.Generator(np.random.Philox(0))
     velocities = random.uniform(-40, 40, (20, 2))
     bundle = tiny_stream_bundle(tmp_path / "slow", UNITS, CHANNELS, bin_size_s=SLOW_BIN_S)
-    with LslPopulation(str(tmp_path / "slow"), bundle, stream_name, 24.0, seed=3) as population:
+    with LslPopulation(str(tmp_path / "slow"), bundle, stream_name, seed=3) as population:
         assert (population.unit_names, population.bin_size_s) == (bundle.card.unit_names, SLOW_BIN_S)
         conditions = pylsl.StreamInlet(pylsl.resolve_byprop("name", f"{stream_name}-Condition", timeout=60)[0])
         conditions.open_stream(5)
@@ -163,7 +169,7 @@ def test_bins_that_wait_are_handed_out_in_turn_and_after_a_long_pause_skipped(m1
     monkeypatch.setattr(child, "PROGRAM", gate.odd())
     monkeypatch.setattr(lsl_brain, "LslSpikes", Released)
     Released.gate, Released.rounds = gate, deque()
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         Released.rounds += [12, 1]
         first, _ = respond_for(population, 1)
         assert first[0, 0] == 12  # what was before the session is no part of it
@@ -180,7 +186,7 @@ def test_bins_that_wait_are_handed_out_in_turn_and_after_a_long_pause_skipped(m1
 
 def test_bins_that_are_lost_or_no_counts_are_missed_and_the_loop_goes_on(m1, stream_name, gate, monkeypatch):
     monkeypatch.setattr(child, "PROGRAM", gate.odd(_20="is lost", _30="is nothing", _31="is lost"))
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         seen = [-1]
         while seen[-1] < 40:
             gate.open(seen[-1] + 5)
@@ -194,7 +200,7 @@ def test_bins_that_are_lost_or_no_counts_are_missed_and_the_loop_goes_on(m1, str
 
 def test_a_process_that_ends_is_told_with_its_last_word(m1, stream_name, gate, monkeypatch):
     monkeypatch.setattr(child, "PROGRAM", gate.odd(_10="dies"))
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         gate.open(20)
         with pytest.raises(FailureError, match=r"population lost: its process ended \(a last word\)"):
             respond_for(population, 20)
@@ -204,7 +210,7 @@ def test_a_process_that_ends_is_told_with_its_last_word(m1, stream_name, gate, m
 def test_a_silent_one_is_told_and_ended(m1, stream_name, gate, monkeypatch):
     monkeypatch.setattr(child, "PROGRAM", gate.odd(_10="falls silent"))
     monkeypatch.setattr(lsl_brain, "SILENT_AFTER_S", 0.5)
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         gate.open(20)
         with pytest.raises(FailureError, match="expected a bin of .* every 20 ms, found none for 0.5 s"):
             respond_for(population, 20)
@@ -213,7 +219,7 @@ def test_a_silent_one_is_told_and_ended(m1, stream_name, gate, monkeypatch):
 
 
 def test_a_process_that_is_killed_is_told_with_the_signal(m1, stream_name):
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         respond_for(population, 2)
         os.kill(population._process._process.pid, signal.SIGKILL)
         with pytest.raises(FailureError, match=r"population lost: its process ended \(killed by signal 9\)"):
@@ -223,7 +229,7 @@ def test_a_process_that_is_killed_is_told_with_the_signal(m1, stream_name):
 def test_one_that_does_not_even_end_is_killed(m1, stream_name, gate, monkeypatch):
     monkeypatch.setattr(child, "PROGRAM", gate.odd())
     monkeypatch.setattr(child, "ENDS_WITHIN_S", 0.5)
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
         gate.open(1)
         respond_for(population, 1)
         pid = population._process._process.pid
@@ -235,7 +241,7 @@ def test_one_that_does_not_even_end_is_killed(m1, stream_name, gate, monkeypatch
 def test_one_that_does_not_come_up_is_told_with_its_last_word(m1, stream_name):
     with (
         pytest.raises(FailureError, match="did not come up .*no bundle named"),
-        LslPopulation("nowhere", m1, stream_name, 24.0, seed=0),
+        LslPopulation("nowhere", m1, stream_name, seed=0),
     ):
         pass
     assert gone(f"{stream_name}-Intention")
@@ -246,7 +252,7 @@ def test_a_name_that_is_taken_is_told(m1, stream_name, suffix):
     taken = pylsl.StreamOutlet(pylsl.StreamInfo(f"{stream_name}{suffix}", "EEG", 1, 0.0, pylsl.cf_float32, stream_name))
     with (
         pytest.raises(BadInputError, match=f"'{stream_name}{suffix}' is already on the network"),
-        LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0),
+        LslPopulation("m1-sim", m1, stream_name, seed=0),
     ):
         pass
     del taken
@@ -258,7 +264,7 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.streamer.closedloop.real_time import lsl_brain
 from spikeloop.streamer.launch import child
 child.PROGRAM = {gate.odd()!r}
-population = lsl_brain.LslPopulation("m1-sim", load_bundle("m1-sim"), {stream_name!r}, 24.0, 0)
+population = lsl_brain.LslPopulation("m1-sim", load_bundle("m1-sim"), {stream_name!r}, 0)
 population.__enter__()
 print(population._process._process.pid, flush=True)
 input()
@@ -270,13 +276,13 @@ input()
 
 
 def test_before_its_first_bin_it_knows_no_time(m1, stream_name):
-    population = LslPopulation("m1-sim", m1, stream_name, 24.0, seed=0)
+    population = LslPopulation("m1-sim", m1, stream_name, seed=0)
     assert all(map(math.isnan, (population.end_s, population.arrived_s, population.sent_s)))
 
 
 def test_with_a_delay_the_session_begins_with_bin_0_and_all_that_came_can_be_made_again(m1, stream_name, tmp_path):
     log = LslLog(stream_name, m1.card)
-    with LslPopulation("m1-sim", m1, stream_name, 24.0, seed=3, start_delay_s=4.0, log=log) as population:
+    with LslPopulation("m1-sim", m1, stream_name, seed=3, start_delay_s=4.0, log=log) as population:
         for number in range(40):
             population.respond(np.array([10.0, number]), STILL)
     generated = log.generated()

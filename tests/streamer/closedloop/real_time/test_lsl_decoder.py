@@ -168,7 +168,7 @@ def test_a_stream_that_is_not_there_is_told_with_those_that_are(sender, monkeypa
 @pytest.fixture(scope="module")
 def population() -> Iterator[LslPopulation]:
     name = f"test-{uuid.uuid4().hex[:12]}"
-    with LslPopulation("m1-sim", load_bundle("m1-sim"), name, TASK.extent_cm, seed=0) as population:
+    with LslPopulation("m1-sim", load_bundle("m1-sim"), name, seed=0) as population:
         yield population
 
 

@@ -34,7 +34,7 @@ class Tells:
             print("under way", flush=True)
 
 user = SimulatedUser(UserModel(), 24.0, 0.02, np.random.default_rng(0))
-with RealTime("m1-sim", load_bundle("m1-sim"), sys.argv[1], 24.0, seed=0) as real:
+with RealTime("m1-sim", load_bundle("m1-sim"), sys.argv[1], seed=0) as real:
     decoder = real.decoder(RidgeDecoder())
     record = run_session(Plan(CenterOut()), real.population, user, decoder, [*real.watchers, Tells()])
 print(json.dumps([record.interrupted, len(record.blocks[0].counts), real.report().stream]))
@@ -43,7 +43,7 @@ print(json.dumps([record.interrupted, len(record.blocks[0].counts), real.report(
 
 def test_a_decoder_in_this_process_learns_and_steers_and_every_stage_is_timed(stream_name):
     user = SimulatedUser(UserModel(), TASK.extent_cm, BIN_S, np.random.Generator(np.random.Philox(0)))
-    with RealTime("m1-sim", load_bundle("m1-sim"), stream_name, TASK.extent_cm, seed=0) as real:
+    with RealTime("m1-sim", load_bundle("m1-sim"), stream_name, seed=0) as real:
         assert not gc.isenabled()
         decoder = real.decoder(RidgeDecoder())
         record = run_session(Plan(TASK, trials=2, calibration_s=10), real.population, user, decoder, real.watchers)

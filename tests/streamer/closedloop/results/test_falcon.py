@@ -53,7 +53,7 @@ def file(tmp_path_factory):
 
 def test_a_session_is_scored_on_the_held_out_end_of_its_calibration(path):
     Kept.made.clear()
-    setup = setup_of(path, {"kept": Kept}, sessions=2, trials=2)
+    setup = setup_of(path, {"kept": Kept}, sessions=2, trials=2, in_process=True)
     runs = run(setup)
     report = falcon_of("kept", setup.decoders["kept"], runs)
     expected = []

@@ -8,6 +8,7 @@ import pytest
 
 from spikeloop.streamer.closedloop.closed_loop import open_setup
 from spikeloop.streamer.closedloop.results.repeat import repeat_of
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from tests.support.compared import TASK, tiny
 
 URL = "mqtts://lab@broker.local?ca=/etc/lab ca.pem"
@@ -47,6 +48,15 @@ def test_without_a_broker_none_is_named(path):
     setup = open_setup("kalman", bundle=path)
     assert "--mqtt" not in repeat_of(setup)
     assert "mqtt=" not in repeat_of(replace(setup, seeds=(4, 2)))
+
+
+def test_where_decoders_run_is_kept(path):
+    setup = open_setup("kalman", bundle=path, in_process=True)
+    assert repeat_of(setup).endswith(" --in-process")
+    assert repeat_of(replace(setup, seeds=(4, 2))).endswith(", in_process=True)")
+    limited = repeat_of(open_setup("kalman", bundle=path, limits=DecoderLimits(step_s=3.0)))
+    assert "limits=DecoderLimits(open_s=60.0, fit_s=600.0, step_s=3.0, " in limited
+    assert "process" not in repeat_of(open_setup("kalman", bundle=path))
 
 
 def test_a_password_is_never_printed(path, monkeypatch):

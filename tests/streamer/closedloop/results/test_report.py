@@ -89,14 +89,39 @@ def test_offline_figures_are_the_means_of_sessions_and_axes(path):
         assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
 
 
-def test_every_other_decoder_is_paired_with_the_first(path):
+def test_every_decoder_is_paired_with_each_before_it(path):
     report = reported(setup_of(path, ("oracle", "kalman", "chance"), sessions=2))
-    assert [(each.decoder, each.baseline) for each in report.paired] == [("kalman", "oracle"), ("chance", "oracle")]
-    rates = {each.decoder: each.closed_loop.success_rate.value for each in report.decoders}
+    pairs = [("kalman", "oracle"), ("chance", "oracle"), ("chance", "kalman")]
+    assert [(each.decoder, each.baseline) for each in report.paired] == pairs
+    for each in report.paired[:2]:
+        assert each.verdicts["success"].verdict == "worse"
+        assert each.verdicts["time"].difference > 0
+
+
+def test_paired_differences_are_those_of_the_table_of_decoders(path):
+    """Failures count alike in both."""
+    report = reported(setup_of(path, ("oracle", "kalman", "chance"), sessions=2))
+    own = {each.decoder: each.closed_loop for each in report.decoders}
+    assert own["chance"].successes < own["chance"].trials
     for each in report.paired:
         assert each.figures.trials == 16
-        assert each.figures.success_difference.value == pytest.approx(rates[each.decoder] - rates["oracle"])
-        assert each.figures.time_difference_s.value > 0
+        for difference, of in (
+            (each.figures.time_difference_s, "time_with_failures_s"),
+            (each.figures.success_difference, "success_rate"),
+            (each.figures.bits_difference, "fitts_bits_per_s"),
+        ):
+            one, other = (getattr(own[name], of).value for name in (each.decoder, each.baseline))
+            assert difference.value == pytest.approx(one - other)
+
+
+def test_verdicts_stand_in_the_document_and_are_printed(path, capsys):
+    report = reported(setup_of(path, ("oracle", "chance"), sessions=2))
+    document = json.loads(printed(report, capsys))
+    verdict = document["paired"][0]["verdicts"]["time"]
+    assert (verdict["verdict"], verdict["trials"], verdict["pairs_compared"]) == ("worse", 16, 1)
+    assert verdict["sentence"].startswith("slower by ")
+    print_findings(report)
+    assert verdict["sentence"] in " ".join(capsys.readouterr().out.split())
 
 
 def test_trials_before_recalibration_have_their_own_figures(path):

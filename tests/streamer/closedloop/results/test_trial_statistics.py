@@ -7,50 +7,16 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.closedloop.experiment.record import Trial
-from spikeloop.streamer.closedloop.experiment.tasks import Target
-from spikeloop.streamer.closedloop.experiment.trials import Outcome
 from spikeloop.streamer.closedloop.results.trial_statistics import (
     Estimate,
     figures_of,
-    paired_figures,
     seconds_to_target,
 )
-
-BIN_S = 0.02
-
-
-def success(time_s=1.0, touched_s=None, hold_s=0.5, place=(8.0, 0.0), width=3.0, path_cm=(10.0, 8.0), start=50):
-    """From the centre; the target appears at bin `start`."""
-    acquired = start + round(time_s / BIN_S)
-    touched = acquired if touched_s is None else start + round(touched_s / BIN_S)
-    bins = (start, acquired + round(hold_s / BIN_S), touched, acquired)
-    return Trial("closed loop", 0, Target(place, width), "success", (0.0, 0.0), *bins, *path_cm)
-
-
-def failure(time_s=6.0, outcome: Outcome = "timeout", touched_s=None, place=(8.0, 0.0), start=50):
-    touched = None if touched_s is None else start + round(touched_s / BIN_S)
-    ended = start + round(time_s / BIN_S)
-    return Trial("closed loop", 0, Target(place, 3.0), outcome, (0.0, 0.0), start, ended, touched)
+from tests.support.trials_done import BIN_S, TIMEOUT_S, failure, mixed, success
 
 
 def figures(trials, choices=None, seed=0):
-    return figures_of([trials], BIN_S, np.random.default_rng(seed), choices)
-
-
-def paired(trials, baseline, timeout_s=6.0):
-    return paired_figures([trials], [baseline], BIN_S, timeout_s, np.random.default_rng(0))
-
-
-def mixed(random, trials=60):
-    """Times and paths drawn at random; one in four fails."""
-    return [
-        failure(random.uniform(3, 6))
-        if random.random() < 0.25
-        else success(each[0], each[1] * each[0], path_cm=(each[2], 8.0), start=place)
-        for place, each in enumerate(random.uniform((0.5, 0.3, 8), (3, 1, 20), (trials, 3)))
-    ]
+    return figures_of([trials], BIN_S, TIMEOUT_S, np.random.default_rng(seed), choices)
 
 
 @given(st.integers(1, 500), st.data())
@@ -68,6 +34,12 @@ def test_times_are_those_of_successes():
     assert found.time_to_target_s.value == pytest.approx(1.5)
     assert found.first_touch_s.value == pytest.approx(1.3)
     assert found.dial_in_s.value == pytest.approx(0.2)
+
+
+def test_of_the_mean_time_a_failure_is_the_timeout_whenever_it_ended():
+    found = figures([success(1.0), success(2.0), failure(6.0), failure(0.4, "wrong")]).time_with_failures_s
+    assert found.value == pytest.approx((1 + 2 + 6 + 6) / 4)
+    assert figures([failure(1.0)] * 3).time_with_failures_s == Estimate(6.0, 6.0, 6.0)
 
 
 def test_touch_and_dial_in_make_up_the_time():
@@ -164,69 +136,12 @@ def test_seconds_to_target_are_counted_from_its_appearance():
     assert math.isnan(seconds_to_target(failure(), BIN_S))
 
 
-def test_a_decoder_does_not_differ_from_itself():
-    trials = mixed(np.random.default_rng(5))
-    found = paired(trials, trials)
-    assert found.trials == len(trials)
-    assert astuple(found.time_difference_s) == (0, 0, 0)
-    assert found.success_difference.value == 0
-
-
-def test_a_constant_difference_has_no_width():
-    times = np.arange(1, 40) * 0.1
-    found = paired([success(each + 0.3) for each in times], [success(each) for each in times])
-    assert astuple(found.time_difference_s) == pytest.approx((0.3, 0.3, 0.3))
-    assert found.success_difference.value == 0
-
-
-def test_failures_count_as_the_timeout():
-    found = paired([success(1.0), failure(2.0, "wrong")], [failure(4.0, "lost"), success(1.0)], timeout_s=8.0)
-    assert found.success_difference.value == 0
-    assert found.time_difference_s.value == pytest.approx((1 - 8 + 8 - 1) / 2)
-    assert paired([failure()] * 3, [success(1.0)] * 3).time_difference_s.value == pytest.approx(5.0)
-
-
-def test_paired_intervals_are_narrower_where_trials_go_together():
-    random = np.random.default_rng(6)
-    times = random.uniform(0.5, 5, 100)
-    one, other = [success(each + random.uniform(0, 0.4)) for each in times], [success(each) for each in times]
-    shuffled = [other[each] for each in random.permutation(len(other))]
-    together, apart = (paired(one, each).time_difference_s for each in (other, shuffled))
-    assert together.high - together.low < 0.3 * (apart.high - apart.low)
-    assert together.low < 0.2 < together.high
-
-
-@pytest.mark.parametrize("baseline", [[success()], [success(), success(place=(0.0, 8.0))]], ids=["fewer", "elsewhere"])
-def test_trials_that_are_no_pairs_are_refused(baseline):
-    with pytest.raises(BadInputError, match="same targets"):
-        paired([success(), success()], baseline)
-
-
 def test_sessions_that_differ_widen_every_interval_of_several():
     slow, fast = ([success(time_s=time_s) for _ in range(20)] for time_s in (2.0, 0.4))
-    alike = figures_of([[*slow[:10], *fast[:10]], [*slow[10:], *fast[10:]]], BIN_S, np.random.default_rng(0))
-    apart = figures_of([slow, fast], BIN_S, np.random.default_rng(0))
+    alike = figures_of([[*slow[:10], *fast[:10]], [*slow[10:], *fast[10:]]], BIN_S, TIMEOUT_S, np.random.default_rng(0))
+    apart = figures_of([slow, fast], BIN_S, TIMEOUT_S, np.random.default_rng(0))
     assert alike.time_to_target_s.value == pytest.approx(apart.time_to_target_s.value)
     width = [each.time_to_target_s.high - each.time_to_target_s.low for each in (alike, apart)]
     assert width[1] > 2 * width[0]
-    failed = figures_of([slow, [failure()] * 20], BIN_S, np.random.default_rng(0)).success_rate
+    failed = figures_of([slow, [failure()] * 20], BIN_S, TIMEOUT_S, np.random.default_rng(0)).success_rate
     assert failed.high - failed.low > 2 * (figures([*slow, *[failure()] * 20]).success_rate.high - 0.5)
-
-
-def test_the_paired_interval_is_certain_of_nothing_where_all_succeed():
-    found = paired([success()] * 16, [success()] * 16).success_difference
-    assert found.value == 0
-    assert found.low < -0.1 < 0.1 < found.high
-
-
-@pytest.mark.parametrize("shared", [0.0, 0.6])
-def test_the_paired_interval_covers_the_true_difference(shared):
-    random, covered = np.random.default_rng(1), []
-    for _ in range(300):
-        luck = random.random((3, 40))
-        same = random.random(40) < shared
-        one, other = np.where(same, luck[0], luck[1]) < 0.9, np.where(same, luck[0], luck[2]) < 0.7
-        ours, theirs = ([success() if each else failure() for each in side] for side in (one, other))
-        found = paired(ours, theirs).success_difference
-        covered.append(found.low <= 0.2 <= found.high)
-    assert 0.92 <= np.mean(covered) <= 0.99

@@ -6,7 +6,6 @@ import spikeloop
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.streamer.closedloop.experiment.brain import VelocityEncoding
 from spikeloop.streamer.dashboard.play.calibration import Calibration, imagined
-from spikeloop.streamer.dashboard.play.setup import EXTENT_CM
 from tests.support.played import PlayedLoop
 
 
@@ -17,7 +16,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture(scope="package")
 def calibration(bundle) -> Calibration:
-    return imagined(bundle, VelocityEncoding(bundle, EXTENT_CM))
+    return imagined(bundle, VelocityEncoding(bundle))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from spikeloop.streamer.dashboard.play.cursor import DecodedCursor
 from spikeloop.streamer.dashboard.play.game import Game
 from spikeloop.streamer.dashboard.play.kept_games import KeptGame, KeptGames
 from spikeloop.streamer.dashboard.play.latency import StageTimes
-from spikeloop.streamer.dashboard.play.setup import EXTENT_CM, parse_game
+from spikeloop.streamer.dashboard.play.setup import parse_game
 
 UNITS, SIZE = 3, 0.02
 NPZ = b'{"format": "npz"}'
@@ -52,7 +52,7 @@ def kept_game() -> KeptGame:
 
 
 def test_a_second_save_waits_for_the_first_and_what_fails_is_said(bundle, kept_game, tmp_path):
-    kept = KeptGames(bundle, VelocityEncoding(bundle, EXTENT_CM), StageTimes(), tmp_path, threading.RLock())
+    kept = KeptGames(bundle, VelocityEncoding(bundle), StageTimes(), tmp_path, threading.RLock())
     kept.games.append(kept_game)
     worker, said = Later(), []
     for _ in range(2):

@@ -33,6 +33,16 @@ async def test_the_score_of_a_saved_game_is_the_one_that_was_shown_and_its_spike
     assert stream.agrees, stream.problems
 
 
+async def test_the_spikes_of_a_game_in_which_something_went_wrong_are_proven(loop, bundle):
+    await loop.ready()
+    loop.perturb("drop", 0.2, act=1)
+    await loop.play_game(decoder="wiener", length_s=2)
+    loop.perturb("noise", 40, act=2)
+    await loop.play_game(decoder="wiener", length_s=2)
+    (stream,) = spikeloop.verify(loop.play_folder / await saved(loop, "npz"), bundle, "cpu").streams
+    assert stream.agrees, stream.problems
+
+
 async def test_a_game_is_saved_as_nwb_too_and_both_files_hold_the_same_session(loop):
     await loop.ready()
     await loop.play_game(decoder="wiener", length_s=6)

@@ -1,11 +1,13 @@
 """Which files visitors may play: no others than those that are meant for it."""
 
+import asyncio
 import http.client
 import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -162,9 +164,65 @@ async def test_so_many_files_play_at_once_and_the_next_page_is_told_to_try_later
     await (await admitted(address)).close()
 
 
-async def test_a_damaged_file_is_said_in_its_page(served):
-    name = json.loads(asked(served, "/replays/damaged.npz", "PUT", b"PK\x03\x04nothing")[1])["name"]
-    assert "not a readable .npz file" in (await first(served, f"?replay={name}"))["failure"]
+def test_a_damaged_file_is_refused_by_its_name_and_not_kept(served):
+    before = asked(served, "/replays")[1]
+    reason = json.loads(asked(served, "/replays/damaged.npz", "PUT", b"PK\x03\x04nothing")[1])["reason"]
+    assert reason.startswith("damaged.npz: not a readable .npz file")
+    assert asked(served, "/replays")[1] == before
+
+
+async def test_a_file_that_is_damaged_later_is_said_in_its_page(own_library, tmp_path, path):
+    name = await own_library.bring("own.npz", parts(path.read_bytes()))
+    next(tmp_path.rglob(name)).write_bytes(b"PK\x03\x04nothing")
+    async with own_library.room(name, "another session") as room:  # not the one that was read when it came
+        assert received(await room.hub.enter().next()).document == {"failure": ANY}
+
+
+async def test_a_recording_that_needs_options_is_to_be_converted_first(tmp_path):
+    np.savez(tmp_path / "bare.npz", spikes=np.ones((50, 3), np.uint8))
+    with pytest.raises(BadInputError, match="--bin-size-ms.*spikeloop convert, which has them"):
+        spikeloop.web(replay=tmp_path / "bare.npz", port=0)
+
+
+class Upload:
+    """A file that comes part by part, as the test says."""
+
+    def __init__(self, library: Library, name: str) -> None:
+        self._parts: asyncio.Queue[bytes] = asyncio.Queue()
+        self.kept = asyncio.create_task(library.bring(name, self._content()))
+
+    async def send(self, part: bytes) -> None:
+        """Hand over a part, empty for the end, and wait until it is dealt with."""
+        self._parts.put_nowait(part)
+        await asyncio.wait([asyncio.create_task(self._parts.join()), self.kept], return_when=asyncio.FIRST_COMPLETED)
+
+    async def _content(self):
+        while part := await self._parts.get():
+            yield part
+            self._parts.task_done()
+        self._parts.task_done()
+
+
+async def test_files_that_come_at_once_count_together(own_library, tmp_path, path, monkeypatch):
+    content = path.read_bytes()
+    half = len(content) // 2
+    await own_library.bring("old.npz", parts(content))
+    monkeypatch.setattr(library, "MOST_BROUGHT_BYTES", 2 * len(content) - 1)
+    uploads = [Upload(own_library, f"{number}.npz") for number in range(3)]
+    await uploads[0].send(content[:half])
+    assert "old.npz" in kept(tmp_path)
+    await uploads[1].send(content[half:])
+    assert "old.npz" not in kept(tmp_path)
+    await uploads[2].send(content)
+    with pytest.raises(BadInputError, match=r"2\.npz: too many files come at once"):
+        await uploads[2].kept
+    for part in (content[half:], b""):
+        await uploads[0].send(part)
+    assert await uploads[0].kept == "0.npz"
+    uploads[1].kept.cancel()
+    await asyncio.wait([uploads[1].kept])
+    assert kept(tmp_path) == ["0.npz"]
+    assert await own_library.bring("later.npz", parts(content)) == "later.npz"
 
 
 def test_what_can_not_be_replayed_is_said_at_once():
