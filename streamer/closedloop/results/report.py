@@ -125,7 +125,7 @@ class ClosedLoopReport:
     warnings: tuple[str, ...] = ()
     real_time: tuple[dict[str, Any], ...] = ()
     falcon: tuple[FalconReport, ...] = ()
-    normalized_latency: Mapping[str, float] = field(default_factory=dict)
+    normalized_latency: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failures(self) -> tuple[str, ...]:
