@@ -38,6 +38,7 @@ NAMES = (
     "steer",
     "monitor",
     "closed_loop",
+    "decoders",
     "hardware",
     "recordings",
     "record",
@@ -132,6 +133,7 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     assert reading == ["inspect", "inspect", "convert", "train", "export", "closedloop"]
     assert [line.split()[1] for line in commands("record")] == ["record", "record"]
     assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode", "sweep"}
+    assert [line.split()[1] for line in commands("decoders")] == ["closedloop", "falcon", "closedloop"]
     assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
     assert all(line.startswith("pip install") for line in commands("install"))
     assert [line.split()[1] for line in commands("replay")] == ["replay"] * 4
@@ -279,6 +281,15 @@ def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_f
     assert all(decoder in shown for decoder in (decoders[1].split() if decoders else ["kalman"]))
     if report := re.search(r"--report (\S+)", command):
         assert "<svg" in (tmp_path / report[1]).read_text()
+
+
+def test_a_decoder_of_ones_own_moves_the_cursor_and_one_of_ours_is_written(tmp_path):
+    with contextlib.chdir(tmp_path):
+        exec(program("decoders"), {})
+    compared, written, again = [run(command, tmp_path) for command in commands("decoders")]
+    assert "net.onnx" in compared
+    assert "submission/decoder.py" in written
+    assert "falcon:submission/decoder.py:Decoder" in again
 
 
 def test_a_device_stimulates_a_stream_over_a_broker(tmp_path, start):

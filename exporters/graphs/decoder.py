@@ -1,4 +1,4 @@
-"""A decoder as one ONNX file: the recurrent one that is trained here, and the format that a user's own must have.
+"""The recurrent decoder that is trained here, as one ONNX file. A user's own may have other names and shapes.
 
 The graph takes the counts of one bin and gives the velocity:
 
@@ -11,10 +11,9 @@ velocity     float32  (1, 2)       output: along x and y, in cm/s
 next_NAME    float32  (1, size)    output, for every NAME: the state to be given with the next bin
 ===========  =======  ===========  =========================================================================
 
-Sizes are fixed, though the first axis may be free. Other outputs are ignored; other inputs can't be. States begin at
-zero; where they should begin elsewhere, the graph adds it. All weights lie in the file. Its `metadata_props` may hold
-`bin_size_s`, a number of seconds: then the file is refused for bins of another size. ONNX Runtime runs it on one core
-of the CPU and within the bin, so it should take a few milliseconds at most.
+States begin at zero; where they should begin elsewhere, the graph adds it. Its `metadata_props` hold `bin_size_s`, a
+number of seconds: the file is refused for bins of another size. ONNX Runtime runs it on one core of the CPU and within
+the bin, so it should take a few milliseconds at most.
 
 With PyTorch, a module whose `forward(counts, hidden)` gives the velocity and the next state becomes such a file by
 `torch.onnx.export(module.eval(), (counts, hidden), path, input_names=["counts", "hidden"], output_names=["velocity",

@@ -41,6 +41,7 @@ from spikeloop.models.evaluation.decoder_ranking import (
     rank_correlation,
 )
 from spikeloop.models.measures.decoding_scores import FoldMean, fold_mean
+from spikeloop.models.measures.falcon_scores import session_scores
 
 __all__ = ["decoding_page"]
 
@@ -53,6 +54,9 @@ a wide bin is held over it, and judged by the kinematics of the recording's own 
 for a bin to be full is not in it.</p>"""
 RANKS = """<p>Rank correlation (Spearman) of the R² of {} decoders on recorded and on generated counts: {:.2f}. Largest
 difference of an R²: {:.3f}. Ranks follow the movement too, so that they agree easily.</p>"""
+FALCON = """<p class='note'>FALCON (Karpowicz et al. 2024): R² with columns weighted by their variance, mean and
+standard deviation over folds (held in) and over further sessions (held out); compute time over neural time, on this
+machine.</p>"""
 
 
 def decoding_page(comparison: OfflineComparison, origin: Origin | None = None) -> bytes:
@@ -246,7 +250,7 @@ def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[O
         heading = join([heading, fill("<p class='note'>History: {}.</p>", histories)])
     recorded = _table(comparison.columns, {score.decoder: score.recorded for score in scores})
     if comparison.bundle is None:
-        return join([heading, recorded])
+        return join([heading, recorded, _falcon(scores)])
     both = {score.decoder: score.generated for score in scores if score.generated is not None}
     return join(
         [
@@ -256,8 +260,23 @@ def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[O
             Markup("<p>Generated counts:</p>"),
             _table(comparison.columns, both),
             fill(RANKS, len(scores), rank_correlation(scores), largest_difference(scores)),
+            _falcon(scores),
         ]
     )
+
+
+def _falcon(scores: Sequence[OfflineScore]) -> Markup:
+    """The scores of the FALCON challenge."""
+    rows = [
+        [
+            score.decoder,
+            str(session_scores(score.recorded.variance_weighted)),
+            str(session_scores(score.held_out)),
+            f"{score.normalized_latency:.2g}",
+        ]
+        for score in scores
+    ]
+    return join([table(["decoder", "FALCON R², held in", "held out", "normalized latency"], rows), Markup(FALCON)])
 
 
 def _table(columns: Sequence[str], found: dict[str, CrossValidation]) -> Markup:

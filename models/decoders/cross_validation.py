@@ -18,6 +18,7 @@ from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.ridge import RidgeDecoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.decoding_scores import Decodable, correlation, r_squared
+from spikeloop.models.measures.falcon_scores import variance_weighted_r_squared
 
 __all__ = [
     "CrossValidation",
@@ -25,6 +26,7 @@ __all__ = [
     "compare_decoders",
     "cross_validate",
     "score_segments",
+    "score_session",
 ]
 
 MakeDecoder = Callable[[], Decoder]
@@ -65,12 +67,15 @@ class CrossValidation:
         NaN of a column that never varies in a fold.
     kinematics, decoded : arrays of shape (bins, columns)
         What was judged, of one fold after another, and what it was decoded as.
+    variance_weighted : tuple of float
+        R2 of all columns together, of each fold.
     """
 
     r_squared: Floats
     correlation: Floats
     kinematics: NDArray[np.floating]
     decoded: Floats
+    variance_weighted: tuple[float, ...] = ()
 
 
 def compare_decoders(
@@ -179,6 +184,30 @@ def score_segments(
     return _scored(test.kinematics[: len(decoded)], decoded, _segments(len(decoded), segments, width))
 
 
+def score_session(make: MakeDecoder, training: Decodable, session: Decodable, width: int = 1) -> float:
+    """Fit once, decode another session from beginning to end, and score it by variance-weighted R2.
+
+    Parameters
+    ----------
+    make : callable () -> Decoder
+    training, session : Decodable
+        Of the same units and columns.
+    width : int >= 1, bins, default 1
+        See `score_segments`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    BadInputError
+        If units or columns differ, or there are too few bins.
+    """
+    decoded = _decoded(make, training, session, width)
+    return variance_weighted_r_squared(session.kinematics[: len(decoded)], decoded)
+
+
 def _segments(bins: int, segments: int, width: int) -> list[NDArray[np.intp]]:
     """Bins of each of several contiguous segments, of whole runs."""
     return [runs.ravel() for runs in np.array_split(np.arange(bins).reshape(-1, width), segments)]
@@ -196,7 +225,8 @@ def _scored(kinematics: NDArray[np.floating], decoded: Floats, segments: list[ND
         np.stack([measure(kinematics[segment], decoded[segment]) for segment in segments])
         for measure in (r_squared, correlation)
     )
-    return CrossValidation(squared, correlated, kinematics, decoded)
+    together = tuple(variance_weighted_r_squared(kinematics[segment], decoded[segment]) for segment in segments)
+    return CrossValidation(squared, correlated, kinematics, decoded, together)
 
 
 def _decoded(make: MakeDecoder, training: Decodable, test: Decodable, width: int = 1) -> Floats:

@@ -87,6 +87,8 @@ class DecoderKind:
         As of `DecoderSpec`.
     endings : tuple of str, default ()
         Of files that are of this kind when they are named without it.
+    had_learned : bool, default False
+        Whether it learned before, elsewhere, and never does here.
     """
 
     make: Callable[[DecoderSpec, int], Decoder] | None = None
@@ -95,6 +97,11 @@ class DecoderKind:
     needs_calibration: bool = True
     runs_in: RunsIn = "any"
     endings: tuple[str, ...] = ()
+    had_learned: bool = False
+
+
+def _of_files(*endings: str) -> DecoderKind:
+    return DecoderKind(argument="FILE", needs_calibration=False, endings=endings, had_learned=True)
 
 
 def _history(spec: DecoderSpec) -> int:
@@ -110,11 +117,11 @@ KINDS: dict[str, DecoderKind] = {
     "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(_history(spec)), has_history=True),
     "chance": DecoderKind(lambda spec, seed: ChanceDecoder(random_stream(seed, Purpose.CHANCE_DECODER))),
     "recurrent": DecoderKind(),
-    "onnx": DecoderKind(argument="FILE", needs_calibration=False, endings=(".onnx",)),
-    "torch": DecoderKind(argument="FILE", needs_calibration=False, endings=(".pt2", ".pt", ".pth", ".ts")),
-    "skops": DecoderKind(argument="FILE", needs_calibration=False, endings=(".skops",)),
+    "onnx": _of_files(".onnx"),
+    "torch": _of_files(".pt2", ".pt", ".pth", ".ts"),
+    "skops": _of_files(".skops"),
     "python": DecoderKind(argument="FILE.py:NAME, python:MODULE:NAME", needs_calibration=False),
-    "falcon": DecoderKind(argument="FILE.py:CLASS", needs_calibration=False),
+    "falcon": DecoderKind(argument="FILE.py:CLASS", needs_calibration=False, had_learned=True),
     "sklearn": DecoderKind(argument="ESTIMATOR (such as sklearn:linear_model.Ridge(alpha=10))", has_history=True),
     "lsl": DecoderKind(argument="STREAM", needs_calibration=False, runs_in="real time"),
     "oracle": DecoderKind(needs_calibration=False, runs_in="closed loop"),

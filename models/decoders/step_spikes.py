@@ -1,5 +1,6 @@
 """The spikes of a step, each with its own time, for decoders that take these in place of counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ def spikes_in_bin(counts: NDArray[Any], bin: int, bin_size_s: float, random: np.
     return StepSpikes(units[order], times_s[order], (bin + 1) * bin_size_s)
 
 
-def joined(steps: list[StepSpikes]) -> StepSpikes:
+def joined(steps: Sequence[StepSpikes]) -> StepSpikes:
     """Put steps that follow each other together, one or more."""
     units, times_s = (np.concatenate([getattr(step, name) for step in steps]) for name in ("units", "times_s"))
     return StepSpikes(units, times_s, steps[-1].until_s)

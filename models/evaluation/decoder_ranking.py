@@ -3,6 +3,7 @@
 A model can stand in for the recorded population in the choice of a decoder only if it ranks decoders alike.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,8 +11,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.decoders.cross_validation import CrossValidation, cross_validate, score_segments
+from spikeloop.models.decoders.cross_validation import (
+    CrossValidation,
+    cross_validate,
+    score_segments,
+    score_session,
+)
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.responses import Parts, Stream, answers_to
 from spikeloop.models.measures.decoding_scores import Decodable
@@ -65,6 +72,10 @@ class OfflineScore:
     recorded : on recorded counts
     generated : on a model's counts; None where there is no model
     history_bins : of the decoder's bins, that it looks at; None where it has no fixed history
+    held_out : tuple of float
+        Variance-weighted R2 of each further session, decoded by what was fitted on the whole recording.
+    normalized_latency : float
+        Compute time over neural time, of all steps on recorded counts; NaN where it wasn't taken.
     """
 
     decoder: str
@@ -72,6 +83,8 @@ class OfflineScore:
     recorded: CrossValidation
     generated: CrossValidation | None = None
     history_bins: int | None = None
+    held_out: tuple[float, ...] = ()
+    normalized_latency: float = math.nan
 
     @property
     def history_s(self) -> float | None:
@@ -154,6 +167,7 @@ def compare_offline(
     recorded: Recording | Split,
     generated: Split | None = None,
     on_progress: Callable[[], None] = lambda: None,
+    held_out: Sequence[Recording] = (),
     on_failure: Callable[[str, FailureError], None] | None = None,
 ) -> tuple[OfflineScore, ...]:
     """Scores of every decoder at one width of bins, then at the next.
@@ -166,6 +180,7 @@ def compare_offline(
     make : makes a decoder, given its name and the size of its bins (s)
     generated : split as the recorded one
     on_progress : called after each decoder at each width
+    held_out : further sessions, decoded by what was fitted on the whole recording, or on the training part of a split
     on_failure : called with the name and the error of a decoder that fails, which then has no score at any width; by
         default its error is raised
 
@@ -186,12 +201,16 @@ def compare_offline(
     failed: set[str] = set()
     for width in task.widths:
         for name in decoders:
-            make_one = partial(make, name, width * test.bin_size_s)
+            bin_size_s, taken = width * test.bin_size_s, ComputeTime()
+            make_one = partial(_timed, make, name, bin_size_s, taken)
             try:
                 if name not in failed:
                     on_recorded = _judge(make_one, recorded, task, width)
+                    later = tuple(_judge_session(make_one, recorded, session, task, width) for session in held_out)
+                    latency = taken.normalized_latency
                     on_generated = None if generated is None else _judge(make_one, generated, task, width)
-                    scores.append(OfflineScore(name, width * test.bin_size_s, on_recorded, on_generated))
+                    score = OfflineScore(name, bin_size_s, on_recorded, on_generated)
+                    scores.append(replace(score, held_out=later, normalized_latency=latency))
             except FailureError as failure:
                 if on_failure is None:
                     raise
@@ -199,6 +218,18 @@ def compare_offline(
                 on_failure(name, failure)
             on_progress()
     return tuple(score for score in scores if score.decoder not in failed)
+
+
+def _timed(make: Callable[[str, float], Decoder], name: str, bin_size_s: float, taken: ComputeTime) -> Decoder:
+    return Stopwatch(make(name, bin_size_s), bin_size_s, taken)
+
+
+def _judge_session(
+    make: Callable[[], Decoder], fitted_on: Recording | Split, session: Recording, task: OfflineTask, width: int
+) -> float:
+    prepare = partial(decodable_of, columns=task.columns, lag_bins=task.lag_bins, width=width)
+    training = fitted_on.training if isinstance(fitted_on, Split) else fitted_on
+    return score_session(make, prepare(training), prepare(session), width)
 
 
 def _judge(make: Callable[[], Decoder], judged: Recording | Split, task: OfflineTask, width: int) -> CrossValidation:

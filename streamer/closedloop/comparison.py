@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.spec import DecoderSpec
+from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
 from spikeloop.models.errors import FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.provenance import Provenance
@@ -44,6 +45,8 @@ class Loop:
         Called once the parts are closed; gives the timing of a session on a real clock.
     generated : callable
         Called once the parts are closed; gives what the population gave, where that is kept.
+    taken : ComputeTime, optional
+        How long the decoder computes, where it runs here.
     """
 
     population: SimulatedPopulation
@@ -52,6 +55,7 @@ class Loop:
     watchers: Sequence[Watcher] = ()
     report: Callable[[], RealTimeReport | None] = lambda: None
     generated: Callable[[], Generated | None] = lambda: None
+    taken: ComputeTime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,8 @@ class Run:
         What its population gave, where that is kept.
     forfeited : tuple of Trial
         That never began because the decoder failed; they count as failures.
+    taken : ComputeTime or None
+        How long the decoder computed; None where that isn't known here.
     """
 
     decoder: str
@@ -77,6 +83,7 @@ class Run:
     real_time: RealTimeReport | None = None
     generated: Generated | None = None
     forfeited: tuple[Trial, ...] = ()
+    taken: ComputeTime | None = None
 
 
 def run_comparison(
@@ -106,7 +113,8 @@ def run_comparison(
             with open_loop(setup, decoder, seed, kept(seed)) as loop:
                 plan = dataclasses.replace(setup.plan, seed=seed)
                 record = run_session(plan, loop.population, loop.user, loop.decoder, (*watchers, *loop.watchers))
-            yield Run(decoder, seed, record, loop.report(), loop.generated(), forfeited_trials(plan, record))
+            forfeited = forfeited_trials(plan, record)
+            yield Run(decoder, seed, record, loop.report(), loop.generated(), forfeited, loop.taken)
             if record.interrupted:
                 return
 
@@ -181,7 +189,11 @@ def close_loop(setup: Setup, population: SimulatedPopulation, user: User, decode
     if decoder is None:
         remembered = RememberedUser(user)
         return Loop(population, remembered, OracleDecoder(remembered))
-    return Loop(population, user, decoder)
+    if isinstance(decoder, FailedDecoder):
+        return Loop(population, user, decoder)
+    taken = ComputeTime()
+    timed = Stopwatch(decoder, setup.plan.decoder_bins * population.bin_size_s, taken)
+    return Loop(population, user, timed, taken=taken)
 
 
 def local_user(setup: Setup, seed: int) -> User:

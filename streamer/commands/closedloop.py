@@ -77,9 +77,9 @@ def closedloop(
         and y, cm/s)
     decoder : tuple of str
         decoders to compare with the first of them: kalman, refit_kalman (a Kalman filter that is shown where the cursor
-        is), ridge, wiener, population_vector, chance, recurrent; onnx:FILE; python:FILE.py:NAME or python:MODULE:NAME;
-        sklearn:ESTIMATOR; lsl:STREAM (a process that reads the spikes and publishes velocity); oracle (receives the
-        user's intended velocity itself)
+        is), ridge, wiener, population_vector, chance, recurrent; a file (.onnx, .pt2, .pt, .skops); python:FILE.py:NAME
+        or python:MODULE:NAME; falcon:FILE.py:CLASS; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the spikes and
+        publishes velocity); oracle (receives the user's intended velocity itself)
     trials : int >= 1, trials
         trials of each session
     seed : int >= 0

@@ -32,6 +32,7 @@ def decode(
     bin_ms: tuple[float, ...] = (),
     history_ms: float = 200.0,
     bundle: str | None = None,
+    held_out: tuple[str, ...] = (),
     seed: int = 0,
     in_process: bool = False,
     report: Path | None = None,
@@ -52,9 +53,10 @@ def decode(
         recording with kinematics: a name (m1_jango, m1-sim, m1-sim:600), or path of a file with conditions, of any
         format that `spikeloop inspect --help` names
     decoder : tuple of str
-        decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, onnx:FILE,
-        python:FILE.py:NAME, sklearn:ESTIMATOR. ridge:3, wiener:3 and population_vector:3 use 3 bins of history in
-        place of --history-ms. By default the first five, or with --bundle ten of several histories
+        decoders to compare: kalman, ridge, wiener, population_vector, chance, recurrent, a file (.onnx, .pt2, .pt,
+        .skops), python:FILE.py:NAME, falcon:FILE.py:CLASS, sklearn:ESTIMATOR. ridge:3, wiener:3 and
+        population_vector:3 use 3 bins of history in place of --history-ms. By default the first five, or with --bundle
+        ten of several histories
     target : tuple of str
         what to decode: velocity, position, or names of conditions
     folds : int >= 2
@@ -68,6 +70,8 @@ def decode(
         how far back ridge, wiener, population_vector and sklearn look, to the nearest whole bin
     bundle : str, optional
         name or path of a bundle that answers to the recording's kinematics
+    held_out : tuple of str, recordings
+        further sessions, such as later days: decoded without a fit on them, as the FALCON challenge does
     seed : int >= 0
         seed of random choices
     in_process : bool
@@ -99,6 +103,7 @@ def decode(
                 decoder_bins_s=[width / 1000 for width in bin_ms],
                 history_s=history_ms / 1000,
                 bundle=bundle,
+                held_out=held_out,
                 seed=seed,
                 in_process=in_process,
                 on_progress=lambda doing, share: progress.update(task, description=doing, completed=share),

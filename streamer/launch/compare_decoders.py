@@ -26,7 +26,7 @@ from spikeloop.models.evaluation.decoder_ranking import (
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
-from spikeloop.models.scalars import checked_finite, checked_whole
+from spikeloop.models.scalars import checked_finite, checked_whole, same_bin_size
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
@@ -54,6 +54,7 @@ def compare_decoders(
     decoder_bins_s: Iterable[float] = (),
     history_s: float = HISTORY_S,
     bundle: str | Path | Bundle | None = None,
+    held_out: Sequence[str | Path | Recording] = (),
     seed: int = 0,
     bin_size_s: float | None = None,
     repeat_bins: int | None = None,
@@ -86,6 +87,8 @@ def compare_decoders(
         with its own number of bins, as "ridge:3", keeps it.
     bundle : str, Path or Bundle, default None
         Answers to the recording's kinematics.
+    held_out : sequence of str, Path or Recording, default ()
+        Further sessions of the same units, such as later days, which decoders that were fitted on the recording decode.
     seed : int >= 0, default 0
         Of all random choices.
     bin_size_s : float > 0, s, default None
@@ -139,6 +142,7 @@ def compare_decoders(
     task = OfflineTask(target_columns(data, target), lag_bins, widths, folds)
 
     require_spikes(data, "decoding")
+    later = [_alike(session, data, target) for session in _several("--held-out", held_out, "recordings")]
     with ExitStack() as opened:
         limits = checked_limits(limits)
         hosts = {
@@ -150,7 +154,7 @@ def compare_decoders(
 
         for name in specs:
             make(name, data.bin_size_s)  # before the work, not after it
-        found = _compared(make, tuple(specs), task, data, bundle, seed, on_progress)
+        found = _compared(make, tuple(specs), task, data, bundle, later, seed, on_progress)
     scores = tuple(
         replace(score, history_bins=with_history(specs[score.decoder], history_s, score.bin_size_s).history_bins)
         for score in found.scores
@@ -164,6 +168,7 @@ def _compared(
     task: OfflineTask,
     recording: Recording,
     bundle: str | Path | Bundle | None,
+    held_out: Sequence[Recording],
     seed: int,
     on_progress: Callable[[str, float], None],
 ) -> OfflineComparison:
@@ -183,7 +188,7 @@ def _compared(
     def failed(name: str, error: FailureError) -> None:
         failures[name] = str(error)
 
-    scores = compare_offline(make, decoders, task, recorded, generated, advance, failed)
+    scores = compare_offline(make, decoders, task, recorded, generated, advance, held_out, failed)
     name = None if bundle is None else _name(bundle)
     return OfflineComparison(recording, task, judged_on, scores, name, failures)
 
@@ -207,6 +212,18 @@ def _read(recording: str | Path | Recording, bin_size_s: float | None, repeat_bi
         if value is not None:
             raise BadInputError(f"{option}: expected none with a recording that was read already, found {value}")
     return recording
+
+
+def _alike(given: str | Path | Recording, recording: Recording, target: Sequence[str]) -> Recording:
+    """A further session, of the units, bins and conditions of a recording."""
+    session = _read(given, None, None)
+    same = session.units == recording.units and same_bin_size(session.bin_size_s, recording.bin_size_s)
+    if not same or target_columns(session, target) != target_columns(recording, target):
+        raise BadInputError(
+            f"--held-out: expected {recording.units} units, bins of {1000 * recording.bin_size_s:g} ms and the"
+            f" conditions of {recording.name}; {session.name} has {session.units} and {1000 * session.bin_size_s:g} ms"
+        )
+    return session
 
 
 def _name(bundle: str | Path | Bundle) -> str:

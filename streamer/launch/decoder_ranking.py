@@ -12,11 +12,13 @@ from spikeloop.models.errors import FailureError
 from spikeloop.models.evaluation.decoder_ranking import (
     LEAST_RANKED,
     OfflineComparison,
+    OfflineScore,
     largest_difference,
     rank_correlation,
 )
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.decoding_scores import fold_mean
+from spikeloop.models.measures.falcon_scores import session_scores
 from spikeloop.models.whole_file import file_path, whole_file
 
 __all__ = ["DecoderRanking", "IncompleteRankingError", "whole_ranking"]
@@ -137,9 +139,18 @@ def _document(comparison: OfflineComparison) -> dict[str, Any]:
                 kind: found and _figures(found, comparison.columns)
                 for kind, found in (("recorded", score.recorded), ("generated", score.generated))
             }
+            | {"falcon": _falcon(score)}
             for score in comparison.scores
         ],
         "rankings": rankings,
+    }
+
+
+def _falcon(score: OfflineScore) -> dict[str, Any]:
+    """Scores as the FALCON challenge has them, the folds its held-in sessions; the latency is of no seed."""
+    return {
+        "held_in": asdict(session_scores(score.recorded.variance_weighted)),
+        "held_out": asdict(session_scores(score.held_out)),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import parse_decoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.decoding_scores import Decodable
@@ -116,8 +117,8 @@ class SubmittedDecoder:
         if not spec.needs_calibration:
             kind, _, file = submission.decoder.partition(":")
             spec = parse_decoder(f"{kind}:{self._folder / file}")
-        sizes = {"units": submission.units, "bin_size_s": submission.bin_size_s}
-        decoder = open_decoder(spec, **sizes, seed=submission.seed)
+        spec = with_history(spec, HISTORY_S, submission.bin_size_s)
+        decoder = open_decoder(spec, units=submission.units, bin_size_s=submission.bin_size_s, seed=submission.seed)
         if submission.sessions:
             chosen = self._sessions.get(self._hashed(tag))
             data = [chosen] if chosen is not None else [*self._sessions.values()]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.decoders.history import HISTORY_S, with_history
 from spikeloop.models.decoders.spec import DecoderSpec, parse_decoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import decodable_of
@@ -107,7 +108,8 @@ def write_falcon(
                 f"{tag}: expected {first.units} units, bins of {1000 * first.bin_size_s:g} ms and the conditions of"
                 f" {first.name}, found {session.units} and {1000 * session.bin_size_s:g} ms; choose sessions alike"
             )
-    open_decoder(spec, units=first.units, bin_size_s=first.bin_size_s, seed=seed)
+    opened = with_history(spec, HISTORY_S, first.bin_size_s)
+    open_decoder(opened, units=first.units, bin_size_s=first.bin_size_s, seed=seed)  # before the work, not after it
     text, files = _own_files(spec)
     learned = {tag: decodable_of(session, columns, lag_bins) for tag, session in sessions.items()}
     tags = tuple(learned) if spec.needs_calibration else ()

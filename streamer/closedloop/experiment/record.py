@@ -142,10 +142,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Offline:
-    """How the decoder does on the held-out end of the calibration block, of both axes of the velocity."""
+    """How the decoder does on the held-out end of the calibration block, of both axes of the velocity, and together."""
 
     r_squared: tuple[float, float]
     correlation: tuple[float, float]
+    variance_weighted: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from spikeloop.models.decoders.shaping import Shaped
 from spikeloop.models.decoders.step_spikes import StepSpikes, joined
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.models.measures.decoding_scores import correlation, r_squared
+from spikeloop.models.measures.falcon_scores import variance_weighted_r_squared
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.streamer.closedloop.experiment.brain import SimulatedPopulation
@@ -224,7 +225,8 @@ class _Session:
             decoded = self._decode(counts, block.start[held][::bins], runs)
         decoded = decoded.repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
         truth = block.velocity[held]
-        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)))
+        together = variance_weighted_r_squared(truth, decoded)
+        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)), together)
 
     def _decode(self, counts: Counts, position_cm: Floats, spikes: Sequence[StepSpikes] | None) -> Floats:
         """Decode bins one after another, outside the loop."""

@@ -22,6 +22,7 @@ from spikeloop.exporters.pages.shell import (
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.results.difference import MEASURES
+from spikeloop.streamer.closedloop.results.falcon_tables import falcon_section
 from spikeloop.streamer.closedloop.results.latency_tables import latency_section
 from spikeloop.streamer.closedloop.results.pairs import PairedReport
 from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_differences, draw_times, draw_trajectories
@@ -90,6 +91,7 @@ def write_page(
         section("Trajectories", fill("<p>{}</p>", _caption(report, setup)), draw_trajectories(setup, drawn)),
         section("Times", draw_times(setup, runs)),
         _figures(report),
+        falcon_section(report),
         latency_section(report),
         section("What the figures are", item_list(fill("<strong>{}</strong>: {}.", *entry) for entry in DEFINITIONS)),
         made_by(Origin(report.command, _seeds(report), written), _facts(report)),

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
 from spikeloop.streamer.closedloop.experiment.record import BlockName
 from spikeloop.streamer.closedloop.results.cautions import cautions, ceiling_of
+from spikeloop.streamer.closedloop.results.falcon import FalconReport, falcon_of, normalized_latencies
 from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged
 from spikeloop.streamer.closedloop.results.paired_statistics import PairedEstimate
 from spikeloop.streamer.closedloop.results.pairs import PairedReport, compared, every_pair
@@ -99,6 +100,9 @@ class ClosedLoopReport:
     paired : every decoder with every other before it, those of the first first
     warnings : what keeps the comparison from being fair, a sentence each
     real_time : timing of each session on a real clock, by decoder and seed; empty on a simulated one
+    falcon : scores of each decoder as the FALCON challenge has them
+    normalized_latency : of each decoder that runs here, compute time over neural time; of this machine's clock, and so
+        in no document of a simulated one
     """
 
     command: str
@@ -120,6 +124,8 @@ class ClosedLoopReport:
     interrupted: bool
     warnings: tuple[str, ...] = ()
     real_time: tuple[dict[str, Any], ...] = ()
+    falcon: tuple[FalconReport, ...] = ()
+    normalized_latency: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -213,6 +219,10 @@ def report_of(
             for run in runs
             if run.real_time is not None
         ),
+        falcon=tuple(
+            falcon_of(name, setup.decoders[name], [run for run in runs if run.decoder == name]) for name in done
+        ),
+        normalized_latency=normalized_latencies(runs),
     )
 
 
@@ -291,7 +301,7 @@ def as_document(report: ClosedLoopReport) -> dict[str, Any]:
     """The report as JSON has it: without a clock's figures where there was no clock."""
     document = dataclasses.asdict(report)
     if not report.real_time:
-        del document["real_time"]
+        del document["real_time"], document["normalized_latency"]
     return document
 
 

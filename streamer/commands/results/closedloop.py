@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from spikeloop.streamer.closedloop.results.falcon import FalconReport
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, format_estimate
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
 from spikeloop.streamer.commands.output import WIDE
@@ -51,9 +52,19 @@ def print_findings(report: ClosedLoopReport) -> None:
         f"95 % intervals; time: to the target, mean of all trials, a failure counts as the timeout of {timeout_s:g} s;"
     )
     print("bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
+    for row in report.falcon:
+        latency = report.normalized_latency.get(row.decoder)
+        if row.held_in.sessions or row.held_out.sessions or latency is not None:
+            print(_wrapped(_falcon_line(row, latency), console.width, ""))
     for row in report.real_time:
         if row["latency"] is not None:
             print(_latency_line(row))
+
+
+def _falcon_line(row: FalconReport, latency: float | None) -> str:
+    """A decoder's scores as the FALCON challenge has them."""
+    took = "" if latency is None else f", normalized latency {latency:.2g} on this machine"
+    return f"FALCON {row.decoder}: R2 held in {row.held_in}, held out {row.held_out}{took}"
 
 
 def _wrapped(text: str, width: int, indent: str) -> str:

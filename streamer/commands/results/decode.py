@@ -16,6 +16,7 @@ from spikeloop.models.evaluation.decoder_ranking import (
     rank_correlation,
 )
 from spikeloop.models.measures.decoding_scores import fold_mean
+from spikeloop.models.measures.falcon_scores import session_scores
 from spikeloop.streamer.commands.output import WIDE
 
 __all__ = ["print_comparison"]
@@ -38,6 +39,8 @@ def print_comparison(comparison: OfflineComparison) -> None:
         if comparison.bundle is not None:
             print(f"rank correlation {rank_correlation(scores):.2f} (Spearman, of {len(scores)} decoders)")
             print(f"largest difference of R2 {largest_difference(scores):.3f}")
+        print("FALCON: R2 of all columns, held in (folds) and held out; compute time over neural time:")
+        console.print(_falcon_table(scores))
     print("95 %: Student's t over folds, which share training data")
 
 
@@ -57,6 +60,14 @@ def _ranked_table(scores: Sequence[OfflineScore]) -> Table:
     for score in scores:
         both = [_mean_cells(found.r_squared) for found in (score.recorded, score.generated) if found is not None]
         table.add_row(escape(score.decoder), *(cell for cells in both for cell in cells))
+    return table
+
+
+def _falcon_table(scores: Sequence[OfflineScore]) -> Table:
+    table = Table("decoder", "held in", "held out", "latency", box=None, pad_edge=False)
+    for score in scores:
+        both = (session_scores(score.recorded.variance_weighted), session_scores(score.held_out))
+        table.add_row(escape(score.decoder), *map(str, both), f"{score.normalized_latency:.2g}")
     return table
 
 

@@ -161,7 +161,7 @@ def test_tables_for_people_and_a_page(capsys, tmp_path):
     page = Outline(written)
     shown = [re.sub(r": correlation.*|, bins of.*", "", panel) for panel in page.panels]
     assert sorted(shown) == sorted(PANELS)
-    assert page.tags.count("table") == 4
+    assert page.tags.count("table") == 6  # of each width recorded, generated and FALCON's
     assert (
         "spikeloop decode m1-sim:60 --decoder kalman wiener:1 chance --bin-ms 20.0 40.0 --bundle m1-sim --seed 0"
         in (page.texts)

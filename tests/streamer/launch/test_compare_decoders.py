@@ -1,6 +1,7 @@
 """`compare_decoders` as it is called from Python."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.cross_validation import cross_validate
+from spikeloop.models.decoders.decoder import decode
+from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.decoders.ridge import WIENER_PENALTIES, RidgeDecoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import decodable_of
+from spikeloop.models.measures.falcon_scores import variance_weighted_r_squared
 from spikeloop.streamer.launch.compare_decoders import compare_decoders
 from tests.support.html_outline import Outline
 from tests.support.shown import shown
@@ -125,3 +129,22 @@ def test_small_integers_of_numpy_are_those_of_python(recording):
     wrong: Any = {"lag_s": np.int8(3), "folds": np.int8(2)}
     ranking = compare_decoders(recording, ["chance"], **wrong)
     assert ranking.comparison.lag_s == 3
+
+
+def test_further_sessions_are_decoded_by_what_was_fitted_on_the_recording():
+    days = [read_recording(f"m1-sim:{seconds}") for seconds in (10, 20)]
+    found = compare_decoders(days[0], "kalman", folds=2, held_out=[days[1], "m1-sim:15"])
+    falcon = found.to_dict()["decoders"][0]["falcon"]
+    decoder = KalmanDecoder()
+    fitted, later = (decodable_of(day, (0, 1)) for day in days)
+    decoder.fit(fitted.counts, fitted.kinematics)
+    expected = variance_weighted_r_squared(later.kinematics, decode(decoder, later.counts))
+    assert found.comparison.scores[0].held_out[0] == pytest.approx(expected)
+    assert falcon["held_out"]["sessions"] == 2
+    assert falcon["held_in"]["sessions"] == 2  # folds
+    assert found.comparison.scores[0].normalized_latency > 0
+    fewer = replace(days[1], counts=days[1].counts[..., :5], unit_names=days[1].unit_names[:5], spike_times=None)
+    with pytest.raises(BadInputError, match=r"--held-out: expected 96 units, .*; m1-sim.* has 5 and 20 ms"):
+        compare_decoders(days[0], "kalman", folds=2, held_out=[fewer])
+    with pytest.raises(BadInputError, match="--held-out: expected an iterable of recordings"):
+        compare_decoders(days[0], "kalman", folds=2, held_out="m1-sim:10")

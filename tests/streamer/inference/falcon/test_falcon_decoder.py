@@ -12,6 +12,7 @@ from spikeloop.models.decoders.spec import parse_decoder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.inference.falcon.task_config import hydra_or_stand_in
 from spikeloop.streamer.inference.open_decoder import open_decoder
+from tests.support.falcon_samples import falcon_samples
 
 UNITS, BIN_S = 5, 0.02
 RECORDER = """
@@ -151,10 +152,7 @@ def test_without_hydra_nothing_of_the_stand_in_stays():
 
 @pytest.fixture
 def samples() -> Path:
-    spec = importlib.util.find_spec("decoder_demos")
-    if spec is None or spec.origin is None:
-        pytest.skip("falcon-challenge is not installed; pip install --no-deps falcon-challenge==1.0.2")
-    return Path(spec.origin).parent
+    return falcon_samples()
 
 
 def test_the_challenges_random_sample_runs_unmodified(samples):

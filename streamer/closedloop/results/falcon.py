@@ -1,0 +1,46 @@
+"""A comparison's decoders by the scores of the FALCON challenge, beside the loop's own figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spikeloop.models.decoders.spec import KINDS, DecoderSpec
+from spikeloop.models.measures.falcon_scores import SessionScores, session_scores
+from spikeloop.streamer.closedloop.comparison import Run
+
+__all__ = ["FalconReport", "falcon_of", "normalized_latencies"]
+
+
+@dataclass(frozen=True)
+class FalconReport:
+    """A decoder's variance-weighted R2 on the held-out end of each session's calibration block.
+
+    Attributes
+    ----------
+    decoder : str
+    held_in : SessionScores
+        Of sessions from which it learned: of a decoder that is fitted, all.
+    held_out : SessionScores
+        Of sessions from which it didn't: of a decoder from a file that had learned before, all.
+    """
+
+    decoder: str
+    held_in: SessionScores
+    held_out: SessionScores
+
+
+def falcon_of(name: str, spec: DecoderSpec, runs: Sequence[Run]) -> FalconReport:
+    """Score a decoder's sessions."""
+    offline = [run.record.offline for run in runs if run.record.offline is not None]
+    scores, none = session_scores(found.variance_weighted for found in offline), session_scores(())
+    had_learned = spec.kind in KINDS and KINDS[spec.kind].had_learned
+    return FalconReport(name, *((none, scores) if had_learned else (scores, none)))
+
+
+def normalized_latencies(runs: Sequence[Run]) -> Mapping[str, float]:
+    """Compute time over neural time of each decoder that runs here, of all of its sessions."""
+    taken: dict[str, list[float]] = {}
+    for run in runs:
+        if run.taken is not None and run.taken.neural_s:
+            compute_s, neural_s = taken.get(run.decoder, [0.0, 0.0])
+            taken[run.decoder] = [compute_s + run.taken.compute_s, neural_s + run.taken.neural_s]
+    return {decoder: compute_s / neural_s for decoder, (compute_s, neural_s) in taken.items()}
