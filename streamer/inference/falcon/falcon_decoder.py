@@ -52,6 +52,11 @@ class FalconDecoder:
     task : str, optional
         `h1`, `m1` or `m2`; by default that of as many channels and outputs, else `m2`.
 
+    Attributes
+    ----------
+    decoder : object
+        The challenge's own.
+
     Raises
     ------
     BadInputError
@@ -105,7 +110,7 @@ class FalconDecoder:
         return velocity_from("--decoder", self.name, "predict", self._columns, self._predict, _batch(counts))
 
     def _predict(self, counts: Counts) -> Any:
-        found = np.asarray(self._decoder.predict(counts))
+        found = np.asarray(self.decoder.predict(counts))
         return found[0] if found.shape == (1, self._columns) else found
 
     def _open(self, columns: int) -> None:
@@ -113,13 +118,13 @@ class FalconDecoder:
         config = task_config(task, self._units, columns, self._bin_size_s)
         self._columns, self._session = columns, Path(self._tag) if self._tag else default_tag(task)
         with foreign_code(self.name):
-            self._decoder = self._make(config)
-        if not callable(getattr(self._decoder, "predict", None)):
+            self.decoder = self._make(config)
+        if not callable(getattr(self.decoder, "predict", None)):
             raise BadInputError(
                 f"--decoder {self.name}: expected a decoder with predict(neural_observations), found"
-                f" {type(self._decoder).__name__} without it"
+                f" {type(self.decoder).__name__} without it"
             )
-        self._has = {method for method in METHODS if callable(getattr(self._decoder, method, None))}
+        self._has = {method for method in METHODS if callable(getattr(self.decoder, method, None))}
         self._reset()
 
     def _reset(self) -> None:
@@ -130,7 +135,7 @@ class FalconDecoder:
         if method in self._has:
             with foreign_code(self.name):
                 try:
-                    getattr(self._decoder, method)(given)
+                    getattr(self.decoder, method)(given)
                 except NotImplementedError:
                     self._has.discard(method)
 

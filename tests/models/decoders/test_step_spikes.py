@@ -13,7 +13,9 @@ BIN_S = 0.02
 class Listener(ReportingDecoder):
     """Remembers the spikes of each step; the velocity is their number and the step's end."""
 
-    status = DecoderStatus(events=True)
+    @property
+    def status(self):
+        return DecoderStatus(events=True)
 
     def __init__(self):
         self.heard = []

@@ -9,7 +9,9 @@ from spikeloop.models.decoders.stopwatch import ComputeTime, Stopwatch
 
 
 class Listener(ReportingDecoder):
-    status = DecoderStatus(events=True)
+    @property
+    def status(self):
+        return DecoderStatus(events=True)
 
     def fit(self, counts, kinematics):
         self.columns = kinematics.shape[1]
@@ -28,7 +30,7 @@ def test_each_step_adds_its_time_and_the_fit_does_not():
     watched.fit(np.ones((3, 2)), np.ones((3, 2)))
     assert taken == ComputeTime()
     np.testing.assert_array_equal(watched.step(np.zeros(2)), [1, 1])
-    np.testing.assert_array_equal(watched.step_spikes(StepSpikes(np.zeros(0), np.zeros(0), 1.0)), [0, 0])
+    np.testing.assert_array_equal(watched.step_spikes(StepSpikes(np.zeros(0, np.int64), np.zeros(0), 1.0)), [0, 0])
     assert taken == ComputeTime(compute_s=2.0, neural_s=1.0)
     assert taken.normalized_latency == 2.0
     assert status_of(watched).events

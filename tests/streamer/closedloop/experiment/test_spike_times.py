@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import load_bundle
+from spikeloop.models.decoders.step_spikes import StepSpikes
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import run_comparison
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation, SubsampledPopulation
@@ -49,6 +50,12 @@ def heard(monkeypatch):
     return Listener.heard
 
 
+def timed(timer: SpikeTimer, counts: np.ndarray) -> StepSpikes:
+    spikes = timer.next(counts)
+    assert spikes is not None
+    return spikes
+
+
 def random():
     return random_stream(0, Purpose.DECODER_EVENT_TIMES)
 
@@ -60,6 +67,7 @@ def test_a_session_gives_each_spike_the_time_that_its_recording_has(path, heard,
     assert run.record.failure == ""
     assert run.generated is not None
     recorded = run.generated.recording()
+    assert recorded.spike_times is not None
     steps = [step for step in heard if step != "fit"]
     held = len(recorded.counts[0]) - len(steps)  # of the calibration, on which it is only fitted
     assert held == 0.8 * 10 / BIN_S
@@ -88,7 +96,7 @@ def test_units_that_are_left_keep_their_times(path):
         whole = BundlePopulation(load_bundle(path), seed=5)
         population = SubsampledPopulation(whole, units, random_stream(5, Purpose.KEPT_UNITS))
         timer = SpikeTimer(population, random())
-        steps = [timer.next(population.respond(ONWARDS, np.zeros(2))) for _ in range(40)]
+        steps = [timed(timer, population.respond(ONWARDS, np.zeros(2))) for _ in range(40)]
         names = np.array(population.unit_names)
         both.append(
             {(names[unit], time) for step in steps for unit, time in zip(step.units, step.times_s, strict=True)}
@@ -103,8 +111,9 @@ def test_counts_that_a_perturbation_changed_keep_what_times_they_can(path):
     for bin in range(60):
         counts = population.respond(ONWARDS, np.zeros(2)).astype(int)
         own = population.latest_spikes
+        assert own is not None
         changed = np.where(np.arange(UNITS) % 2, counts + 2, 0)
-        spikes = timer.next(changed)
+        spikes = timed(timer, changed)
         np.testing.assert_array_equal(np.bincount(spikes.units, minlength=UNITS), changed)
         assert ((bin * BIN_S <= spikes.times_s) & (spikes.times_s <= spikes.until_s)).all()
         assert (np.diff(spikes.times_s) >= 0).all()
@@ -116,7 +125,7 @@ def test_counts_that_a_perturbation_changed_keep_what_times_they_can(path):
 def test_a_bin_that_is_lost_has_no_spikes_and_time_goes_on(path):
     timer = SpikeTimer(Tuned(units=4), random())
     assert timer.next(None) is None
-    assert timer.next(np.array([1, 0, 2, 0])).until_s == 2 * BIN_S
+    assert timed(timer, np.array([1, 0, 2, 0])).until_s == 2 * BIN_S
 
 
 def test_a_session_with_lost_and_added_spikes_runs_to_its_end(path, heard):

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.inference.decoder_files.external_weights import external_weights
@@ -17,7 +18,7 @@ WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)
 def linear(location: str = "weights/net.bin", folder: Path | None = None) -> bytes:
     """A decoder with its weights in a file at a place, which is written if it can be."""
     weights = numpy_helper.from_array(WEIGHTS, "weights")
-    onnx.external_data_helper.set_external_data(weights, location)
+    set_external_data(weights, location)
     if folder is not None:
         (folder / location).parent.mkdir(parents=True, exist_ok=True)
         (folder / location).write_bytes(WEIGHTS.tobytes())
@@ -50,7 +51,7 @@ def test_every_place_in_a_model_that_can_name_weights_is_looked_at(tmp_path):
     def stored(name):
         (tmp_path / name).write_text(name)
         weights = numpy_helper.from_array(WEIGHTS, name)
-        onnx.external_data_helper.set_external_data(weights, name)
+        set_external_data(weights, name)
         weights.ClearField("raw_data")
         return weights
 

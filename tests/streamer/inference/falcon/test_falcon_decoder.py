@@ -1,7 +1,9 @@
+import importlib
 import importlib.util
 import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn.linear_model import Ridge
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.spec import parse_decoder
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.inference.falcon.falcon_decoder import FalconDecoder
 from spikeloop.streamer.inference.falcon.task_config import hydra_or_stand_in
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from tests.support.falcon_samples import falcon_samples
@@ -61,13 +64,18 @@ def opened(text, units=UNITS):
     return open_decoder(parse_decoder(text), units=units, bin_size_s=BIN_S, seed=0)
 
 
+def inside_of(decoder) -> Any:
+    assert isinstance(decoder, FalconDecoder)
+    return decoder.decoder
+
+
 def counts_of(random, bins=70, units=UNITS):
     return random.poisson(2.0, (bins, units)).astype(np.uint8)
 
 
 def test_a_decoder_is_told_its_task_and_session_and_called_as_the_challenge_calls_it(file, random):
     decoder, counts = opened(f"falcon:{file}:Recorder(gain=2)"), counts_of(random)
-    inside = decoder._decoder
+    inside = inside_of(decoder)
     config = inside.config
     assert (config.n_channels, config.out_dim, config.bin_size_ms, config.task.name) == (UNITS, 2, 20, "m2")
     assert isinstance(config.bin_size_ms, int)
@@ -86,15 +94,15 @@ def test_a_decoder_is_told_its_task_and_session_and_called_as_the_challenge_call
 
 def test_session_and_task_are_chosen_after_the_class(file):
     decoder = opened(f"falcon:{file}:Recorder(gain=2)?tag=L_20121004_held_out_eval.nwb&task=m1")
-    assert decoder._decoder.config.task.name == "m1"
-    assert decoder._decoder.calls[0][1] == [Path("L_20121004_held_out_eval.nwb")]
+    assert inside_of(decoder).config.task.name == "m1"
+    assert inside_of(decoder).calls[0][1] == [Path("L_20121004_held_out_eval.nwb")]
 
 
 def test_the_task_is_that_of_as_many_channels_and_outputs(file):
     decoder = opened(f"falcon:{file}:Recorder", units=64)
-    assert decoder._decoder.config.task.name == "m2"
+    assert inside_of(decoder).config.task.name == "m2"
     decoder.fit(np.ones((60, 64)), np.zeros((60, 16)))
-    config = decoder._decoder.config
+    config = inside_of(decoder).config
     assert (config.task.name, config.out_dim, config.n_channels) == ("m1", 16, 64)
     assert decoder.step(np.ones(64)).shape == (16,)
 
@@ -141,9 +149,7 @@ def test_without_hydra_nothing_of_the_stand_in_stays():
     if importlib.util.find_spec("hydra") is not None:
         pytest.skip("Hydra is installed")
     with hydra_or_stand_in():
-        from hydra.core.config_store import ConfigStore
-
-        ConfigStore.instance().store(name="n", node=object)
+        importlib.import_module("hydra.core.config_store").ConfigStore.instance().store(name="n", node=object)
     assert not [name for name in sys.modules if name.startswith("hydra")]
 
 
