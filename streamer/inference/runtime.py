@@ -1,5 +1,6 @@
 """Open a model on ONNX Runtime: on a GPU where there is one and it works, on one core of the CPU else."""
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
 Device = Literal["auto", "cpu", "cuda"]
 Wanted = Sequence[tuple[str, tuple[int | str, ...]]]  # names and shapes that are expected; a word for a free axis
 NONE_BESIDE: Mapping[str, bytes] = MappingProxyType({})
+PLACE = re.compile(r"\S+\.(cc|h):\d+ .*?\) (?=[A-Z])")  # of ONNX Runtime's source, and the function there
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -211,5 +213,5 @@ def _shape_fits(found: Sequence[int | str | None], expected: tuple[int | str, ..
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of one of ONNX Runtime's long messages."""
-    return str(error).strip().split("\n")[0][:200]
+    """Return the first line of one of ONNX Runtime's long messages, without the place in its own source."""
+    return PLACE.sub("", str(error).strip().split("\n")[0])[:200]

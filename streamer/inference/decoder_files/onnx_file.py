@@ -1,5 +1,6 @@
 """Decoders on ONNX Runtime: of any shapes and names, with weights in the file or beside it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from spikeloop.streamer.inference.runtime import open_graph
 __all__ = ["open_onnx"]
 
 BIN_SIZE = "bin_size_s"
+IR_VERSION = b"\x08"  # the tag of the first field of an ONNX file, a number below 128 and so a byte
+NEWEST_IR = re.compile(r"max supported IR version: (\d+)")
 NUMBERS = {
     "tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64,
     "tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int16)": np.int16, "tensor(uint16)": np.uint16,
@@ -59,9 +62,24 @@ def open_onnx(
     name = name or ("onnx" if isinstance(file, bytes) else f"onnx:{file}")
     content = file if isinstance(file, bytes) else read_content(file)
     weights = {} if isinstance(file, bytes) else external_weights(content, file.parent)
-    session = open_graph(name, "it", content, "cpu", weights).session
+    session = _session(name, content, weights)
     _check_bin_size(name, session, bin_size_s)
     return FileDecoder(name, _OnnxModel(name, session), units, options, columns)
+
+
+def _session(name: str, content: bytes, weights: Mapping[str, bytes]) -> Any:
+    """Open a session, of a file of a newer IR than this ONNX Runtime knows as of the newest that it knows.
+
+    New versions of the IR add to it. What a model really uses of a new one, ONNX Runtime still refuses.
+    """
+    try:
+        return open_graph(name, "it", content, "cpu", weights).session
+    except BadInputError as error:
+        newest = NEWEST_IR.search(str(error))
+        if newest is None or not content.startswith(IR_VERSION):
+            raise
+        older = bytes([*IR_VERSION, int(newest[1])]) + content[len(IR_VERSION) + 1 :]
+        return open_graph(name, "it", older, "cpu", weights).session
 
 
 class _OnnxModel:

@@ -77,6 +77,24 @@ def test_counts_are_given_as_numbers_of_the_files_type(kind):
     np.testing.assert_allclose(decoder.step(np.array([4, 2, 13], np.uint8)), [36, 18])
 
 
+@pytest.mark.parametrize("opset", [17, 21, 26])
+@pytest.mark.parametrize("ir_version", [8, onnx.IR_VERSION])
+def test_opsets_from_17_on_load_whatever_the_ir_of_the_program_that_wrote_them(opset, ir_version):
+    model = onnx.load_from_string(tiny_decoder(()))
+    model.opset_import[0].version, model.ir_version = opset, ir_version
+    decoder = open_onnx(model.SerializeToString(), units=3, bin_size_s=BIN_S)
+    np.testing.assert_allclose(decoder.step(np.array([4, 2, 13])), [36, 18])
+
+
+def test_an_ir_or_an_opset_of_the_future_is_told_in_a_line_without_the_runtimes_own_source():
+    model = onnx.load_from_string(tiny_decoder(()))
+    model.opset_import[0].version = 99
+    with pytest.raises(BadInputError, match="Opset 99 is under development") as caught:
+        open_onnx(model.SerializeToString(), units=3, bin_size_s=BIN_S)
+    assert ".cc" not in str(caught.value)
+    assert "model_load_utils" not in str(caught.value)
+
+
 def test_a_file_is_read_by_its_path(tmp_path):
     (tmp_path / "mine.onnx").write_bytes(tiny_decoder())
     decoder = open_onnx(tmp_path / "mine.onnx", units=3, bin_size_s=BIN_S)
