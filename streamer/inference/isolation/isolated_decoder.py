@@ -55,15 +55,13 @@ class DecoderHost:
         self._spec, self._limits, self._history_s = spec, limits or DecoderLimits(), history_s
         self._isolated = not in_process and runs_foreign_code(spec) and _pickled(spec) is not None
         self._process: DecoderProcess | None = None
-        self._opened = 0
+        self._latest: IsolatedDecoder | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        self._close()
 
     def open(self, *, units: int, bin_size_s: float, seed: int) -> Decoder:
         """Make a decoder, not yet fitted; parameters and errors are those of `open_decoder`.
@@ -78,19 +76,26 @@ class DecoderHost:
         if not self._isolated:
             return open_decoder(spec, **stream)
         if self._process is not None and self._process.failure is not None:
-            self.__exit__()
+            self._close()
         if self._process is None:
             self._process = DecoderProcess(self._spec.name, self._limits)
-        self._opened += 1
+        if self._latest is not None:
+            self._latest.replaced = True
         answer = self._process.ask("open", (_pickled(spec), *stream.values()), self._limits.open_s)
         content = answer.content.decode(errors="replace")
         if answer.kind is AnswerKind.NOT_LOADED:
             LOG.warning("%s runs in this process, as another can't load it (%s)", self._spec.name, content)
             self._isolated = False
-            self.__exit__()
+            self._close()
             return open_decoder(spec, **stream)
         _raise_if_failed(answer.kind, content)
-        return IsolatedDecoder(self._process, self._limits, _status(self._spec.name, content))
+        self._latest = IsolatedDecoder(self._process, self._limits, _status(self._spec.name, content))
+        return self._latest
+
+    def _close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
 
 class IsolatedDecoder(ReportingDecoder):
@@ -103,10 +108,16 @@ class IsolatedDecoder(ReportingDecoder):
     limits : DecoderLimits
     status : DecoderStatus
         That of the decoder there.
+
+    Attributes
+    ----------
+    replaced : bool
+        Whether another was opened in its process; then it can't be used any more.
     """
 
     def __init__(self, process: DecoderProcess, limits: DecoderLimits, status: DecoderStatus) -> None:
         self._process, self._limits, self._status = process, limits, status
+        self.replaced = False
         self._columns = 2  # of a velocity, should it need no fit
         self._steps, self._took_s = 0, 0.0
 
@@ -148,6 +159,8 @@ class IsolatedDecoder(ReportingDecoder):
 
     def _call(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Floats:
         """Call a method of the decoder there; return the numbers (columns,) that it gives, or none."""
+        if self.replaced:
+            raise BadInputError(f"expected the decoder that was opened last in its process, found {method} of another")
         answer = self._process.ask(method, arguments, within_s)
         if answer.kind is AnswerKind.DONE:
             return np.zeros(0)

@@ -210,8 +210,11 @@ def test_after_a_failure_every_step_fails_alike_and_another_decoder_can_be_opene
 
 def test_decoders_that_are_opened_one_after_another_are_new_each_time(misbehaving, data):
     with DecoderHost(parse_decoder(misbehaving["Raise"])) as host:
-        for _ in range(3):  # each would fail at its 121st step
+        first = host.open(**STREAM)
+        for _ in range(2):  # each would fail at its 121st step
             assert not decode(host.open(**STREAM), data[0][:100]).any()
+        with pytest.raises(BadInputError, match="expected the decoder that was opened last in its process"):
+            first.step(data[0][0])
 
 
 def test_an_answer_that_was_interrupted_is_not_taken_for_the_next(misbehaving, data, monkeypatch):
