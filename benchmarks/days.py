@@ -32,9 +32,9 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
         notes.append(_note(report))
     return {
         "about": f"m1-sim, Kalman filter, the simulated user, center-out, {DAYS} days, {TRIALS} judged trials a day"
-        f" after {warm_up} from which policies may learn, calibrations of {CALIBRATION_S:g} s,"
-        f" seeds {SEEDS[0]} to {SEEDS[-1]}. 95 % intervals by bootstrap over seeds and their trials; differences over"
-        " the same trials. Half lost: the day from which three days' mean bit rate is half of day 0's, by seed.",
+        f" after {warm_up} from which policies may learn, calibrations of {CALIBRATION_S:g} s, seeds {SEEDS[0]} to"
+        f" {SEEDS[-1]}. 95 % intervals by bootstrap over seeds and their trials; differences over the same trials. Half"
+        " lost: the day from which three days' mean bit rate is half of day 0's or less, by seed.",
         "rows": rows,
         "notes": [*notes, f"{DEGENHART}."],
     }

@@ -33,7 +33,7 @@ class FactorModel:
         """The matrix (latents, units) that gives the latents' posterior mean from counts less the mean."""
         weighted = self.loadings / self.private[:, np.newaxis]
         latents = self.loadings.shape[1]
-        return np.linalg.solve(np.eye(latents) + self.loadings.T @ weighted, weighted.T)
+        return np.linalg.solve(np.eye(latents) + self.loadings.T @ weighted, weighted.T).astype(np.float64)
 
 
 def fit_factors(counts: Counts, latents: int) -> FactorModel:

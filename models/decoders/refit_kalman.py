@@ -45,7 +45,8 @@ class RefitKalmanDecoder(SeesPosition):
         """
         check_training(counts, kinematics)
         positions, self._training = self._training, np.zeros((0, 2))
-        self._of_position, rest = np.zeros((counts.shape[1], 2)), counts
+        of_position: Floats = np.zeros((counts.shape[1], 2))
+        rest = counts
         if len(positions):
             width = len(positions) // len(counts)
             if not width:
@@ -53,9 +54,10 @@ class RefitKalmanDecoder(SeesPosition):
             averaged = positions[: width * len(counts)].reshape(len(counts), width, 2).mean(axis=1)
             design = np.column_stack([kinematics, averaged, np.ones(len(counts))])
             slopes = np.linalg.lstsq(design, counts.astype(np.float64), rcond=None)[0]
-            self._of_position = slopes[kinematics.shape[1] : -1].T
-            rest = counts - averaged @ self._of_position.T
+            of_position = slopes[kinematics.shape[1] : -1].T.astype(np.float64)
+            rest = counts - averaged @ of_position.T
         self._filter.fit(rest, kinematics)
+        self._of_position = of_position
 
     def step(self, counts: Counts) -> Floats:
         """Velocity (columns,), cm/s, of the next bin."""
