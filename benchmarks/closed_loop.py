@@ -13,10 +13,11 @@ from spikeloop.exporters.pages.drawing import MODEL, REAL, new_figure
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Trial
-from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, figures_of, seconds_to_target
+from spikeloop.streamer.closedloop.results.estimates import Estimate
+from spikeloop.streamer.closedloop.results.trial_statistics import Figures, figures_of, seconds_to_target
 
 BUNDLE, SEEDS = "m1-sim", tuple(range(5))
 DECODERS = ("oracle", "recurrent", "ridge", "wiener", "kalman", "population_vector", "chance")

@@ -9,7 +9,7 @@ from spikeloop.streamer.closedloop.days.closed_loop_days import open_days
 from spikeloop.streamer.closedloop.days.days import DayRun, DaysSetup, run_days
 from spikeloop.streamer.closedloop.days.policies import parse_policies
 from spikeloop.streamer.closedloop.days.report import CourseReport, DaysReport, days_report
-from spikeloop.streamer.closedloop.results.report import format_estimate
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 
 PROFILES, POLICIES, SEEDS = ("units", "channels"), ("none", "daily", "stabilize", "refit"), (0, 1, 2)
 DAYS, TRIALS, CALIBRATION_S = 20, 12, 60.0

@@ -13,8 +13,9 @@ import numpy as np
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import Moment
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import RandomTarget
 from spikeloop.streamer.closedloop.experiment.users import SimulatedUser, UserModel
 from spikeloop.streamer.closedloop.real_time.lsl_brain import LslPopulation

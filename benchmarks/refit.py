@@ -12,7 +12,7 @@ from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.experiment.record import Trial
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
-from spikeloop.streamer.closedloop.results.report import format_estimate
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.trial_statistics import figures_of, seconds_or_timeout
 
 SEEDS, BIN_S, TASK = tuple(range(4)), 0.02, CenterOut(radius_cm=1.0)

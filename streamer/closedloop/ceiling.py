@@ -10,12 +10,9 @@ from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.experiment.oracle import OracleDecoder, RememberedUser
+from spikeloop.streamer.closedloop.experiment.plan import least_calibration_s
 from spikeloop.streamer.closedloop.experiment.record import Moment, Trial
-from spikeloop.streamer.closedloop.experiment.session import (
-    LEAST_CALIBRATION_BINS,
-    LEAST_CALIBRATION_S,
-    run_session,
-)
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.user_spec import open_user
 from spikeloop.streamer.closedloop.setup import Setup
 
@@ -84,7 +81,7 @@ def measured_ceiling(setup: Setup) -> Ceiling | None:
         return None
     plan, card, seed = setup.plan, setup.loaded.card, setup.seeds[0]
     waits = plan.decoder_bins > 1  # what gathers bins learns how many units there are
-    calibration_s = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * setup.decoder_bin_s) if waits else 0.0
+    calibration_s = least_calibration_s(setup.decoder_bin_s) if waits else 0.0
     brief = dataclasses.replace(
         plan, trials=min(plan.trials, TRIALS), calibration_s=calibration_s, recalibrate_after=0, seed=seed
     )

@@ -15,8 +15,8 @@ from spikeloop.models.scalars import checked_choice, checked_finite, checked_num
 from spikeloop.streamer.closedloop.ceiling import measured_ceiling
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation, parse_perturbations
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import Watcher
-from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.tasks import Task, open_task
 from spikeloop.streamer.closedloop.experiment.user_spec import parse_user
 from spikeloop.streamer.closedloop.experiment.users import User

@@ -11,7 +11,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
 from spikeloop.streamer.closedloop.experiment.adaptation import learning_user
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
-from spikeloop.streamer.closedloop.experiment.session import Plan
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
 from spikeloop.streamer.closedloop.experiment.users import UserModel, adapted
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost

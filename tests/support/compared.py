@@ -9,7 +9,7 @@ from spikeloop.models.recordings.condition import Condition
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.days.closed_loop_days import open_days
 from spikeloop.streamer.closedloop.days.days import DaysSetup
-from spikeloop.streamer.closedloop.experiment.session import Plan
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.user_spec import parse_user
 from spikeloop.streamer.closedloop.setup import Clock, Setup

@@ -14,8 +14,9 @@ from spikeloop.streamer.closedloop.days.drift import DayState, draw_drift
 from spikeloop.streamer.closedloop.days.policies import Policy, PolicySpec
 from spikeloop.streamer.closedloop.days.population import DriftingPopulation
 from spikeloop.streamer.closedloop.days.profiles import DriftProfile
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import SessionRecord
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.setup import Setup, check_setup
 
 __all__ = ["Course", "DayRun", "DaysSetup", "check_days", "drift_of", "run_days"]

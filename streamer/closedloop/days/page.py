@@ -24,8 +24,7 @@ from spikeloop.exporters.pages.shell import (
 )
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.closedloop.days.report import CourseReport, DayFigures, DaysReport, DriftReport
-from spikeloop.streamer.closedloop.results.report import format_estimate
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate
+from spikeloop.streamer.closedloop.results.estimates import Estimate, format_estimate
 
 __all__ = ["write_days_page"]
 

@@ -19,10 +19,10 @@ from spikeloop.streamer.closedloop.days.drift import (
     tuning_similarity,
 )
 from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.results.estimates import Estimate, format_estimate
 from spikeloop.streamer.closedloop.results.judged import CLOSED_LOOP
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired, paired_figures
-from spikeloop.streamer.closedloop.results.report import format_estimate
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, figures_of
+from spikeloop.streamer.closedloop.results.trial_statistics import Figures, figures_of
 
 __all__ = ["CourseReport", "DayFigures", "DaysReport", "DriftReport", "days_report", "half_lost"]
 

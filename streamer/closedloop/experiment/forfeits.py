@@ -1,8 +1,8 @@
 """Trials that a decoder forfeits because it failed before they began."""
 
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import BlockName, SessionRecord, Trial
-from spikeloop.streamer.closedloop.experiment.session import Plan
 
 __all__ = ["forfeited_trials"]
 

@@ -7,7 +7,6 @@ answers when its bin is over, and so brings real time with it.
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.reaches import random_reaches
 from spikeloop.streamer.closedloop.experiment.brain import SimulatedPopulation
 from spikeloop.streamer.closedloop.experiment.cursor_loop import BinStart, CursorLoop
-from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation
+from spikeloop.streamer.closedloop.experiment.plan import Plan, check_plan
 from spikeloop.streamer.closedloop.experiment.record import (
     NO_AIM,
     Block,
@@ -36,53 +35,13 @@ from spikeloop.streamer.closedloop.experiment.record import (
 )
 from spikeloop.streamer.closedloop.experiment.relearning import Relearn, refit
 from spikeloop.streamer.closedloop.experiment.spike_times import SpikeTimer
-from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Target, Task
+from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.experiment.users import User
 
-__all__ = ["Plan", "run_session"]
-
+__all__ = ["run_session"]
 
 HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
-LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS = 10.0, 20  # of the decoder's
-LONGEST_CALIBRATION_S = 36000.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a session does.
-
-    Attributes
-    ----------
-    task : Task
-    trials : int >= 1
-        Of the closed loop.
-    calibration_s : float, s
-        Length of the observation block before it; 0 for none, where the decoder has learned already.
-    recalibrate_after : int
-        Trials of a first closed loop, from which the decoder then learns anew; 0 for none.
-    observation_gain : float > 0
-        Of the velocity that the population answers to while the user only watches: its modulation in the calibration,
-        as a share of that in the closed loop.
-    gain, smoothing : float
-        Of the decoded velocity; see `Shaped`.
-    decoder_bins : int >= 1
-        Bins of the population that the decoder receives as one.
-    perturbations : tuple of Perturbation
-    seed : int
-        Of targets, user and perturbations; the population has its own.
-    """
-
-    task: Task = field(default_factory=CenterOut)
-    trials: int = 64
-    calibration_s: float = 180.0
-    recalibrate_after: int = 0
-    observation_gain: float = 1.0
-    gain: float = 1.0
-    smoothing: float = 0.0
-    decoder_bins: int = 1
-    perturbations: tuple[Perturbation, ...] = ()
-    seed: int = 0
 
 
 def run_session(
@@ -115,29 +74,8 @@ def run_session(
     BadInputError
         If the plan can't be carried out.
     """
-    _check(plan, population)
+    check_plan(plan, population.bin_size_s)
     return _Session(plan, population, user, decoder, watchers, relearn).run()
-
-
-def _check(plan: Plan, population: SimulatedPopulation) -> None:
-    if plan.trials < 1 or plan.recalibrate_after < 0 or plan.seed < 0:
-        raise BadInputError(
-            f"expected 1 trial or more, 0 or more before recalibration and a seed of 0 or more, found {plan.trials},"
-            f" {plan.recalibrate_after} and {plan.seed}"
-        )
-    if plan.recalibrate_after and not plan.gain > 0:
-        raise BadInputError(f"--gain: expected more than 0 with --recalibrate, found {plan.gain:g}")
-    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * population.bin_size_s
-    if not 1 <= plan.decoder_bins <= longest / population.bin_size_s:
-        raise BadInputError(
-            f"--decoder-bin: expected {1000 * population.bin_size_s:g} to {1000 * longest:g} ms, found"
-            f" {1000 * decoder_bin_s:g}"
-        )
-    least = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * decoder_bin_s)
-    if plan.calibration_s and not least <= plan.calibration_s <= LONGEST_CALIBRATION_S:
-        raise BadInputError(
-            f"--calibration: expected 0 or {least:g} to {LONGEST_CALIBRATION_S:g} s, found {plan.calibration_s:g}"
-        )
 
 
 class _Session:

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.measures.paired_inference import LEVEL, holm, pairs_needed, smallest_found
-from spikeloop.streamer.closedloop.results.paired_statistics import Paired, PairedEstimate
+from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
+from spikeloop.streamer.closedloop.results.paired_statistics import Paired
 
 __all__ = ["MEASURES", "DecoderDifference", "Measure", "differences_of"]
 

@@ -22,12 +22,13 @@ from spikeloop.exporters.pages.shell import (
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.results.difference import MEASURES
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon_tables import falcon_section
 from spikeloop.streamer.closedloop.results.latency_tables import latency_section
 from spikeloop.streamer.closedloop.results.pairs import PairedReport
 from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_differences, draw_times, draw_trajectories
 from spikeloop.streamer.closedloop.results.replay import replay, replay_script
-from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport, format_estimate
+from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
 from spikeloop.streamer.closedloop.setup import Setup
 

@@ -11,6 +11,7 @@ from scipy.special import ndtr
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.paired_inference import MeanDifference, mean_difference
 from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
 from spikeloop.streamer.closedloop.results.trial_statistics import (
     Z,
     fitts_bits,
@@ -19,34 +20,11 @@ from spikeloop.streamer.closedloop.results.trial_statistics import (
     wilson,
 )
 
-__all__ = ["Paired", "PairedEstimate", "paired_figures"]
+__all__ = ["Paired", "paired_figures"]
 
 Successes = NDArray[np.bool_]
 
 LARGEST_Z, HALVINGS = 40.0, 60  # of the search for a p-value
-
-
-@dataclass(frozen=True)
-class PairedEstimate:
-    """A difference of paired trials.
-
-    Attributes
-    ----------
-    value : float
-        NaN where there are no trials.
-    low, high : float
-        Of the 95 % interval; NaN where there is one trial or none.
-    p_value : float
-        Two-sided: 1 less the level of the interval that just touches 0. NaN where there is no interval.
-    spread : float
-        Standard deviation of a pair's difference, as the interval has it: of independent pairs.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-    spread: float
 
 
 @dataclass(frozen=True)

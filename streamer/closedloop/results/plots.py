@@ -15,8 +15,8 @@ from spikeloop.models.arrays import Floats
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.record import Block, BlockName, Trial
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
+from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
 from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, block_of, judged, paired_trials
-from spikeloop.streamer.closedloop.results.paired_statistics import PairedEstimate
 from spikeloop.streamer.closedloop.results.pairs import PairedReport
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_or_timeout, seconds_to_target
 from spikeloop.streamer.closedloop.setup import Setup

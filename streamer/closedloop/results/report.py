@@ -17,11 +17,11 @@ from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS, bins_late
 from spikeloop.streamer.closedloop.experiment.record import BlockName
 from spikeloop.streamer.closedloop.results.cautions import cautions, ceiling_of
+from spikeloop.streamer.closedloop.results.estimates import Estimate, format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport, falcon_of, normalized_latencies
 from spikeloop.streamer.closedloop.results.judged import BEFORE, CLOSED_LOOP, judged
-from spikeloop.streamer.closedloop.results.paired_statistics import PairedEstimate
 from spikeloop.streamer.closedloop.results.pairs import PairedReport, compared, every_pair
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, Figures, figures_of
+from spikeloop.streamer.closedloop.results.trial_statistics import Figures, figures_of
 from spikeloop.streamer.closedloop.setup import Setup
 
 __all__ = [
@@ -29,9 +29,10 @@ __all__ = [
     "DecoderReport",
     "SessionReport",
     "as_document",
-    "format_estimate",
     "report_of",
 ]
+
+OF_PLAN = ("trials", "calibration_s", "recalibrate_after", "observation_gain", "gain", "smoothing", "decoder_bins")
 
 
 @dataclass(frozen=True)
@@ -193,18 +194,7 @@ def report_of(
         task={"name": plan.task.name} | vars(plan.task),
         user=setup.user.name,
         user_model=vars(setup.user_model) if setup.user.kind == "simulated" else {},
-        plan={
-            name: getattr(plan, name)
-            for name in (
-                "trials",
-                "calibration_s",
-                "recalibrate_after",
-                "observation_gain",
-                "gain",
-                "smoothing",
-                "decoder_bins",
-            )
-        },
+        plan={name: getattr(plan, name) for name in OF_PLAN},
         perturbations=tuple(
             vars(perturbation) | {"does": KINDS[perturbation.kind].does} for perturbation in plan.perturbations
         ),
@@ -245,7 +235,7 @@ def _session(run: Run) -> SessionReport:
     return SessionReport(
         seed=run.seed,
         trials=len(trials),
-        successes=sum(session.outcome == "success" for session in trials),
+        successes=sum(trial.outcome == "success" for trial in trials),
         r_squared=offline and offline.r_squared,
         correlation=offline and offline.correlation,
         failure=run.record.failure,
@@ -270,7 +260,7 @@ def _designed_latency_bins(setup: Setup) -> dict[str, int]:
         if setup.user.kind == "simulated"
         else {}
     )
-    return {name: round(session / bin_size_s) for name, session in user.items()} | {
+    return {name: round(delay_s / bin_size_s) for name, delay_s in user.items()} | {
         "perturbation": bins_late(plan.perturbations, bin_size_s),
         "population": setup.loaded.card.latency_bins,
         "decoder": plan.decoder_bins - 1,  # at most: the bins that it waits for
@@ -290,7 +280,7 @@ def _cells(decoder: DecoderReport) -> list[str]:
 
 def _mean(offline: Sequence[tuple[float, float] | None]) -> Estimate:
     """Over sessions, of the mean over axes."""
-    means = np.array([np.mean(session) for session in offline if session is not None], np.float64)
+    means = np.array([np.mean(of_axes) for of_axes in offline if of_axes is not None], np.float64)
     if len(means) < 2:
         return Estimate(float(means[0]) if len(means) else math.nan, math.nan, math.nan)
     mean = fold_mean(means)
@@ -303,13 +293,3 @@ def as_document(report: ClosedLoopReport) -> dict[str, Any]:
     if not report.real_time:
         del document["real_time"], document["normalized_latency"]
     return document
-
-
-def format_estimate(estimate: Estimate | PairedEstimate, percent: bool = False, sign: bool = False) -> str:
-    """Such as 1.42 (1.30-1.55), or with signs +0.10 (-0.02 to +0.21); a share in %."""
-    if math.isnan(estimate.value):
-        return "-"
-    scale, form = (100, "+z.0f" if sign else ".0f") if percent else (1, "+z.2f" if sign else ".2f")
-    value, low, high = (f"{scale * session:{form}}" for session in (estimate.value, estimate.low, estimate.high))
-    interval = "" if math.isnan(estimate.low) else f" ({low}{' to ' if sign else '-'}{high})"
-    return f"{value}{' %' if percent else ''}{interval}"

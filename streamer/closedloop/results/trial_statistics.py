@@ -11,9 +11,9 @@ from scipy.special import ndtri
 from spikeloop.models.arrays import Floats
 from spikeloop.models.measures.paired_inference import LEVEL
 from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.results.estimates import Estimate
 
 __all__ = [
-    "Estimate",
     "Figures",
     "achieved_bits_per_s",
     "bits_of_selection",
@@ -29,15 +29,6 @@ Draws = NDArray[np.int64]
 
 DRAWS = 2000
 Z = float(ndtri((1 + LEVEL) / 2))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval; NaN where no trial has it."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport
-from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, format_estimate
+from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
 from spikeloop.streamer.commands.output import WIDE
 

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spikeloop.streamer.closedloop.days.report import CourseReport, DaysReport, DriftReport
-from spikeloop.streamer.closedloop.results.report import format_estimate
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 
 __all__ = ["print_days"]
 

@@ -14,8 +14,8 @@ from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.closedloop.comparison import Run
 from spikeloop.streamer.closedloop.experiment.generated import Generated
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import BlockRecorder, Moment, SessionRecord, Trial
-from spikeloop.streamer.closedloop.experiment.session import Plan
 from spikeloop.streamer.closedloop.experiment.users import View
 from spikeloop.streamer.closedloop.results.saved import check_one_session, saved_path, write_npz
 from spikeloop.streamer.closedloop.setup import Setup

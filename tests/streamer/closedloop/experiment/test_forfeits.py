@@ -6,7 +6,8 @@ import pytest
 from spikeloop.models.errors import FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.experiment.forfeits import forfeited_trials
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from tests.support.loop_parts import Mirror, Readout, failing, simulated
 

@@ -1,7 +1,8 @@
 import numpy as np
 
 from spikeloop.streamer.closedloop.experiment.oracle import OracleDecoder, RememberedUser
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.users import ScriptedUser
 from tests.support.loop_parts import Tuned, simulated, view
 

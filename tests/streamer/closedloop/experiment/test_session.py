@@ -19,7 +19,8 @@ from spikeloop.models.measures.decoding_scores import correlation, r_squared
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.experiment.brain import BundlePopulation
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Grid, RandomTarget, open_task
 from spikeloop.streamer.closedloop.experiment.users import ScriptedUser, UserModel
 from tests.support.loop_parts import BIN_S, IDEAL, Mirror, Readout, Tuned, failing, simulated

@@ -16,8 +16,9 @@ import pytest
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import SessionRecord
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.users import SimulatedUser, UserModel
 from spikeloop.streamer.closedloop.real_time import lsl_decoder

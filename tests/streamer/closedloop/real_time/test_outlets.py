@@ -14,8 +14,9 @@ import pytest
 from spikeloop.models.decoders.kalman import KalmanDecoder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation
+from spikeloop.streamer.closedloop.experiment.plan import Plan
 from spikeloop.streamer.closedloop.experiment.record import SessionRecord
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.users import ScriptedUser, SimulatedUser, UserModel
 from spikeloop.streamer.closedloop.real_time import outlets as outlets_module

@@ -10,7 +10,8 @@ import pylsl
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.decoders.ridge import RidgeDecoder
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.users import SimulatedUser, UserModel
 from spikeloop.streamer.closedloop.real_time.real_time import RealTime
@@ -23,7 +24,8 @@ import json, sys, time
 import numpy as np
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.streamer.closedloop.real_time.real_time import RealTime
-from spikeloop.streamer.closedloop.experiment.session import Plan, run_session
+from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.session import run_session
 from spikeloop.streamer.closedloop.experiment.tasks import CenterOut
 from spikeloop.streamer.closedloop.experiment.users import SimulatedUser, UserModel
 from spikeloop.models.decoders.ridge import RidgeDecoder

@@ -5,7 +5,8 @@ import pytest
 
 from spikeloop.models.measures.paired_inference import holm, pairs_needed, smallest_found
 from spikeloop.streamer.closedloop.results.difference import MEASURES, Measure, differences_of
-from spikeloop.streamer.closedloop.results.paired_statistics import Paired, PairedEstimate
+from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
+from spikeloop.streamer.closedloop.results.paired_statistics import Paired
 
 NONE = PairedEstimate(0.0, -0.1, 0.1, 1.0, 0.3)
 

@@ -12,9 +12,10 @@ from spikeloop.streamer.closedloop.experiment.tasks import Grid, RandomTarget
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
 from spikeloop.streamer.closedloop.real_time.latency import LoopLatency
 from spikeloop.streamer.closedloop.real_time.real_time import RealTimeReport
+from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.page import write_page
 from spikeloop.streamer.closedloop.results.plots import draw_trajectories, trajectory_of
-from spikeloop.streamer.closedloop.results.report import format_estimate, report_of
+from spikeloop.streamer.closedloop.results.report import report_of
 from tests.support.compared import Watch, run, setup_of, tiny
 from tests.support.html_outline import Outline, outline
 

@@ -10,8 +10,8 @@ from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
 from spikeloop.streamer.closedloop.results.judged import judged
-from spikeloop.streamer.closedloop.results.report import as_document, format_estimate, report_of
-from spikeloop.streamer.closedloop.results.trial_statistics import Estimate, seconds_to_target
+from spikeloop.streamer.closedloop.results.report import as_document, report_of
+from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.commands.results.closedloop import print_findings
 from tests.support.compared import UNITS, Watch, run, setup_of, tiny
@@ -163,19 +163,3 @@ def test_a_failed_trial_counts_and_its_session_is_told(path):
     assert report.failures == ("oracle, seed 0: it broke", "chance, seed 0: it broke")
     assert not report.interrupted
     assert report.decoders[0].closed_loop.trials == report.decoders[0].sessions[0].successes + 1
-
-
-@pytest.mark.parametrize(
-    ("estimate", "how", "told"),
-    [
-        (Estimate(1.423, 1.3, 1.55), {}, "1.42 (1.30-1.55)"),
-        (Estimate(0.5, 0.3, 0.7), {"percent": True}, "50 % (30-70)"),
-        (Estimate(-0.5, -0.7, 0.1), {"percent": True, "sign": True}, "-50 % (-70 to +10)"),
-        (Estimate(0.1, -0.02, 0.21), {"sign": True}, "+0.10 (-0.02 to +0.21)"),
-        (Estimate(-0.001, -0.01, 0.0), {"percent": True, "sign": True}, "+0 % (-1 to +0)"),
-        (Estimate(2.0, math.nan, math.nan), {}, "2.00"),
-        (Estimate(math.nan, math.nan, math.nan), {}, "-"),
-    ],
-)
-def test_estimates_in_words(estimate, how, told):
-    assert format_estimate(estimate, **how) == told

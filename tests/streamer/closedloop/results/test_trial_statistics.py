@@ -7,11 +7,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeloop.streamer.closedloop.results.trial_statistics import (
-    Estimate,
-    figures_of,
-    seconds_to_target,
-)
+from spikeloop.streamer.closedloop.results.estimates import Estimate
+from spikeloop.streamer.closedloop.results.trial_statistics import figures_of, seconds_to_target
 from tests.support.trials_done import BIN_S, TIMEOUT_S, failure, mixed, success
 
 
