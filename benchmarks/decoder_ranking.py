@@ -15,9 +15,8 @@ from spikeloop.models.evaluation.decoder_ranking import (
     answered,
     as_recorded,
     compare_offline,
-    largest_difference,
-    rank_correlation,
 )
+from spikeloop.models.evaluation.rank_agreement import largest_difference, rank_correlation
 from spikeloop.models.evaluation.responses import Parts, split_as_trained
 from spikeloop.models.recordings.simulated_cortex import RunningCortex, make_cortex
 from spikeloop.streamer.inference.open_decoder import open_decoder

@@ -34,12 +34,8 @@ from spikeloop.exporters.pages.shell import (
 from spikeloop.models.arrays import Floats
 from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.decoders.history import describe_histories
-from spikeloop.models.evaluation.decoder_ranking import (
-    OfflineComparison,
-    OfflineScore,
-    largest_difference,
-    rank_correlation,
-)
+from spikeloop.models.evaluation.decoder_ranking import OfflineComparison, OfflineScore
+from spikeloop.models.evaluation.rank_agreement import largest_difference, rank_correlation
 from spikeloop.models.measures.decoding_scores import FoldMean, fold_mean
 from spikeloop.models.measures.falcon_scores import session_scores
 

@@ -30,6 +30,11 @@ class ComputeTime:
         """Compute time over neural time, below 1 of what keeps up; NaN before the first step."""
         return self.compute_s / self.neural_s if self.neural_s else math.nan
 
+    def add(self, other: "ComputeTime") -> None:
+        """Add what other steps took."""
+        self.compute_s += other.compute_s
+        self.neural_s += other.neural_s
+
 
 class Stopwatch(DecoderWrapper):
     """A decoder whose steps are timed, without its fits.
@@ -61,6 +66,5 @@ class Stopwatch(DecoderWrapper):
     def _timed(self, step: Callable[[], Floats]) -> Floats:
         began = self._now()
         found = step()
-        self._taken.compute_s += self._now() - began
-        self._taken.neural_s += self._bin_size_s
+        self._taken.add(ComputeTime(self._now() - began, self._bin_size_s))
         return found

@@ -11,7 +11,14 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.decoders.history import HISTORY_S, checked_history_s
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.models.scalars import checked_choice, checked_finite, checked_number, checked_whole, is_whole
+from spikeloop.models.scalars import (
+    checked_callable,
+    checked_choice,
+    checked_finite,
+    checked_number,
+    checked_whole,
+    is_whole,
+)
 from spikeloop.streamer.closedloop.ceiling import measured_ceiling
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation, parse_perturbations
@@ -266,8 +273,8 @@ def run_setup(
 
 def check_on_trial(on_trial: Callable[[TrialDone], None] | None) -> None:
     """Raise BadInputError for an `on_trial` that can't be called."""
-    if on_trial is not None and not callable(on_trial):
-        raise BadInputError(f"on_trial: expected a function, found {on_trial!r:.80}")
+    if on_trial is not None:
+        checked_callable("on_trial", on_trial)
 
 
 def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from spikeloop.streamer.conditions.opening import CLOSED_LOOP
 from spikeloop.streamer.inference.isolation.isolated_decoder import FailedDecoder
 from spikeloop.streamer.lsl.library import import_pylsl
 
-__all__ = ["Loop", "Run", "close_loop", "hosted_decoder", "local_user", "open_loop", "run_comparison"]
+__all__ = ["Loop", "Run", "assemble_loop", "hosted_decoder", "local_user", "open_loop", "run_comparison"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def open_loop(setup: Setup, decoder: str, seed: int, kept: bool = False) -> Iter
         else:
             log = _simulated_log(setup, seed) if kept else None
             population = BundlePopulation(setup.loaded, seed, setup.device, log)
-            loop = close_loop(setup, population, local_user(setup, seed), made, seed)
+            loop = assemble_loop(setup, population, local_user(setup, seed), made, seed)
             yield loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
@@ -172,7 +172,7 @@ def _open_real(
     if spec.kind == "lsl":
         loop = Loop(real.population, user, real.decoder_over(spec.argument))
     else:
-        loop = close_loop(setup, real.population, user, decoder, seed)
+        loop = assemble_loop(setup, real.population, user, decoder, seed)
         loop = dataclasses.replace(loop, decoder=real.decoder(loop.decoder))
     watchers = real.watchers
     if setup.mqtt is not None:
@@ -182,7 +182,9 @@ def _open_real(
     return loop if log is None else dataclasses.replace(loop, generated=log.generated)
 
 
-def close_loop(setup: Setup, population: SimulatedPopulation, user: User, decoder: Decoder | None, seed: int) -> Loop:
+def assemble_loop(
+    setup: Setup, population: SimulatedPopulation, user: User, decoder: Decoder | None, seed: int
+) -> Loop:
     """Put a decoder between population and user; without one, the oracle."""
     if setup.units is not None:
         population = SubsampledPopulation(population, setup.units, random_stream(seed, Purpose.KEPT_UNITS))

@@ -34,7 +34,7 @@ class Setup:
         Name or path, for a population in a process of its own.
     loaded : Bundle
     decoders : dict of DecoderSpec by name
-        The others are compared with the first.
+        Each is compared with every one before it.
     plan : Plan
         Of every session; each session replaces its seed.
     seeds : tuple of int

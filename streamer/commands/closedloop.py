@@ -4,7 +4,7 @@ import sys
 from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.markup import escape
 from rich.progress import Progress, TaskID
@@ -76,7 +76,7 @@ def closedloop(
         scripted:FILE.npz (array `velocity` of shape (bins, 2), cm/s); or lsl:STREAM (a mouse or any device: velocity x
         and y, cm/s)
     decoder : tuple of str
-        decoders to compare with the first of them: kalman, refit_kalman (a Kalman filter that is shown where the cursor
+        decoders to compare with each other: kalman, refit_kalman (a Kalman filter that is shown where the cursor
         is), ridge, wiener, population_vector, chance, recurrent; a file (.onnx, .pt2, .pt, .skops); python:FILE.py:NAME
         or python:MODULE:NAME; falcon:FILE.py:CLASS; sklearn:ESTIMATOR; lsl:STREAM (a process that reads the spikes and
         publishes velocity); oracle (receives the user's intended velocity itself)
@@ -139,31 +139,32 @@ def closedloop(
         print the report as one JSON document
     """
     _check_files(save, report, len(decoder), sessions)
+    from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS, open_setup
+
+    checked_whole("--sessions", sessions, 1, MOST_SESSIONS)
+    options: dict[str, Any] = {
+        "bundle": bundle, "task": task, "user": user, "trials": trials, "seeds": range(seed, seed + sessions),
+        "clock": clock, "calibration_s": calibration, "recalibrate_after": recalibrate,
+        "observation_gain": observation_gain, "gain": gain, "smoothing": smoothing,
+        "decoder_bin_s": None if decoder_bin is None else decoder_bin / 1000, "history_s": history_ms / 1000,
+        "perturbations": perturb, "units": units, "device": device, "name": name, "mqtt": mqtt,
+        "start_delay_s": start_delay, "in_process": in_process,
+    }  # fmt: skip
     if days:
         from spikeloop.streamer.commands.closedloop_days import follow_over_days
 
-        return follow_over_days(
-            decoder, days, drift, policy, save, report, json, bundle=bundle, task=task, user=user, trials=trials,
-            seed=seed, sessions=sessions, clock=clock, calibration_s=calibration, recalibrate_after=recalibrate,
-            observation_gain=observation_gain, gain=gain, smoothing=smoothing,
-            decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
-            perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt, start_delay_s=start_delay,
-            in_process=in_process,
-        )  # fmt: skip
-    from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS, open_setup
+        return follow_over_days(decoder, days, drift, policy, save, report, json, **options)
+    return _compare(open_setup(decoder, **options), save, report, json)
+
+
+def _compare(setup: "Setup", save: Path | None, report: Path | None, json: bool) -> int:
+    """Run all sessions, then write and print what they came to; return the exit code."""
     from spikeloop.streamer.closedloop.results.result import IncompleteError
 
-    checked_whole("--sessions", sessions, 1, MOST_SESSIONS)
-    setup = open_setup(
-        decoder, bundle=bundle, task=task, user=user, trials=trials, seeds=range(seed, seed + sessions), clock=clock,
-        calibration_s=calibration, recalibrate_after=recalibrate, observation_gain=observation_gain, gain=gain,
-        smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000,
-        history_s=history_ms / 1000, perturbations=perturb, units=units, device=device, name=name, mqtt=mqtt,
-        start_delay_s=start_delay, in_process=in_process,
-    )  # fmt: skip
-    if start_delay:
+    if setup.start_delay_s:
         waits = (
-            f"each session waits {start_delay:g} s for recorders of its streams: spikeloop record {name} --out FILE.xdf"
+            f"each session waits {setup.start_delay_s:g} s for recorders of its streams: spikeloop record {setup.name}"
+            " --out FILE.xdf"
         )
         SideConsole().print(waits, markup=False, highlight=False, soft_wrap=True)
     error = None

@@ -8,8 +8,6 @@ from typing import Any
 from rich.progress import Progress
 
 from spikeloop.models.errors import INTERRUPTED, BadInputError
-from spikeloop.models.scalars import checked_whole
-from spikeloop.streamer.closedloop.closed_loop import MOST_SESSIONS
 from spikeloop.streamer.closedloop.days.closed_loop_days import (
     DaysResult,
     IncompleteDaysError,
@@ -31,17 +29,12 @@ def follow_over_days(
     save: Path | None,
     report: Path | None,
     json: bool,
-    *,
-    seed: int,
-    sessions: int,
     **options: Any,
 ) -> int:
     """Run the command with `--days`; options are those of `open_setup`."""
     if save is not None:
         raise BadInputError("--save: expected none with --days, of which no bins are kept; leave it out")
-    checked_whole("--sessions", sessions, 1, MOST_SESSIONS)
-    seeds = range(seed, seed + sessions)
-    setup = open_days(decoder, days=days, drift=drift, policies=policy, seeds=seeds, **options)
+    setup = open_days(decoder, days=days, drift=drift, policies=policy, **options)
     error = None
     try:
         result = _run(setup)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from spikeloop.models.measures.table import title_of
 
 WIDE = 100  # columns of a terminal that has room for everything
 
-__all__ = ["SideConsole", "print_json", "print_similarity"]
+__all__ = ["WIDE", "SideConsole", "print_json", "print_similarity", "print_wrapped"]
 
 
 class SideConsole(Console):
@@ -30,6 +31,16 @@ class SideConsole(Console):
 def print_json(document: Any) -> None:
     """Print one document; NaN becomes null, as JSON has none."""
     print(json.dumps(json_values(document), indent=1, allow_nan=False), flush=True)
+
+
+def print_wrapped(text: str, width: int, indent: str = "") -> None:
+    """Print a paragraph in lines that don't cut a path or a number."""
+    print(
+        fill(
+            text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )  # fmt: skip
 
 
 def print_similarity(similarity: Sequence[Similarity], judged_on: str) -> None:

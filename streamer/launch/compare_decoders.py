@@ -15,7 +15,6 @@ from spikeloop.models.decoders.history import HISTORY_S, checked_history_s, with
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.decoder_ranking import (
-    LEAST_RANKED,
     OfflineComparison,
     OfflineTask,
     Split,
@@ -23,15 +22,16 @@ from spikeloop.models.evaluation.decoder_ranking import (
     as_recorded,
     compare_offline,
 )
+from spikeloop.models.evaluation.rank_agreement import LEAST_RANKED
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
-from spikeloop.models.scalars import checked_finite, checked_whole, same_bin_size
+from spikeloop.models.scalars import checked_callable, checked_finite, checked_whole
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
 from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_ranking
-from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part, target_columns
+from spikeloop.streamer.launch.suitability import check_alike, check_further, held_out_of, held_out_part, target_columns
 from spikeloop.streamer.stream.source import open_source
 
 __all__ = ["DECODERS", "RANKED", "compare_decoders"]
@@ -129,8 +129,7 @@ def compare_decoders(
     repeat_bins = None if repeat_bins is None else checked_whole("--repeat-bins", repeat_bins, 1)
     history_s = checked_history_s(history_s)
     widths_s, target = _several("--bin-ms", decoder_bins_s, "widths"), _several("--target", target, "names")
-    if not callable(on_progress):
-        raise BadInputError(f"on_progress: expected a function, found {on_progress!r:.80}")
+    checked_callable("on_progress", on_progress)
     by_default = isinstance(decoders, Mapping | list | tuple) and not decoders
     specs = decoder_specs((DECODERS if bundle is None else RANKED) if by_default else decoders)
     if bundle is not None and len(specs) < LEAST_RANKED:
@@ -142,7 +141,7 @@ def compare_decoders(
     task = OfflineTask(target_columns(data, target), lag_bins, widths, folds)
 
     require_spikes(data, "decoding")
-    later = [_alike(session, data, target) for session in _several("--held-out", held_out, "recordings")]
+    later = [_further(session, data, target) for session in _several("--held-out", held_out, "recordings")]
     with ExitStack() as opened:
         limits = checked_limits(limits)
         hosts = {
@@ -214,15 +213,9 @@ def _read(recording: str | Path | Recording, bin_size_s: float | None, repeat_bi
     return recording
 
 
-def _alike(given: str | Path | Recording, recording: Recording, target: Sequence[str]) -> Recording:
-    """A further session, of the units, bins and conditions of a recording."""
+def _further(given: str | Path | Recording, recording: Recording, target: Sequence[str]) -> Recording:
     session = _read(given, None, None)
-    same = session.units == recording.units and same_bin_size(session.bin_size_s, recording.bin_size_s)
-    if not same or target_columns(session, target) != target_columns(recording, target):
-        raise BadInputError(
-            f"--held-out: expected {recording.units} units, bins of {1000 * recording.bin_size_s:g} ms and the"
-            f" conditions of {recording.name}; {session.name} has {session.units} and {1000 * session.bin_size_s:g} ms"
-        )
+    check_further(f"--held-out {session.name}", session, recording, target)
     return session
 
 

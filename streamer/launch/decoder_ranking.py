@@ -9,13 +9,8 @@ from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.errors import FailureError
-from spikeloop.models.evaluation.decoder_ranking import (
-    LEAST_RANKED,
-    OfflineComparison,
-    OfflineScore,
-    largest_difference,
-    rank_correlation,
-)
+from spikeloop.models.evaluation.decoder_ranking import OfflineComparison, OfflineScore
+from spikeloop.models.evaluation.rank_agreement import LEAST_RANKED, largest_difference, rank_correlation
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.measures.falcon_scores import session_scores

@@ -9,7 +9,7 @@ from spikeloop.models.recordings.windows import holds_out_repeats
 from spikeloop.models.scalars import same_bin_size
 from spikeloop.models.training.validation import describe_recording
 
-__all__ = ["check_alike", "held_out_of", "held_out_part", "target_columns"]
+__all__ = ["check_alike", "check_further", "held_out_of", "held_out_part", "target_columns"]
 
 
 def held_out_of(card: Card, recording: Recording) -> int | None:
@@ -64,6 +64,30 @@ def check_alike(name: str, units: int, bin_size_s: float, signal: Signal, record
         raise BadInputError(
             f"{name} has bins of {bin_size_s * 1000:g} ms, {recording.name} of {recording.bin_size_s * 1000:g} ms;"
             " expected the same: bin one of them anew"
+        )
+
+
+def check_further(name: str, session: Recording, first: Recording, target: Sequence[str]) -> None:
+    """Check that a further session has the units, bins and kinematics of the first.
+
+    Parameters
+    ----------
+    name : str
+        Of the session, for the message.
+    session, first : Recording
+    target : sequence of str
+        As of `target_columns`.
+
+    Raises
+    ------
+    BadInputError
+        If it has others.
+    """
+    same = session.units == first.units and same_bin_size(session.bin_size_s, first.bin_size_s)
+    if not same or target_columns(session, target) != target_columns(first, target):
+        raise BadInputError(
+            f"{name}: expected {first.units} units, bins of {1000 * first.bin_size_s:g} ms and the conditions of"
+            f" {first.name}, found {session.units} and {1000 * session.bin_size_s:g} ms; choose sessions alike"
         )
 
 

@@ -12,7 +12,6 @@ from spikeloop.models.decoders.spec import DecoderSpec, parse_decoder
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.decoder_ranking import decodable_of
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.models.scalars import same_bin_size
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.inference.decoder_files.external_weights import external_weights
 from spikeloop.streamer.inference.decoder_files.file_text import parse_file
@@ -20,7 +19,7 @@ from spikeloop.streamer.inference.decoder_files.registry import FORMATS
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from spikeloop.streamer.launch.checks import check_seed, whole_bins
 from spikeloop.streamer.launch.falcon_submission import DATA, DESCRIPTION, Submission
-from spikeloop.streamer.launch.suitability import target_columns
+from spikeloop.streamer.launch.suitability import check_further, target_columns
 
 __all__ = ["write_falcon"]
 
@@ -102,12 +101,7 @@ def write_falcon(
     columns = target_columns(first, target)
     lag_bins = whole_bins("--lag-ms", lag_s, first.bin_size_s, least=0)
     for tag, session in sessions.items():
-        alike = session.units == first.units and same_bin_size(session.bin_size_s, first.bin_size_s)
-        if not alike or target_columns(session, target) != columns:
-            raise BadInputError(
-                f"{tag}: expected {first.units} units, bins of {1000 * first.bin_size_s:g} ms and the conditions of"
-                f" {first.name}, found {session.units} and {1000 * session.bin_size_s:g} ms; choose sessions alike"
-            )
+        check_further(tag, session, first, target)
     opened = with_history(spec, HISTORY_S, first.bin_size_s)
     open_decoder(opened, units=first.units, bin_size_s=first.bin_size_s, seed=seed)  # before the work, not after it
     text, files = _own_files(spec)

@@ -9,7 +9,7 @@ from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
-from spikeloop.streamer.closedloop.comparison import close_loop, hosted_decoder, local_user
+from spikeloop.streamer.closedloop.comparison import assemble_loop, hosted_decoder, local_user
 from spikeloop.streamer.closedloop.days.drift import DayState, draw_drift
 from spikeloop.streamer.closedloop.days.policies import Policy, PolicySpec
 from spikeloop.streamer.closedloop.days.population import DriftingPopulation
@@ -130,7 +130,7 @@ def _run_course(days: DaysSetup, course: Course, seed: int, drift: tuple[DayStat
     population, policy = DriftingPopulation(setup.loaded, setup.device), course.policy.make()
     with ExitStack() as opened:
         made = hosted_decoder(opened, setup, setup.spec_of(course.decoder), seed)
-        loop = close_loop(setup, population, local_user(setup, seed), made, seed)
+        loop = assemble_loop(setup, population, local_user(setup, seed), made, seed)
         bins = setup.plan.decoder_bins
         decoder = policy.wrap(Binned(loop.decoder, bins) if bins > 1 else loop.decoder)
         for day, state in enumerate(drift):

@@ -143,15 +143,23 @@ def _figures(report: DaysReport) -> Section:
             f"{row.figures.trials}",
             format_estimate(row.figures.success_difference, percent=True, sign=True),
             format_estimate(row.figures.time_difference_s, sign=True),
+            format_estimate(row.figures.bits_difference, sign=True),
         ]
         for row in report.paired
     ]
-    differences = table(("over the same trials", "trials", "success", "time to target (s)"), paired) if paired else ""
+    headings_of_pairs = ("over the same trials", "trials", "success", "time (s)", "bit/s")
+    differences = table(headings_of_pairs, paired) if paired else ""
+    sentences = item_list(
+        fill("<strong>{}</strong>: {}.", f"{verdict.decoder} against {verdict.baseline}", verdict.sentence)
+        for verdict in report.verdicts("time")
+    )
     note = (
         "95 % intervals over all days, by bootstrap over seeds and the trials of each. Half is lost on the day from"
-        " which the mean over three days is at most half of day 0's."
+        " which the mean over three days is at most half of day 0's. In differences of time, a failure counts as the"
+        " timeout; p is corrected by Holm's method over all of them."
     )
-    return section("All days together", table(headings, rows), differences, fill("<p class='note'>{}</p>", note))
+    noted = fill("<p class='note'>{}</p>", note)
+    return section("All days together", table(headings, rows), sentences, differences, noted)
 
 
 def _half(day: int | None) -> str:

@@ -19,8 +19,9 @@ from spikeloop.streamer.closedloop.days.drift import (
     tuning_similarity,
 )
 from spikeloop.streamer.closedloop.experiment.record import Trial
+from spikeloop.streamer.closedloop.results.difference import DecoderDifference, Measure, differences_of
 from spikeloop.streamer.closedloop.results.estimates import Estimate, format_estimate
-from spikeloop.streamer.closedloop.results.judged import CLOSED_LOOP
+from spikeloop.streamer.closedloop.results.judged import at_same_places, judged_of
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired, paired_figures
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures, figures_of
 
@@ -136,6 +137,10 @@ class DaysReport:
         """Of all courses, each in a line."""
         return tuple(f"{course.course}, {failure}" for course in self.courses for failure in course.failures)
 
+    def verdicts(self, measure: Measure) -> list[DecoderDifference]:
+        """Judge each difference by one measure, as those of decoders are judged; corrected over all of them."""
+        return differences_of([(row.course, row.baseline, row.figures) for row in self.paired], measure, "courses")
+
     def table(self) -> Table:
         """The figures of each course, in words."""
         about = f"{self.bundle}, {self.days} days of drift {self.drift.profile}, seeds {list(self.seeds)}; 95 %"
@@ -219,13 +224,7 @@ def _days(runs: Iterable[DayRun]) -> list[int]:
 
 
 def _judged(runs: Iterable[DayRun]) -> list[Trial]:
-    """Trials of days, but for one that Ctrl-C cut off."""
-    return [
-        trial
-        for run in runs
-        for trial in run.record.trials
-        if trial.block == CLOSED_LOOP and not (run.record.interrupted and trial.outcome == "lost")
-    ]
+    return [trial for run in runs for trial in judged_of(run.record)]
 
 
 def _figures(days: DaysSetup, sessions: Sequence[Sequence[Trial]]) -> Figures:
@@ -236,17 +235,11 @@ def _figures(days: DaysSetup, sessions: Sequence[Sequence[Trial]]) -> Figures:
 
 def _difference(days: DaysSetup, course: str, baseline: str, runs: Sequence[DayRun]) -> CourseDifference:
     """Over the trials that both had; a seed's days belong together."""
-    places = {
-        name: {
-            (run.seed, run.day, trial.index): trial for run in runs if run.course == name for trial in _judged([run])
-        }
+    sides = (
+        {(run.seed, run.day, trial.index): trial for run in runs if run.course == name for trial in _judged([run])}
         for name in (course, baseline)
-    }
-    both = sorted(places[course].keys() & places[baseline].keys())
-    seeds = list(dict.fromkeys(seed for seed, _, _ in both))
-    one, other = (
-        [[places[name][place] for place in both if place[0] == seed] for seed in seeds] for name in (course, baseline)
     )
+    one, other = at_same_places(*sides)
     bin_size_s, timeout_s = days.setup.loaded.card.bin_size_s, days.setup.plan.task.timeout_s
     return CourseDifference(course, baseline, paired_figures(one, other, bin_size_s, timeout_s))
 

@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.measures.paired_inference import LEVEL, holm, pairs_needed, smallest_found
-from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
+from spikeloop.streamer.closedloop.results.estimates import PairedEstimate, format_estimate
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired
 
-__all__ = ["MEASURES", "DecoderDifference", "Measure", "differences_of"]
+__all__ = ["MEASURES", "DecoderDifference", "Measure", "describe_paired", "differences_of"]
 
 Measure = Literal["time", "success", "bits"]
 Verdict = Literal["better", "worse", "no difference found"]
@@ -94,13 +94,17 @@ class DecoderDifference:
         return f"{self.decoder} against {self.baseline}: {self.sentence}"
 
 
-def differences_of(pairs: Sequence[tuple[str, str, Paired]], measure: Measure) -> list[DecoderDifference]:
+def differences_of(
+    pairs: Sequence[tuple[str, str, Paired]], measure: Measure, of: str = "decoders"
+) -> list[DecoderDifference]:
     """Judge every pair of decoders by one measure; p-values are corrected over all of them.
 
     Parameters
     ----------
     pairs : sequence of (decoder, baseline, Paired)
     measure : {"time", "success", "bits"}
+    of : str, default "decoders"
+        What is compared, in the plural, for the sentences.
 
     Returns
     -------
@@ -110,9 +114,16 @@ def differences_of(pairs: Sequence[tuple[str, str, Paired]], measure: Measure) -
     corrected = holm([each.p_value for each in found])
     tests = sum(math.isfinite(each.p_value) for each in found)
     return [
-        _judged(decoder, baseline, measure, paired.trials, estimate, tests, float(p_value))
+        _judged(decoder, baseline, measure, paired.trials, estimate, tests, float(p_value), of)
         for (decoder, baseline, paired), estimate, p_value in zip(pairs, found, corrected, strict=True)
     ]
+
+
+def describe_paired(paired: Paired) -> str:
+    """Name all three differences, such as "time +0.65 (+0.32 to +0.99) s, success +0 % (-6 to +6), -0.45 bit/s"."""
+    time_s, bits = (format_estimate(each, sign=True) for each in (paired.time_difference_s, paired.bits_difference))
+    success = format_estimate(paired.success_difference, percent=True, sign=True)
+    return f"time {time_s} s, success {success}, {bits} bit/s"
 
 
 def _found(paired: Paired, measure: Measure) -> PairedEstimate:
@@ -123,14 +134,21 @@ def _found(paired: Paired, measure: Measure) -> PairedEstimate:
 
 
 def _judged(
-    decoder: str, baseline: str, measure: Measure, trials: int, found: PairedEstimate, tests: int, corrected: float
+    decoder: str,
+    baseline: str,
+    measure: Measure,
+    trials: int,
+    found: PairedEstimate,
+    tests: int,
+    corrected: float,
+    of: str,
 ) -> DecoderDifference:
     verdict: Verdict = "no difference found"
     if corrected < 1 - LEVEL:
         verdict = "better" if found.value * WORDS[measure].better > 0 else "worse"
     needed = pairs_needed(found.value, found.spread, max(1, tests))
     smallest = smallest_found(trials, found.spread, max(1, tests))
-    sentence = _sentence(WORDS[measure], trials, found, tests, corrected)
+    sentence = _sentence(WORDS[measure], trials, found, tests, corrected, of)
     if trials > 1 and verdict == "no difference found":
         sentence += _power(WORDS[measure], trials, needed, smallest)
     return DecoderDifference(
@@ -139,7 +157,7 @@ def _judged(
     )  # fmt: skip
 
 
-def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, corrected: float) -> str:
+def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, corrected: float, of: str) -> str:
     """Such as "slower by 0.57 s, 95 % interval 0.32 to 0.87; the interval excludes 0"."""
     if not trials:
         return "no trials that both had"
@@ -155,7 +173,7 @@ def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, cor
     if tests > 1 and excludes:
         contrary = "; but" if corrected >= 1 - LEVEL else ","
         said += f"{contrary} p = {corrected:.3f}" if corrected >= 0.001 else f"{contrary} p < 0.001"
-        said += f" with Holm's correction over {tests} pairs of decoders"
+        said += f" with Holm's correction over {tests} pairs of {of}"
     return said
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spikeloop.models.decoders.spec import KINDS, DecoderSpec
+from spikeloop.models.decoders.stopwatch import ComputeTime
 from spikeloop.models.measures.falcon_scores import SessionScores, session_scores
 from spikeloop.streamer.closedloop.comparison import Run
 
@@ -38,9 +39,8 @@ def falcon_of(name: str, spec: DecoderSpec, runs: Sequence[Run]) -> FalconReport
 
 def normalized_latencies(runs: Sequence[Run]) -> Mapping[str, float]:
     """Compute time over neural time of each decoder that runs here, of all of its sessions."""
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, ComputeTime] = {}
     for run in runs:
         if run.taken is not None and run.taken.neural_s:
-            compute_s, neural_s = taken.get(run.decoder, [0.0, 0.0])
-            taken[run.decoder] = [compute_s + run.taken.compute_s, neural_s + run.taken.neural_s]
-    return {decoder: compute_s / neural_s for decoder, (compute_s, neural_s) in taken.items()}
+            taken.setdefault(run.decoder, ComputeTime()).add(run.taken)
+    return {decoder: every.normalized_latency for decoder, every in taken.items()}

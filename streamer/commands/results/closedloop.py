@@ -2,18 +2,18 @@
 
 import dataclasses
 import math
-from textwrap import fill
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from spikeloop.streamer.closedloop.results.difference import describe_paired
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
-from spikeloop.streamer.commands.output import WIDE
+from spikeloop.streamer.commands.output import WIDE, print_wrapped
 
 __all__ = ["print_findings"]
 
@@ -36,16 +36,12 @@ def print_findings(report: ClosedLoopReport) -> None:
         table.add_row(Text(decoder.decoder), *_row(decoder.closed_loop, wide), offline)
     console.print(table)
     for row in report.paired:
-        success = format_estimate(row.figures.success_difference, percent=True, sign=True)
-        time_s = format_estimate(row.figures.time_difference_s, sign=True)
-        bits = format_estimate(row.figures.bits_difference, sign=True)
-        found = f"{row.decoder} minus {row.baseline}: time {time_s} s, success {success}, {bits} bit/s"
-        print(_wrapped(found, console.width, ""))
-        print(_wrapped(row.verdicts["time"].sentence, console.width, "  "))
+        print_wrapped(f"{row.decoder} minus {row.baseline}: {describe_paired(row.figures)}", console.width)
+        print_wrapped(row.verdicts["time"].sentence, console.width, "  ")
     if report.histories:
         print(f"history: {report.histories}")
     for warning in report.warnings:
-        print(_wrapped(f"warning: {warning}", console.width, ""))
+        print_wrapped(f"warning: {warning}", console.width)
     if report.interruption:
         print(report.interruption)
     timeout_s = report.task["timeout_s"]
@@ -56,7 +52,7 @@ def print_findings(report: ClosedLoopReport) -> None:
     for row in report.falcon:
         latency = report.normalized_latency.get(row.decoder)
         if row.held_in.sessions or row.held_out.sessions or latency is not None:
-            print(_wrapped(_falcon_line(row, latency), console.width, ""))
+            print_wrapped(_falcon_line(row, latency), console.width)
     for row in report.real_time:
         if row["latency"] is not None:
             print(_latency_line(row))
@@ -66,14 +62,6 @@ def _falcon_line(row: FalconReport, latency: float | None) -> str:
     """A decoder's scores as the FALCON challenge has them."""
     took = "" if latency is None else f", normalized latency {latency:.2g} on this machine"
     return f"FALCON {row.decoder}: R2 held in {row.held_in}, held out {row.held_out}{took}"
-
-
-def _wrapped(text: str, width: int, indent: str) -> str:
-    """Lines that don't cut a path or a number."""
-    return fill(
-        text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def _latency_line(timed: dict[str, Any]) -> str:

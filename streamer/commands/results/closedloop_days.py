@@ -7,7 +7,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spikeloop.streamer.closedloop.days.report import CourseReport, DaysReport, DriftReport
+from spikeloop.streamer.closedloop.results.difference import describe_paired
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
+from spikeloop.streamer.commands.output import print_wrapped
 
 __all__ = ["print_days"]
 
@@ -28,10 +30,9 @@ def print_days(report: DaysReport) -> None:
         cells = (format_estimate(overall.success_rate, percent=True), format_estimate(overall.fitts_bits_per_s))
         table.add_row(Text(course.course), *cells, _bars(course, most), _half(course.bits_half_lost_day))
     console.print(table)
-    for row in report.paired:
-        success = format_estimate(row.figures.success_difference, percent=True, sign=True)
-        time_s = format_estimate(row.figures.time_difference_s, sign=True)
-        print(f"{row.course} minus {row.baseline}: success {success}, mean time {time_s} s")
+    for row, verdict in zip(report.paired, report.verdicts("time"), strict=True):
+        print_wrapped(f"{row.course} minus {row.baseline}: {describe_paired(row.figures)}", console.width)
+        print_wrapped(verdict.sentence, console.width, "  ")
     _print_drift(report.drift)
     for failure in report.failures:
         print(failure)

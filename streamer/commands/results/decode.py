@@ -9,12 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeloop.models.decoders.history import describe_histories
-from spikeloop.models.evaluation.decoder_ranking import (
-    OfflineComparison,
-    OfflineScore,
-    largest_difference,
-    rank_correlation,
-)
+from spikeloop.models.evaluation.decoder_ranking import OfflineComparison, OfflineScore
+from spikeloop.models.evaluation.rank_agreement import largest_difference, rank_correlation
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.measures.falcon_scores import session_scores
 from spikeloop.streamer.commands.output import WIDE

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from spikeloop.models.decoders.spec import LONGEST_HISTORY
 from spikeloop.models.errors import BadInputError
 
 __all__ = ["AXES", "FileOptions", "parse_file"]
 
 AXES = ("bins,units", "units,bins")
-LONGEST_HISTORY = 1000  # bins
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_further_sessions_are_decoded_by_what_was_fitted_on_the_recording():
     assert falcon["held_in"]["sessions"] == 2  # folds
     assert found.comparison.scores[0].normalized_latency > 0
     fewer = replace(days[1], counts=days[1].counts[..., :5], unit_names=days[1].unit_names[:5], spike_times=None)
-    with pytest.raises(BadInputError, match=r"--held-out: expected 96 units, .*; m1-sim.* has 5 and 20 ms"):
+    with pytest.raises(BadInputError, match=r"--held-out m1-sim.*: expected 96 units, .* found 5 and 20 ms"):
         compare_decoders(days[0], "kalman", folds=2, held_out=[fewer])
     with pytest.raises(BadInputError, match="--held-out: expected an iterable of recordings"):
         compare_decoders(days[0], "kalman", folds=2, held_out="m1-sim:10")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from html import escape
 
 import numpy as np
 import pytest
@@ -184,6 +185,10 @@ def test_people_read_each_course_and_where_the_drift_comes_from(result, capsys):
     print_days(result.report)
     printed = " ".join(capsys.readouterr().out.split())
     assert "kalman, refit:2" in printed
+    for verdict in result.report.verdicts("time"):
+        assert verdict.pairs_compared == len(result.report.paired)
+        assert f"{verdict.decoder} minus {verdict.baseline}: time" in printed
+        assert " ".join(verdict.sentence.split()) in printed
     assert "half of the units kept for 26.0 days" in printed
     assert "Vaidya et al. 2014" in printed
     assert "chosen; no published figure was found" in printed
@@ -195,6 +200,8 @@ def test_the_page_has_courses_and_drift(result, tmp_path):
     assert "The drift: units" in page
     assert "Vaidya et al. 2014" in page
     assert "kalman, refit:2 minus oracle, none" in page
+    for verdict in result.report.verdicts("time"):
+        assert f"against {verdict.baseline}</strong>: {escape(verdict.sentence)}" in page
 
 
 def refused(capsys, path, *options):
