@@ -64,7 +64,8 @@ def _run(case: Case, seed: int) -> list[Trial]:
 
 
 def _row(case: Case, sessions: Sequence[list[Trial]]) -> dict:
-    figures = figures_of([trials[LEARN_FROM:] for trials in sessions], BIN_S, random_stream(0, Purpose.BENCHMARK))
+    judged, random = [trials[LEARN_FROM:] for trials in sessions], random_stream(0, Purpose.BENCHMARK)
+    figures = figures_of(judged, BIN_S, TASK.timeout_s, random)
     return {
         "user": case.user,
         "observation": f"{case.observation:g}",

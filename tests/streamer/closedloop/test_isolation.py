@@ -41,6 +41,7 @@ def result(path, misbehaving) -> ClosedLoopResult:
     return caught.value.result
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REASONS)
 def test_a_decoder_that_misbehaves_fails_its_trials_with_the_reason(result, name):
     """After some 20 bins of the first trial, so that this one is lost, and the others never begin."""

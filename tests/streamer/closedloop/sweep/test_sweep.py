@@ -93,6 +93,7 @@ def test_cells_on_processes_of_which_one_is_killed_are_those_of_one_process(path
     assert documents(tmp_path / "out") == one_by_one(cells)
 
 
+@pytest.mark.long
 def test_cells_on_workers_of_dask_of_which_one_is_killed_are_those_of_one_process(path, deadly, tmp_path):
     from distributed import LocalCluster
 
