@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from spikeloop.exporters.pages.decoder_traces import best_of, best_of_each, mean_of, traces
 from spikeloop.exporters.pages.drawing import (
     FAINT,
     HEIGHT,
@@ -13,8 +14,6 @@ from spikeloop.exporters.pages.drawing import (
     SERIES,
     Axes,
     draw,
-    draw_stack,
-    literal,
     room_for,
 )
 from spikeloop.exporters.pages.origin import Origin, made_by
@@ -36,14 +35,13 @@ from spikeloop.models.decoders.cross_validation import CrossValidation
 from spikeloop.models.decoders.history import describe_histories
 from spikeloop.models.evaluation.decoder_ranking import OfflineComparison, OfflineScore
 from spikeloop.models.evaluation.rank_agreement import largest_difference, rank_correlation
-from spikeloop.models.measures.decoding_scores import FoldMean, fold_mean
+from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.measures.falcon_scores import session_scores
 
 __all__ = ["decoding_page"]
 
 KINDS = {"recorded": ("recorded counts", "ink", REAL), "generated": ("generated counts", "line", MODEL)}
 SHOWN = (-0.5, 1.0)  # R2; chance may lie below
-TRACE_S, TRACED_COLUMNS = 10.0, 2
 EXPLAINED = """<p>R² = 1 - squared error / squared deviation from the mean, and Pearson's correlation, are means over
 what was decoded; the intervals are Student's t at 95 % over {} folds, which share training data. What is decoded from
 a wide bin is held over it, and judged by the kinematics of the recording's own bins of {:g} ms; the delay of waiting
@@ -83,7 +81,7 @@ def decoding_page(comparison: OfflineComparison, origin: Origin | None = None) -
         title,
         figures(_figures(comparison)),
         section("R² of every decoder", *_pictures(by_width, comparison.bundle is not None)),
-        section("True and decoded", *_traces(comparison)),
+        section("True and decoded", *traces(comparison)),
         section("Figures", *(_figures_of(comparison, size_s, scores) for size_s, scores in by_width.items())),
         section("What the figures are", fill(EXPLAINED, folds, bin_ms)),
         made_by(origin, _facts(comparison)),
@@ -93,8 +91,8 @@ def decoding_page(comparison: OfflineComparison, origin: Origin | None = None) -
 
 
 def _lead(comparison: OfflineComparison) -> str:
-    best = _best(comparison.scores)
-    mean = _mean(best.recorded)
+    best = best_of(comparison.scores)
+    mean = mean_of(best.recorded)
     what = f"{best.decoder} reads {', '.join(comparison.columns)} best: R² {mean.value:.2f}"
     said = f"{what} (95 % {mean.low:.2f} to {mean.high:.2f}) in bins of {best.bin_size_s * 1000:g} ms."
     if comparison.bundle is None:
@@ -105,8 +103,8 @@ def _lead(comparison: OfflineComparison) -> str:
 
 
 def _figures(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
-    for score in _best_of_each(comparison)[:4]:
-        yield f"{_mean(score.recorded).value:.2f}", f"R² of {score.decoder}, bins of {score.bin_size_s * 1000:g} ms"
+    for score in best_of_each(comparison)[:4]:
+        yield f"{mean_of(score.recorded).value:.2f}", f"R² of {score.decoder}, bins of {score.bin_size_s * 1000:g} ms"
 
 
 def _facts(comparison: OfflineComparison) -> Iterator[tuple[str, str]]:
@@ -154,7 +152,7 @@ def _draw_folds(axis: Axes, scores: Sequence[OfflineScore]) -> None:
             found = score.recorded if kind == "recorded" else score.generated
             if found is None:
                 continue
-            folds, mean = found.r_squared.mean(axis=1), _mean(found)
+            folds, mean = found.r_squared.mean(axis=1), mean_of(found)
             if mean.value < SHOWN[0]:
                 axis.text(
                     SHOWN[0],
@@ -177,7 +175,7 @@ def _draw_widths(axis: Axes, by_width: dict[float, tuple[OfflineScore, ...]]) ->
     places = np.arange(len(by_width))
     rows = list(zip(*by_width.values(), strict=True))
     for number, (same, colour) in enumerate(zip(rows, _cycle(list(SERIES.values()), len(rows)), strict=True)):
-        means = [_mean(score.recorded) for score in same]
+        means = [mean_of(score.recorded) for score in same]
         shifted = places + 0.06 * (number - (len(rows) - 1) / 2)
         values = np.array([mean.value if mean.value >= SHOWN[0] else np.nan for mean in means])
         spread = [mean.value - mean.low for mean in means]
@@ -197,46 +195,6 @@ def _ranks_panel(size_s: float, scores: Sequence[OfflineScore]) -> Markup:
 
     title = f"ranks at {size_s * 1000:g} ms: correlation {rank_correlation(scores):.2f}"
     return panel(title, draw(paint), "A dot a decoder; on the line both counts give the same R².")
-
-
-def _traces(comparison: OfflineComparison) -> Iterator[Markup]:
-    """What each decoder made of a stretch at its best width; then the best decoder at every width."""
-    best = _best(comparison.scores)
-    more = len(comparison.columns) - TRACED_COLUMNS
-    yield fill(
-        "<p>A stretch of {:g} s from the middle of what was judged, on recorded counts; each decoder at the width of"
-        " bins that suits it best.{}</p>",
-        TRACE_S,
-        f" Shown are {TRACED_COLUMNS} of {len(comparison.columns)} decoded signals." if more > 0 else "",
-    )
-    yield legend(("true", "ink"), ("decoded", "line"))
-    yield panels(*(_trace_panel(comparison, score, score.decoder) for score in _best_of_each(comparison)))
-    widths = [score for score in comparison.scores if score.decoder == best.decoder]
-    if len(widths) > 1:
-        yield fill("<h3>{} at every width of bins</h3>", best.decoder)
-        yield panels(*(_trace_panel(comparison, score, "") for score in widths))
-
-
-def _trace_panel(comparison: OfflineComparison, score: OfflineScore, name: str) -> Markup:
-    bin_size_s = comparison.recording.bin_size_s
-    true, decoded = score.recorded.kinematics, score.recorded.decoded
-    bins = min(len(true), round(TRACE_S / bin_size_s))
-    shown = slice((len(true) - bins) // 2, (len(true) - bins) // 2 + bins)
-    times = np.arange(bins) * bin_size_s
-    columns = comparison.task.columns[:TRACED_COLUMNS]
-
-    def paint(place: int, axis: Axes) -> None:
-        channel = comparison.recording.channels[columns[place]]
-        for values, colour, width in ((true, REAL, 1.2), (decoded, MODEL, 1.2)):
-            axis.plot(times, values[shown, place], color=colour, linewidth=width)
-        axis.set_ylabel(literal(channel.name) + (f"\n({literal(channel.unit)})" if channel.unit else ""))
-        axis.set_xlim(0, bins * bin_size_s)
-
-    rows = [lambda axis, place=place: paint(place, axis) for place in range(len(columns))]
-    picture = draw_stack(rows, [1] * len(rows), NARROW, 70 + 95 * len(rows), xlabel="time (s)", left=66)
-    width = f"bins of {score.bin_size_s * 1000:g} ms"
-    note = f"R² {_mean(score.recorded).value:.2f} over all folds"
-    return panel(f"{name}, {width}" if name else width, picture, note)
 
 
 def _figures_of(comparison: OfflineComparison, size_s: float, scores: Sequence[OfflineScore]) -> Markup:
@@ -282,21 +240,6 @@ def _table(columns: Sequence[str], found: dict[str, CrossValidation]) -> Markup:
         for name, scores in found.items()
     )  # fmt: skip
     return table(["decoder", "R², 95 %", *(f"R² of {column}" for column in columns), "correlation, 95 %"], rows)
-
-
-def _best(scores: Sequence[OfflineScore]) -> OfflineScore:
-    return max(scores, key=lambda score: np.nan_to_num(score.recorded.r_squared.mean(), nan=-np.inf))
-
-
-def _best_of_each(comparison: OfflineComparison) -> list[OfflineScore]:
-    """Every decoder at the width that suits it best, the best first."""
-    names = dict.fromkeys(score.decoder for score in comparison.scores)
-    best = [_best([score for score in comparison.scores if score.decoder == name]) for name in names]
-    return sorted(best, key=lambda score: -np.nan_to_num(score.recorded.r_squared.mean(), nan=-np.inf))
-
-
-def _mean(found: CrossValidation) -> FoldMean:
-    return fold_mean(found.r_squared.mean(axis=1))
 
 
 def _interval(values: Floats) -> Markup:
