@@ -87,7 +87,8 @@ def closed_loop(
         The population, driven by velocity: a shipped bundle's name, or a folder or .zip. A real clock needs a name or
         a path.
     task : str or Task, default "center-out"
-        "center-out", "random" or "grid", or one of these with other parameters, such as `CenterOut(radius_cm=1)`.
+        "center-out", "random", "grid" or "webgrid", or one of these with other parameters, such as
+        `CenterOut(radius_cm=1)`.
     user : str or callable, default "simulated"
         "simulated", "adapting", "adapting:RATE", "scripted:FILE.npz" or "lsl:STREAM"; or a class or function that,
         called without arguments for each session, gives an object with `intend(view)` and `follow(velocity_cm_s)`.

@@ -154,16 +154,18 @@ def decoder_from_python(name: str, argument: str, drawn: DrawnSpikes | None = No
     return decoder_from_factory(name, named_factory(name, argument, "python"), drawn)
 
 
-def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
+def named_factory(name: str, argument: str, kind: str, option: str = "--decoder") -> Callable[..., Any]:
     """Return what `FILE.py:NAME` or `MODULE:NAME` names, with its arguments bound, such as `FILE.py:NAME(gain=2)`.
 
     Parameters
     ----------
     name : str
-        Of the decoder, for messages.
+        Of the decoder or whatever is made, for messages.
     argument : str
     kind : str
         What stands before the colon, for messages.
+    option : str, default "--decoder"
+        That it was given to, for messages.
 
     Raises
     ------
@@ -174,14 +176,14 @@ def named_factory(name: str, argument: str, kind: str) -> Callable[..., Any]:
     """
     found = NAMED.fullmatch(argument)
     if found is None:
-        raise BadInputError(f"--decoder: expected {kind}:FILE.py:NAME or {kind}:MODULE:NAME, found {name!r:.80}")
-    place, call = found["place"], parse_call(found["call"], f"--decoder {name}")
-    module = _module_of_file(name, Path(place)) if place.endswith(".py") else _module(name, place)
+        raise BadInputError(f"{option}: expected {kind}:FILE.py:NAME or {kind}:MODULE:NAME, found {name!r:.80}")
+    place, call = found["place"], parse_call(found["call"], f"{option} {name}")
+    module = _module_of_file(name, Path(place), option) if place.endswith(".py") else _module(name, place, option)
     if not hasattr(module, call.name):
-        raise BadInputError(f"--decoder {name}: {place} has no {call.name}; check its spelling")
+        raise BadInputError(f"{option} {name}: {place} has no {call.name}; check its spelling")
     factory = getattr(module, call.name)
     if not callable(factory):
-        raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
+        raise BadInputError(f"{option} {name}: expected a class or a function, found {factory!r:.80}")
     return partial(factory, *call.args, **call.kwargs) if call.args or call.kwargs else factory
 
 
@@ -216,22 +218,22 @@ def decoder_from_factory(name: str, factory: Callable[[], Any], drawn: DrawnSpik
     return CheckedDecoder(name, decoder, drawn)
 
 
-def _module_of_file(label: str, path: Path) -> ModuleType:
+def _module_of_file(label: str, path: Path, option: str) -> ModuleType:
     if not path.is_file():
-        raise BadInputError(f"--decoder {label}: expected a file {path}, found none; check the path")
-    with foreign_code(label):
+        raise BadInputError(f"{option} {label}: expected a file {path}, found none; check the path")
+    with foreign_code(label, option):
         return load_file(path)
 
 
-def _module(label: str, name: str) -> ModuleType:
-    with foreign_code(label):
+def _module(label: str, name: str, option: str) -> ModuleType:
+    with foreign_code(label, option):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             if not f"{name}.".startswith(f"{error.name}."):  # what is missing is something that it imports
                 raise
             raise BadInputError(
-                f"--decoder {label}: no module {name} is installed; for a file, give python:FILE.py:NAME"
+                f"{option} {label}: no module {name} is installed; for a file, give python:FILE.py:NAME"
             ) from error
 
 

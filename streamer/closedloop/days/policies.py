@@ -1,10 +1,8 @@
 """Policies that keep a decoder in step with a population that drifts."""
 
-import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +13,7 @@ from spikeloop.models.decoders.stabilizer import Stabilized
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.experiment.record import Block
 from spikeloop.streamer.closedloop.experiment.relearning import refit
-from spikeloop.streamer.inference.own_code import foreign_code
+from spikeloop.streamer.inference.own_code import foreign_code, named_factory
 
 __all__ = ["MOST_WARM_UP", "Policy", "PolicySpec", "parse_policies"]
 
@@ -187,26 +185,12 @@ def _spec(policy: Any) -> PolicySpec:
         return _own(getattr(policy, "__name__", type(policy).__name__), policy)
     kind, colon, argument = policy.partition(":")
     if kind == "python" and argument:
-        return _own(policy, _named(policy, argument))
+        return _own(policy, named_factory(policy, argument, kind, "--policy"))
     does, learns, make = KINDS.get(kind, ("", False, _Fixed))
     trials = int(argument) if argument.isascii() and argument.isdecimal() and len(argument) < 6 else 0
     if kind not in KINDS or (colon and not (learns and 1 <= trials <= MOST_WARM_UP)):
         raise BadInputError(f"--policy: expected {EXPECTED}, with 1 to {MOST_WARM_UP} trials; found {policy!r:.80}")
     return PolicySpec(policy, does, (trials or WARM_UP) if learns else 0, make, of_latents=kind == "stabilize")
-
-
-def _named(text: str, argument: str) -> Any:
-    """Return what `FILE.py:NAME` or `MODULE:NAME` names."""
-    place, _, name = argument.rpartition(":")
-    if not place or not name or (place.endswith(".py") and not Path(place).is_file()):
-        raise BadInputError(
-            f"--policy: expected python:FILE.py:NAME of a file, or python:MODULE:NAME; found {text!r:.80}"
-        )
-    with foreign_code(text, "--policy"):
-        found = runpy.run_path(place) if place.endswith(".py") else vars(import_module(place))
-    if name not in found:
-        raise BadInputError(f"--policy {text}: {place} has no {name}; check its spelling")
-    return found[name]
 
 
 def _own(name: str, factory: Any) -> PolicySpec:
@@ -223,7 +207,7 @@ def _own(name: str, factory: Any) -> PolicySpec:
             )
         return _Own(name, policy)
 
-    warm_up = getattr(factory, "warm_up", WARM_UP)
+    warm_up = getattr(factory.func if isinstance(factory, partial) else factory, "warm_up", WARM_UP)
     if not isinstance(warm_up, int) or not 0 <= warm_up <= MOST_WARM_UP:
         raise BadInputError(
             f"--policy {name}: expected warm_up, a number of trials up to {MOST_WARM_UP}; found {warm_up!r}"

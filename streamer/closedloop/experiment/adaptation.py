@@ -12,9 +12,8 @@ from spikeloop.streamer.closedloop.experiment.users import SimulatedUser, UserMo
 __all__ = ["PUBLISHED", "AdaptingUser", "Learning", "learning_user"]
 
 LEAST_EFFECT, MOST_EFFECT = 0.4, 2.5  # factors that a user comes to believe in; chosen
-DOUBT_CM2_S2 = (
-    400.0  # summed squared velocity that weighs as much as what is believed already: some bins of a reach; chosen
-)
+# Summed squared velocity that weighs as much as what is believed already: some bins of a reach; chosen.
+DOUBT_CM2_S2 = 400.0
 
 
 @dataclass(frozen=True)

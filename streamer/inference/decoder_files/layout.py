@@ -14,14 +14,8 @@ from spikeloop.streamer.inference.decoder_files.model import Array, Tensor, desc
 
 __all__ = ["CountsLayout", "counts_input", "layout_of"]
 
-USUAL_NAMES = (
-    "counts",
-    "spikes",
-    "input",
-    "x",
-    "X",
-    "float_input",
-)  # of an input of counts, where several have its shape
+# Of an input of counts, where several have its shape.
+USUAL_NAMES = ("counts", "spikes", "input", "x", "X", "float_input")
 
 
 @dataclass(frozen=True)

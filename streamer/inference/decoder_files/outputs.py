@@ -12,17 +12,8 @@ from spikeloop.streamer.inference.decoder_files.model import Array, Tensor, desc
 __all__ = ["paired_states", "velocity_of", "velocity_output"]
 
 USUAL_NAMES = ("velocity", "output", "y", "variable")  # of a velocity, where several outputs have its shape
-NEXT_NAMES = (
-    "next_{}",
-    "{}_next",
-    "{}_out",
-    "out_{}",
-    "{}_new",
-    "new_{}",
-    "{}_n",
-    "{}n",
-    "{}.1",
-)  # of a state's output
+# Of the output that a state goes on with.
+NEXT_NAMES = ("next_{}", "{}_next", "{}_out", "out_{}", "{}_new", "new_{}", "{}_n", "{}n", "{}.1")
 
 Outputs = Mapping[str, Array]
 

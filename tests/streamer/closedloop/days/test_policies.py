@@ -121,6 +121,18 @@ def test_a_policy_of_ones_own_needs_one_method_and_may_have_the_others(tmp_path)
     assert [of_file.make().calibrates(day) for day in range(2)] == [True, False]
 
 
+def test_a_policy_in_a_file_imports_its_neighbours_and_takes_arguments(tmp_path):
+    (tmp_path / "beside_the_policy.py").write_text("TRIALS = 7\n")
+    (tmp_path / "own.py").write_text(
+        "from beside_the_policy import TRIALS\n\n\nclass Own:\n    warm_up = TRIALS\n\n"
+        "    def __init__(self, every=1):\n"
+        "        self.every = every\n\n    def relearn(self, decoder, block, gain): ...\n"
+    )
+    (spec,) = parse_policies(f"python:{tmp_path / 'own.py'}:Own(every=3)")
+    policy: Any = spec.make()
+    assert (spec.warm_up, policy._policy.every) == (7, 3)
+
+
 @pytest.mark.parametrize(
     "policies", ["", "nothing", "none:3", "daily:1", "refit:0", "refit:x", "refit:99999", "refit:", "python:", 3, [],
                  ["none", "none"], "python:nowhere.py:Own", "python:Own"]
