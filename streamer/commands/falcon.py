@@ -1,12 +1,10 @@
 """`spikeloop falcon`: a decoder of ours written in the interface of the FALCON challenge."""
 
 from pathlib import Path
-from typing import Annotated
 
 from tyro.conf import Positional
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import print_json
 
 __all__ = ["falcon"]
@@ -16,7 +14,7 @@ def falcon(
     decoder: Positional[str],
     *,
     data: tuple[str, ...],
-    out: Annotated[Path, option("FOLDER")],
+    out: Path,
     target: tuple[str, ...] = ("velocity",),
     lag_ms: float = 0.0,
     seed: int = 0,

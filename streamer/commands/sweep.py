@@ -44,8 +44,8 @@ def sweep(
 
     The figures of each session are the same, bit for bit, on whichever engine it runs. What is done is kept in a
     folder: after Ctrl-C, a crash or a kill the same command goes on from there, and one with more decoders or sessions
-    runs those alone that are new. When all are done, the folder holds the figures of every session as results.parquet,
-    and their means as results.html.
+    runs only the new ones. When all are done, the folder holds the figures of every session as results.parquet, and
+    their means as results.html.
 
     Parameters
     ----------

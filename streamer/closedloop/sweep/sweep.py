@@ -95,7 +95,7 @@ def sweep(
 
     Each cell, one session of one decoder, has the same figures, bit for bit, on whichever engine it runs. What is done
     is kept in a folder: after Ctrl-C, a crash or a kill, the same call goes on from there, and one with more decoders
-    or seeds runs those alone that are new. A cell runs again where its bundle, its decoder's file, an option or the
+    or seeds runs only the new ones. A cell runs again where its bundle, its decoder's file, an option or the
     version of spikeloop has changed.
 
     Parameters

@@ -218,7 +218,7 @@ def _status(name: str, content: str) -> DecoderStatus:
     try:
         return DecoderStatus(**json.loads(content))
     except (ValueError, TypeError) as error:
-        raise FailureError(f"--decoder {name}: answered with what is no answer ({in_one_line(error)})") from error
+        raise FailureError(f"--decoder {name}: sent something else than an answer ({in_one_line(error)})") from error
 
 
 def _raise_if_failed(kind: AnswerKind, message: str) -> None:

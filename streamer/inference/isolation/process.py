@@ -96,7 +96,9 @@ class DecoderProcess:
         except TimeoutError:
             raise self._hung(method, within_s) from None
         except ValueError:
-            raise self._fail("answered with what is no answer; leave the descriptors of its process alone") from None
+            raise self._fail(
+                "sent something else than an answer; leave the file descriptors of its process alone"
+            ) from None
         except OSError:
             raise self._ended(method) from None
         self._pid = self._pid or answer.process
@@ -161,7 +163,7 @@ class DecoderProcess:
         try:
             code = self._process.wait(ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            return self._fail(f"closed its channel in {method}; leave the descriptors of its process alone")
+            return self._fail(f"closed its channel in {method}; leave the file descriptors of its process alone")
         self._output.join(ENDS_WITHIN_S)
         if self._output.flooded:
             return self._fail(f"flooded: printed more than {self._limits.printed_mib:g} MiB")

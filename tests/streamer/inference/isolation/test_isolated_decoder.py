@@ -182,7 +182,7 @@ def test_errors_of_the_decoder_are_those_that_it_has_in_this_process(data, misbe
     ("name", "reason"),
     [
         ("BareFork", "forked its process in step"),
-        ("Babble", "answered with what is no answer"),
+        ("Babble", "sent something else than an answer"),
         ("HangInFit", "hung: fit gave no answer within 1 s"),
     ],
 )
