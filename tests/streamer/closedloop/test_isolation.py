@@ -66,7 +66,8 @@ def test_all_others_have_the_very_figures_that_they_have_without_it(path, result
 
 def test_trials_that_it_never_began_count_in_the_comparison_as_failures(result):
     found = result.compare("Raise", "oracle", measure="success")
-    assert (found.trials, found.difference, found.verdict) == (4, -1.0, "worse")
+    assert (found.trials, found.difference) == (4, -1.0)
+    assert found.interval[1] < 0  # though four trials decide nothing between so many pairs of decoders
     assert result.compare("Raise", "oracle").difference > 0.5  # s, as failures cost the timeout
 
 
