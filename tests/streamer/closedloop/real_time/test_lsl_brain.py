@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,17 @@ def respond_for(population: LslPopulation, bins: int) -> tuple[np.ndarray, np.nd
     return np.array([counts for counts, _ in seen], int), np.array([end_s for _, end_s in seen])
 
 
+def first_bin(population: LslPopulation, gate: Gate) -> int:
+    """The first that is handed out: those that are there when the session begins are from before it."""
+    with ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(population.respond, STILL, STILL)
+        for bins in range(1, 16):
+            gate.open(bins)
+            if wait([answer], timeout=4).done:
+                break
+        return int(answer.result()[0])
+
+
 def gone(name: str) -> bool:
     return not pylsl.resolve_byprop("name", name, timeout=0.3)
 
@@ -187,7 +199,7 @@ def test_bins_that_wait_are_handed_out_in_turn_and_after_a_long_pause_skipped(m1
 def test_bins_that_are_lost_or_no_counts_are_missed_and_the_loop_goes_on(m1, stream_name, gate, monkeypatch):
     monkeypatch.setattr(child, "PROGRAM", gate.odd(_20="is lost", _30="is nothing", _31="is lost"))
     with LslPopulation("m1-sim", m1, stream_name, seed=0) as population:
-        seen = [-1]
+        seen = [first_bin(population, gate)]
         while seen[-1] < 40:
             gate.open(seen[-1] + 5)
             seen.append(int(population.respond(STILL, STILL)[0]))
