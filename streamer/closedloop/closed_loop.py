@@ -11,7 +11,14 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.decoders.history import HISTORY_S, checked_history_s
 from spikeloop.models.decoders.spec import Decoders, decoder_specs
 from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.models.scalars import checked_choice, checked_finite, checked_number, checked_whole, is_whole
+from spikeloop.models.scalars import (
+    checked_choice,
+    checked_finite,
+    checked_flag,
+    checked_number,
+    checked_whole,
+    is_whole,
+)
 from spikeloop.streamer.closedloop.ceiling import measured_ceiling
 from spikeloop.streamer.closedloop.comparison import Run, run_comparison
 from spikeloop.streamer.closedloop.experiment.perturbations import Perturbation, parse_perturbations
@@ -218,7 +225,7 @@ def open_setup(
     delay_s = checked_number("--start-delay", start_delay_s, 0, LONGEST_DELAY_S, "s")
     return Setup(
         source, loaded, decoder_specs(decoders), plan, every_seed, parse_user(user), clock, units, device, name, broker,
-        delay_s, checked_history_s(history_s), bool(in_process), checked_limits(limits),
+        delay_s, checked_history_s(history_s), checked_flag("in_process", in_process), checked_limits(limits),
     )  # fmt: skip
 
 

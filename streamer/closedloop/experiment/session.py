@@ -40,7 +40,7 @@ from spikeloop.streamer.closedloop.experiment.tasks import CenterOut, Target, Ta
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.experiment.users import User
 
-__all__ = ["Plan", "run_session"]
+__all__ = ["Plan", "check_plan", "run_session"]
 
 
 HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
@@ -115,11 +115,18 @@ def run_session(
     BadInputError
         If the plan can't be carried out.
     """
-    _check(plan, population)
+    check_plan(plan, population.bin_size_s)
     return _Session(plan, population, user, decoder, watchers, relearn).run()
 
 
-def _check(plan: Plan, population: SimulatedPopulation) -> None:
+def check_plan(plan: Plan, bin_size_s: float) -> None:
+    """Check that a plan can be carried out with a population of bins of this size, s.
+
+    Raises
+    ------
+    BadInputError
+        If it can't.
+    """
     if plan.trials < 1 or plan.recalibrate_after < 0 or plan.seed < 0:
         raise BadInputError(
             f"expected 1 trial or more, 0 or more before recalibration and a seed of 0 or more, found {plan.trials},"
@@ -127,11 +134,10 @@ def _check(plan: Plan, population: SimulatedPopulation) -> None:
         )
     if plan.recalibrate_after and not plan.gain > 0:
         raise BadInputError(f"--gain: expected more than 0 with --recalibrate, found {plan.gain:g}")
-    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * population.bin_size_s
-    if not 1 <= plan.decoder_bins <= longest / population.bin_size_s:
+    longest, decoder_bin_s = plan.task.timeout_s / 2, plan.decoder_bins * bin_size_s
+    if not 1 <= plan.decoder_bins <= longest / bin_size_s:
         raise BadInputError(
-            f"--decoder-bin: expected {1000 * population.bin_size_s:g} to {1000 * longest:g} ms, found"
-            f" {1000 * decoder_bin_s:g}"
+            f"--decoder-bin: expected {1000 * bin_size_s:g} to {1000 * longest:g} ms, found {1000 * decoder_bin_s:g}"
         )
     least = max(LEAST_CALIBRATION_S, LEAST_CALIBRATION_BINS * decoder_bin_s)
     if plan.calibration_s and not least <= plan.calibration_s <= LONGEST_CALIBRATION_S:

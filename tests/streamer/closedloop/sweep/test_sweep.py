@@ -235,6 +235,8 @@ def test_a_decoder_that_fails_is_a_row_with_the_reason(path, tmp_path, here):
         ({"clock": "real"}, "clock: expected no such option in a sweep"),
         ({"decoders": ["lsl:Stream"]}, "lives in real time"),
         ({"trials": 0}, "--trials: expected"),
+        ({"calibration_s": 5.0}, "--calibration: expected 0 or 10 to 36000 s, found 5"),
+        ({"in_process": "no"}, "in_process: expected True or False, found 'no'"),
         ({"out": 3}, "--out: expected"),
     ],
 )
