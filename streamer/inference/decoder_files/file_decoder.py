@@ -143,9 +143,9 @@ def _of_fixed_shape(name: str, state: Tensor) -> Tensor:
         raise BadInputError(
             f"{name}: expected states of fixed sizes, such as float32 (1, 64), found {state}; export it with these"
         )
-    fixed = replace(state, shape=tuple(1 if size is None else size for size in state.shape))
-    if prod(fixed.shape) > LARGEST_STATE:
+    shape = tuple(1 if size is None else size for size in state.shape)
+    if prod(shape) > LARGEST_STATE:
         raise BadInputError(
-            f"{name}: expected states of at most {LARGEST_STATE} numbers, found {fixed}; give smaller ones"
+            f"{name}: expected states of at most {LARGEST_STATE} numbers, found {state}; give smaller ones"
         )
-    return fixed
+    return replace(state, shape=shape)
