@@ -15,6 +15,7 @@ __all__ = [
     "checked_callable",
     "checked_choice",
     "checked_finite",
+    "checked_flag",
     "checked_number",
     "checked_path",
     "checked_text",
@@ -84,6 +85,13 @@ def checked_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     if not (isinstance(value, str) and value in (*others, last)):
         raise BadInputError(f"{name}: expected {', '.join(others)} or {last}, found {shown(value)}")
     return value
+
+
+def checked_flag(name: str, value: Any) -> bool:
+    """Return True or False; BadInputError for anything else, as "no" would be true."""
+    if not isinstance(value, bool | np.bool_):
+        raise BadInputError(f"{name}: expected True or False, found {shown(value)}")
+    return bool(value)
 
 
 def checked_text(name: str, value: Any) -> str:

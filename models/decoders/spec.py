@@ -85,6 +85,8 @@ class DecoderKind:
         Whether it looks back over some bins; their number may follow the colon, where nothing else must.
     needs_calibration, runs_in
         As of `DecoderSpec`.
+    sees_position : bool, default False
+        Whether it is shown where the cursor is, in a closed loop.
     endings : tuple of str, default ()
         Of files that are of this kind when they are named without it.
     had_learned : bool, default False
@@ -96,6 +98,7 @@ class DecoderKind:
     has_history: bool = False
     needs_calibration: bool = True
     runs_in: RunsIn = "any"
+    sees_position: bool = False
     endings: tuple[str, ...] = ()
     had_learned: bool = False
 
@@ -111,7 +114,7 @@ def _history(spec: DecoderSpec) -> int:
 
 KINDS: dict[str, DecoderKind] = {
     "kalman": DecoderKind(lambda spec, seed: KalmanDecoder()),
-    "refit_kalman": DecoderKind(lambda spec, seed: RefitKalmanDecoder()),
+    "refit_kalman": DecoderKind(lambda spec, seed: RefitKalmanDecoder(), sees_position=True),
     "ridge": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec)), has_history=True),
     "wiener": DecoderKind(lambda spec, seed: RidgeDecoder(_history(spec), WIENER_PENALTIES), has_history=True),
     "population_vector": DecoderKind(lambda spec, seed: PopulationVectorDecoder(_history(spec)), has_history=True),

@@ -15,6 +15,7 @@ from spikeloop.models.scalars import (
     checked_callable,
     checked_choice,
     checked_finite,
+    checked_flag,
     checked_number,
     checked_whole,
     is_whole,
@@ -226,7 +227,7 @@ def open_setup(
     delay_s = checked_number("--start-delay", start_delay_s, 0, LONGEST_DELAY_S, "s")
     return Setup(
         source, loaded, decoder_specs(decoders), plan, every_seed, parse_user(user), clock, units, device, name, broker,
-        delay_s, checked_history_s(history_s), bool(in_process), checked_limits(limits),
+        delay_s, checked_history_s(history_s), checked_flag("in_process", in_process), checked_limits(limits),
     )  # fmt: skip
 
 

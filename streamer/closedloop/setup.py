@@ -11,7 +11,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
 from spikeloop.streamer.closedloop.experiment.adaptation import learning_user
 from spikeloop.streamer.closedloop.experiment.perturbations import KINDS
-from spikeloop.streamer.closedloop.experiment.plan import Plan
+from spikeloop.streamer.closedloop.experiment.plan import Plan, check_plan
 from spikeloop.streamer.closedloop.experiment.user_spec import UserSpec
 from spikeloop.streamer.closedloop.experiment.users import UserModel, adapted
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
@@ -109,6 +109,7 @@ def check_setup(setup: Setup) -> None:
         checked_whole("--units", setup.units, 1, every)
     if setup.clock == "simulated":
         _refuse_real_time(setup)
+    check_plan(setup.plan, setup.loaded.card.bin_size_s)
     for spec in map(setup.spec_of, setup.decoders):
         _check_calibration(setup.plan, spec)
         if spec.runs_in == "real time":

@@ -91,7 +91,10 @@ def _call(name: str, arguments: list[str]) -> int:
         return _printing(run)
     except SpikeloopError as error:
         hint = f"\n`spikeloop {name} --help` explains the options" if str(error).startswith("--") else ""
-        print(f"spikeloop: {error}{hint}", file=sys.stderr)
+        from spikeloop.exporters.documents import printable
+
+        lines = map(printable, f"spikeloop: {error}{hint}".splitlines())  # names from a file may be anything
+        print("\n".join(lines), file=sys.stderr)
         return error.exit_code
 
 

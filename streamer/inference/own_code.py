@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.documents import printable
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.decoders.call_text import parse_call
 from spikeloop.models.decoders.decoder import DecoderStatus, DecoderWrapper
@@ -34,7 +35,7 @@ __all__ = [
 
 # FILE.py:NAME or MODULE:NAME, with arguments or without
 NAMED = re.compile(r"(?P<place>.+?\.py|[^:(]+):(?P<call>[^:(]+(\(.*\))?)", re.DOTALL)
-STREAMER = Path(__file__).parents[1]
+OWN = Path(__file__).parents[2]
 
 
 class CheckedDecoder(DecoderWrapper):
@@ -54,12 +55,14 @@ class CheckedDecoder(DecoderWrapper):
     def __init__(self, name: str, decoder: Any, drawn: DrawnSpikes | None = None) -> None:
         super().__init__(decoder)
         self.name, self._drawn = name, drawn
+        with foreign_code(name):
+            self._takes = {method for method in ("step", "step_events") if callable(getattr(decoder, method, None))}
         self._columns = 2  # of a velocity, should it need no fit
 
     @property
     def status(self) -> DecoderStatus:
         """That of the decoder inside, and whether it takes the times of spikes."""
-        return replace(super().status, events=callable(getattr(self.decoder, "step_events", None)))
+        return replace(super().status, events="step_events" in self._takes)
 
     def fit(self, counts: Counts, kinematics: NDArray[np.floating]) -> None:
         """Fit the decoder inside.
@@ -81,7 +84,7 @@ class CheckedDecoder(DecoderWrapper):
         FailureError
             If it fails, or gives anything but finite, real numbers of that shape.
         """
-        if self._drawn is not None and not callable(getattr(self.decoder, "step", None)):
+        if self._drawn is not None and "step" not in self._takes:
             return self.step_spikes(self._drawn.next(counts))
         return velocity_from(
             "--decoder", self.name, "step", self._columns, self.decoder.step, counts.astype(np.float64)
@@ -209,7 +212,7 @@ def decoder_from_factory(name: str, factory: Callable[[], Any], drawn: DrawnSpik
         raise BadInputError(f"--decoder {name}: expected a class or a function, found {factory!r:.80}")
     with foreign_code(name):
         decoder: Any = factory()
-    missing = missing_methods(decoder)
+        missing = missing_methods(decoder)
     if missing:
         raise BadInputError(
             f"--decoder {name}: expected an object with fit(counts, kinematics) and step(counts), found"
@@ -251,15 +254,23 @@ def foreign_code(name: str, option: str = "--decoder") -> Iterator[None]:
     except (SpikeloopError, KeyboardInterrupt):
         raise
     except BaseException as error:  # such as asyncio's CancelledError
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        raise FailureError(f"{option} {name} failed: {message:.200}{_place(error)}") from error
+        raise FailureError(f"{option} {name} failed: {_said(error):.200}{_place(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """Type and message in one line; the type alone where the message fails in its turn."""
+    try:
+        message = f"{type(error).__name__}: {error}"
+    except BaseException:  # of its own `__str__`, anything
+        message = type(error).__name__
+    return printable(" ".join(message.split()))
 
 
 def _place(error: BaseException) -> str:
     """The last line reached in the file that was called, if any."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__)
-        if not Path(frame.filename).is_relative_to(STREAMER) and "importlib" not in frame.filename
+        if not Path(frame.filename).is_relative_to(OWN) and "importlib" not in frame.filename
     ]  # fmt: skip
     own = [frame for frame in frames if frame.filename == frames[0].filename]
     return f", in {own[-1].name} ({own[-1].filename}, line {own[-1].lineno})" if own else ""

@@ -26,7 +26,7 @@ from spikeloop.models.evaluation.rank_agreement import LEAST_RANKED
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
-from spikeloop.models.scalars import checked_callable, checked_finite, checked_whole
+from spikeloop.models.scalars import checked_callable, checked_finite, checked_flag, checked_whole
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
@@ -127,7 +127,7 @@ def compare_decoders(
     folds = checked_whole("--folds", folds, 2)
     bin_size_s = None if bin_size_s is None else checked_finite("--bin-size-ms", bin_size_s)
     repeat_bins = None if repeat_bins is None else checked_whole("--repeat-bins", repeat_bins, 1)
-    history_s = checked_history_s(history_s)
+    history_s, in_process = checked_history_s(history_s), checked_flag("in_process", in_process)
     widths_s, target = _several("--bin-ms", decoder_bins_s, "widths"), _several("--target", target, "names")
     checked_callable("on_progress", on_progress)
     by_default = isinstance(decoders, Mapping | list | tuple) and not decoders

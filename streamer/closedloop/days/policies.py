@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.decoders.decoder import Decoder
+from spikeloop.models.decoders.spec import missing_methods
 from spikeloop.models.decoders.stabilizer import Stabilized
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.experiment.record import Block
@@ -139,7 +140,15 @@ class _Own(_Fixed):
         self._name, self._policy = name, policy
 
     def wrap(self, decoder: Decoder) -> Decoder:
-        return self._call("wrap", decoder) if hasattr(self._policy, "wrap") else decoder
+        if not hasattr(self._policy, "wrap"):
+            return decoder
+        wrapped = self._call("wrap", decoder)
+        if missing := missing_methods(wrapped):
+            raise BadInputError(
+                f"--policy {self._name}: expected wrap to give a decoder with fit and step, found"
+                f" {type(wrapped).__name__} without {' and '.join(missing)}"
+            )
+        return wrapped
 
     def calibrates(self, day: int) -> bool:
         return bool(self._call("calibrates", day)) if hasattr(self._policy, "calibrates") else super().calibrates(day)

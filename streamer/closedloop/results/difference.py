@@ -161,6 +161,8 @@ def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, cor
     """Such as "slower by 0.57 s, 95 % interval 0.32 to 0.87; the interval excludes 0"."""
     if not trials:
         return "no trials that both had"
+    if math.isnan(found.value):
+        return "no rates, as the trials took no time"
     side = 1 if found.value >= 0 else -1
     said = f"{words.more if side > 0 else words.less} {_number(words, abs(found.value))} {words.unit}"
     said = said if found.value else words.same

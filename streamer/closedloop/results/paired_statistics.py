@@ -39,7 +39,8 @@ class Paired:
         interval over pairs, which allows for sessions that differ (see `mean_difference`)
     success_difference : of the rates, with Newcombe's interval for paired shares (1998, Stat Med 17:2635, method 10);
         of several sessions, with Student's as above where it is wider
-    bits_difference : of Fitts's bits/s, in which failures cost what they took; with Student's interval, to first order
+    bits_difference : of Fitts's bits/s, in which failures cost what they took, lost trials the timeout; with Student's
+        interval, to first order
     """
 
     trials: int
@@ -87,7 +88,7 @@ def paired_figures(
         len(session),
         _estimate(_of_pairs(times - others_times, session)),
         _of_successes(one, other, session),
-        _estimate(_of_bits(sides, bin_size_s, session)),
+        _estimate(_of_bits(sides, bin_size_s, timeout_s, session)),
     )
 
 
@@ -96,12 +97,14 @@ def _of_pairs(differences: NDArray[np.float64], session: NDArray[np.int64]) -> M
     return mean_difference(value, differences - value, session)
 
 
-def _of_bits(sides: Sequence[Sequence[Trial]], bin_size_s: float, session: NDArray[np.int64]) -> MeanDifference:
+def _of_bits(
+    sides: Sequence[Sequence[Trial]], bin_size_s: float, timeout_s: float, session: NDArray[np.int64]
+) -> MeanDifference:
     """Each rate is a ratio of sums; what a trial adds to it is its bits less those of its time at that rate."""
     rates, deviations = [], []
     for side in sides:
         bits = np.array([fitts_bits(trial) for trial in side])
-        tried = np.array([seconds_tried(trial, bin_size_s) for trial in side])
+        tried = np.array([seconds_tried(trial, bin_size_s, timeout_s) for trial in side])
         seconds = float(tried.sum())
         rates.append(float(bits.sum()) / seconds if seconds > 0 else math.nan)
         deviations.append((bits - rates[-1] * tried) * (len(side) / seconds if seconds > 0 else math.nan))

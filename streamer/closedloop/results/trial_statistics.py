@@ -77,7 +77,7 @@ def figures_of(
     sessions : sequence of sequences of Trial
     bin_size_s : float > 0, s
     timeout_s : float > 0, s
-        That a failure counts as, in `time_with_failures_s`.
+        That a failure counts as, in `time_with_failures_s`, and a lost trial everywhere.
     random : numpy.random.Generator
         Of the bootstrap.
     choices : int, default None
@@ -91,11 +91,13 @@ def figures_of(
     succeeded = np.array([trial.outcome == "success" for trial in trials], bool)
     wrong = np.array([trial.outcome == "wrong" for trial in trials], bool)
     to_target = np.array([seconds_to_target(trial, bin_size_s) for trial in trials])
-    whole = np.array([(trial.ended_bin - trial.appeared_bin) * bin_size_s for trial in trials])
+    whole = np.array([_whole_s(trial, bin_size_s, timeout_s) for trial in trials])
     touched = np.array([_first_touch_s(trial, bin_size_s) for trial in trials])
     with_failures = np.array([seconds_or_timeout(trial, bin_size_s, timeout_s) for trial in trials])
     fitts, tried = (
-        np.array([(fitts_bits(trial), seconds_tried(trial, bin_size_s)) for trial in trials]).reshape(-1, 2).T
+        np.array([(fitts_bits(trial), seconds_tried(trial, bin_size_s, timeout_s)) for trial in trials])
+        .reshape(-1, 2)
+        .T
     )
     efficiency = np.array([_path_efficiency(trial) for trial in trials])
     draws = _draws([len(session) for session in sessions], random)
@@ -137,17 +139,25 @@ def seconds_or_timeout(trial: Trial, bin_size_s: float, timeout_s: float) -> flo
     return seconds_to_target(trial, bin_size_s) if trial.outcome == "success" else timeout_s
 
 
-def seconds_tried(trial: Trial, bin_size_s: float) -> float:
-    """From the target's appearance to the entry from which it was held; of a failure, to its end."""
+def seconds_tried(trial: Trial, bin_size_s: float, timeout_s: float) -> float:
+    """From the target's appearance to the entry from which it was held; of a failure, to its end.
+
+    A lost trial counts as the timeout, so that a decoder that fails before a trial began gains no bit rate by it.
+    """
     if trial.outcome == "success":
         return seconds_to_target(trial, bin_size_s)
-    return (trial.ended_bin - trial.appeared_bin) * bin_size_s
+    return _whole_s(trial, bin_size_s, timeout_s)
 
 
 def fitts_bits(trial: Trial) -> float:
     """Fitts's index of difficulty in Shannon's formulation, bits; 0 of a failure."""
     distance_cm = math.dist(trial.from_cm, trial.target.place_cm)
     return math.log2(distance_cm / trial.target.width_cm + 1) if trial.outcome == "success" else 0.0
+
+
+def _whole_s(trial: Trial, bin_size_s: float, timeout_s: float) -> float:
+    """From the target's appearance to the end of the trial; of a lost one, the timeout."""
+    return timeout_s if trial.outcome == "lost" else (trial.ended_bin - trial.appeared_bin) * bin_size_s
 
 
 def _first_touch_s(trial: Trial, bin_size_s: float) -> float:

@@ -12,7 +12,7 @@ from spikeloop.exporters.pages.shell import Markup, figures, fill, item_list, pa
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.whole_file import whole_file
 
-__all__ = ["SHOWN", "Row", "means_of", "sweep_page", "write_table"]
+__all__ = ["LISTS", "SHOWN", "TEXTS", "WHOLE", "Row", "means_of", "sweep_page", "write_table"]
 
 Row = Mapping[str, Any]  # a cell's document
 

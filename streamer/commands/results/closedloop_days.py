@@ -24,7 +24,8 @@ def print_days(report: DaysReport) -> None:
     print(f"{report.bundle}, user {report.user}, {each}, {report.days} days, seed {seeds}:")
     table = Table(Column("course", overflow="fold"), "success", "bit/s", "bit/s by day", "half lost",
                   box=None, pad_edge=False)  # fmt: skip
-    most = max((day.fitts_bits_per_s.value for course in report.courses for day in course.days), default=0.0)
+    rates = [day.fitts_bits_per_s.value for course in report.courses for day in course.days]
+    most = max(filter(math.isfinite, rates), default=0.0)
     for course in report.courses:
         overall = course.overall
         cells = (format_estimate(overall.success_rate, percent=True), format_estimate(overall.fitts_bits_per_s))
@@ -63,7 +64,7 @@ def _half(day: int | None) -> str:
 
 
 def _bars(course: CourseReport, most: float) -> str:
-    """A bar for each day's bit rate."""
+    """A bar for each day's bit rate; a dash for a day without trials, on which the decoder failed."""
     step = most / len(LEVELS) or 1.0
-    levels = [min(int(day.fitts_bits_per_s.value / step), len(LEVELS) - 1) for day in course.days]
-    return "".join(LEVELS[level] for level in levels)
+    rates = [day.fitts_bits_per_s.value for day in course.days]
+    return "".join(LEVELS[min(int(rate / step), len(LEVELS) - 1)] if math.isfinite(rate) else "-" for rate in rates)

@@ -24,7 +24,8 @@ def offered_decoders(more: Sequence[str] = ()) -> dict[str, DecoderSpec]:
     BadInputError
         If one can't decode in the page's process.
     """
-    own = sorted((name for name, kind in KINDS.items() if kind.make is not None), key=lambda name: name != FIRST)
+    own = [name for name, kind in KINDS.items() if kind.make is not None and not kind.sees_position]
+    own.sort(key=lambda name: name != FIRST)
     offered = {name: parse_decoder(name) for name in (*own, *more)}
     for name, spec in offered.items():
         if spec.runs_in != "any":

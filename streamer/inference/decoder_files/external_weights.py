@@ -57,14 +57,20 @@ def _inside(folder: Path, location: str) -> Path:
     ways = (PurePosixPath(location), PureWindowsPath(location))
     path = folder / location
     leads_out = not location or any(".." in way.parts or way.root or way.drive for way in ways)
-    if leads_out or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        leads_out = leads_out or not path.resolve().is_relative_to(folder.resolve())
+        found = path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long a name, one with a null, links in a circle
+        found = False
+    if leads_out:
         raise BadInputError(
             f"{location!r:.80}: expected weights in the model's own folder, found a path that leads out of it; export"
             " the model again, with its weights beside it"
         )
-    if not path.is_file():
+    if not found:
         raise BadInputError(
-            f"{path}: expected the model's weights, found no such file; keep it beside the model, under this name"
+            f"{path!s:.200}: expected the model's weights, found no such file; keep it beside the model, under this"
+            " name"
         )
     return path
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from spikeloop.streamer.inference.runtime import first_line
 __all__ = ["FileDecoder"]
 
 AS_STORED = FileOptions()
+LARGEST_STATE = 2**24  # numbers
 LOG = logging.getLogger(__name__)
 
 
@@ -141,4 +143,9 @@ def _of_fixed_shape(name: str, state: Tensor) -> Tensor:
         raise BadInputError(
             f"{name}: expected states of fixed sizes, such as float32 (1, 64), found {state}; export it with these"
         )
-    return replace(state, shape=tuple(1 if size is None else size for size in state.shape))
+    shape = tuple(1 if size is None else size for size in state.shape)
+    if prod(shape) > LARGEST_STATE:
+        raise BadInputError(
+            f"{name}: expected states of at most {LARGEST_STATE} numbers, found {state}; give smaller ones"
+        )
+    return replace(state, shape=shape)

@@ -88,8 +88,11 @@ def paired_states(name: str, states: Sequence[Tensor], outputs: Outputs, wanted:
     Raises
     ------
     BadInputError
-        If a state has no output of its shape, or there are more outputs of it than states.
+        If a state has no output of its shape, there are more outputs of it than states, or one is wanted of no state.
     """
+    if unknown := wanted.keys() - {state.name for state in states}:
+        found = described(states)
+        raise BadInputError(f"{name}: expected states of {', '.join(sorted(unknown))}, found {found}; check ?states=")
     pairs: dict[str, str] = {}
     for state in states:
         asked = wanted.get(state.name)

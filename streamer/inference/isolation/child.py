@@ -60,7 +60,7 @@ class _Served:
         except SpikeloopError as error:
             kind = AnswerKind.BAD_INPUT if isinstance(error, BadInputError) else AnswerKind.FAILURE
             kind = AnswerKind.OUT_OF_MEMORY if isinstance(error.__cause__, MemoryError) else kind
-            content = str(error).encode()
+            content = str(error).encode(errors="backslashreplace")  # a path may be no text
         except MemoryError:
             kind = AnswerKind.OUT_OF_MEMORY
         return Answer(kind, os.getpid(), content)

@@ -63,7 +63,7 @@ class ProcessOutput:
                     self._on_flood()
 
     def _pass_on(self, chunk: bytes) -> None:
-        if chunk:
+        if chunk and sys.stderr is not None:  # it is None where it was closed before Python began
             with suppress(OSError, ValueError):  # a terminal that is gone
                 sys.stderr.write(chunk.decode(errors="replace"))
                 sys.stderr.flush()

@@ -196,6 +196,14 @@ def test_the_level_of_messages_is_set_before_or_after_the_command(arguments, cap
         logger.setLevel(before)
 
 
+def test_an_error_moves_no_cursor_whatever_a_file_is_called(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["inspect", str(tmp_path / "\x1b[2J\udc80.npz")])
+    said = capsys.readouterr().err
+    assert "?[2J?.npz" in said
+    assert all(line.isprintable() for line in said.splitlines())
+
+
 def test_the_level_of_messages_is_one_of_four(capsys):
     code, _, errors = outcome(capsys, "models", "--log-level", "loud")
     assert code == 2

@@ -204,6 +204,24 @@ def test_code_that_fails_before_there_is_a_decoder_is_told_likewise(mine, progra
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "message"),
+    [
+        ("step", "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()", "failed: Odd, in step"),
+        ("step", "raise ValueError('\\x1b[31m\\ud800')", r"failed: ValueError: \?\[31m\?, in step"),
+        ("__getattr__", "raise RuntimeError(arguments[0])", "failed: RuntimeError: .*, in __getattr__"),
+    ],
+)
+def test_what_ones_own_code_raises_is_plain_text_whatever_it_does_there(tmp_path, data, method, body, message):
+    lines = ["class Odd:", "  def fit(self, *arguments): pass", f"  def {method}(self, *arguments):", f"    {body}"]
+    (tmp_path / "odd.py").write_text("\n".join(lines))
+    with pytest.raises(FailureError, match=message) as failed:
+        decoder = open_decoder(parse_decoder(f"python:{tmp_path / 'odd.py'}:Odd"), units=4, bin_size_s=0.02, seed=0)
+        decoder.fit(*data)
+        decoder.step(np.zeros(4))
+    assert str(failed.value).isprintable()
+
+
 def test_ctrl_c_in_ones_own_code_is_no_failure_of_it(mine):
     mine.write_text("def made():\n  raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):

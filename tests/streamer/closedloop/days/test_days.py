@@ -156,6 +156,22 @@ def test_a_course_that_fails_ends_and_the_others_go_on(path):
     assert courses == {"bad, none": 2, "oracle, none": 3}
 
 
+def test_a_day_without_trials_is_a_dash_in_the_line_of_days(path, capsys):
+    class Failing:
+        def fit(self, counts, kinematics):
+            raise ValueError("no")
+
+        def step(self, counts):
+            return np.zeros(2)
+
+    with pytest.raises(IncompleteDaysError) as failed:
+        run_days_setup(days_of(path, {"bad": Failing, "oracle": "oracle"}, ("none",), trials=2))
+    print_days(failed.value.result.report)
+    bad, oracle = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("bad,", "oracle,"))][:2]
+    assert bad.split()[-2] == "-"
+    assert set("▁▂▃▄▅▆▇█") & set(oracle)
+
+
 def test_ctrl_c_leaves_what_was_done(path):
     def interrupt(run):
         if run.day == 1:

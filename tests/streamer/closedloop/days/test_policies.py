@@ -161,3 +161,12 @@ def test_what_makes_no_policy_is_refused(tmp_path):
 
     with pytest.raises(FailureError, match="fails failed: ValueError: not today"):
         only([fails]).make()
+
+    class Wraps:
+        def wrap(self, decoder):
+            return None
+
+        def relearn(self, decoder, block, gain): ...
+
+    with pytest.raises(BadInputError, match="expected wrap to give a decoder .*found NoneType without fit and step"):
+        only([Wraps]).make().wrap(KalmanDecoder())

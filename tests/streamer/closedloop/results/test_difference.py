@@ -92,3 +92,8 @@ def test_one_pair_or_none_is_no_verdict(trials):
     said = {0: "no trials that both had", 1: "slower by 0.50 s, of one pair of trials, which proves nothing"}
     assert found.sentence == said[trials]
     assert np.isnan(found.corrected_p_value)
+
+
+def test_a_rate_of_trials_that_took_no_time_is_not_told_as_a_number():
+    (found,) = judged(PairedEstimate(*[math.nan] * 5), measure="bits")
+    assert (found.verdict, found.sentence) == ("no difference found", "no rates, as the trials took no time")

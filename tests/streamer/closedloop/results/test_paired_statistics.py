@@ -42,6 +42,16 @@ def test_failures_count_as_the_timeout():
     assert paired([failure()] * 3, [success(1.0)] * 3).time_difference_s.value == pytest.approx(5.0)
 
 
+def test_a_decoder_gains_no_bit_rate_by_trials_that_it_never_began():
+    """They have no length; they count as the timeout, in the bit rate too."""
+    forfeited = [failure(0.0, "lost")] * 3
+    best = [success(1.0)] * 4
+    found = paired(best[:1] + forfeited, best).bits_difference
+    assert found.value < 0
+    assert found.value == paired(best[:1] + [failure(TIMEOUT_S)] * 3, best).bits_difference.value
+    assert paired(forfeited, forfeited).bits_difference.value == 0
+
+
 def test_paired_intervals_are_narrower_where_trials_go_together():
     random = np.random.default_rng(6)
     times = random.uniform(0.5, 5, 100)

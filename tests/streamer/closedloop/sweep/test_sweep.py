@@ -18,7 +18,7 @@ from spikeloop.streamer.closedloop.sweep.engines import processes
 from spikeloop.streamer.closedloop.sweep.engines.slurm import ShareEngine
 from spikeloop.streamer.closedloop.sweep.store import SweepFolder
 from spikeloop.streamer.closedloop.sweep.sweep import sweep
-from spikeloop.streamer.closedloop.sweep.work import run_task
+from spikeloop.streamer.closedloop.sweep.work import FAILED, run_task
 from tests.support.compared import CHANNELS, UNITS, tiny
 from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
@@ -157,9 +157,15 @@ def test_a_damaged_cell_runs_again(path, tmp_path, here):
     out = tmp_path / "out"
     first = sweep(["oracle"], out, bundles=[path], seeds=[0], **QUICK)
     (file,) = (out / "cells").iterdir()
-    file.write_text(file.read_text()[:50])
-    assert sweep(["oracle"], out, bundles=[path], seeds=[0], **QUICK).rows == first.rows
-    assert here == [0, 0]
+    whole = file.read_text()
+    cell = json.loads(whole)
+    damaged: list[Any] = [{}, [], cell | {"seed": 5}, cell | {"trials": "x"}, cell | {"times_s": [[]]}, {FAILED: "x"}]
+    for text in (whole[:50], whole.replace(f'"successes": {cell["successes"]}', '"successes": NaN'),
+                 *map(json.dumps, damaged)):  # fmt: skip
+        file.write_text(text)
+        assert sweep(["oracle"], out, bundles=[path], seeds=[0], **QUICK).rows == first.rows
+        assert file.read_text() == whole
+    assert len(here) == 1 + 2 + len(damaged)
 
 
 def test_a_cell_depends_on_the_content_of_bundle_and_decoder(path, deadly, tmp_path):
@@ -236,6 +242,8 @@ def test_a_decoder_that_fails_is_a_row_with_the_reason(path, tmp_path, here):
         ({"clock": "real"}, "clock: expected no such option in a sweep"),
         ({"decoders": ["lsl:Stream"]}, "lives in real time"),
         ({"trials": 0}, "--trials: expected"),
+        ({"calibration_s": 5.0}, "--calibration: expected 0 or 10 to 36000 s, found 5"),
+        ({"in_process": "no"}, "in_process: expected True or False, found 'no'"),
         ({"out": 3}, "--out: expected"),
     ],
 )

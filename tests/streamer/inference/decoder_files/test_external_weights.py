@@ -80,6 +80,13 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path, location):
         decoded(folder / "net.onnx")
 
 
+@pytest.mark.parametrize("location", ["a" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_told(tmp_path, location):
+    (tmp_path / "net.onnx").write_bytes(linear(location))
+    with pytest.raises(BadInputError, match="expected the model's weights, found no such file"):
+        decoded(tmp_path / "net.onnx")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_a_link_that_leads_out_of_the_folder_is_refused_and_one_inside_is_followed(tmp_path):
     (tmp_path / "secret.bin").write_bytes(WEIGHTS.tobytes())

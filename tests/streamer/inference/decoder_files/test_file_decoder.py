@@ -173,6 +173,8 @@ def test_a_state_goes_on_with_the_output_of_its_name_or_place(first, second, opt
         (handed_on(("a", "h", 1), h=(1, 4)), {"states": {"h": "b"}}, "h .* an output b of its shape, found a"),
         (handed_on(("a", "h", 1), h=(1, None)), {}, r"states of fixed sizes, .*found h float32 \(1, free\)"),
         (handed_on(("a", "h", 1), h=(None, None, 4)), {}, "states of fixed sizes"),
+        (handed_on(("a", "h", 1), h=(1, 4)), {"states": {"H": "a"}}, "states of H, found h .*check .states="),
+        (handed_on(("a", "h", 1), h=(10**5, 10**5)), {}, r"at most 16777216 numbers, found h .*\(100000, 100000\)"),
     ],
 )  # fmt: skip
 def test_a_state_that_goes_on_with_nothing_sure_is_told(model, options, message):

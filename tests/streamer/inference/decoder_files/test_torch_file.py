@@ -1,7 +1,9 @@
 import io
 import json
 import pickle
+import re
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.inference.decoder_files.content import LARGEST_FILE
 from spikeloop.streamer.inference.decoder_files.file_text import FileOptions
 from spikeloop.streamer.inference.decoder_files.torch_file import open_torch
 
@@ -162,6 +165,101 @@ def test_a_damaged_program_is_told(tmp_path):
     path = changed(scripted(tmp_path / "last.pt", Last()), lambda name, content: content if "code" in name else b"")
     with pytest.raises(BadInputError, match="found one that it can't"):
         open_torch(path, UNITS)
+
+
+class Steady(nn.Module):
+    """A sum over (batch, units) whose sizes follow the batch's."""
+
+    def forward(self, counts):
+        return counts[:, :2].reshape(2 * counts.shape[0], -1).reshape(counts.shape[0], 2)
+
+
+def of_free_batch(path: Path) -> Path:
+    sizes = {"counts": {0: torch.export.Dim("batch", min=1, max=64)}}
+    torch.export.save(torch.export.export(Steady(), (torch.zeros(4, 3),), dynamic_shapes=sizes), path)
+    return path
+
+
+SPRINGS = "__import__('pathlib').Path('sprung').touch()"
+
+
+def with_formulas(formula: str):
+    def change(name, content):
+        text = content.decode() if name.endswith("model.json") else None
+        return (
+            content if text is None else re.sub(r'("expr_str": )"[^"]*"', lambda found: found[1] + f'"{formula}"', text)
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [SPRINGS, "Symbol('s0').__class__", "exec('sprung')", "S('a b')", "[1, 2]", "1 # 2", "(", "(lambda: 1)()"],
+)
+def test_a_formula_of_sizes_that_is_more_than_arithmetic_is_refused(tmp_path, monkeypatch, formula):
+    """Torch would evaluate it as Python."""
+    monkeypatch.chdir(tmp_path)
+    path = of_free_batch(tmp_path / "net.pt2")
+    assert steps(path) == [[1, 2], [4, 5], [7, 8]]
+    with pytest.raises(BadInputError, match="which would run what it says"):
+        open_torch(changed(path, with_formulas(formula)), UNITS)
+    assert not Path("sprung").exists()
+
+
+def test_guards_are_left_out_as_torch_would_execute_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    guards = json.dumps([f"{SPRINGS} or True"])
+    path = changed(
+        of_free_batch(tmp_path / "net.pt2"),
+        lambda name, content: content.replace(b'"guards_code": []', f'"guards_code": {guards}'.encode()),
+    )
+    assert steps(path) == [[1, 2], [4, 5], [7, 8]]
+    assert not Path("sprung").exists()
+
+
+def test_a_pickle_that_torch_finds_under_a_name_that_python_does_not_is_refused(tmp_path, monkeypatch):
+    """Torch takes the first of two entries of a name, and minds no capitals."""
+    monkeypatch.chdir(tmp_path)
+    saved = io.BytesIO()
+    torch.save(Trap(), saved)
+    path = exported(tmp_path / "net.pt2", nn.Linear(3, 2), torch.zeros(1, 3))
+    with zipfile.ZipFile(path) as archive:
+        entries = [(name, archive.read(name)) for name in archive.namelist()]
+    hidden = [(name, saved.getvalue() if name.endswith(".pt") else content) for name, content in entries]
+    capitals = [(name.replace("model.pt", "model.PT"), content) for name, content in hidden]
+    for written in (hidden + entries, capitals + entries, capitals):
+        with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a name that is there twice
+            for name, content in written:
+                archive.writestr(zipfile.ZipInfo(name), content)
+        with pytest.raises(BadInputError, match=r"an archive with one twice|found model.PT, which would run"):
+            open_torch(path, UNITS)
+    assert not Path("sprung").exists()
+
+
+def test_an_archive_that_grows_beyond_what_decodes_within_a_bin_is_refused_unread(tmp_path):
+    with zipfile.ZipFile(tmp_path / "net.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/models/model.json", bytes(LARGEST_FILE + 1))
+    with pytest.raises(BadInputError, match="expected at most 256 MiB of weights, found an archive of more"):
+        open_torch(tmp_path / "net.pt2", UNITS)
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b'{"config": {"a": 3}}', b"[" * 100_000, b"\xff\xfe\0"])
+def test_a_damaged_part_of_an_exported_program_is_told(tmp_path, damage):
+    path = exported(tmp_path / "net.pt2", nn.Linear(3, 2), torch.zeros(1, 3))
+    changed(path, lambda name, content: damage if name.endswith("weights_config.json") else content)
+    with pytest.raises(BadInputError, match="found one that it can't"):
+        open_torch(path, UNITS)
+
+
+def test_every_cut_of_an_exported_program_is_told(tmp_path):
+    path = exported(tmp_path / "net.pt2", nn.Linear(3, 2), torch.zeros(1, 3))
+    whole = path.read_bytes()
+    for cut in range(0, len(whole), len(whole) // 7):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(BadInputError, match="expected a program"):
+            open_torch(path, UNITS)
 
 
 def test_without_torch_it_says_what_to_install(tmp_path, monkeypatch):

@@ -243,6 +243,17 @@ def test_what_it_prints_is_passed_on_up_to_a_limit(tmp_path, data, capfd):
     assert printed.err.endswith(f"\n({text} prints more, which is not shown)\n")
 
 
+def test_a_decoder_may_print_where_there_is_no_stderr(tmp_path, data, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "class Mine:\n  def fit(self, *_): ...\n"
+        "  def step(self, counts):\n    print('y' * 4000, flush=True)\n    return counts[:2]\n"
+    )
+    monkeypatch.setattr("sys.stderr", None)
+    with opened(f"python:{tmp_path / 'mine.py'}:Mine") as decoder:
+        decoder.fit(*data)
+        np.testing.assert_array_equal(decode(decoder, data[0][:100]), data[0][:100, :2])
+
+
 def test_no_process_is_left(misbehaving, data):
     """Of one that works, one that hangs, and one that has children."""
     for name in ("Still", "Hang", "BareFork"):
