@@ -172,10 +172,11 @@ def _sentence(words: _Words, trials: int, found: PairedEstimate, tests: int, cor
     excludes = low > 0 or high < 0
     said += f", 95 % interval {_number(words, low)} to {_number(words, high)} over {trials} pairs of trials"
     said += f"; the interval {'excludes' if excludes else 'includes'} 0"
-    if tests > 1 and excludes:
-        contrary = "; but" if corrected >= 1 - LEVEL else ","
+    found_none = corrected >= 1 - LEVEL
+    if excludes and (tests > 1 or found_none):
+        contrary = "; but" if found_none else ","
         said += f"{contrary} p = {corrected:.3f}" if corrected >= 0.001 else f"{contrary} p < 0.001"
-        said += f" with Holm's correction over {tests} pairs of {of}"
+        said += f" with Holm's correction over {tests} pairs of {of}" if tests > 1 else ""
     return said
 
 

@@ -38,7 +38,8 @@ class Paired:
     time_difference_s : of the mean times to the target, in which failures count as the timeout; with Student's t
         interval over pairs, which allows for sessions that differ (see `mean_difference`)
     success_difference : of the rates, with Newcombe's interval for paired shares (1998, Stat Med 17:2635, method 10);
-        of several sessions, with Student's as above where it is wider
+        of several sessions, with Student's as above where it is wider. Its p-value is that of McNemar's exact test,
+        where that is larger: a few pairs prove nothing, whatever their interval
     bits_difference : of Fitts's bits/s, in which failures cost what they took, lost trials the timeout; with Student's
         interval, to first order
     """
@@ -119,7 +120,7 @@ def _of_successes(one: Successes, other: Successes, session: NDArray[np.int64]) 
     student = _of_pairs(one.astype(np.float64) - other, session)
     if len(one) < 2:
         return _estimate(student)
-    (low, high), p_value = _newcombe(one, other, Z), _newcombe_p_value(one, other)
+    (low, high), p_value = _newcombe(one, other, Z), max(_newcombe_p_value(one, other), _exact_p_value(one, other))
     if len(np.unique(session)) > 1:
         others = student.interval()
         low, high, p_value = min(low, others[0]), max(high, others[1]), max(p_value, student.p_value)
@@ -144,6 +145,12 @@ def _newcombe(one: Successes, other: Successes, z: float) -> tuple[float, float]
     down = reach(first.value - first.low, second.high - second.value)
     up = reach(first.high - first.value, second.value - second.low)
     return difference - down, difference + up
+
+
+def _exact_p_value(one: Successes, other: Successes) -> float:
+    """McNemar's exact test: of the pairs that differ, half are each decoder's by chance."""
+    differ, fewer = int((one != other).sum()), min(int((one & ~other).sum()), int((~one & other).sum()))
+    return min(1.0, 2 * sum(math.comb(differ, each) for each in range(fewer + 1)) / 2**differ)
 
 
 def _newcombe_p_value(one: Successes, other: Successes) -> float:

@@ -125,15 +125,22 @@ def test_the_interval_of_success_covers_the_true_difference_and_agrees_with_its_
         one, other = np.where(same, luck[0], luck[1]) < 0.9, np.where(same, luck[0], luck[2]) < 0.7
         found = paired(outcomes(one), outcomes(other)).success_difference
         covered.append(found.low <= 0.2 <= found.high)
-        assert (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
+        assert found.low > 0 or found.high < 0 or found.p_value >= 0.05
     assert 0.92 <= np.mean(covered) <= 0.99
 
 
-def test_the_p_value_of_success_is_near_that_of_mcnemar():
+@pytest.mark.parametrize("pairs", [2, 4, 7])
+def test_the_p_value_of_success_is_never_below_the_exact_one(pairs):
+    found = paired(outcomes([True] * pairs), outcomes([False] * pairs)).success_difference
+    exact = scipy.stats.binomtest(0, pairs).pvalue
+    assert found.p_value >= exact
+    assert (found.p_value < 0.05) == (pairs > 5)
+
+
+def test_the_p_value_of_success_is_that_of_mcnemars_exact_test():
     one, other = [True] * 60 + [False] * 20, [True] * 45 + [False] * 15 + [True] * 4 + [False] * 16
     found = paired(outcomes(one), outcomes(other)).success_difference
-    mcnemar = scipy.stats.chi2.sf((15 - 4) ** 2 / (15 + 4), 1)
-    assert found.p_value == pytest.approx(mcnemar, rel=0.5)
+    assert found.p_value == pytest.approx(scipy.stats.binomtest(4, 19).pvalue)
 
 
 def test_sessions_that_differ_widen_every_interval():
