@@ -16,6 +16,7 @@ import pytest
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.results.result import ClosedLoopResult, IncompleteError
+from spikeloop.streamer.inference.isolation import isolated_decoder
 from tests.support.compared import TASK, tiny
 from tests.support.misbehaving import LIMITS, REASONS, write_misbehaving
 
@@ -36,7 +37,8 @@ def misbehaving(tmp_path_factory):
 @pytest.fixture(scope="module")
 def result(path, misbehaving) -> ClosedLoopResult:
     decoders = {"kalman": "kalman"} | {name: misbehaving[name] for name in REASONS} | {"oracle": "oracle"}
-    with pytest.raises(IncompleteError) as caught:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(IncompleteError) as caught:
+        patch.setattr(isolated_decoder, "PACE_STEPS", 8)  # each of which the slow one takes a second for
         closed_loop(decoders, bundle=path, limits=LIMITS, **QUICK)
     return caught.value.result
 
