@@ -32,9 +32,11 @@ def sweep(
     trials: int = 64,
     calibration: float = 180.0,
     recalibrate: int = 0,
+    observation_gain: float = 1.0,
     gain: float = 1.0,
     smoothing: float = 0.0,
     decoder_bin: float | None = None,
+    history_ms: float = 200.0,
     units: int | None = None,
     device: Device = "auto",
     in_process: bool = False,
@@ -77,12 +79,16 @@ def sweep(
         length of the calibration; 0 for decoders that are trained already
     recalibrate : int >= 0, trials
         trials after which the decoder is fitted again, as in `spikeloop closedloop`
+    observation_gain : float > 0
+        modulation of the population in the calibration, as a share of that in the closed loop
     gain : float > 0
         factor on the decoded velocity
     smoothing : float, 0 to below 1
         share of the decoded velocity that is kept from one bin to the next
     decoder_bin : float > 0, ms, optional
         width of the decoder's bins, a multiple of the bundle's; by default the bundle's
+    history_ms : float > 0, ms
+        how far back decoders look, as in `spikeloop closedloop`
     units : int >= 1, units, optional
         units that reach the decoder, chosen at random by the seed; by default all
     device : str
@@ -110,9 +116,10 @@ def sweep(
             result = run_sweep(
                 decoder, out, bundles=bundle, perturbations=perturb, seeds=range(seed, seed + sessions), engine=engine,
                 workers=workers, origin=Origin(command, str(seed), datetime.now()), on_cell=on_cell, task=task,
-                user=user, trials=trials, calibration_s=calibration, recalibrate_after=recalibrate, gain=gain,
-                smoothing=smoothing, decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, units=units,
-                device=device, in_process=in_process,
+                user=user, trials=trials, calibration_s=calibration, recalibrate_after=recalibrate,
+                observation_gain=observation_gain, gain=gain, smoothing=smoothing,
+                decoder_bin_s=None if decoder_bin is None else decoder_bin / 1000, history_s=history_ms / 1000,
+                units=units, device=device, in_process=in_process,
             )  # fmt: skip
     except KeyboardInterrupt:
         print(

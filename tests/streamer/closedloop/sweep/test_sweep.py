@@ -278,3 +278,16 @@ def test_the_command_prints_its_results_and_says_how_to_go_on(path, tmp_path, he
     with pytest.raises(SystemExit):
         main([*map(str, words)])
     assert f"table: {tmp_path / 'results.parquet'}\npage: {tmp_path / 'results.html'}" in capsys.readouterr().out
+
+
+def test_each_history_has_cells_of_its_own(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sweeping, "open_engine", lambda text, workers: ShareEngine(0, 1))
+    words = ["sweep", "--out", tmp_path, "--bundle", path, "--decoder", "ridge", "--sessions", 1, "--trials", 2,
+             "--calibration", 10, "--json"]  # fmt: skip
+    times_s = []
+    for history_ms in (20, 200, 20):
+        with pytest.raises(SystemExit):
+            main([*map(str, words), "--history-ms", str(history_ms)])
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        times_s.append(row["time_to_target_s"])
+    assert times_s[0] == times_s[2] != times_s[1]
