@@ -74,7 +74,7 @@ def _with_page(path: Path, units: int, seconds: float) -> dict:
     """Two visits: while the reference is prepared, and, on another start, once it is there."""
     preparing, _, _ = _visit(path, seconds, prepared=False)
     prepared, frames, figures = _visit(path, seconds, prepared=True)
-    health = figures["own_stream"]["health"]
+    health = figures["own_stream"]
     with _browser() as browser:
         empty = browser.new_page().evaluate(COUNT_FRAMES, min(seconds, 10.0))
     return _row(units, "one", health["lateness_ms"], health["late_steps"], **{
