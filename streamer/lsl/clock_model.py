@@ -90,8 +90,13 @@ class ClockModel:
         return 1 / self._rate.bin_size_s
 
     def rate_interval_hz(self) -> tuple[float, float] | None:
-        """Return the interval, 95 %, of that rate; None before it is known to some percent."""
+        """Return the interval, at least 95 %, of that rate; None before it is known to some percent.
+
+        Jitter may wander, by its standard deviation from the first sample to the last.
+        """
         shortest_s, longest_s = self._rate.interval_s(self._steps.inflation)
+        wander_s = math.sqrt(self._rate.noise_s2) / max(1.0, min(self._placed, RATE_S / self._nominal_s))
+        shortest_s, longest_s = shortest_s - wander_s, longest_s + wander_s
         if not self._steps.settled or not longest_s - shortest_s < KNOWN_RATE * self._rate.bin_size_s:
             return None
         return 1 / longest_s, 1 / shortest_s

@@ -12,11 +12,14 @@ from spikeloop.models.arrays import Floats
 __all__ = ["Arrivals", "Distances", "held_back"]
 
 LATELY_S, LEAST_S = 2.0, 0.5  # in which samples that come are counted; of these, before they mean anything
-TOGETHER = 0.5  # of a bin, up to which two stamps are of samples that were sent together
+TOGETHER = 0.5  # of a bin, by which a sample waited at least, if it waited for a later one
+AHEAD = 5  # samples among which that one is: bursts may be torn
 
 
 def held_back(stamps_s: Floats, bin_size_s: float) -> NDArray[np.bool_]:
     """Find the samples that waited for a later one, to be sent together with it: only the last of these was in time.
+
+    One waited where the k-th after it came less than k - 1/2 bins later.
 
     Parameters
     ----------
@@ -28,7 +31,11 @@ def held_back(stamps_s: Floats, bin_size_s: float) -> NDArray[np.bool_]:
     array of shape (samples,), bool
         Never of the last one, nor of those beside a stamp that is no number.
     """
-    return np.abs(np.diff(stamps_s, append=np.nan)) < TOGETHER * bin_size_s
+    waited = np.zeros(len(stamps_s), np.bool_)
+    for later in range(1, min(AHEAD, len(stamps_s) - 1) + 1):
+        passed_s = np.abs(stamps_s[later:] - stamps_s[:-later])
+        waited[:-later] |= passed_s < (later - TOGETHER) * bin_size_s
+    return waited
 
 
 class Distances(NamedTuple):

@@ -9,8 +9,13 @@ from spikeloop.streamer.lsl.distances import Arrivals, Distances, held_back
 
 
 def test_of_samples_that_came_together_only_the_last_was_in_time():
-    stamps_s = np.array([1.0, 1.0, 1.001, 1.1, 1.1, 1.2, np.nan, 1.3])
+    stamps_s = np.array([1.0, 1.0, 1.001, 1.3, 1.3, 1.4, np.nan, 1.7])
     assert held_back(stamps_s, 0.1).tolist() == [True, True, False, True, False, False, False, False]
+
+
+def test_those_that_waited_in_a_burst_that_was_torn_waited_too():
+    stamps_s = np.array([1.0, 1.08, 1.08, 1.08, 1.5, 1.6, 1.7])
+    assert held_back(stamps_s, 0.1).tolist() == [True, True, True, False, False, False, False]
 
 
 def test_the_slope_and_its_error_are_those_of_a_regression(random):
