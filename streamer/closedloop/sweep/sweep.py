@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeloop.exporters.documents import parsed_json
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_callable, checked_path
 from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.batch.engine import Engine, Task, failure_of
+from spikeloop.streamer.batch.opening import open_engine
 from spikeloop.streamer.closedloop.closed_loop import open_setup
 from spikeloop.streamer.closedloop.setup import check_setup
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of, perturbations_of
-from spikeloop.streamer.closedloop.sweep.engines.engine import Engine, Task
-from spikeloop.streamer.closedloop.sweep.engines.opening import open_engine
 from spikeloop.streamer.closedloop.sweep.results import SHOWN, Row, means_of, sweep_page, write_table
 from spikeloop.streamer.closedloop.sweep.store import SweepFolder
-from spikeloop.streamer.closedloop.sweep.work import FAILED
+from spikeloop.streamer.closedloop.sweep.work import run_task
 
 __all__ = ["SweepResult", "sweep"]
 
@@ -186,13 +185,13 @@ def _run(engine: Engine, folder: SweepFolder, cells: Sequence[Cell], on_cell: Ca
     on_cell(done, len(cells))
     if not tasks:
         return failures
-    with closing(engine.run(tasks)) as answers:
+    with closing(engine.run(run_task, tasks)) as answers:
         for task, answer in answers:
-            failure = (parsed_json(answer) or {}).get(FAILED)
+            failure = failure_of(answer)
             if failure is None:
                 folder.put(cells[task.place], answer)
             else:
-                failures.append(str(failure))
+                failures.append(failure)
             done += failure is None
             on_cell(done, len(cells))
     return failures

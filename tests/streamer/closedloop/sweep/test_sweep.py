@@ -11,14 +11,15 @@ import pytest
 
 from spikeloop.__main__ import main
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.batch import dask as dask_engine
+from spikeloop.streamer.batch import processes
+from spikeloop.streamer.batch.engine import FAILED
+from spikeloop.streamer.batch.slurm import ShareEngine
 from spikeloop.streamer.closedloop.sweep import sweep as sweeping
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of
-from spikeloop.streamer.closedloop.sweep.engines import dask as dask_engine
-from spikeloop.streamer.closedloop.sweep.engines import processes
-from spikeloop.streamer.closedloop.sweep.engines.slurm import ShareEngine
 from spikeloop.streamer.closedloop.sweep.store import SweepFolder
 from spikeloop.streamer.closedloop.sweep.sweep import sweep
-from spikeloop.streamer.closedloop.sweep.work import FAILED, run_task
+from spikeloop.streamer.closedloop.sweep.work import run_task
 from tests.support.compared import CHANNELS, UNITS, tiny
 from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
@@ -63,8 +64,8 @@ def here(monkeypatch) -> list[int]:
     ran: list[int] = []
 
     class Here(ShareEngine):
-        def run(self, tasks):
-            for task, answer in super().run(tasks):
+        def run(self, work, tasks):
+            for task, answer in super().run(work, tasks):
                 ran.append(task.place)
                 yield task, answer
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
-from spikeloop.streamer.closedloop.sweep.work import run_task
+from spikeloop.streamer.batch.engine import Answers, Task, Work
 
 __all__ = ["ShareEngine", "slurm_engine"]
 
@@ -15,17 +14,17 @@ class ShareEngine:
     Parameters
     ----------
     first, every : int
-        The task at place `first` of the sweep, and each `every` places after it.
+        The task at place `first`, and each `every` places after it.
     """
 
     def __init__(self, first: int, every: int) -> None:
         self.first, self.every = first, every
 
-    def run(self, tasks: Sequence[Task]) -> Answers:
+    def run(self, work: Work, tasks: Sequence[Task]) -> Answers:
         """Run this process's share; see `Engine`."""
         for task in tasks:
             if task.place % self.every == self.first:
-                yield task, run_task(task.text)
+                yield task, work(task.text)
 
 
 def slurm_engine(environment: Mapping[str, str]) -> ShareEngine:

@@ -1,8 +1,7 @@
 import pytest
 
-from spikeloop.streamer.closedloop.sweep.engines import slurm
-from spikeloop.streamer.closedloop.sweep.engines.engine import Task
-from spikeloop.streamer.closedloop.sweep.engines.slurm import slurm_engine
+from spikeloop.streamer.batch.engine import Task
+from spikeloop.streamer.batch.slurm import slurm_engine
 
 JOB = {"SLURM_JOB_ID": "1"}
 
@@ -19,21 +18,19 @@ JOB = {"SLURM_JOB_ID": "1"}
         ],
     ],
 )  # fmt: skip
-def test_processes_of_a_job_run_every_task_once(processes, monkeypatch):
-    monkeypatch.setattr(slurm, "run_task", lambda text: text)
+def test_processes_of_a_job_run_every_task_once(processes):
     tasks = [
         Task(place, str(place), "", f"task {place}") for place in (0, 1, 2, 5, 6, 7, 8, 11, 20, 21, 22, 23, 24, 25)
     ]
-    shares = [list(slurm_engine(environment).run(tasks)) for environment in processes]
+    shares = [list(slurm_engine(environment).run(str, tasks)) for environment in processes]
     ran = [task for share in shares for task, _ in share]
     assert sorted(ran, key=lambda task: task.place) == tasks
     assert all(answer == task.text for share in shares for task, answer in share)
     assert max(map(len, shares)) - min(map(len, shares)) <= 3
 
 
-def test_a_share_is_the_same_whatever_is_done_already(monkeypatch):
-    monkeypatch.setattr(slurm, "run_task", lambda text: text)
+def test_a_share_is_the_same_whatever_is_done_already():
     engine = slurm_engine(JOB | {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"})
     tasks = [Task(place, "", "", "") for place in range(10)]
-    assert [task.place for task, _ in engine.run(tasks)] == [1, 3, 5, 7, 9]
-    assert [task.place for task, _ in engine.run(tasks[4:])] == [5, 7, 9]
+    assert [task.place for task, _ in engine.run(str, tasks)] == [1, 3, 5, 7, 9]
+    assert [task.place for task, _ in engine.run(str, tasks[4:])] == [5, 7, 9]

@@ -4,10 +4,10 @@ import os
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_whole
-from spikeloop.streamer.closedloop.sweep.engines.dask import DaskEngine
-from spikeloop.streamer.closedloop.sweep.engines.engine import Engine
-from spikeloop.streamer.closedloop.sweep.engines.processes import ProcessEngine
-from spikeloop.streamer.closedloop.sweep.engines.slurm import slurm_engine
+from spikeloop.streamer.batch.dask import DaskEngine
+from spikeloop.streamer.batch.engine import Engine
+from spikeloop.streamer.batch.processes import ProcessEngine
+from spikeloop.streamer.batch.slurm import slurm_engine
 
 __all__ = ["open_engine"]
 
