@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.evaluate import EvaluationReport as EvaluationReport
     from spikeloop.streamer.launch.evaluate import evaluate as evaluate
     from spikeloop.streamer.launch.generate import generate as generate
+    from spikeloop.streamer.launch.long_generation.generate_files import generate_files as generate_files
     from spikeloop.streamer.launch.population import Population as Population
     from spikeloop.streamer.launch.replay import replay as replay
     from spikeloop.streamer.launch.report import StreamReport as StreamReport
@@ -56,6 +57,7 @@ PLACES = {  # public name -> the module that defines it
     "FailureError": "spikeloop.models.errors",
     "finish_recording": "spikeloop.streamer.capture.record.outputs",
     "generate": "spikeloop.streamer.launch.generate",
+    "generate_files": "spikeloop.streamer.launch.long_generation.generate_files",
     "load_bundle": "spikeloop.exporters.bundle",
     "open_stream": "spikeloop.streamer.launch.async_stream",
     "Population": "spikeloop.streamer.launch.population",
