@@ -51,6 +51,11 @@ class Cell:
         """A hash of all that the figures depend on."""
         return sha256(f"{THIS_VERSION} {self.task}".encode()).hexdigest()[:24]
 
+    @property
+    def axes(self) -> dict[str, Any]:
+        """What tells it from other cells."""
+        return {name: getattr(self, name) for name in ("bundle", "decoder", "perturbations", "seed")}
+
     def __str__(self) -> str:
         return f"{self.bundle}, {self.decoder}, {self.perturbations}, seed {self.seed}"
 

@@ -13,11 +13,11 @@ from spikeloop.__main__ import main
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.batch import dask as dask_engine
 from spikeloop.streamer.batch import processes
+from spikeloop.streamer.batch.cells import CellFolder
 from spikeloop.streamer.batch.engine import FAILED
 from spikeloop.streamer.batch.slurm import ShareEngine
 from spikeloop.streamer.closedloop.sweep import sweep as sweeping
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of
-from spikeloop.streamer.closedloop.sweep.store import SweepFolder
 from spikeloop.streamer.closedloop.sweep.sweep import sweep
 from spikeloop.streamer.closedloop.sweep.work import run_task
 from tests.support.compared import CHANNELS, UNITS, tiny
@@ -265,7 +265,7 @@ def test_where_there_is_no_scheduler_that_is_said(path, tmp_path, monkeypatch):
 def test_the_command_prints_its_results_and_says_how_to_go_on(path, tmp_path, here, capsys, monkeypatch):
     words = ["sweep", "--out", tmp_path, "--bundle", path, "--decoder", "oracle", "--sessions", 2, "--trials", 1,
              "--calibration", 10]  # fmt: skip
-    monkeypatch.setattr(SweepFolder, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(CellFolder, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit) as stopped:
         main([*map(str, words)])
     assert stopped.value.code == 130
