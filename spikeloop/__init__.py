@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.async_stream import open_stream as open_stream
     from spikeloop.streamer.launch.background import stream as stream
     from spikeloop.streamer.launch.compare_decoders import compare_decoders as compare_decoders
+    from spikeloop.streamer.launch.decode_sweep.decode_sweep import DecodeSweepResult as DecodeSweepResult
+    from spikeloop.streamer.launch.decode_sweep.decode_sweep import decode_sweep as decode_sweep
     from spikeloop.streamer.launch.evaluate import EvaluationReport as EvaluationReport
     from spikeloop.streamer.launch.evaluate import evaluate as evaluate
     from spikeloop.streamer.launch.generate import generate as generate
@@ -82,6 +84,8 @@ PLACES = {  # public name -> the module that defines it
     "closed_loop_days": "spikeloop.streamer.closedloop.days.closed_loop_days",
     "DriftProfile": "spikeloop.streamer.closedloop.days.profiles",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
+    "decode_sweep": "spikeloop.streamer.launch.decode_sweep.decode_sweep",
+    "DecodeSweepResult": "spikeloop.streamer.launch.decode_sweep.decode_sweep",
     "DecoderLimits": "spikeloop.streamer.inference.isolation.limits",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",
     "sweep": "spikeloop.streamer.closedloop.sweep.sweep",

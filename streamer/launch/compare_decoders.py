@@ -34,7 +34,7 @@ from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_rank
 from spikeloop.streamer.launch.suitability import check_alike, check_further, held_out_of, held_out_part, target_columns
 from spikeloop.streamer.stream.source import open_source
 
-__all__ = ["DECODERS", "RANKED", "compare_decoders", "compare_specs"]
+__all__ = ["DECODERS", "RANKED", "check_specs", "compare_decoders", "compare_specs"]
 
 DECODERS = ("kalman", "ridge", "wiener", "population_vector", "chance")
 RANKED = (
@@ -186,6 +186,33 @@ def compare_specs(
         for score in found.scores
     )
     return replace(found, scores=scores)
+
+
+def check_specs(
+    recording: Recording,
+    specs: Mapping[str, DecoderSpec],
+    *,
+    target: Sequence[str] = ("velocity",),
+    folds: int = 5,
+    lag_s: float = 0.0,
+    history_s: float = HISTORY_S,
+    in_process: bool = False,
+) -> None:
+    """Check, before any work, what `compare_specs` would refuse: the recording, its target, and each decoder.
+
+    Raises
+    ------
+    BadInputError, FailureError
+        As of `compare_decoders`.
+    """
+    checked_whole("--folds", folds, 2)
+    whole_bins("--lag-ms", lag_s, recording.bin_size_s, least=0)
+    target_columns(recording, _several("--target", target, "names"))
+    require_spikes(recording, "decoding")
+    history_s, in_process = checked_history_s(history_s), checked_flag("in_process", in_process)
+    for spec in specs.values():
+        with DecoderHost(spec, None, in_process, history_s) as host:
+            host.open(units=recording.units, bin_size_s=recording.bin_size_s, seed=0)
 
 
 def _compared(

@@ -11,7 +11,8 @@ from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.results.judged import judged
 from spikeloop.streamer.closedloop.results.result import ClosedLoopResult, IncompleteError
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
-from spikeloop.streamer.closedloop.sweep.cells import Cell, decoder_sha256, perturbations_of
+from spikeloop.streamer.closedloop.sweep.cells import Cell, perturbations_of
+from spikeloop.streamer.inference.decoder_hash import decoder_sha256
 
 __all__ = ["run_task"]
 
