@@ -17,6 +17,7 @@ import numpy as np
 from spikeloop.models.decoders.decoder import Decoder, status_of
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.streamer.inference.isolation.marked_processes import end_marked
 from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
@@ -29,10 +30,11 @@ def serve(start: Mapping[str, Any]) -> None:
     Parameters
     ----------
     start : mapping
-        `socket`: the number of the descriptor, or on Windows what its `share` gave, in Base64.
+        `socket`: the number of the descriptor, or on Windows what its `share` gave, in Base64; `mark`: of this process
+        and of what it starts.
     """
     channel = Channel(_socket(start["socket"]))
-    _end_with_parent()
+    _end_with_parent(start["mark"])
     faulthandler.enable()
     sys.addaudithook(_refuse_fork)
     served = _Served()
@@ -81,7 +83,7 @@ def _socket(passed: Any) -> socket.socket:
     return socket.socket(fileno=passed)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(mark: str) -> None:
     """End, at once, when the parent closes its end of this process's input, or dies, whatever the decoder does then."""
     lifeline = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -90,8 +92,9 @@ def _end_with_parent() -> None:
 
     def wait() -> None:
         os.read(lifeline, 1)
+        end_marked(mark)  # what the decoder started
         if hasattr(os, "killpg"):
-            os.killpg(0, signal.SIGKILL)  # with what the decoder started
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=wait, name="spikeloop-lifeline", daemon=True).start()

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
 from spikeloop.models.errors import FailureError
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
+from spikeloop.streamer.inference.isolation.marked_processes import end_marked, mark_variable
 from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
 from spikeloop.streamer.inference.isolation.output import ProcessOutput
 
@@ -52,6 +54,7 @@ class DecoderProcess:
     def __init__(self, name: str, limits: DecoderLimits) -> None:
         self.failure: FailureError | None = None
         self._name, self._limits, self._answering, self._pid = name, limits, False, 0
+        self._mark = uuid.uuid4().hex
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours, LARGEST_ANSWER)
         with theirs:
@@ -60,6 +63,7 @@ class DecoderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                env=os.environ | {mark_variable(self._mark): "1"},
                 start_new_session=True,  # the terminal's Ctrl-C doesn't reach it
                 pass_fds=() if sys.platform == "win32" else (theirs.fileno(),),
             )
@@ -121,6 +125,7 @@ class DecoderProcess:
             self._process.wait(ENDS_WITHIN_S if self.failure is None and not self._answering else 0)
         self._kill()
         self._process.wait()
+        end_marked(self._mark)
         self._output.join(ENDS_WITHIN_S)
         self._memory.close()
         assert self._process.stdin is not None
@@ -135,7 +140,8 @@ class DecoderProcess:
             passed = theirs.fileno()
         assert self._process.stdin is not None
         with suppress(OSError):
-            self._process.stdin.write(json.dumps({"path": [*map(str, sys.path)], "socket": passed}).encode() + b"\n")
+            start = {"path": [*map(str, sys.path)], "socket": passed, "mark": self._mark}
+            self._process.stdin.write(json.dumps(start).encode() + b"\n")
             self._process.stdin.flush()
 
     def _receive(self, method: str, ends_s: float, within_s: float) -> bytes:
