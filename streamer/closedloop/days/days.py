@@ -14,9 +14,10 @@ from spikeloop.streamer.closedloop.days.drift import DayState, draw_drift
 from spikeloop.streamer.closedloop.days.policies import Policy, PolicySpec
 from spikeloop.streamer.closedloop.days.population import DriftingPopulation
 from spikeloop.streamer.closedloop.days.profiles import DriftProfile
+from spikeloop.streamer.closedloop.experiment.forfeits import forfeited_trials
 from spikeloop.streamer.closedloop.experiment.plan import Plan
-from spikeloop.streamer.closedloop.experiment.record import SessionRecord
-from spikeloop.streamer.closedloop.experiment.session import run_session
+from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Trial
+from spikeloop.streamer.closedloop.experiment.session import HELD_OUT, run_session
 from spikeloop.streamer.closedloop.setup import Setup, check_setup
 
 __all__ = ["Course", "DayRun", "DaysSetup", "check_days", "drift_of", "run_days"]
@@ -62,12 +63,25 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class DayRun:
-    """A day of a course, without its bins."""
+    """A day of a course, without its bins.
+
+    Attributes
+    ----------
+    course : str
+    seed, day : int
+    record : SessionRecord
+    calibrated : bool
+        Whether it began with a calibration.
+    forfeited : tuple of Trial
+        That never began because the decoder or the policy had failed, on that day or before; they count as failures.
+    """
 
     course: str
     seed: int
     day: int
     record: SessionRecord
+    calibrated: bool = False
+    forfeited: tuple[Trial, ...] = ()
 
 
 def check_days(days: DaysSetup) -> None:
@@ -107,7 +121,9 @@ def drift_of(days: DaysSetup, seed: int) -> tuple[DayState, ...]:
 
 
 def run_days(days: DaysSetup) -> Iterator[DayRun]:
-    """Run all courses, seed after seed, day after day; a course that fails ends there, and the others go on.
+    """Run all courses, seed after seed, day after day; one that fails ends there, and the others go on.
+
+    Of the days that a decoder or a policy that failed never began, the trials are forfeited.
 
     Raises
     ------
@@ -137,13 +153,32 @@ def _run_course(days: DaysSetup, course: Course, seed: int, drift: tuple[DayStat
             plan = _plan_of(setup.plan, policy, seed, day)
             population.begin_day(state, plan.seed)
             record = run_session(plan, loop.population, loop.user, decoder, relearn=policy.relearn)
-            yield DayRun(course.name, seed, day, dataclasses.replace(record, blocks=()))
+            forfeited = forfeited_trials(plan, record)
+            yield DayRun(
+                course.name, seed, day, dataclasses.replace(record, blocks=()), plan.calibration_s > 0, forfeited
+            )
             if record.failure:
+                yield from _forfeited_days(days, course, seed, range(day + 1, len(drift)), record)
                 return
 
 
+def _forfeited_days(days: DaysSetup, course: Course, seed: int, left: range, failed: SessionRecord) -> Iterator[DayRun]:
+    """The days that a course never began because its decoder or policy failed."""
+    if failed.decoder_failed:
+        never = SessionRecord(failed.bin_size_s, (), (), (), None, decoder_failed=True)
+        for day in left:
+            plan = dataclasses.replace(days.setup.plan, seed=_day_seed(seed, day))
+            yield DayRun(course.name, seed, day, never, forfeited=forfeited_trials(plan, never))
+
+
+def _day_seed(seed: int, day: int) -> int:
+    """A seed of its own; that of day 0 is the course's."""
+    return int(random_stream(seed, Purpose.DAY_SEEDS, day).integers(2**62)) if day else seed
+
+
 def _plan_of(plan: Plan, policy: Policy, seed: int, day: int) -> Plan:
-    """The plan of a day, with a seed of its own; that of day 0 is the course's."""
-    own = int(random_stream(seed, Purpose.DAY_SEEDS, day).integers(2**62)) if day else seed
+    """The plan of a day."""
+    own = _day_seed(seed, day)
     calibration_s = plan.calibration_s if day == 0 or policy.calibrates(day) else 0.0
-    return dataclasses.replace(plan, seed=own, calibration_s=calibration_s, decoder_bins=1)
+    scored_s = 0.0 if calibration_s else HELD_OUT * plan.calibration_s
+    return dataclasses.replace(plan, seed=own, calibration_s=calibration_s, scored_s=scored_s, decoder_bins=1)
