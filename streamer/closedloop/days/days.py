@@ -154,9 +154,8 @@ def _run_course(days: DaysSetup, course: Course, seed: int, drift: tuple[DayStat
             population.begin_day(state, plan.seed)
             record = run_session(plan, loop.population, loop.user, decoder, relearn=policy.relearn)
             forfeited = forfeited_trials(plan, record)
-            yield DayRun(
-                course.name, seed, day, dataclasses.replace(record, blocks=()), plan.calibration_s > 0, forfeited
-            )
+            kept, calibrated = dataclasses.replace(record, blocks=()), plan.calibration_s > 0
+            yield DayRun(course.name, seed, day, kept, calibrated, forfeited)
             if record.failure:
                 yield from _forfeited_days(days, course, seed, range(day + 1, len(drift)), record)
                 return

@@ -167,8 +167,8 @@ def _figures(report: DaysReport) -> Section:
     note = (
         "95 % intervals over all days, by bootstrap over seeds and the trials of each. Half is lost on the day from"
         " which the mean over three days is at most half of day 0's. In differences of time, a failure counts as the"
-        " timeout; p is corrected by Holm's method over all of them. R² is the FALCON challenge's, of velocities decoded"
-        " while the user only watched: held in on days with a calibration, held out on the others."
+        " timeout; p is corrected by Holm's method over all of them. R² is the FALCON challenge's, of"
+        " velocities decoded while the user only watched: held in on days with a calibration, held out on the others."
     )
     noted = fill("<p class='note'>{}</p>", note)
     return section("All days together", table(headings, rows), sentences, differences, noted)

@@ -87,9 +87,8 @@ def test_days_with_a_calibration_are_held_in_and_the_others_held_out(result, pat
         runs = [run for run in result.runs if run.course == course.course]
         scores = {(run.seed, run.day): run.record.offline.variance_weighted for run in runs if run.record.offline}
         assert len(scores) == 2 * 3
-        day_0, others = (
-            [score for place, score in scores.items() if (place[1] == 0) is first] for first in (True, False)
-        )
+        day_0 = [score for (_, day), score in scores.items() if day == 0]
+        others = [score for (_, day), score in scores.items() if day]
         assert (course.held_in.sessions, course.held_out.sessions) == (2, 4)
         assert course.held_in.mean == pytest.approx(np.mean(day_0))
         assert course.held_out.mean == pytest.approx(np.mean(others))
@@ -99,7 +98,9 @@ def test_days_with_a_calibration_are_held_in_and_the_others_held_out(result, pat
 
 def test_a_decoder_that_had_learned_before_has_only_held_out_days(path, tmp_path):
     file = tmp_path / "still.py"
-    file.write_text("class Still:\n  def predict(self, counts): return counts[:, :2]\n")
+    file.write_text(
+        "class Still:\n  def __init__(self, task_config, batch_size): ...\n  def predict(self, counts): return counts[:, :2]\n"
+    )
     (course,) = run_days_setup(days_of(path, (f"falcon:{file}:Still",), ("none",), trials=1)).report.courses
     assert (course.held_in.sessions, course.held_out.sessions) == (0, 3)
 
