@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.spec import DecoderSpec
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import assemble_loop, hosted_decoder, local_user
 from spikeloop.streamer.closedloop.days.drift import DayState, draw_drift
@@ -143,31 +143,41 @@ def run_days(days: DaysSetup) -> Iterator[DayRun]:
 def _run_course(days: DaysSetup, course: Course, seed: int, drift: tuple[DayState, ...]) -> Iterator[DayRun]:
     """One user and one decoder, which both go on from day to day."""
     setup = days.setup
-    population, policy = DriftingPopulation(setup.loaded, setup.device), course.policy.make()
+    population = DriftingPopulation(setup.loaded, setup.device)
     with ExitStack() as opened:
         made = hosted_decoder(opened, setup, setup.spec_of(course.decoder), seed)
         loop = assemble_loop(setup, population, local_user(setup, seed), made, seed)
         bins = setup.plan.decoder_bins
-        decoder = policy.wrap(Binned(loop.decoder, bins) if bins > 1 else loop.decoder)
+        try:
+            policy = course.policy.make()
+            opened.callback(policy.close)
+            decoder = policy.wrap(Binned(loop.decoder, bins) if bins > 1 else loop.decoder)
+        except SpikeloopError as error:
+            yield from _forfeited_days(days, course, seed, range(len(drift)), str(error))
+            return
         for day, state in enumerate(drift):
-            plan = _plan_of(setup.plan, policy, seed, day)
+            try:
+                plan = _plan_of(setup.plan, policy, seed, day)
+            except SpikeloopError as error:
+                yield from _forfeited_days(days, course, seed, range(day, len(drift)), str(error))
+                return
             population.begin_day(state, plan.seed)
             record = run_session(plan, loop.population, loop.user, decoder, relearn=policy.relearn)
-            forfeited = forfeited_trials(plan, record)
             kept, calibrated = dataclasses.replace(record, blocks=()), plan.calibration_s > 0
-            yield DayRun(course.name, seed, day, kept, calibrated, forfeited)
+            yield DayRun(course.name, seed, day, kept, calibrated, forfeited_trials(plan, record))
+            if record.decoder_failed:
+                yield from _forfeited_days(days, course, seed, range(day + 1, len(drift)))
             if record.failure:
-                yield from _forfeited_days(days, course, seed, range(day + 1, len(drift)), record)
                 return
 
 
-def _forfeited_days(days: DaysSetup, course: Course, seed: int, left: range, failed: SessionRecord) -> Iterator[DayRun]:
-    """The days that a course never began because its decoder or policy failed."""
-    if failed.decoder_failed:
-        never = SessionRecord(failed.bin_size_s, (), (), (), None, decoder_failed=True)
-        for day in left:
-            plan = dataclasses.replace(days.setup.plan, seed=_day_seed(seed, day))
-            yield DayRun(course.name, seed, day, never, forfeited=forfeited_trials(plan, never))
+def _forfeited_days(days: DaysSetup, course: Course, seed: int, left: range, failure: str = "") -> Iterator[DayRun]:
+    """The days that a course never began because its decoder or policy failed; the first has the reason, if any."""
+    for day in left:
+        plan = dataclasses.replace(days.setup.plan, seed=_day_seed(seed, day))
+        said = failure if day == left[0] else ""
+        never = SessionRecord(days.setup.loaded.card.bin_size_s, (), (), (), None, said, decoder_failed=True)
+        yield DayRun(course.name, seed, day, never, forfeited=forfeited_trials(plan, never))
 
 
 def _day_seed(seed: int, day: int) -> int:

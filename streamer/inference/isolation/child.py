@@ -1,6 +1,7 @@
 """What runs in a decoder's process: it makes the decoder that it is told, and answers one request after another."""
 
 import faulthandler
+import importlib
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ from spikeloop.streamer.inference.isolation.marked_processes import end_marked
 from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
-__all__ = ["serve"]
+__all__ = ["DecoderServer", "Server", "answer_of", "serve"]
 
 
 def serve(start: Mapping[str, Any]) -> None:
@@ -31,34 +32,41 @@ def serve(start: Mapping[str, Any]) -> None:
     ----------
     start : mapping
         `socket`: the number of the descriptor, or on Windows what its `share` gave, in Base64; `mark`: of this process
-        and of what it starts.
+        and of what it starts; `server`: module and name of the `Server`.
     """
     channel = Channel(_socket(start["socket"]))
     _end_with_parent(start["mark"])
     faulthandler.enable()
     sys.addaudithook(_refuse_fork)
-    served = _Served()
+    module, name = start["server"]
+    served: Server = getattr(importlib.import_module(module), name)(channel)
     while (request := channel.receive()) is not None:
         method, arguments = pickle.loads(request)
         channel.send(served.answer(method, arguments).encoded())
+    end_marked(start["mark"])  # what it started, before it ends itself
 
 
-class _Served:
-    """The decoder, once it is opened."""
+class Server:
+    """Code of the caller's own in this process; the base of what serves it.
 
-    def __init__(self) -> None:
-        self._decoder: Decoder | None = None
+    Parameters
+    ----------
+    channel : Channel
+        Over which it is asked.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def do(self, method: str, arguments: tuple[Any, ...]) -> tuple[AnswerKind, bytes]:
+        """Do what is asked for, and return the kind and the content of the answer."""
+        raise NotImplementedError
 
     def answer(self, method: str, arguments: tuple[Any, ...]) -> Answer:
         """Do what is asked for; what goes wrong is said in the answer."""
-        kind, content = AnswerKind.DONE, b""
+        content = b""
         try:
-            if method == "open":
-                kind, content = self._open(*arguments)
-            else:
-                found = getattr(self._decoder, method)(*arguments)
-                if found is not None:
-                    kind, content = AnswerKind.NUMBERS, np.asarray(found, "<f8").tobytes()
+            kind, content = self.do(method, arguments)
         except SpikeloopError as error:
             kind = AnswerKind.BAD_INPUT if isinstance(error, BadInputError) else AnswerKind.FAILURE
             kind = AnswerKind.OUT_OF_MEMORY if isinstance(error.__cause__, MemoryError) else kind
@@ -66,6 +74,22 @@ class _Served:
         except MemoryError:
             kind = AnswerKind.OUT_OF_MEMORY
         return Answer(kind, os.getpid(), content)
+
+
+def answer_of(found: Any) -> tuple[AnswerKind, bytes]:
+    """Return the answer that numbers are, or nothing."""
+    return (AnswerKind.DONE, b"") if found is None else (AnswerKind.NUMBERS, np.asarray(found, "<f8").tobytes())
+
+
+class DecoderServer(Server):
+    """The decoder, once it is opened."""
+
+    _decoder: Decoder | None = None
+
+    def do(self, method: str, arguments: tuple[Any, ...]) -> tuple[AnswerKind, bytes]:
+        if method == "open":
+            return self._open(*arguments)
+        return answer_of(getattr(self._decoder, method)(*arguments))
 
     def _open(self, spec: bytes, units: int, bin_size_s: float, seed: int) -> tuple[AnswerKind, bytes]:
         try:

@@ -99,7 +99,8 @@ def test_days_with_a_calibration_are_held_in_and_the_others_held_out(result, pat
 def test_a_decoder_that_had_learned_before_has_only_held_out_days(path, tmp_path):
     file = tmp_path / "still.py"
     file.write_text(
-        "class Still:\n  def __init__(self, task_config, batch_size): ...\n  def predict(self, counts): return counts[:, :2]\n"
+        "class Still:\n  def __init__(self, task_config, batch_size): ...\n"
+        "  def predict(self, counts): return counts[:, :2]\n"
     )
     (course,) = run_days_setup(days_of(path, (f"falcon:{file}:Still",), ("none",), trials=1)).report.courses
     assert (course.held_in.sessions, course.held_out.sessions) == (0, 3)

@@ -25,7 +25,7 @@ from spikeloop.streamer.inference.isolation.isolated_decoder import (
     runs_foreign_code,
 )
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
-from spikeloop.streamer.inference.isolation.process import DecoderProcess
+from spikeloop.streamer.inference.isolation.process import OwnProcess
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from tests.support.misbehaving import LIMITS, write_misbehaving
 
@@ -221,7 +221,7 @@ def test_decoders_that_are_opened_one_after_another_are_new_each_time(misbehavin
 def test_an_answer_that_was_interrupted_is_not_taken_for_the_next(misbehaving, data, monkeypatch):
     with opened(misbehaving["Still"]) as decoder:
         with monkeypatch.context() as patch:
-            patch.setattr(DecoderProcess, "_receive", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(OwnProcess, "_receive", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 decoder.step(data[0][0])
         with pytest.raises(FailureError, match="was interrupted before it had answered"):
