@@ -1,11 +1,14 @@
 """One of several processes of a Slurm job, or of its array: each runs its share, in a folder that all of them see."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.batch.engine import Answers, Task, Work
 
-__all__ = ["ShareEngine", "slurm_engine"]
+__all__ = ["ShareEngine", "share_engine", "slurm_engine"]
+
+SHARE = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 
 class ShareEngine:
@@ -25,6 +28,21 @@ class ShareEngine:
         for task in tasks:
             if task.place % self.every == self.first:
                 yield task, work(task.text)
+
+
+def share_engine(text: str) -> ShareEngine:
+    """Return the share that a text gives this process, as I/N: that of process I of N, counted from 0.
+
+    Raises
+    ------
+    BadInputError
+        If it gives none.
+    """
+    found = SHARE.fullmatch(text)
+    first, every = (int(number) for number in found.groups()) if found else (0, 0)
+    if not first < every:
+        raise BadInputError(f"--engine slurm:I/N: expected a share from 0/N to N-1/N, such as 0/8, found {text!r:.40}")
+    return ShareEngine(first, every)
 
 
 def slurm_engine(environment: Mapping[str, str]) -> ShareEngine:

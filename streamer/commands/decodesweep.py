@@ -64,7 +64,7 @@ def decodesweep(
         seeds, each 1 above the one before
     engine : str
         where cells run: processes (of this machine); dask:ADDRESS (workers of a scheduler of Dask, which see the same
-        paths); or slurm (the share of this process in a job)
+        paths); slurm (the share of this process in a job); or slurm:I/N (the share of process I of N)
     workers : int >= 1, optional
         processes of --engine processes; by default one for each core
     target : tuple of str

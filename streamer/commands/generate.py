@@ -91,9 +91,9 @@ def generate(
     lfp : float >= 0, uV
         standard deviation of a local field potential on all channels
     engine : str, optional
-        where spikes are generated: processes (of this machine); dask:ADDRESS (workers of a scheduler of Dask); or slurm
-        (the share of this process in a job). What is done is kept in FILE.parts: after Ctrl-C, a crash or a kill the
-        same command goes on. By default here, in one go
+        where spikes are generated: processes (of this machine); dask:ADDRESS (workers of a scheduler of Dask); slurm
+        (the share of this process in a job); or slurm:I/N (the share of process I of N). What is done is kept in
+        FILE.parts: after Ctrl-C, a crash or a kill the same command goes on. By default here, in one go
     workers : int >= 1, optional
         processes of --engine processes; by default one for each core
     sessions : int >= 1, sessions

@@ -107,8 +107,9 @@ def sweep(
         Each of them none, or one or several at once, as "drop:0.3" or "drop:0.3+latency:100".
     seeds : iterable of int, default range(8)
     engine : str, default "processes"
-        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; or `slurm`,
-        the share of this process in a job of Slurm, whose processes see the same folder.
+        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; `slurm`, the
+        share of this process in a job of Slurm, whose processes see the same folder; or `slurm:I/N`, that of process I
+        of N.
     workers : int, optional
         Processes of `processes`; by default one for each core.
     origin : Origin, optional

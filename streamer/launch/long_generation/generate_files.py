@@ -106,8 +106,9 @@ def generate_files(
         What drives the population, as of the option `--condition`.
     device : {"auto", "cpu", "cuda"}
     engine : str, default "processes"
-        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; or `slurm`,
-        the share of this process in a job of Slurm, whose processes see the same paths.
+        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; `slurm`, the
+        share of this process in a job of Slurm, whose processes see the same paths; or `slurm:I/N`, that of process I
+        of N.
     workers : int, optional
         Processes of `processes`; by default one for each core.
     on_progress : callable (doing, share) -> None

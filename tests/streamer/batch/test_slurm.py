@@ -1,6 +1,8 @@
 import pytest
 
+from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.batch.engine import Task
+from spikeloop.streamer.batch.opening import open_engine
 from spikeloop.streamer.batch.slurm import slurm_engine
 
 JOB = {"SLURM_JOB_ID": "1"}
@@ -34,3 +36,15 @@ def test_a_share_is_the_same_whatever_is_done_already():
     tasks = [Task(place, "", "", "") for place in range(10)]
     assert [task.place for task, _ in engine.run(str, tasks)] == [1, 3, 5, 7, 9]
     assert [task.place for task, _ in engine.run(str, tasks[4:])] == [5, 7, 9]
+
+
+def test_shares_by_number_run_every_task_once():
+    tasks = [Task(place, "", "", "") for place in range(10)]
+    shares = [[task.place for task, _ in open_engine(f"slurm:{share}/3").run(str, tasks)] for share in range(3)]
+    assert shares == [[0, 3, 6, 9], [1, 4, 7], [2, 5, 8]]
+
+
+@pytest.mark.parametrize("share", ["", "3", "3/3", "0/0", "-1/3", "1/x", "1/2/3"])
+def test_what_is_no_share_is_refused(share):
+    with pytest.raises(BadInputError, match="--engine slurm:I/N: expected a share from 0/N to N-1/N, .*found"):
+        open_engine(f"slurm:{share}")

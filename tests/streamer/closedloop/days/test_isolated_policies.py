@@ -90,7 +90,8 @@ def trials_of(result: Any, course: str) -> list[Any]:
 def test_in_its_own_process_a_policy_does_what_it_does_in_this_one(path, own):
     policies = (f"{own}:Learns", f"{own}:Wraps")
     apart, here = (
-        run_days_setup(days_of(path, ("kalman",), policies, in_process=in_process)) for in_process in (False, True)
+        run_days_setup(days_of(path, ("kalman",), policies, trials=2, in_process=in_process))
+        for in_process in (False, True)
     )
     for policy in policies:
         assert trials_of(apart, f"kalman, {policy}") == trials_of(here, f"kalman, {policy}")
@@ -119,9 +120,7 @@ def test_a_policy_that_misbehaves_ends_its_own_course_with_the_reason(path, own)
 def test_a_policy_that_can_not_be_loaded_is_refused_before_any_day(path, own, monkeypatch):
     monkeypatch.setenv("EXIT_AT_IMPORT", "1")
     with pytest.raises(FailureError, match=r"--policy python:.*:Learns: ended its process in open, with exit code 6"):
-        closed_loop_days(
-            "kalman", bundle=path, days=2, policies=[f"{own}:Learns"], trials=1, calibration_s=10, task=TASK
-        )
+        closed_loop_days("kalman", bundle=path, days=2, policies=[f"{own}:Learns"], trials=1, calibration_s=10)
 
 
 def test_a_class_that_another_process_finds_runs_there_and_any_other_here():

@@ -228,7 +228,7 @@ def test_a_decoder_that_fails_is_a_row_with_the_reason(path, tmp_path, here):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS or slurm, found 'threads'"),
+        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS, slurm or slurm:I/N, found 'threads'"),
         ({"engine": "dask:"}, "--engine: expected processes"),
         ({"engine": "slurm"}, "--engine slurm: expected to run in a job, .*found no SLURM_JOB_ID"),
         ({"engine": "dask:localhost:1", "workers": 2}, "--workers: expected none with --engine dask:localhost:1"),

@@ -128,7 +128,7 @@ def test_a_worker_that_finds_another_recording_says_so(tmp_path):
         ({"folds": 1}, "--folds: expected"),
         ({"target": ["speed"]}, "speed"),
         ({"held_out": ["m1-sim:30"]}, "held_out: expected no such option in a sweep of decode"),
-        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS or slurm"),
+        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS, slurm or slurm:I/N"),
     ],
 )
 def test_what_can_not_be_is_refused_before_any_cell(tmp_path, changes, message):

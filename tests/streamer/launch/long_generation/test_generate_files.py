@@ -213,7 +213,7 @@ def test_parts_from_other_kinds_of_processors_are_not_mixed(causal, tmp_path, he
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS or slurm, found 'threads'"),
+        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS, slurm or slurm:I/N, found 'threads'"),
         ({"engine": "slurm"}, "--engine slurm: expected to run in a job"),
         ({"sessions": 0}, "--sessions: expected a whole number from 1 to 10000, found 0"),
         ({"duration_s": 0}, "--duration: expected at least one bin"),
