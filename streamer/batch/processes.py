@@ -158,7 +158,10 @@ def serve(module: str, function: str) -> None:
     """
     import _thread
     import os
+    import signal
+    import time
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell turns off for what runs in the background
     work: Work = getattr(importlib.import_module(module), function)
     tasks = queue.SimpleQueue[str | None]()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -166,9 +169,11 @@ def serve(module: str, function: str) -> None:
 
     def read() -> None:
         for line in sys.stdin:
-            tasks.put(line)
+            tasks.put(line.rstrip("\n"))
         tasks.put(None)
         _thread.interrupt_main()  # where a task runs
+        time.sleep(ENDS_WITHIN_S)
+        os._exit(1)
 
     threading.Thread(target=read, name="spikeloop-batch-input", daemon=True).start()
     with suppress(KeyboardInterrupt):
