@@ -60,6 +60,7 @@ class LongGeneration(ShownAsTable):
     Attributes
     ----------
     files : tuple of GeneratedFile
+        In the order of seeds.
     waiting : tuple of Path
         Files that other processes of a job have still to generate something for.
     """
@@ -226,7 +227,7 @@ class _Run:
                 f"{len(failures)} of {len(stretches)} parts could not be generated: {failures[0]}; what is done is in"
                 f" {self._files[0].parts.folder}, and the same call goes on"
             )
-        return [*self._written.values()]
+        return [self._written[file.path] for file in self._files if file.path in self._written]
 
     def _write_whole(self) -> None:
         for file in self._files:
