@@ -38,6 +38,7 @@ NAMES = (
     "steer",
     "monitor",
     "closed_loop",
+    "many_machines",
     "decoders",
     "hardware",
     "recordings",
@@ -63,6 +64,7 @@ SHORTENED = {
     "--trials 32": "--trials 2 --calibration 10",
     "--duration 5": "--duration 1",
     "m1-sim:120": "m1-sim:60 --folds 2",
+    "--duration 360000": "--duration 2",
 }  # for a test
 
 pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
@@ -132,7 +134,8 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     reading = [line.split()[1] for line in commands("recordings")]
     assert reading == ["inspect", "inspect", "convert", "train", "export", "closedloop"]
     assert [line.split()[1] for line in commands("record")] == ["record", "record"]
-    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode", "sweep"}
+    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode"}
+    assert [line.split()[1] for line in commands("many_machines")] == ["sweep", "decodesweep", "generate"]
     assert [line.split()[1] for line in commands("decoders")] == ["closedloop", "falcon", "closedloop"]
     assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
     assert all(line.startswith("pip install") for line in commands("install"))
@@ -281,6 +284,13 @@ def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_f
     assert all(decoder in shown for decoder in (decoders[1].split() if decoders else ["kalman"]))
     if report := re.search(r"--report (\S+)", command):
         assert "<svg" in (tmp_path / report[1]).read_text()
+
+
+@pytest.mark.parametrize("command", commands("many_machines"))
+def test_what_runs_on_many_machines_runs_on_this_one(command, tmp_path):
+    run(command, tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left in ({"sweep"}, {"offline"}, {"long-0.npz", "long-1.npz"})
 
 
 def test_a_decoder_of_ones_own_moves_the_cursor_and_one_of_ours_is_written(tmp_path):
