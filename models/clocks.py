@@ -1,4 +1,4 @@
-"""Which numbers can be times; when two clocks are one, when they are two, how far apart they are in words, and where one runs backwards."""
+"""Which numbers can be times; when clocks are one or two, how far apart in words, and where one runs backwards."""
 
 import numpy as np
 
