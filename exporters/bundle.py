@@ -20,7 +20,6 @@ from spikeloop.exporters.bundle_files import (
     CRITIC,
     CRITIC_CHANGES,
     CRITIC_EFFECTS,
-    FILES,
     GENERATOR,
     PARAMETERS,
     REFERENCE,
