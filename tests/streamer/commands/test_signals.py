@@ -28,7 +28,7 @@ def inside(function):
 def interrupt(function, number):
     while not inside(function):
         time.sleep(0.002)
-    print("at work", flush=True)
+    os.write(1, b"at work\\n")  # past what shows progress
     os.kill(os.getpid(), number)
 
 threading.Thread(target=interrupt, args=[sys.argv[1], int(sys.argv[2])], daemon=True).start()
