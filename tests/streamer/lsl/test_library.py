@@ -35,7 +35,7 @@ def test_a_rate_at_which_no_samples_come_is_refused(rate_hz):
 
 @pytest.mark.parametrize("connected", [lambda info: connect(info, 60, 1000).inlet, lambda info: open_inlet(info).inlet])
 def test_an_inlet_of_a_slow_stream_that_nobody_pulls_neither_spins_nor_hangs(stream_name, connected):
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(stream_name, "Spikes", 2, 0.01, "float32", stream_name))
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(stream_name, "Spikes", 2, 0.01, pylsl.cf_float32, stream_name))
     inlet = connected(pylsl.resolve_byprop("name", stream_name, timeout=60)[0])
     outlet.wait_for_consumers(60)
     for number in range(5):
