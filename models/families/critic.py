@@ -277,10 +277,10 @@ def critic_loss(
     """
     mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
     between = torch.lerp(real, fake, mix).requires_grad_()
-    scores = critic(torch.cat([real, fake, between]), None if conditions is None else conditions.repeat(3, 1, 1))
-    score_real, score_fake, score_between = scores.split(len(real))
-    (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(between, conditions).sum(), between, create_graph=True)
     slopes = gradient.flatten(1).norm(dim=1)
+    both = critic(torch.cat([real, fake]), None if conditions is None else conditions.repeat(2, 1, 1))
+    score_real, score_fake = both.split(len(real))
     return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
 
 
