@@ -221,8 +221,7 @@ def _first_power(block: _Block, by_unit: Tensor, log_sum: Tensor) -> Tensor:
 def _sums_of_powers(power: Tensor, x: Tensor, block: _Block) -> Tensor:
     """Sum a block's terms over all but units, (..., units, n) to (..., units, counts)."""
     sums = [power.sum(-1)]
-    for _ in range(block.coefficients.shape[1] - 1):
-        sums.append(power.mul_(x).sum(-1))
+    sums += [power.mul_(x).sum(-1) for _ in range(block.coefficients.shape[1] - 1)]
     return torch.stack(sums, -1).mul_(block.coefficients)
 
 
