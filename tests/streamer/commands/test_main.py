@@ -115,6 +115,7 @@ def test_every_module_with_a_command_is_in_the_list():
         "reading_options",
         "status",
         "suitability",
+        "voltage_options",
     }
     assert modules - shared == set(COMMANDS)
 
