@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from spikeloop.models.arrays import Floats
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -15,13 +16,18 @@ CHUNK_S = 0.1  # drawn at once
 
 
 def place_far_units(probe: Probe, units: int, random: np.random.Generator) -> Floats:
-    """Draw positions, (units, 3), in µm, each 100 to 200 µm from a channel drawn at random, evenly in space."""
-    channels = random.integers(0, probe.channels, units)
-    direction = random.standard_normal((units, 3))
-    direction[:, 2] = np.abs(direction[:, 2])
-    distance_um = np.cbrt(random.uniform(NEAREST_UM**3, FURTHEST_UM**3, (units, 1)))
-    away_um = distance_um * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    return np.pad(probe.positions_um[channels], ((0, 0), (0, 1))) + away_um
+    """Draw positions, (units, 3), in µm, each 100 to 200 µm from a channel, and from none less."""
+    contacts = cKDTree(np.pad(probe.positions_um, ((0, 0), (0, 1))))
+    found = np.zeros((0, 3))
+    while len(found) < units:
+        around = contacts.data[random.integers(0, probe.channels, units)]
+        direction = random.standard_normal((units, 3))
+        direction[:, 2] = np.abs(direction[:, 2])
+        distance_um = np.cbrt(random.uniform(NEAREST_UM**3, FURTHEST_UM**3, (units, 1)))  # evenly in space
+        drawn = around + distance_um * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        nearest_um, _ = contacts.query(drawn)
+        found = np.concatenate([found, drawn[nearest_um >= NEAREST_UM]])
+    return found[:units]
 
 
 class FarSpikes:

@@ -18,7 +18,7 @@ __all__ = ["open_broadband"]
 
 
 def open_broadband(
-    card: Card, seed: int, options: VoltageOptions | None = None, levels: NoiseLevels = TYPICAL
+    card: Card, seed: int, options: VoltageOptions | None = None, levels: NoiseLevels | None = TYPICAL
 ) -> Synthesiser:
     """Place a bundle's units near the channels of a probe, and draw their waveforms and the noise; takes a second.
 
@@ -29,7 +29,8 @@ def open_broadband(
     seed : int
         Of places, waveforms and noise.
     options : VoltageOptions, optional
-    levels : NoiseLevels
+    levels : NoiseLevels or None
+        None for no noise.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def open_broadband(
     )
 
 
-def _recorded(card: Card, seed: int, options: VoltageOptions, levels: NoiseLevels) -> Synthesiser:
+def _recorded(card: Card, seed: int, options: VoltageOptions, levels: NoiseLevels | None) -> Synthesiser:
     assert options.templates is not None
     units = len(card.unit_names)
     probe, templates = open_recorded_templates(options.templates, units, options.amplifier, seed)
@@ -78,7 +79,9 @@ def _far_neurons(probe: Probe, units: int, seed: int) -> tuple[Neuron, ...]:
     return neurons_at(place_far_units(probe, units, random), random) if units else ()
 
 
-def _noise(probe: Probe, seed: int, options: VoltageOptions, levels: NoiseLevels) -> Noise:
+def _noise(probe: Probe, seed: int, options: VoltageOptions, levels: NoiseLevels | None) -> Noise | None:
+    if levels is None:
+        return None
     return Noise(probe.channels, levels, random_stream(seed, Purpose.VOLTAGE_NOISE), amplifier=options.amplifier)
 
 

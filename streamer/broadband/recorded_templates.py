@@ -125,7 +125,8 @@ def read_templates(path: str | Path) -> RecordedTemplates:
 def _analyzer_of_file(core: Any, path: Path) -> Any:
     recording, sorting = read_broadband(path)
     analyzer = core.create_sorting_analyzer(sorting.remove_empty_units(), recording, sparse=False)
-    analyzer.compute({"random_spikes": {"seed": 0}, "templates": {"ms_before": 1.0, "ms_after": 2.0}})
+    extensions = {"random_spikes": {"seed": 0}, "templates": {"ms_before": 1.0, "ms_after": 2.0}}
+    analyzer.compute(extensions, progress_bar=False)
     return analyzer
 
 
