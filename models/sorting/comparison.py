@@ -1,13 +1,14 @@
 """Compare found spikes with true ones, through SpikeInterface (Buccino et al. 2020, eLife 9:e61834)."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.packages import import_package
+from spikeloop.models.packages import require_packages
 from spikeloop.models.sorting.score import SortingScore, UnitScore
 from spikeloop.models.sorting.trains import UnitTrains
 
@@ -44,8 +45,8 @@ def compare_trains(
     FailureError
         If SpikeInterface is not installed.
     """
-    core = import_package("spikeinterface.core", "score-sorting")
-    comparison = import_package("spikeinterface.comparison", "score-sorting")
+    require_packages("spikeinterface", "numba", "pandas", extra="sorters", what="score-sorting")
+    core, comparison = import_module("spikeinterface.core"), import_module("spikeinterface.comparison")
     aligned = found.moved(offset_s)
     start_s, stop_s = _stretch(truth, aligned, tolerance_ms / 1000)
     true, tested = (_with_spikes(trains.between(start_s, stop_s)) for trains in (truth, aligned))

@@ -1,12 +1,13 @@
 """Probes by name or from a file: two of our own, and those of https://probeinterface.readthedocs.io."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.packages import import_package
+from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_path, checked_text, checked_whole
 from spikeloop.streamer.broadband.probe import MOST_CHANNELS, Probe, linear_probe, utah_array
 
@@ -81,7 +82,7 @@ def _from_file(name: str, channels: int | None) -> Probe:
             f"--probe: expected {', '.join(PROBES)} or a file of probeinterface, found {name!r:.80}, which is no file"
         )
     try:
-        group = import_package("probeinterface", "--probe FILE").read_probeinterface(path)
+        group = _probeinterface("--probe FILE").read_probeinterface(path)
         (contacts,) = group.probes
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(
@@ -101,7 +102,7 @@ def _neuropixels(name: str, part: str, shanks: int = 1) -> Callable[[int], Probe
     """Make a probe of imec's, whose contacts nearest the tips of its shanks are channels, shank after shank."""
 
     def make(channels: int) -> Probe:
-        tools = import_package("probeinterface.neuropixels_tools", f"--probe {name}")
+        tools = _probeinterface(f"--probe {name}", ".neuropixels_tools")
         probe = probe_of(tools.build_neuropixels_probe(part), name)
         x_um, y_um = probe.positions_um.T
         shank = np.zeros(probe.channels, int) if shanks == 1 else np.searchsorted(_gaps(x_um), x_um)
@@ -121,12 +122,16 @@ def _gaps(x_um: np.ndarray) -> np.ndarray:
 
 
 def _tetrodes(channels: int) -> Probe:
-    tools = import_package("probeinterface", "--probe tetrodes")
-    four = probe_of(tools.generate_tetrode(), "tetrodes")
+    four = probe_of(_probeinterface("--probe tetrodes").generate_tetrode(), "tetrodes")
     number = np.arange(-(-channels // 4)).repeat(4)
     positions_um = np.tile(four.positions_um, (-(-channels // 4), 1))
     positions_um[:, 0] += BETWEEN_TETRODES_UM * number
     return Probe("tetrodes", positions_um[:channels], four.shape, four.size_um)
+
+
+def _probeinterface(what: str, module: str = "") -> Any:
+    require_packages("probeinterface", extra="sorters", what=what)
+    return import_module(f"probeinterface{module}")
 
 
 PROBES = {

@@ -1,6 +1,7 @@
 """Waveforms of units from a recording that was sorted, through SpikeInterface, https://spikeinterface.readthedocs.io."""
 
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from scipy.interpolate import CubicSpline
 
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, SpikeloopError
-from spikeloop.models.packages import import_package
+from spikeloop.models.packages import require_packages
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.scalars import checked_path
 from spikeloop.streamer.broadband.amplifier import Amplifier
@@ -101,12 +102,12 @@ def read_templates(path: str | Path) -> RecordedTemplates:
         If SpikeInterface is not installed.
     """
     path = checked_path("--templates", path)
-    core = import_package("spikeinterface.core", "--templates")
+    require_packages("spikeinterface", extra="sorters", what="--templates")
+    core, tools = import_module("spikeinterface.core"), import_module("spikeinterface.core.template_tools")
     try:
         analyzer = _analyzer_of_file(core, path) if path.suffix == ".raw" else core.load_sorting_analyzer(path)
         if not analyzer.has_extension("templates"):
             raise BadInputError(f"--templates {path}: expected a SortingAnalyzer with templates, found none; {REMEDY}")
-        tools = import_package("spikeinterface.core.template_tools", "--templates")
         waveforms_uv = np.asarray(tools.get_dense_templates_array(analyzer, return_in_uV=True), np.float64)
         before, rate_hz = analyzer.get_extension("templates").nbefore, analyzer.sampling_frequency
         probe = probe_of(analyzer.get_probe(), path.stem)
