@@ -160,8 +160,7 @@ def test_amplitudes_fall_at_short_intervals_and_recover():
 
 def test_a_burst_has_falling_spikes_in_the_trace():
     made = opened(adaptation=0.3)
-    unit, gap_s = 1, 0.005
-    times_s = 0.01 + gap_s * np.arange(4)
+    unit, times_s = 1, np.array([0.01, 0.015, 0.02, 0.025])
     trace = made.block(0, 1500, np.full(4, unit, np.int32), times_s)[:, made.templates[unit].peak_channel]
     troughs = [-trace[round(at_s * 30_000)] * 0.195 for at_s in times_s]
     expected = made.templates[unit].peak_uv * Adaptation(1, 0.3).factors(np.zeros(4, np.int32), times_s)

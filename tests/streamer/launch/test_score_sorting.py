@@ -58,7 +58,7 @@ def test_a_sorter_s_folder_is_judged_by_the_spikes_in_the_voltage(voltage, kilos
     assert {unit.precision for unit in score.units} == {1.0}
     for unit in score.units:
         assert unit.recall == pytest.approx(0.9, abs=0.1)
-        assert unit.found.endswith(unit.unit.removeprefix("unit "))
+        assert (unit.found or "").endswith(unit.unit.removeprefix("unit "))
     assert abs(score.latency_ms) < 0.02  # half a sample
     assert score.unmatched == ()
     assert len(spikeloop.score_sorting(voltage[0], kilosort).unmatched) == 1
