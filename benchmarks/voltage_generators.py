@@ -30,7 +30,7 @@ from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.stream.step import Step
 
 UNITS, CHANNELS = 16, 32
-SORTERS = ("simple", "tridesclous2", "mountainsort5", "spykingcircus2", "lupin")
+SORTERS = ("tridesclous2", "mountainsort5", "simple")
 NOISE_S = 10.0  # from which its level is measured
 TOLERANCE_MS = 0.4
 
