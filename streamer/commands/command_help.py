@@ -43,7 +43,7 @@ METAVARS = {
     "FACTOR": "gain observation_gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",
-    "RECORDING": "data found held_out recording truth",
+    "RECORDING": "data found held_out recording recordings truth",
     "PATH": "found_key truth_key",
     "MODEL": "model",
     "STREAM": "attach stream streams",
