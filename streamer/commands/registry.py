@@ -23,6 +23,7 @@ COMMANDS = {
     "importance": "Map which spikes matter to a bundle's critic.",
     "score-sorting": "Judge the spikes of a spike sorter by the true ones.",
     "decode": "Compare decoders offline, on a recording.",
+    "decodesweep": "Compare decoders offline over many recordings, bins and seeds.",
     "closedloop": "Compare decoders in a closed loop.",
     "sweep": "Compare decoders over many bundles, perturbations and seeds.",
     "falcon": "Write a decoder in the interface of the FALCON challenge.",
