@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.processes import HERE, python, report, running
+from benchmarks.processes import HERE, busy, python, report, running
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.streamer.bridges.cl_population import AMPLIFIER, ClPopulation
 from spikeloop.streamer.conditions.feeds import RestFeed
@@ -29,7 +29,8 @@ def measure(seconds: float) -> dict:
         "rows": [_measure(bundle, seconds) for bundle in BUNDLES],
         "notes": [
             "A pulse acts at the next frame that is made when the simulator has told of it; evoked spikes come 1 to 4"
-            " ms after that. Frame 0: how far its LSL time in the truth is from that which the SDK's clock has now."
+            " ms after that. Frame 0: how far its LSL time in the truth is from that which the SDK's clock has now.",
+            busy(),
         ],
     }
 

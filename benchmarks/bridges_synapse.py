@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.processes import HERE, SPIKELOOP, cpu_s, ended, python, report, running
+from benchmarks.processes import HERE, SPIKELOOP, busy, cpu_s, ended, python, report, running
 
 SETUPS: tuple[tuple[int, str, float | str], ...] = (
     (384, "none", ""), (384, "one", 0.6), (384, "one, and one slow, one killed and back", ""), (1024, "one", ""),
@@ -29,8 +29,9 @@ def measure(seconds: float) -> dict:
         " parses every frame.",
         "rows": rows,
         "notes": [
-            "CPU is the cores of the whole stream: population, synthesis, LSL, encoding, sending. A slow client reads"
-            " nothing; one that is killed is there again after a second.",
+            "CPU is the processor time of the whole stream (population, synthesis, LSL, encoding, sending) for a second"
+            " of voltage. A slow client reads nothing; one that is killed is there again after a second.",
+            busy(),
             f"Round trip: a client sends a pulse of 150 uA to all electrodes and waits for their spikes, in windows of"
             f" {WINDOW_MS} ms, {PULSES} times at random moments: p50 {answers['p50_ms']:.1f} ms, p99"
             f" {answers['p99_ms']:.1f} ms, {answers['answered']} of {PULSES} answered. The stream's steps are of 20 ms,"
@@ -64,14 +65,15 @@ def _measure(channels: int, clients: str, most_cores: float | str, seconds: floa
         for reader in readers:
             ended(reader)
         time.sleep(max(0.0, began_s + seconds - time.monotonic()))
-        cores = (cpu_s(stream.pid) - began) / (time.monotonic() - began_s)
+        cpu, passed_s = cpu_s(stream.pid) - began, time.monotonic() - began_s
         stream.send_signal(2)
         told = report(stream, well=(130,))
         read = json.loads(out.read_text()) if readers else {}
+        voltage_s = (read["frames"] + read["missing"]) / 30_000 if read else passed_s
     row = {
         "channels": channels,
         "clients": clients,
-        "the stream (cores)": cores,
+        "the stream (cores)": cpu / voltage_s,
         "wanted (cores)": most_cores,
         "the client (cores)": read.get("cores", ""),
         "samples received": f"{read['frames']:,} ({read['missing']} missing)" if read else "",
