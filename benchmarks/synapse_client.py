@@ -49,7 +49,8 @@ def read(uri: str, config: str, seconds: str, out: str) -> None:
             missing += frame.sequence_number - last - 1
             last = frame.sequence_number
         frames += len(batch)
-        delays_s.append(pylsl.local_clock() - frame.timestamp_ns / 1e9)
+        latest = BroadbandFrame.FromString(batch[-1])
+        delays_s.append(pylsl.local_clock() - latest.timestamp_ns / 1e9)
         if time.monotonic() > end_s:
             break
     cores = (time.process_time() - began_s) / float(seconds)

@@ -113,7 +113,10 @@ def test_clients_get_the_bits_of_the_trace_with_lsl_times_whoever_comes_stalls_i
             samples, numbers, times_ns, unix_ns = (got[key] for key in ("samples", "numbers", "times_ns", "unix_ns"))
             assert got["rates_hz"].tolist() == [RATE_HZ]
         assert len(samples) == frames
-        np.testing.assert_array_equal(np.diff(numbers), 1)
+        lost = np.diff(numbers) - 1
+        assert lost.min() == 0
+        assert lost.sum() <= report["left_out"]  # by a machine that is too busy; else none
+        np.testing.assert_array_equal(np.rint((times_ns - times_ns[0]) / 1e9 * RATE_HZ), numbers - numbers[0])
         rows = np.searchsorted(stamps, times_ns / 1e9 - 0.5 / RATE_HZ)
         assert np.abs(stamps[rows] - times_ns / 1e9).max() < 1e-6
         np.testing.assert_array_equal(samples, streamed[rows][:, ELECTRODES])
@@ -122,7 +125,6 @@ def test_clients_get_the_bits_of_the_trace_with_lsl_times_whoever_comes_stalls_i
         assert report["first_sample_s"] == pytest.approx(times_ns[0] / 1e9 - numbers[0] / RATE_HZ, abs=1e-6)
     assert abs(told["device_s"] - told["lsl_s"]) < 1  # asked one after the other
     assert report["samples"] >= 5 * RATE_HZ - 600
-    assert report["left_out"] == 0
 
 
 def test_currents_evoke_spikes_where_they_flow_and_spikes_are_counted_in_windows(
