@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from spikeloop.models.arrays import Floats
 from spikeloop.models.random_streams import Purpose, random_stream
@@ -17,6 +16,8 @@ CHUNK_S = 0.1  # drawn at once
 
 def place_far_units(probe: Probe, units: int, random: np.random.Generator) -> Floats:
     """Draw positions, (units, 3), in µm, each 100 to 200 µm from a channel, and from none less."""
+    from scipy.spatial import KDTree  # late, as it takes half a second
+
     contacts = KDTree(np.pad(probe.positions_um, ((0, 0), (0, 1))))
     found = np.zeros((0, 3))
     while len(found) < units:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, SpikeloopError
@@ -133,6 +132,8 @@ def _analyzer_of_file(core: Any, path: Path) -> Any:
 
 def _template(waveform_uv: Floats, found: RecordedTemplates, amplifier: Amplifier) -> Template:
     """Bring a waveform, (samples, channels), to the amplifier's rate and scale, its extremum at the spike's time."""
+    from scipy.interpolate import CubicSpline  # late, as it takes half a second
+
     peak_channel = int(np.abs(waveform_uv[found.before]).argmax())
     recorded_ms = (np.arange(len(waveform_uv)) - found.before) * 1000 / found.rate_hz
     extremum_ms = recorded_ms[np.abs(waveform_uv[:, peak_channel]).argmax()]

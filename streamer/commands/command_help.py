@@ -39,7 +39,7 @@ METAVARS = {
     "CHANNELS": "channels",
     "STEPS": "steps",
     "PORT": "metrics port",
-    "ADDRESS": "ephys_socket host",
+    "ADDRESS": "ephys_socket host synapse",
     "FACTOR": "gain observation_gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",

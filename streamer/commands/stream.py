@@ -37,6 +37,7 @@ def stream(
     broadband_as: BroadbandType = "broadband",
     voltage: OmitArgPrefixes[VoltageArguments] = TYPICAL_VOLTAGE,
     ephys_socket: str | None = None,
+    synapse: str | None = None,
     monitor: bool = False,
     json: bool = False,
 ) -> int:
@@ -85,6 +86,9 @@ def stream(
     ephys_socket : str, optional
         [HOST:]PORT, usually 9001, at which the plugin "Ephys Socket" of the Open Ephys GUI gets the voltage, with
         --broadband; without HOST on this machine alone
+    synapse : str, optional
+        [HOST:]PORT, usually 647, of a device of the Synapse protocol, from which the clients of Science Corporation get
+        the voltage and the spikes, and where they may stimulate, with --broadband; without HOST on this machine alone
     monitor : bool
         also start `spikeloop monitor` in a process of its own: NAME-Monitor over LSL, and /metrics
     json : bool
@@ -105,6 +109,7 @@ def stream(
         broadband=broadband,
         broadband_as=broadband_as,
         ephys_socket=ephys_socket,
+        synapse=synapse,
         **voltage.chosen(),
         monitor=monitor,
     )

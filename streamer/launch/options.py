@@ -76,6 +76,9 @@ class StreamOptions(VoltageOptions):
         Whether to synthesise the voltage of electrodes near the units, as NAME-Broadband.
     ephys_socket : str, int or None
         [HOST:]PORT on which the plugin "Ephys Socket" of the Open Ephys GUI gets the voltage; with `broadband`.
+    synapse : str, int or None
+        [HOST:]PORT of a device of the Synapse protocol, whose clients get the voltage and the spikes, and may
+        stimulate; with `broadband`.
     monitor : bool
         Whether to start `spikeloop monitor` in a process of its own.
     controls : bool
@@ -96,6 +99,7 @@ class StreamOptions(VoltageOptions):
     mqtt: str | None = None
     broadband: bool = False
     ephys_socket: str | int | None = None
+    synapse: str | int | None = None
     monitor: bool = False
     controls: bool = False
 
@@ -125,11 +129,12 @@ class StreamOptions(VoltageOptions):
         return replace(self, seed=check_seed(self.seed), step_bins=self._checked_step_bins(card.bin_size_s), **seconds)
 
     def _check_bridges(self) -> None:
-        if self.ephys_socket is None:
-            return
-        parse_listening_address("--ephys-socket", self.ephys_socket)
-        if not self.broadband:
-            raise BadInputError("--ephys-socket: expected a voltage to send, found none; add --broadband")
+        for option, asked in (("--ephys-socket", self.ephys_socket), ("--synapse", self.synapse)):
+            if asked is None:
+                continue
+            parse_listening_address(option, asked)
+            if not self.broadband:
+                raise BadInputError(f"{option}: expected a voltage to send, found none; add --broadband")
 
     def _checked_step_bins(self, bin_size_s: float) -> int:
         longest = max(1, round(LONGEST_STEP_S / bin_size_s))

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.packages import require_packages
 from spikeloop.streamer.bridges.ephys_socket import EphysSocketServer
 from spikeloop.streamer.bridges.listening_address import parse_listening_address
 from spikeloop.streamer.broadband.opening import open_broadband
@@ -30,6 +31,9 @@ from spikeloop.streamer.stream.health import Health, HealthReport
 from spikeloop.streamer.stream.loop import stream as stream_steps
 from spikeloop.streamer.stream.steering import Steering
 from spikeloop.streamer.stream.step import SpikeSink, Transform
+
+if TYPE_CHECKING:
+    from spikeloop.streamer.bridges.synapse.device import SynapseDevice
 
 __all__ = ["PreparedStream"]
 
@@ -79,12 +83,13 @@ class PreparedStream:
         self.health = Health(card.bin_size_s, len(card.unit_names))
         self.clock = WallClock(import_pylsl().local_clock)
         driven = self._drive if isinstance(self._drive, SteeredDrive) else None
-        steers = options.controls or options.mqtt is not None
+        steers = options.controls or options.mqtt is not None or options.synapse is not None
         self.steering = Steering(card, options.seed, driven) if steers else None
         self._remote = self._remote_control()
         self._monitor = self._child_monitor(bundle)
         self._voltage = open_broadband(card, options.seed, options) if options.broadband else None
         self._ephys_socket = self._ephys_socket_server()
+        self._synapse = self._synapse_device()
         self._source = self.streamed.source(options, self.health.inference.add)
         self.provider = self._source.provider
         self._lsl: LslSink | None = None
@@ -94,7 +99,7 @@ class PreparedStream:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            for part in (self._remote, self._monitor, self._ephys_socket):
+            for part in (self._remote, self._monitor, self._ephys_socket, self._synapse):
                 if part is not None:
                     opened.enter_context(part)
             self._opened = opened.pop_all()
@@ -123,6 +128,7 @@ class PreparedStream:
             trace: BroadbandSink | None = None
             if self._voltage is not None:
                 receivers = (self._ephys_socket.push,) if self._ephys_socket is not None else ()
+                receivers = (*receivers, self._synapse.push_trace) if self._synapse is not None else receivers
                 broadband = BroadbandSink(
                     options.name, self._voltage, provenance, options.broadband_as, *receivers
                 )  # fmt: skip
@@ -133,6 +139,7 @@ class PreparedStream:
         transforms: tuple[Transform, ...] = ()
         sinks = (*sinks, trace) if trace is not None else sinks
         sinks = (*sinks, self._remote.bridge) if self._remote is not None else sinks
+        sinks = (*sinks, self._synapse) if self._synapse is not None else sinks
         first, last = self.streamed.joined(self.steering)
         sinks = (*sinks, *last)
         if self.steering is not None:
@@ -143,6 +150,8 @@ class PreparedStream:
             self._remote.begin(start_s)
         if self._ephys_socket is not None:
             self._ephys_socket.begin(start_s, self._mark)
+        if self._synapse is not None:
+            self._synapse.begin(start_s, self._mark)
         schedule = self.schedule
         try:
             with short_slices():
@@ -182,6 +191,8 @@ class PreparedStream:
             remarks.append(self._remote.remark)
         if self._ephys_socket is not None:
             remarks.append(self._ephys_socket.remark)
+        if self._synapse is not None:
+            remarks.append(self._synapse.remark)
         if (monitor := self._monitor) is not None:
             remarks.append(lambda: f"monitor: {monitor.remark}")
         return remarks
@@ -208,6 +219,7 @@ class PreparedStream:
             monitored=self._monitor is not None,
             monitor_remark=self._monitor.remark if self._monitor is not None else "",
             ephys_socket=self._ephys_socket.report() if self._ephys_socket is not None else None,
+            synapse=self._synapse.report() if self._synapse is not None else None,
         )
 
     def _remote_control(self) -> RemoteControl | None:
@@ -228,6 +240,15 @@ class PreparedStream:
             return None
         address = parse_listening_address("--ephys-socket", self.options.ephys_socket)
         return EphysSocketServer(address, self._voltage.amplifier.rate_hz)
+
+    def _synapse_device(self) -> "SynapseDevice | None":
+        if self.options.synapse is None or self._voltage is None or self.steering is None:
+            return None
+        require_packages("grpc", "synapse", "zmq", extra="bridges", what="--synapse")
+        from spikeloop.streamer.bridges.synapse.device import SynapseDevice
+
+        address = parse_listening_address("--synapse", self.options.synapse)
+        return SynapseDevice(address, self.options.name, self._voltage, self.clock.now, self.steering)
 
     def _child_monitor(self, bundle: str | Path | Bundle | Streamed) -> ChildCommand | None:
         if not self.options.monitor:
