@@ -1,5 +1,6 @@
 """Describe LSL streams: what a source writes about itself, and its consumers read, from one table of facts."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def describe(info: "pylsl.StreamInfo") -> StreamDescription:
         info.name(),
         info.type(),
         labels,
-        1 / rate_hz if rate_hz > 0 else 0.0,
+        1 / rate_hz if rate_hz > 0 and math.isfinite(1 / rate_hz) else 0.0,
         info.hostname(),
         info.uid(),
         saturates=info.channel_format() == import_pylsl().cf_int8,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pylsl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spikeloop.models.clocks import as_times
@@ -34,6 +34,7 @@ STAMPS = st.one_of(
     st.lists(FACT, max_size=4),
     st.one_of(st.floats(0), st.sampled_from([1e-300, 0.01, 0.02, 1e308])),
 )
+@example({}, [], 5e-324)  # of which a bin would last for ever
 def test_any_description_is_read(facts, labels, rate_hz):
     info = pylsl.StreamInfo("s", "Spikes", 2, rate_hz, pylsl.cf_float32, "id")
     channels, own = info.desc().append_child("channels"), info.desc().append_child("spikeloop")
