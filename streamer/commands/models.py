@@ -6,7 +6,7 @@ import math
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import bundles, load_bundle
-from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.measures.similarity import Similarity, mean_ratio, worst_of
 from spikeloop.models.measures.table import title_of
 from spikeloop.streamer.commands.output import print_json
 
@@ -51,12 +51,14 @@ def _origin(training: dict) -> str:
 def _similarity(realism: dict) -> str:
     try:
         verdicts = [Similarity(**entry) for entry in realism["statistics"].values()]
-        ratios = [one.ratio for one in verdicts if math.isfinite(one.ratio)]
-        worst = max(verdicts, key=lambda one: one.ratio if math.isfinite(one.ratio) else 0)
+        worst, mean, dynamic = worst_of(verdicts), mean_ratio(verdicts), mean_ratio(verdicts, "dynamic")
+        if math.isnan(mean):
+            return "not judged"
         aucs = [f", {key.replace('_auc', ' AUC')} {realism[key]:.2f}" for key in AUCS if key in realism]
         return (
-            f"mean E/F {sum(ratios) / len(ratios):.2f}, worst {worst.ratio:.2f}"
+            f"mean E/F {mean:.2f}, worst {worst.ratio:.2f}"
             f" ({_printable(title_of(worst.statistic))}){''.join(aucs)};"
+            f"{'' if math.isnan(dynamic) else f' dynamic statistics: mean E/F {dynamic:.2f};'}"
             f"\n    judged on {_printable(realism['judged_on'])}"
         )
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError):  # a card's entry may be anything

@@ -66,7 +66,7 @@ class EvaluationReport:
 
     @property
     def mean_ratio(self) -> float:
-        """Mean E/F over statistics; 1 means as close to held-out data as another recording."""
+        """Mean E/F over the classic statistics; 1 means as close to held-out data as another recording."""
         return self.windows.mean_ratio
 
     def to_dict(self) -> dict[str, Any]:
