@@ -50,6 +50,8 @@ class Purpose(IntEnum):
     DECODER_CROPS = 49
     SAMPLE_WINDOWS = 50
     TRAINING_CROPS = 51
+    STOPPING = 52
+    STEP_TIMING = 53
     # evaluation
     MODEL_WINDOWS = 60
     HELD_OUT_WINDOWS = 61

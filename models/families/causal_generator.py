@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from spikeloop.models.families.emission import Emission, emission_of
 from spikeloop.models.families.population import Population
+from spikeloop.models.families.recurrence import run_through
 
 __all__ = ["Generator", "GeneratorConfig", "Noise", "State", "ornstein_uhlenbeck"]
 
@@ -131,13 +132,10 @@ class Generator(nn.Module):
         -------
         tensor of shape (windows, bins), nats
         """
-        number = len(values)
         before = torch.cat([torch.zeros_like(values[:, :1]), values[:, :-1]], dim=1)
         drive = self._drive(conditions, slow)
-        first = self.first_hidden.expand(1, number, -1).contiguous()
-        hidden, _ = self.recurrence(
-            torch.cat([self.input_projection(self.emission.seen(before)), *drive], dim=-1), first
-        )
+        given = torch.cat([self.input_projection(self.emission.seen(before)), *drive], dim=-1)
+        hidden = run_through(self.recurrence, given, self.first_hidden.expand(len(values), -1))
         if dropout:
             kept = torch.rand(hidden.shape, generator=random, device=hidden.device) >= dropout
             hidden = hidden * kept / (1 - dropout)

@@ -148,13 +148,22 @@ class ConditionProjection(nn.Module):
         self.features = nn.Conv1d(units, size, kernel, padding=kernel // 2)
 
     def forward(self, windows: Tensor, conditions: Tensor) -> Tensor:
-        features = self.features(windows.transpose(1, 2)).transpose(1, 2)
-        return (features * self.encoder(conditions)).sum(2).mean(1, keepdim=True)  # (windows, 1)
+        encoded = self.encoder(conditions)
+        offset = (encoded @ self._bias).mean(1)
+        return ((windows * self._slopes(encoded)).sum((1, 2)) + offset)[:, None]  # linear in windows; (windows, 1)
 
     def slopes(self, conditions: Tensor) -> Tensor:
         """Compute the slopes of the score with respect to any windows, (windows, bins, units)."""
-        encoded = self.encoder(conditions).transpose(1, 2) / conditions.shape[1]
-        return _transposed(encoded, self.features, conditions.shape[1]).transpose(1, 2)
+        return self._slopes(self.encoder(conditions))
+
+    @property
+    def _bias(self) -> Tensor:
+        assert self.features.bias is not None
+        return self.features.bias
+
+    def _slopes(self, encoded: Tensor) -> Tensor:
+        bins = encoded.shape[1]
+        return _transposed(encoded.transpose(1, 2) / bins, self.features, bins).transpose(1, 2)
 
 
 FEW = 4  # a unit's counts 0 to 3 are distinguished: whether it fires never, once, twice reveals bursts
@@ -233,15 +242,16 @@ class CountViews(nn.Module):
 
     def histogram_score(self, population: Tensor) -> Tensor:
         """Compute what bins, (windows, bins), of so many spikes each add to the score."""
-        bars = torch.arange(HISTOGRAM_BINS)
-        bars = F.relu(1 - (population[..., None] / self.histogram_step - bars).abs() / (1 + bars // 4))
-        return self.population_histogram(bars)[..., 0]
+        return self.population_histogram(self._bars(population))[..., 0]
 
     def population_count_histogram(self, population: Tensor) -> Tensor:
         """Count the bins of each window, (windows, bins), that have about so many spikes; (windows, HISTOGRAM_BINS)."""
-        place = population / self.histogram_step
-        bars = [F.relu(1 - (place - bar).abs() / (1 + bar // 4)).sum(1) for bar in range(HISTOGRAM_BINS)]
-        return torch.stack(bars, 1)
+        return self._bars(population).sum(1)
+
+    def _bars(self, population: Tensor) -> Tensor:
+        """Share each bin's count, (windows, bins), among the bars of the histogram, (windows, bins, HISTOGRAM_BINS)."""
+        bars = torch.arange(HISTOGRAM_BINS, device=population.device)
+        return F.relu(1 - (population[..., None] / self.histogram_step - bars).abs() / (1 + bars // 4))
 
 
 def weight_of(layers: nn.Sequential, index: int) -> Tensor:
@@ -277,10 +287,10 @@ def critic_loss(
     """
     mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
     between = torch.lerp(real, fake, mix).requires_grad_()
-    scores = critic(torch.cat([real, fake, between]), None if conditions is None else conditions.repeat(3, 1, 1))
-    score_real, score_fake, score_between = scores.split(len(real))
-    (gradient,) = torch.autograd.grad(score_between.sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(between, conditions).sum(), between, create_graph=True)
     slopes = gradient.flatten(1).norm(dim=1)
+    both = critic(torch.cat([real, fake]), None if conditions is None else conditions.repeat(2, 1, 1))
+    score_real, score_fake = both.split(len(real))
     return score_fake.mean() - score_real.mean() + penalty * (slopes - 1).square().mean()
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spikeloop.models.families.count_distribution import log_normaliser, soft_counts
 from spikeloop.models.families.population import Population
 
 __all__ = ["Bernoulli", "Counts", "Emission", "Fluorescence", "emission_of"]
@@ -113,24 +114,21 @@ class Counts(nn.Module):
         return torch.log1p(values)
 
     def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:  # noqa: ARG002
-        of_counts = self.weights.expand(*values.shape, -1).gather(-1, values.long().unsqueeze(-1)).squeeze(-1)
-        normaliser = torch.logsumexp(self._scores(given), dim=-1).sum(-1)
-        return of_counts.sum(-1, keepdim=True) + torch.einsum("...u,...mu->...m", values, given) - normaliser
+        normaliser = log_normaliser(self.weights, given).sum(-1)
+        return self._weight(values) + torch.einsum("...u,...mu->...m", values, given) - normaliser
 
     def draw(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
-        return self._count(torch.softmax(self._scores(given), dim=-1), uniform)
-
-    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
-        probability = torch.softmax(self._scores(given), dim=-1)
-        expected = (probability * self.number).sum(-1)
-        return self._count(probability, uniform).detach() + (expected - expected.detach())
-
-    def _scores(self, given: Tensor) -> Tensor:
-        return self.weights + self.number * given.unsqueeze(-1)
-
-    def _count(self, probability: Tensor, uniform: Tensor) -> Tensor:
+        probability = torch.softmax(self.weights + self.number * given.unsqueeze(-1), dim=-1)
         below = probability.cumsum(-1)[..., :-1]  # the last is 1 but for rounding
         return (uniform.unsqueeze(-1) > below).to(probability.dtype).sum(-1)
+
+    def draw_softly(self, given: Tensor, before: Tensor, uniform: Tensor) -> Tensor:  # noqa: ARG002
+        return soft_counts(self.weights, given, uniform)
+
+    def _weight(self, values: Tensor) -> Tensor:
+        """Add up the weights of counts, (..., units), to (..., 1)."""
+        by_unit = values.long().reshape(-1, values.shape[-1]).T
+        return self.weights.gather(1, by_unit).sum(0).view(*values.shape[:-1], 1)
 
 
 class Fluorescence(nn.Module):
