@@ -6,6 +6,7 @@ import math
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import bundles, load_bundle
+from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.measures.similarity import Similarity, mean_ratio, worst_of
 from spikeloop.models.measures.table import title_of
 from spikeloop.streamer.commands.output import print_json
@@ -40,6 +41,8 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
             print(f"  driven by {channels}; spikes {card.latency_bins} bins late")
         print(f"  trained on {_origin(card.training)}")
         print(f"  similarity {_similarity(card.realism)}")
+        if (one_step := parse_one_step(card.realism)) is not None:
+            print(f"  forecast of the next bin {one_step.in_words()}")
     return 0
 
 

@@ -24,6 +24,8 @@ def print_report(report: EvaluationReport) -> None:
     """
     _print_windows(report.windows, report.judged_on)
     _print_seams(report.subject.seam_ratio, report.subject.seam_covariance_ratio or ())
+    if report.one_step is not None:
+        print(f"forecast of the next bin, when it was trained: {report.one_step.in_words()}")
     if report.answers is not None:
         _print_answers(report.answers)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle, write_bundle
 from spikeloop.models.families import k_pairwise
+from spikeloop.models.measures.one_step import OneStepScore
 from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, TRACE_STATISTICS, title_of
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("brief_verdicts")
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
     "memorisation_auc", "exact_duplicates", "real_exact_duplicates", "statistics", "published_errors", "report",
-    "seam_ratio", "seam_covariance_ratio", "responses", "continuous", "decoding",
+    "seam_ratio", "seam_covariance_ratio", "responses", "continuous", "decoding", "dynamic_mean_ratio", "dynamic_worst",
+    "one_step",
 }  # fmt: skip
 ROW = {"statistic", "error", "floor", "ceiling", "low", "high", "ratio", "excess", "verdict"}
 
@@ -311,14 +313,19 @@ def test_what_can_not_be_written_is_told_before_the_work(capsys, data, tmp_path)
 
 def test_a_verdict_in_the_card_is_what_models_prints(capsys, data, tmp_path):
     before = tiny_baseline(tmp_path / "mine", "k_pairwise")
+    score = OneStepScore(0.25, 0.02, False, 100, 20)
+    card = replace(before.card, realism={"one_step": asdict(score)})
+    write_bundle(tmp_path / "mine", card, b"", b"", before.reference, before.parameters)
     document = printed_by(capsys, "evaluate", tmp_path / "mine", "--data", data, "--write-card")
     after = load_bundle(tmp_path / "mine")
     assert after.card.realism["mean_ratio"] == pytest.approx(document["mean_ratio"], abs=1e-4)
     assert after.card.files == before.card.files
+    assert document["one_step"] == after.card.realism["one_step"] == asdict(score)
     with pytest.raises(SystemExit):
         main(["models", str(tmp_path / "mine")])
     printed = capsys.readouterr().out
     assert f"mean E/F {document['mean_ratio']:.2f}, worst" in printed
+    assert f"forecast of the next bin {score.in_words()}" in printed
     assert f"dynamic statistics: mean E/F {document['dynamic_mean_ratio']:.2f}" in printed
 
 
