@@ -61,7 +61,8 @@ def test_its_similarity_is_that_of_a_model_that_learned_something(family, record
 
 
 @pytest.mark.parametrize("family", BASELINES)
-def test_a_baseline_with_a_likelihood_is_scored_by_it_as_independent_bins_are(family, recording, tmp_path):
+def test_a_baseline_with_a_likelihood_is_scored_by_it(family, tmp_path):
+    recording = correlated_groups(windows=80, window_bins=64, units=6, spike_probability=0.1, correlation=0.6, seed=1)
     fit(recording, family, tmp_path)
     score = parse_one_step(read_checkpoint(tmp_path)[1]["realism"])
     if family == "dichotomized_gaussian":
@@ -70,7 +71,7 @@ def test_a_baseline_with_a_likelihood_is_scored_by_it_as_independent_bins_are(fa
     assert score is not None
     assert not score.is_bound
     assert score.bins == 80 // 5 * 64
-    assert score.bits_per_spike > score.independent_bits_per_spike + 0.05  # units of a group fire together
+    assert score.bits_per_spike > score.independent_bits_per_spike + 0.5  # units of a group fire together
 
 
 def test_the_checkpoint_says_what_was_fitted_to_what(recording, tmp_path):
