@@ -11,10 +11,11 @@ __all__ = ["avalanche_size_distribution", "event_latency", "silence_duration_dis
 def avalanche_size_distribution(windows: Windows) -> Floats:
     """Probability of avalanches by size, in octaves of their spikes (Beggs and Plenz 2003, J Neurosci 23:11167).
 
-    An avalanche is a run of bins in each of which the population has more spikes than it has on average. Where that
-    is less than one spike a bin, these are the bins with any spike, as Beggs and Plenz define it; a population that is
-    never silent would else be one avalanche (thresholds: Poil et al. 2012, J Neurosci 32:9817). A window's edge ends
-    an avalanche.
+    An avalanche is a run of bins in each of which the population has at least as many spikes as on average. Where that
+    is up to one spike a bin, these are the bins with any spike, as Beggs and Plenz define it; a population that is
+    never silent would else be one avalanche (thresholds: Poil et al. 2012, J Neurosci 32:9817). Where the average is no
+    whole number, the distributions of the whole numbers about it are mixed, the nearer one more, so that nothing jumps
+    when it passes one. A window's edge ends an avalanche.
 
     Parameters
     ----------
@@ -23,15 +24,17 @@ def avalanche_size_distribution(windows: Windows) -> Floats:
     Returns
     -------
     array of shape (octaves,), summing to 1
-        Entry k is of 2^k to 2^(k+1) - 1 spikes. A single 0 where there is no avalanche.
+        Entry k is of 2^k to 2^(k+1) - 1 spikes. All zero where there is no avalanche.
     """
     population = windows.sum(axis=2, dtype=np.int64)
-    start, end = _runs(population > population.mean())
-    if not len(start):
-        return np.zeros(1)
     until = np.concatenate(([0], np.cumsum(population)))
-    octave = np.frexp(until[end] - until[start])[1] - 1
-    return np.bincount(octave) / len(octave)
+    octaves = int(np.frexp(max(1, population.sum(axis=1).max()))[1])
+    mixed = np.zeros(octaves)
+    for least, weight in _thresholds(population):
+        start, end = _runs(population >= least)
+        octave = np.frexp(until[end] - until[start])[1] - 1
+        mixed += weight * np.bincount(octave, minlength=octaves) / max(1, len(octave))
+    return mixed / (mixed.sum() or 1.0)
 
 
 def silence_duration_distribution(windows: Windows) -> Floats:
@@ -67,16 +70,32 @@ def event_latency(windows: Windows) -> Floats:
     array of shape (units,). 0 for a unit without spikes in events.
     """
     population = windows.sum(axis=2, dtype=np.int64)
-    active = population > population.mean()
+    total, number = np.zeros(windows.shape[2]), np.zeros(windows.shape[2])
+    for least, weight in _thresholds(population):
+        active = population >= least
+        rows = np.flatnonzero(active)
+        spikes = join_bins(windows)[rows].astype(np.float64)
+        total += weight * (_lags(population, active) @ spikes)
+        number += weight * spikes.sum(axis=0)
+    return np.divide(total, number, out=np.zeros_like(number), where=number > 0)
+
+
+def _lags(population: NDArray[np.int64], active: NDArray[np.bool_]) -> Floats:
+    """By how much each active bin lies behind the mean bin of the spikes of its run, (active bins,)."""
     start, end = _runs(active)
     rows = np.flatnonzero(active)  # runs follow each other, so these are their bins in order
     lengths, counts = end - start, population.ravel()[rows]
     event = np.repeat(np.arange(len(start)), lengths)
     place = rows - np.repeat(start, lengths)
     centre = np.bincount(event, counts * place, len(start)) / np.bincount(event, counts, len(start))
-    spikes = join_bins(windows)[rows].astype(np.float64)
-    number = spikes.sum(axis=0)
-    return np.divide((place - centre[event]) @ spikes, number, out=np.zeros_like(number), where=number > 0)
+    return place - centre[event]
+
+
+def _thresholds(population: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """Least spikes of an active bin, the whole numbers about the average, 1 or more, each with its weight."""
+    mean = max(1.0, float(population.mean()))
+    below = int(mean)
+    return [(below, 1 - (mean - below)), (below + 1, mean - below)]
 
 
 def _runs(active: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
