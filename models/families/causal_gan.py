@@ -73,7 +73,7 @@ PRESETS = {
     "fast": FAST,
     "counts": COUNTS,
     "short": replace(
-        COUNTS, dropout=0.5, likelihood_steps=700, divergence_steps=350
+        COUNTS, state_size=128, factors=16, modes=6, drives_units=True, own_history=4, dropout=0.3, likelihood_steps=1000, divergence_steps=350
     ),  # learned by heart after some more
 }
 VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
@@ -111,8 +111,8 @@ class CausalGan(Gan):
         self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
         self.register_buffer("places", torch.zeros(config.batch, 2, dtype=torch.long))
-        for name, size in zip(State._fields, (config.state_size, population.units, config.slow_latents), strict=True):
-            self.register_buffer(f"running_{name}", torch.zeros(config.batch, size))
+        for name, part in generator.first_state(config.batch, torch.Generator())._asdict().items():
+            self.register_buffer(f"running_{name}", torch.zeros(part.shape), persistent=part.numel() > 0)
 
     def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
         """Draw windows of the calibrated generator, (windows, bins, units), after the lead-in of the conditions."""

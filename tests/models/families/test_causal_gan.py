@@ -150,8 +150,7 @@ def test_draws_come_after_the_lead_in_and_answer_to_the_conditions_of_their_own_
 
 
 def running(model: CausalGan) -> State:
-    states: Any = (model.running_hidden, model.running_previous, model.running_slow)
-    return State(*states)
+    return State(*(getattr(model, f"running_{name}") for name in State._fields))
 
 
 @pytest.fixture
@@ -161,7 +160,7 @@ def runs(recording, random_numbers) -> CausalGan:
     with torch.no_grad():
         model.generator.emission_head.weight.normal_(std=3.0)  # spikes that depend on the state
         model.generator.first_hidden.normal_()
-        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2)))
+        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2), torch.zeros(4, 0)))
     return model
 
 
