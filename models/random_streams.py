@@ -1,12 +1,15 @@
 """Every random number of the project: one purpose, one stream of numbers."""
 
+import json
 from enum import IntEnum, unique
 
 import numpy as np
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["Purpose", "random_stream", "torch_seed"]
+__all__ = ["Purpose", "random_stream", "restore_state", "skip_floats", "state_of", "torch_seed"]
+
+FLOATS_AT_ONCE = 8  # of 32 bits, that Philox makes of one count
 
 
 @unique
@@ -47,6 +50,8 @@ class Purpose(IntEnum):
     DECODER_CROPS = 49
     SAMPLE_WINDOWS = 50
     TRAINING_CROPS = 51
+    STOPPING = 52
+    STEP_TIMING = 53
     # evaluation
     MODEL_WINDOWS = 60
     HELD_OUT_WINDOWS = 61
@@ -96,6 +101,31 @@ def random_stream(seed: int, purpose: Purpose, *parts: int) -> np.random.Generat
 def torch_seed(seed: int, purpose: Purpose, *parts: int) -> int:
     """A seed for torch's own generators, 0 to 2**63 - 1, by the same rules as `random_stream`."""
     return int(_sequence(seed, purpose, parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def state_of(random: np.random.Generator) -> str:
+    """Where a stream of random numbers is, as JSON; `restore_state` goes on from there."""
+    return json.dumps(random.bit_generator.state, default=lambda array: array.tolist())
+
+
+def restore_state(random: np.random.Generator, state: str) -> None:
+    """Let a stream of random numbers go on from where `state_of` found it, or another of its kind."""
+    random.bit_generator.state = json.loads(state)
+
+
+def skip_floats(random: np.random.Generator, count: int) -> None:
+    """Leave out the next uniform numbers of 32 bits, as if they had been drawn, in no time.
+
+    Parameters
+    ----------
+    random : numpy.random.Generator
+        Of `random_stream`, of which only multiples of 8 such numbers were drawn before.
+    count : int >= 0
+        A multiple of 8.
+    """
+    assert count % FLOATS_AT_ONCE == 0
+    assert isinstance(random.bit_generator, np.random.Philox)
+    random.bit_generator.advance(count // FLOATS_AT_ONCE)
 
 
 def _sequence(seed: int, purpose: Purpose, parts: tuple[int, ...]) -> np.random.SeedSequence:

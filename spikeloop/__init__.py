@@ -37,9 +37,12 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.async_stream import open_stream as open_stream
     from spikeloop.streamer.launch.background import stream as stream
     from spikeloop.streamer.launch.compare_decoders import compare_decoders as compare_decoders
+    from spikeloop.streamer.launch.decode_sweep.decode_sweep import DecodeSweepResult as DecodeSweepResult
+    from spikeloop.streamer.launch.decode_sweep.decode_sweep import decode_sweep as decode_sweep
     from spikeloop.streamer.launch.evaluate import EvaluationReport as EvaluationReport
     from spikeloop.streamer.launch.evaluate import evaluate as evaluate
     from spikeloop.streamer.launch.generate import generate as generate
+    from spikeloop.streamer.launch.long_generation.generate_files import generate_files as generate_files
     from spikeloop.streamer.launch.population import Population as Population
     from spikeloop.streamer.launch.replay import replay as replay
     from spikeloop.streamer.launch.report import StreamReport as StreamReport
@@ -56,6 +59,7 @@ PLACES = {  # public name -> the module that defines it
     "FailureError": "spikeloop.models.errors",
     "finish_recording": "spikeloop.streamer.capture.record.outputs",
     "generate": "spikeloop.streamer.launch.generate",
+    "generate_files": "spikeloop.streamer.launch.long_generation.generate_files",
     "load_bundle": "spikeloop.exporters.bundle",
     "open_stream": "spikeloop.streamer.launch.async_stream",
     "Population": "spikeloop.streamer.launch.population",
@@ -80,6 +84,8 @@ PLACES = {  # public name -> the module that defines it
     "closed_loop_days": "spikeloop.streamer.closedloop.days.closed_loop_days",
     "DriftProfile": "spikeloop.streamer.closedloop.days.profiles",
     "compare_decoders": "spikeloop.streamer.launch.compare_decoders",
+    "decode_sweep": "spikeloop.streamer.launch.decode_sweep.decode_sweep",
+    "DecodeSweepResult": "spikeloop.streamer.launch.decode_sweep.decode_sweep",
     "DecoderLimits": "spikeloop.streamer.inference.isolation.limits",
     "start_closed_loop": "spikeloop.streamer.closedloop.background",
     "sweep": "spikeloop.streamer.closedloop.sweep.sweep",

@@ -38,6 +38,7 @@ NAMES = (
     "steer",
     "monitor",
     "closed_loop",
+    "many_machines",
     "decoders",
     "hardware",
     "recordings",
@@ -63,6 +64,7 @@ SHORTENED = {
     "--trials 32": "--trials 2 --calibration 10",
     "--duration 5": "--duration 1",
     "m1-sim:120": "m1-sim:60 --folds 2",
+    "--duration 360000": "--duration 2",
 }  # for a test
 
 pytestmark = [pytest.mark.lsl, pytest.mark.realtime]
@@ -132,7 +134,8 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     reading = [line.split()[1] for line in commands("recordings")]
     assert reading == ["inspect", "inspect", "convert", "train", "export", "closedloop"]
     assert [line.split()[1] for line in commands("record")] == ["record", "record"]
-    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode", "sweep"}
+    assert {line.split()[1] for line in commands("closed_loop")} == {"closedloop", "decode"}
+    assert [line.split()[1] for line in commands("many_machines")] == ["sweep", "decodesweep", "generate"]
     assert [line.split()[1] for line in commands("decoders")] == ["closedloop", "falcon", "closedloop"]
     assert [line.split()[1] for line in commands("verify")] == ["generate", "verify", "closedloop", "verify"]
     assert all(line.startswith("pip install") for line in commands("install"))
@@ -283,6 +286,13 @@ def test_decoders_are_compared_in_the_loop_and_offline(command, tmp_path, data_f
         assert "<svg" in (tmp_path / report[1]).read_text()
 
 
+@pytest.mark.parametrize("command", commands("many_machines"))
+def test_what_runs_on_many_machines_runs_on_this_one(command, tmp_path):
+    run(command, tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left in ({"sweep"}, {"offline"}, {"long-0.npz", "long-1.npz"})
+
+
 def test_a_decoder_of_ones_own_moves_the_cursor_and_one_of_ours_is_written(tmp_path):
     with contextlib.chdir(tmp_path):
         exec(program("decoders"), {})
@@ -308,7 +318,7 @@ def test_a_device_stimulates_a_stream_over_a_broker(tmp_path, start):
 
 def test_a_stream_is_recorded_and_read(tmp_path, bundle_path, capsys):
     to_xdf, finish = commands("record")
-    read, follow, *others = blocks("record", "python")
+    read, follow, *_ = blocks("record", "python")
     with stream(bundle_path, name="lab"):
         run(to_xdf.replace("--duration 60", "--duration 1"), tmp_path)
         exec(follow, {})
@@ -321,7 +331,27 @@ def test_a_stream_is_recorded_and_read(tmp_path, bundle_path, capsys):
     assert re.search(r"^seed \d+, bins of 0.001 s, first unit ", printed, re.MULTILINE)
     assert re.search(r"^unit \d+ in bin \d+$", printed, re.MULTILINE)
     assert {path.name for path in tmp_path.iterdir()} == {"session.nwb", "session.nwb.xdf"}
-    assert [compile(other, "record.md", "exec") is not None for other in others] == [True, True]  # not installed here
+
+
+def test_ezmsg_follows_a_stream(bundle_path, tmp_path):
+    *_, mne_lsl, ezmsg = blocks("record", "python")
+    compile(mne_lsl, "record.md", "exec")  # its own liblsl does not find streams of a session of tests
+    compile(ezmsg, "record.md", "exec")
+    pytest.importorskip("ezmsg.lsl", reason="not installed here; docs/record.md says with which version the recipe ran")
+    (tmp_path / "recipe.py").write_text(ezmsg)
+    with stream(bundle_path, name="lab"):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        program = subprocess.Popen([sys.executable, tmp_path / "recipe.py"], cwd=tmp_path, **pipes)
+        try:
+            assert program.stdout is not None
+            printed = ""
+            while "AxisArray" not in printed:
+                line = program.stdout.readline()
+                assert line, printed
+                printed += line
+        finally:
+            program.kill()
+            program.communicate()
 
 
 def test_a_stream_is_recorded_verified_and_sent_out_again(tmp_path):

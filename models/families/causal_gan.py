@@ -26,13 +26,15 @@ from spikeloop.models.families.critic import (
     critic_loss,
     generator_loss,
 )
-from spikeloop.models.families.gan import Gan, clipped_gradient_step
+from spikeloop.models.families.gan import ENDLESS, Gan, clipped_gradient_step
 from spikeloop.models.families.population import Population
 from spikeloop.models.families.registry import GanFamily
-from spikeloop.models.families.training_data import TrainingData
+from spikeloop.models.families.training_data import Crops, TrainingData
 from spikeloop.models.families.vae_encoder import Encoder, divergence, slow_latents
 
 __all__ = ["FAMILIES", "PRESETS", "VAE_GAN_PRESETS", "VAE_PRESETS", "CausalGan", "CausalGanConfig"]
+
+JUDGED_CROPS = 32  # of which the likelihood of what is not learned from is computed
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class CausalGan(Gan):
         super().__init__(generator, _critic(config, generator, population), config.average_decay, population.units)
         self.config = config
         self.lead_in_bins = config.lead_in_bins
+        self.likelihood_steps = config.likelihood_steps
+        self.first_stage_steps = config.likelihood_steps if config.adversarial else ENDLESS
         self.encoder = Encoder(population, config.slow_latents, config.encoder_size) if config.slow_latents else None
         self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
@@ -124,11 +128,28 @@ class CausalGan(Gan):
 
     def stages(self, steps: int) -> tuple[int, ...]:
         """Name the stages that may be kept after so many steps."""
-        return (0, 1) if self.config.adversarial and steps > self.config.likelihood_steps else (1,)
+        return (0, 1) if self.config.adversarial and steps > self.first_stage_steps else (1,)
 
     def keep_stage(self, stage: int) -> None:
         """Sample from the first stage (0) or from the latest average (1)."""
         self.keeps_first_stage.fill_(stage == 0)
+
+    def plan_first_stage(self, steps: int) -> None:
+        """Let the likelihood be learned for so many steps, in which its rate falls."""
+        if self.config.adversarial:
+            self.likelihood_steps = self.first_stage_steps = steps
+
+    def end_first_stage(self, steps: int) -> bool:
+        """Let the second stage begin after so many steps, from the average; say whether there is one."""
+        if self.config.adversarial:
+            self.first_stage_steps = steps
+        return self.config.adversarial
+
+    @torch.no_grad()
+    def likelihood_loss(self, data: TrainingData, random: torch.Generator) -> float:
+        """Compute the mean negative log-likelihood of a bin by the average, without dropout."""
+        crops = data.longest_crops(JUDGED_CROPS, self.config.crop_bins, random)
+        return self._negative_log_likelihood_of(crops, 1.0, random, self.average, 0.0).item()
 
     def _kept(self) -> Generator:
         return self.first_stage if self.keeps_first_stage else self.average
@@ -159,18 +180,18 @@ class CausalGan(Gan):
         float
             The loss: in the first stage in nats per bin, in the second the critic's.
         """
-        if step < self.config.likelihood_steps or not self.config.adversarial:
+        if step < self.first_stage_steps:
             return self._learn_likelihood(step, data, optimizers["likelihood"], random)
-        if step == self.config.likelihood_steps:
+        if step == self.first_stage_steps:
             self.generator.load_state_dict(self.average.state_dict())
             self.first_stage.load_state_dict(self.average.state_dict())
-        return self._learn_adversarially(step - self.config.likelihood_steps, data, optimizers, random)
+        return self._learn_adversarially(step - self.first_stage_steps, data, optimizers, random)
 
     def _learn_likelihood(
         self, step: int, data: TrainingData, optimizer: torch.optim.Optimizer, random: torch.Generator
     ) -> float:
         config = self.config
-        share = math.cos(math.pi / 2 * min(1.0, step / config.likelihood_steps))
+        share = math.cos(math.pi / 2 * min(1.0, step / self.likelihood_steps))
         optimizer.param_groups[0]["lr"] = config.likelihood_rate * max(0.03, share)
         loss = self._negative_log_likelihood(data, min(1.0, (step + 1) / config.divergence_steps), random)
         clipped_gradient_step(optimizer, loss, 1.0)
@@ -206,7 +227,7 @@ class CausalGan(Gan):
                 total = total + config.likelihood_weight * self._negative_log_likelihood(data, 1.0, random)
             clipped_gradient_step(optimizers["generator"], total, 5.0)
             self.critic.requires_grad_(True)
-            self._average_generator(config.likelihood_steps + step)
+            self._average_generator(self.first_stage_steps + step)
         return loss.item()
 
     def _continue_runs(self, conditions: Tensor, begins: Tensor, random: torch.Generator) -> Tensor:
@@ -226,14 +247,19 @@ class CausalGan(Gan):
 
     def _negative_log_likelihood(self, data: TrainingData, divergence_weight: float, random: torch.Generator) -> Tensor:
         """Compute the mean negative log-likelihood of a bin (of a VAE, its upper bound), in nats, with dropout."""
-        values, conditions, lengths = data.longest_crops(self.config.likelihood_batch, self.config.crop_bins, random)
+        crops = data.longest_crops(self.config.likelihood_batch, self.config.crop_bins, random)
+        return self._negative_log_likelihood_of(crops, divergence_weight, random, self.generator, self.config.dropout)
+
+    def _negative_log_likelihood_of(
+        self, crops: Crops, divergence_weight: float, random: torch.Generator, generator: Generator, dropout: float
+    ) -> Tensor:
+        values, conditions, lengths = crops
         if self.encoder is None:
             slow = values.new_zeros(*values.shape[:2], 0)
-            likelihood = self.generator.log_likelihood(values, conditions, slow, self.config.dropout, random)
-            return -_mean_of_recorded(likelihood, lengths)
+            return -_mean_of_recorded(generator.log_likelihood(values, conditions, slow, dropout, random), lengths)
         posterior = self.encoder(values, lengths)
-        slow = slow_latents(posterior.sample(random), self.generator.persistence)
-        likelihood = self.generator.log_likelihood(values, conditions, slow, self.config.dropout, random)
+        slow = slow_latents(posterior.sample(random), generator.persistence)
+        likelihood = generator.log_likelihood(values, conditions, slow, dropout, random)
         return _mean_of_recorded(divergence_weight * divergence(posterior) - likelihood, lengths)
 
 

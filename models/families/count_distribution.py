@@ -129,8 +129,8 @@ class _SoftCounts(Function):
             x = torch.exp(by_unit[units])
             for block in blocks:  # the gradient of the mean is p(n) * (n - mean)
                 power = _first_power(block, by_unit[units], log_sum[units]).mul_(slope[units])
-                of_mean = _sums_of_powers(power * mean[units], x, block)
-                _columns(of_weights, block)[units] = _numbers(block) * _sums_of_powers(power, x, block) - of_mean
+                plain, with_mean = _sums_of_powers(torch.stack([power, power * mean[units]]), x, block)
+                _columns(of_weights, block)[units] = _numbers(block) * plain - with_mean
         return of_weights.to(weights.dtype), of_given, None
 
 
@@ -219,12 +219,10 @@ def _first_power(block: _Block, by_unit: Tensor, log_sum: Tensor) -> Tensor:
 
 
 def _sums_of_powers(power: Tensor, x: Tensor, block: _Block) -> Tensor:
-    """Sum a block's terms over all but units, (units, counts)."""
-    sums = []
-    for _ in range(block.coefficients.shape[1]):
-        sums.append(power.sum(1))
-        power = power.mul_(x)
-    return torch.stack(sums, 1).mul_(block.coefficients)
+    """Sum a block's terms over all but units, (..., units, n) to (..., units, counts)."""
+    sums = [power.sum(-1)]
+    sums += [power.mul_(x).sum(-1) for _ in range(block.coefficients.shape[1] - 1)]
+    return torch.stack(sums, -1).mul_(block.coefficients)
 
 
 def _mean_square_and_draw(

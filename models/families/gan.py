@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from spikeloop.models.families.critic import Critic
 from spikeloop.models.families.training_data import TrainingData
 
-__all__ = ["Gan", "clipped_gradient_step"]
+__all__ = ["ENDLESS", "Gan", "clipped_gradient_step"]
+
+ENDLESS = 2**62  # steps of a first stage that no second one follows
 
 
 class Gan(nn.Module, ABC):
@@ -24,10 +26,16 @@ class Gan(nn.Module, ABC):
         Log odds that are added to those of the average when it is sampled.
     lead_in_bins : int, bins
         Bins of conditions that `draw` needs before a window.
+    likelihood_steps : int
+        Over which the rate of the first stage falls, in which a family may learn by likelihood.
+    first_stage_steps : int
+        After which the second stage begins, that of the critic; 0 where there is no first one.
     """
 
     calibration: Tensor
     lead_in_bins = 0
+    likelihood_steps = 0
+    first_stage_steps = 0
 
     def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
         super().__init__()
@@ -62,6 +70,23 @@ class Gan(nn.Module, ABC):
         -------
         tensor of shape (windows, bins, units)
         """
+
+    def plan_first_stage(self, steps: int) -> None:
+        """Shorten the first stage, if there is one, before it begins."""
+
+    def end_first_stage(self, steps: int) -> bool:  # noqa: ARG002
+        """Let the second stage begin after so many steps, from the average; say whether there is one."""
+        return False
+
+    def likelihood_loss(self, data: TrainingData, random: torch.Generator) -> float:
+        """Compute the loss of the first stage on data that it doesn't learn from, nats per bin.
+
+        Raises
+        ------
+        NotImplementedError
+            If there is no such stage.
+        """
+        raise NotImplementedError
 
     def calibrated(self) -> Any:
         """Copy the generator to sample from: the average, with the log odds of its units corrected."""

@@ -27,6 +27,7 @@ __all__ = [
     "load_gan_family",
     "preset",
     "suited_preset",
+    "why_suited",
 ]
 
 SHORT_BINS = 40_000  # a recording of fewer is soon learned by heart
@@ -100,6 +101,8 @@ class Settings:
         Whether rates are corrected at the end.
     lead_bins : int >= 0, bins
         By which the conditions of a bin run ahead of it.
+    stop_early : bool
+        Whether a part of what is trained on is kept, and each stage ends when that part says so.
     """
 
     family: str
@@ -109,6 +112,7 @@ class Settings:
     seed: int = 0
     calibrate_rates: bool = True
     lead_bins: int = 0
+    stop_early: bool = False
 
 
 def load_baseline(name: str) -> Baseline:
@@ -127,7 +131,9 @@ def _load(name: str, names: tuple[str, ...]) -> Any:
     return import_module(f"spikeloop.models.families.{FAMILIES[name].module}").FAMILIES[name]
 
 
-def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: int = 0) -> Settings:
+def preset(
+    family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: int = 0, stop_early: bool = False
+) -> Settings:
     """Make the settings of a training run from the name of a preset.
 
     Parameters
@@ -136,7 +142,7 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: 
         Trained step by step.
     name : str
         Of the preset.
-    hold_out, seed, lead_bins
+    hold_out, seed, lead_bins, stop_early
         As of `Settings`.
 
     Raises
@@ -148,7 +154,7 @@ def preset(family: str, name: str, hold_out: int = 5, seed: int = 0, lead_bins: 
     if name not in presets:
         raise BadInputError(f"no preset named {name!r}; {family} has {', '.join(presets)}")
     calibrate_rates = name not in AS_PUBLISHED
-    return Settings(family, name, presets[name], hold_out, seed, calibrate_rates, lead_bins)
+    return Settings(family, name, presets[name], hold_out, seed, calibrate_rates, lead_bins, stop_early)
 
 
 def suited_preset(family: str, recording: Recording) -> str:
@@ -164,3 +170,12 @@ def suited_preset(family: str, recording: Recording) -> str:
         return "short"
     several = recording.signal == "spikes" and recorded_rows(recording.counts, recording.lengths).max() > 1
     return next(name for name in ("counts" if several else "fast", "fast", "default") if name in presets)
+
+
+def why_suited(preset: str) -> str:
+    """Say what it is about a recording that `suited_preset` chose this preset for."""
+    return {
+        "short": f"for fewer than {SHORT_BINS:,} bins",
+        "counts": "for several spikes in a bin",
+        "fast": "for at most one spike in a bin, or fluorescence",
+    }.get(preset, "the family's own")

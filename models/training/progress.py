@@ -25,6 +25,10 @@ class Progress:
         True in the first report of a run that continues from a checkpoint.
     finishing : str
         What is done after the last step, such as "calibrating"; empty before.
+    starts : tuple of str
+        In the first report of a run that begins: what the recording can give, and how long it takes.
+    stopped : str
+        In the report after the last step, why the run ended before its time; empty where it did not.
     """
 
     steps: int
@@ -33,3 +37,5 @@ class Progress:
     similarity: tuple[Similarity, ...] = ()
     resumed: bool = False
     finishing: str = ""
+    starts: tuple[str, ...] = ()
+    stopped: str = ""

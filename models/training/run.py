@@ -5,15 +5,19 @@ one that was not.
 """
 
 import time
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spikeloop.models.arrays import join_windows
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.families.gan import Gan
+from spikeloop.models.families.gan import ENDLESS, Gan
 from spikeloop.models.families.population import population_of
 from spikeloop.models.families.registry import FAMILIES, Settings, load_gan_family
 from spikeloop.models.families.training_data import TrainingData
@@ -24,6 +28,7 @@ from spikeloop.models.recordings.conditioning import with_lead
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_binary
 from spikeloop.models.recordings.windows import BLOCKS, random_windows
+from spikeloop.models.training.stopping import StoppingRule
 from spikeloop.models.training.validation import prepare_validation
 
 __all__ = ["Training"]
@@ -31,6 +36,7 @@ __all__ = ["Training"]
 CALIBRATION_ROUNDS, CALIBRATION_WINDOWS = 8, 2048
 LONGEST_RUN_BINS = 1024  # that windows are drawn from, after one lead-in; whole repeats where they are no longer
 RUNS_AT_ONCE = 256  # that are drawn, to save memory
+TIMED_STEPS, LATE = 3, 10**6  # of each stage; steps into the second one, where generator and critic both learn
 SILENT_LOG_ODDS = -40.0  # added to those of units that never fired
 
 
@@ -54,6 +60,8 @@ class Training:
     trained_s : float, s
     similarity : tuple of Similarity
         The latest comparison with held-out data, made after `judged_at_step` steps.
+    stopping : StoppingRule or None
+        What ends each stage; None where `settings.stop_early` is off, or the recording is too short for it.
 
     Raises
     ------
@@ -67,7 +75,9 @@ class Training:
         self.device = _device(device)
         _check(recording, settings)
         config = settings.config
-        self.validation = prepare_validation(recording, settings.hold_out, config.window_bins, settings.seed)
+        self.validation = prepare_validation(
+            recording, settings.hold_out, config.window_bins, settings.seed, settings.stop_early
+        )
         self.reference = self.validation.reference()
         self._data = TrainingData(self.validation.training, self.device)
         torch.manual_seed(torch_seed(settings.seed, Purpose.WEIGHTS))
@@ -81,7 +91,14 @@ class Training:
         self.trained_s = 0.0
         self.similarity: tuple[Similarity, ...] = ()
         self.judged_at_step = 0
+        self.stopping = None if self.validation.kept is None else StoppingRule(self.validation, self.device)
         self._random = torch.Generator(self.device)
+        self._latest: dict[str, Tensor] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether the part that is kept has ended the training."""
+        return self.stopping is not None and self.stopping.over
 
     def step(self) -> float:
         """Make one training step.
@@ -105,8 +122,23 @@ class Training:
                 " try another seed or preset"
             )
         self.steps += 1
+        if self.stopping is not None:
+            self.stopping.after_step(self.steps, self.model, self._sample_as_kept)
         self.trained_s += time.perf_counter() - began
         return loss
+
+    def time_steps(self) -> tuple[float, ...]:
+        """Time a step of each stage on a copy, so that the run itself stays as it is; in s."""
+        model, last = deepcopy(self.model), self.model.first_stage_steps
+        optimizers = model.optimizers()
+        stages = [0] * (last > 0) + [last + LATE] * (last < ENDLESS)
+        return tuple(min(self._time_step(model, optimizers, step) for _ in range(TIMED_STEPS)) for step in stages)
+
+    def _time_step(self, model: Gan, optimizers: dict[str, torch.optim.Optimizer], step: int) -> float:
+        self._random.manual_seed(torch_seed(self.settings.seed, Purpose.STEP_TIMING))
+        began = time.perf_counter()
+        model.learn(step, self._data, optimizers, self._random)
+        return time.perf_counter() - began
 
     @torch.no_grad()
     def sample(self, windows: int, seed: int, driven_as: Recording | None = None) -> NDArray:
@@ -139,8 +171,53 @@ class Training:
         cut = random_windows(drawn, length, random_stream(seed, Purpose.SAMPLE_WINDOWS))
         return join_windows(cut)[:windows]
 
+    def _sample_as_kept(self, windows: int, seed: int) -> NDArray:
+        return self.sample(windows, seed, self.validation.kept)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name the tensors of a checkpoint that are neither the model's nor the optimizers'."""
+        best = self.stopping.best_weights if self.stopping is not None else {}
+        parts = {"best": best, "latest": self._latest}
+        return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+
+    def resume(self, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Continue from what a checkpoint says of the stages, and from its other tensors."""
+        stages = described.get("stages")
+        if stages is None:
+            return  # of a version that had no rule
+        self.model.plan_first_stage(stages["likelihood_steps"])
+        self.model.end_first_stage(stages["first_stage_steps"])
+        best, self._latest = (
+            {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
+            for part in ("best.", "latest.")
+        )
+        if self.stopping is not None:
+            self.stopping.resume(stages["stopping"], best)
+
+    def stages(self) -> dict[str, Any]:
+        """Describe the stages for a checkpoint; JSON."""
+        return {
+            "likelihood_steps": self.model.likelihood_steps,
+            "first_stage_steps": self.model.first_stage_steps,
+            "stopping": None if self.stopping is None else self.stopping.describe(),
+        }
+
+    def go_on(self) -> None:
+        """Return from what `finish` kept to the latest weights, which further steps begin from."""
+        self.model.calibration.zero_()
+        self.model.keep_stage(1)
+        if self._latest:
+            self.model.average.load_state_dict(self._latest)
+            self._latest = {}
+
     def finish(self) -> None:
-        """Calibrate, and keep the stage nearer to the training data; a critic that was stopped early may do harm."""
+        """Keep the best weights by the part that is kept, calibrate, and keep the stage nearer to the training data.
+
+        A critic that was stopped early may do harm.
+        """
+        if self.stopping is not None and self.stopping.best_weights and not self._latest:
+            self._latest = {name: value.clone() for name, value in self.model.average.state_dict().items()}
+            self.model.average.load_state_dict(self.stopping.best_weights)
         if not self.settings.calibrate_rates:
             return
         stages = self.model.stages(self.steps)

@@ -26,7 +26,7 @@ def save_run(run: Training, folder: Path) -> None:
     FailureError
         If the disk refuses.
     """
-    tensors = dict(run.model.state_dict())
+    tensors = dict(run.model.state_dict()) | run.tensors()
     for name, optimizer in run.optimizers.items():
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in moments.items()}
@@ -53,6 +53,7 @@ def resume_run(run: Training, folder: Path) -> bool:
     arrays, description = read_checkpoint(folder)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     expected = describe_run(run)
+    description["settings"] = {"stop_early": False} | description["settings"]  # which version 0.1 did not know
     for key in ("recording", "settings"):
         if description[key] != expected[key]:
             raise BadInputError(
@@ -64,6 +65,7 @@ def resume_run(run: Training, folder: Path) -> bool:
         state = optimizer.state_dict()
         state["state"] = _nest(tensors, f"optimizer.{name}.")
         optimizer.load_state_dict(state)
+    run.resume(description, tensors)
     run.steps, run.trained_s = description["steps"], description["trained_s"]
     realism = description["realism"]
     run.similarity = tuple(
@@ -81,6 +83,7 @@ def describe_run(run: Training) -> dict[str, Any]:
         "settings": dataclasses.asdict(run.settings),
         "steps": run.steps,
         "trained_s": run.trained_s,
+        "stages": run.stages(),
         "realism": describe_realism(run.validation.judged_on, run.judged_at_step, run.similarity),
     }
     return json.loads(json.dumps(described))

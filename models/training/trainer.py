@@ -8,6 +8,7 @@ from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.training.checkpoint import sole_writer
+from spikeloop.models.training.forecast import forecast, plan
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.saved_run import resume_run, save_run
@@ -20,13 +21,15 @@ JUDGE_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class _Limit:
-    """When a run is over: after a total time or number of steps, whichever comes first."""
+    """When a run is over: after a total time or number of steps, or when its rule says so, whichever comes first."""
 
     minutes: float | None
     steps: int | None
 
     def share(self, run: Training) -> float:
         """How much is done, 1 where it is over."""
+        if run.over:
+            return 1.0
         by_time = 0.0 if self.minutes is None else run.trained_s / (60 * self.minutes)
         by_steps = 0.0 if self.steps is None else run.steps / self.steps
         return min(1.0, max(by_time, by_steps))
@@ -39,7 +42,7 @@ def train(
     steps: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[Similarity, ...]:
-    """Train up to a total time or number of steps, whichever comes first.
+    """Train up to a total time or number of steps, or until the part that is kept says so, whichever comes first.
 
     Continues from the folder's checkpoint where there is one. Saves at once, every minute, at the end, and when
     interrupted, as the only writer of the folder.
@@ -78,15 +81,17 @@ def _train(
 ) -> tuple[Similarity, ...]:
     resumed = resume_run(run, folder)
     found_steps = run.steps if resumed else -1
-    run.model.calibration.zero_()  # what is trained on is calibrated anew at the end
-    run.model.keep_stage(1)
-    on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, resumed))
+    run.go_on()  # what is trained on is calibrated anew at the end
+    starts = () if resumed else forecast(run, plan(run, limit.minutes), limit.minutes, limit.steps).lines()
+    on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, resumed, starts=starts))
     if not resumed:
         save_run(run, folder)  # so that a disk that refuses is known at once
     try:
         _steps(run, folder, limit, on_progress)
         for doing, finish in (("calibrating", run.finish), ("comparing with held-out data", run.judge)):
-            on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing))
+            on_progress(
+                Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing, stopped=_why(run))
+            )
             finish()
     except FailureError:
         raise  # what diverged is not worth keeping
@@ -96,6 +101,12 @@ def _train(
         raise
     save_run(run, folder)
     return run.similarity
+
+
+def _why(run: Training) -> str:
+    if run.stopping is None or not run.over:
+        return ""
+    return f"nothing better on what is kept since step {run.stopping.best_step}, whose weights are taken"
 
 
 def _steps(run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Progress], None]) -> None:

@@ -22,12 +22,14 @@ from spikeloop.models.measures.similarity import (
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import recorded_rows
-from spikeloop.models.recordings.windows import cut_windows, hold_out, long_enough, random_windows
+from spikeloop.models.recordings.windows import cut_windows, hold_out, long_enough, random_window_count, random_windows
 
 __all__ = ["Validation", "describe_realism", "describe_recording", "prepare_validation"]
 
 JUDGED_EVERY = 5  # where nothing is held out, every n-th repeat is judged by all the same
 JUDGED_WINDOWS = 2048  # at most; enough to rank models, quick enough to watch
+KEPT_EVERY = 10  # part of the training data decides when to stop
+LEAST_KEPT_WINDOWS = 16  # of that part; statistics of fewer say nothing
 DRAWS = 4  # samples of the model that its error is the mean of
 
 
@@ -47,6 +49,8 @@ class Validation:
         Of the windows that are compared.
     reference_distances : ReferenceDistances
     seed : int
+    kept : Recording or None
+        What is neither trained on nor judged by, but decides when to stop.
     """
 
     training: Recording
@@ -55,6 +59,7 @@ class Validation:
     window_bins: int
     reference_distances: ReferenceDistances
     seed: int
+    kept: Recording | None = None
 
     def judge(self, sample: Callable[[int], NDArray[Any]]) -> tuple[Similarity, ...]:
         """Measure the similarity of a model, whose `sample` draws so many windows, (windows, bins, units)."""
@@ -78,7 +83,7 @@ class Validation:
         return recorded_rows(self.training.counts, self.training.lengths).mean(axis=(0, 1), dtype=np.float64)
 
 
-def prepare_validation(recording: Recording, every: int, window_bins: int, seed: int) -> Validation:
+def prepare_validation(recording: Recording, every: int, window_bins: int, seed: int, keep: bool = False) -> Validation:
     """Hold out every n-th repeat, and measure the reference distances.
 
     Of repeats of unequal length those shorter than a window are left out of both parts.
@@ -90,6 +95,8 @@ def prepare_validation(recording: Recording, every: int, window_bins: int, seed:
         0 trains on all, and compares with a fifth of it.
     window_bins : int, bins
     seed : int >= 0
+    keep : bool
+        Also keep a tenth of what is left, where it has windows enough, to decide when to stop.
 
     Raises
     ------
@@ -98,6 +105,8 @@ def prepare_validation(recording: Recording, every: int, window_bins: int, seed:
     """
     unseen, judged = (long_enough(part, window_bins) for part in hold_out(recording, every or JUDGED_EVERY))
     training = unseen if every else long_enough(recording, window_bins)
+    training, kept = _keep(training, window_bins) if keep else (training, None)
+    unseen = training if every else unseen
     counts = recorded_rows(training.counts, training.lengths)
     if np.all(counts == counts[:1, :1]):
         raise BadInputError(f"{recording.name}: expected units that spike now and then, found constant ones only")
@@ -113,8 +122,18 @@ def prepare_validation(recording: Recording, every: int, window_bins: int, seed:
         known, random.permutation(held_out)[: min(JUDGED_WINDOWS, len(known))], random
     )
     return Validation(
-        training, judged, "held-out repeats" if every else "training data", window_bins, reference_distances, seed
+        training, judged, "held-out repeats" if every else "training data", window_bins, reference_distances, seed, kept
     )
+
+
+def _keep(training: Recording, window_bins: int) -> tuple[Recording, Recording | None]:
+    """Split off a part to decide by; None where it would have too few windows."""
+    if training.recorded_bins < KEPT_EVERY * LEAST_KEPT_WINDOWS * window_bins:
+        return training, None
+    rest, kept = (long_enough(part, window_bins) for part in hold_out(training, KEPT_EVERY))
+    if min(rest.bins, kept.bins) < window_bins or random_window_count(kept, window_bins) < LEAST_KEPT_WINDOWS:
+        return training, None
+    return rest, kept
 
 
 def _windows(recording: Recording, window_bins: int, random: np.random.Generator) -> NDArray[np.uint8]:

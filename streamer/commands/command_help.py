@@ -43,7 +43,7 @@ METAVARS = {
     "FACTOR": "gain observation_gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",
-    "RECORDING": "data held_out recording",
+    "RECORDING": "data held_out recording recordings",
     "MODEL": "model",
     "STREAM": "attach stream streams",
     "ID": "source_id",

@@ -1,6 +1,7 @@
 """`spikeloop generate`: the spikes of a stream, or its broadband trace, to a file, as fast as the machine allows."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.registry import formats_in_words
 from spikeloop.exporters.formats.storage.writable import check_writable
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import INTERRUPTED, BadInputError
+from spikeloop.models.recordings.provenance import THIS_VERSION
 from spikeloop.streamer.broadband.noise import NoiseLevels
 from spikeloop.streamer.broadband.opening import open_broadband
 from spikeloop.streamer.broadband.probe import ProbeName
@@ -21,8 +23,10 @@ from spikeloop.streamer.broadband.trace_file import write_trace
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S, bins_of, check_seed
+from spikeloop.streamer.launch.drive import open_offline_drive
 from spikeloop.streamer.launch.generate import Generation
 from spikeloop.streamer.launch.generated_file import check_generated_file, write_generated
+from spikeloop.streamer.launch.long_generation.generate_files import generate_files
 
 __all__ = ["generate"]
 
@@ -40,6 +44,9 @@ def generate(
     probe: ProbeName = "utah",
     channels: int | None = None,
     lfp: float = 0.0,
+    engine: str | None = None,
+    workers: int | None = None,
+    sessions: int = 1,
     json: bool = False,
 ) -> int:
     """Write the spikes or the voltage of a stream to a file.
@@ -83,10 +90,26 @@ def generate(
         electrodes of the probe; by default 96 of utah, 384 of linear
     lfp : float >= 0, uV
         standard deviation of a local field potential on all channels
+    engine : str, optional
+        where spikes are generated: processes (of this machine); dask:ADDRESS (workers of a scheduler of Dask); slurm
+        (the share of this process in a job); or slurm:I/N (the share of process I of N). What is done is kept in
+        FILE.parts: after Ctrl-C, a crash or a kill the same command goes on. By default here, in one go
+    workers : int >= 1, optional
+        processes of --engine processes; by default one for each core
+    sessions : int >= 1, sessions
+        files to write with --engine, each of a seed of its own: of the first --seed, each further one adds 1, and
+        FILE-SEED is its name
     json : bool
         print one JSON document
     """
     path = _file(out, broadband, windows)
+    if engine is not None:
+        if broadband is not None or windows is not None or duration is None:
+            given = "--broadband" if broadband is not None else "--windows" if windows is not None else "neither"
+            raise BadInputError(f"--engine: expected --out and --duration with it, found {given}")
+        return _generate_files(bundle, path, duration, engine, workers, sessions, seed, condition, device, json)
+    if workers is not None or sessions != 1:
+        raise BadInputError("--workers, --sessions: expected --engine with them, such as --engine processes")
     check_seed(seed)
     loaded = load_bundle(bundle)
     card = loaded.card
@@ -118,16 +141,71 @@ def generate(
     return 0
 
 
+def _generate_files(
+    bundle: str,
+    out: Path,
+    duration_s: float,
+    engine: str,
+    workers: int | None,
+    sessions: int,
+    seed: int,
+    condition: str | None,
+    device: Device,
+    json: bool,
+) -> int:
+    """Generate on an engine; a summary of each file."""
+    card, sha256 = (loaded := load_bundle(bundle)).card, loaded.sha256
+    asked = open_offline_drive(condition, card.channels).asked
+    try:
+        with Progress(console=SideConsole(), transient=True) as progress:
+            bar = progress.add_task("generating", total=1.0)
+            found = generate_files(
+                bundle, out, duration_s, seed=seed, sessions=sessions, condition=condition, device=device,
+                engine=engine, workers=workers,
+                on_progress=lambda doing, share: progress.update(bar, description=doing, completed=share),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print(f"interrupted: what is done is in {out}.parts; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    summaries = [
+        {"file": str(file.path), "bundle": card.name, "sha256": sha256, "seed": file.seed, "version": THIS_VERSION,
+         "provider": file.provider, "condition": asked, "shape": file.shape}
+        for file in found.files
+    ]  # fmt: skip
+    for summary, file in zip(summaries, found.files, strict=True):
+        _complete(summary, card, file.spikes / math.prod(file.shape))
+    if json:
+        print_json({"files": summaries, "left_to_other_processes": [str(path) for path in found.waiting]})
+        return 0
+    for summary in summaries:
+        print(_in_words(summary, card))
+    if found.waiting:
+        print(f"{len(found.waiting)} files are left to other processes; the last one of each writes it")
+    return 0
+
+
 def _print(summary: dict[str, Any], card: Card, mean: float, json: bool) -> None:
     """Print what was written: of a bin and a unit the mean of spikes, or of fluorescence."""
-    light = card.signal == "fluorescence"
-    summary |= {"mean_fluorescence": mean} if light else {"mean_rate_hz": mean / card.bin_size_s}
+    _complete(summary, card, mean)
     if json:
         print_json(summary)
-        return
-    average = f"mean {mean:.3g}" if light else f"mean rate {mean / card.bin_size_s:.2f} Hz"
+    else:
+        print(_in_words(summary, card))
+
+
+def _complete(summary: dict[str, Any], card: Card, mean: float) -> None:
+    light = card.signal == "fluorescence"
+    summary |= {"mean_fluorescence": mean} if light else {"mean_rate_hz": mean / card.bin_size_s}
+
+
+def _in_words(summary: dict[str, Any], card: Card) -> str:
+    average = (
+        f"mean {summary['mean_fluorescence']:.3g}"
+        if card.signal == "fluorescence"
+        else f"mean rate {summary['mean_rate_hz']:.2f} Hz"
+    )
     trace = f" in the voltage of {summary['channels']} channels" if "channels" in summary else ""
-    print(f"{summary['file']}: {card.signal} {summary['shape']}{trace}, {average}, seed {summary['seed']}")
+    return f"{summary['file']}: {card.signal} {summary['shape']}{trace}, {average}, seed {summary['seed']}"
 
 
 def _file(out: Path | None, broadband: Path | None, windows: int | None) -> Path:

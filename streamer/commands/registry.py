@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Compare a bundle, or samples of any model, with a recording.",
     "importance": "Map which spikes matter to a bundle's critic.",
     "decode": "Compare decoders offline, on a recording.",
+    "decodesweep": "Compare decoders offline over many recordings, bins and seeds.",
     "closedloop": "Compare decoders in a closed loop.",
     "sweep": "Compare decoders over many bundles, perturbations and seeds.",
     "falcon": "Write a decoder in the interface of the FALCON challenge.",

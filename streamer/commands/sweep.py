@@ -66,7 +66,8 @@ def sweep(
         sessions of each decoder with each bundle and perturbation
     engine : str
         where sessions run: processes (of this machine); dask:ADDRESS (workers of a scheduler of Dask, which see the
-        same paths); or slurm (the share of this process in a job: srun -n 8 spikeloop sweep ...)
+        same paths); slurm (the share of this process in a job: srun -n 8 spikeloop sweep ...); or
+        slurm:I/N (the share of process I of N)
     workers : int >= 1, optional
         processes of --engine processes; by default one for each core
     task : str

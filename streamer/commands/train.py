@@ -23,6 +23,7 @@ def train(
     preset: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
+    stop_early: bool | None = None,
     hold_out: int = 5,
     seed: int = 0,
     device: Device = "auto",
@@ -52,10 +53,13 @@ def train(
         paper's comparison) or importance (a critic for importance maps, against independent units).
         dichotomized_gaussian: default or stationary. k_pairwise: default
     minutes : float > 0, min, optional
-        time of training in all; 10 if --steps is not given. Calibration and the last comparison with held-out data
-        then take up to some minutes more
+        time of training in all, at most; 10 if --steps is not given. Calibration and the last comparison with
+        held-out data then take up to some minutes more
     steps : int >= 1, optional
         steps of training in all
+    stop_early : bool, optional
+        keep a tenth of what would be trained on, and end each stage of training when that part brings nothing better;
+        by default True for causal_gan, vae and vae_gan if --steps is not given
     hold_out : int >= 0
         hold out every n-th repeat, to compare with; 0 trains on all
     seed : int >= 0
@@ -87,6 +91,7 @@ def train(
             device=device,
             on_progress=show,
             steps=steps,
+            stop_early=stop_early,
         )
     if json:
         print_json(model.to_dict() | {"recording_summary": summary.to_dict()})

@@ -29,6 +29,9 @@ class ConditionFeed(Drive):
     def next(self, bins: int) -> Values:
         """Return the conditions of the next bins, (bins, channels), however many were asked for before."""
 
+    def skip(self, bins: int) -> None:
+        """Leave out the conditions of the next bins; where all bins have the same, there is nothing to do."""
+
     def at(self, ends_s: Floats) -> Values:
         """Return the conditions of the next bins, (bins, channels); their times change nothing."""
         return self.next(len(ends_s))
@@ -79,6 +82,9 @@ class ArrayFeed(ConditionFeed):
         missing = bins - len(given)
         return np.concatenate([given, np.tile(rest_of(self.channels), (missing, 1))])
 
+    def skip(self, bins: int) -> None:
+        self._next = min(self._next + bins, len(self.values))
+
     def describe(self, bins: int) -> dict[str, Any]:
         """Add the bins at rest after the end of the values; more values may have been read than bins went out."""
         return super().describe(bins) | {"resting_bins": max(0, bins - len(self.values))}
@@ -105,6 +111,9 @@ class PhaseFeed(ConditionFeed):
         """Return the conditions of the next bins, (bins, 1)."""
         self._given += bins
         return phases(self.first + self._given - bins, bins, self.period)
+
+    def skip(self, bins: int) -> None:
+        self._given += bins
 
 
 def require_channels(channels: Sequence[Condition]) -> None:

@@ -1,5 +1,7 @@
 """Run a causal generator on ONNX Runtime, any number of bins at a time, and never let invalid counts out."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,6 +106,15 @@ class BinEngine:
         self._check(emitted, state)
         self._state = state
         return emitted
+
+    @property
+    def state(self) -> dict[str, Floats]:
+        """What it keeps from bin to bin, by name, (copies, size) each; another that is given it goes on from there."""
+        return dict(self._state)
+
+    @state.setter
+    def state(self, state: Mapping[str, Floats]) -> None:
+        self._state = {name: np.ascontiguousarray(state[name], np.float32) for name in self._first}
 
     def warm_up(self) -> None:
         """Run a bin without effect, which brings weights and code back into the caches of a core that slept."""

@@ -12,7 +12,7 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.decoder import Decoder
 from spikeloop.models.decoders.history import HISTORY_S, checked_history_s, with_history
-from spikeloop.models.decoders.spec import Decoders, decoder_specs
+from spikeloop.models.decoders.spec import Decoders, DecoderSpec, decoder_specs
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.evaluation.decoder_ranking import (
     OfflineComparison,
@@ -34,7 +34,7 @@ from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_rank
 from spikeloop.streamer.launch.suitability import check_alike, check_further, held_out_of, held_out_part, target_columns
 from spikeloop.streamer.stream.source import open_source
 
-__all__ = ["DECODERS", "RANKED", "compare_decoders"]
+__all__ = ["DECODERS", "RANKED", "check_specs", "compare_decoders", "compare_specs"]
 
 DECODERS = ("kalman", "ridge", "wiener", "population_vector", "chance")
 RANKED = (
@@ -122,6 +122,37 @@ def compare_decoders(
     >>> ranking.to_dict()["decoders"][0]["recorded"]["r_squared"]["value"]  # doctest: +SKIP
     0.55
     """
+    by_default = isinstance(decoders, Mapping | list | tuple) and not decoders
+    specs = decoder_specs((DECODERS if bundle is None else RANKED) if by_default else decoders)
+    if bundle is not None and len(specs) < LEAST_RANKED:
+        raise BadInputError(f"--decoder: expected {LEAST_RANKED} or more to rank with --bundle, found {len(specs)}")
+    comparison = compare_specs(
+        recording, specs, target=target, folds=folds, lag_s=lag_s, decoder_bins_s=decoder_bins_s, history_s=history_s,
+        bundle=bundle, held_out=held_out, seed=seed, bin_size_s=bin_size_s, repeat_bins=repeat_bins,
+        in_process=in_process, limits=limits, on_progress=on_progress,
+    )  # fmt: skip
+    return whole_ranking(DecoderRanking(comparison))
+
+
+def compare_specs(
+    recording: str | Path | Recording,
+    specs: Mapping[str, DecoderSpec],
+    *,
+    target: Sequence[str] = ("velocity",),
+    folds: int = 5,
+    lag_s: float = 0.0,
+    decoder_bins_s: Iterable[float] = (),
+    history_s: float = HISTORY_S,
+    bundle: str | Path | Bundle | None = None,
+    held_out: Sequence[str | Path | Recording] = (),
+    seed: int = 0,
+    bin_size_s: float | None = None,
+    repeat_bins: int | None = None,
+    in_process: bool = False,
+    limits: DecoderLimits | None = None,
+    on_progress: Callable[[str, float], None] = lambda doing, share: None,
+) -> OfflineComparison:
+    """Compare decoders as `compare_decoders` does, however few; of one that fails the comparison has the reason."""
     check_seed(seed)
     seed = operator.index(seed)
     folds = checked_whole("--folds", folds, 2)
@@ -130,10 +161,6 @@ def compare_decoders(
     history_s, in_process = checked_history_s(history_s), checked_flag("in_process", in_process)
     widths_s, target = _several("--bin-ms", decoder_bins_s, "widths"), _several("--target", target, "names")
     checked_callable("on_progress", on_progress)
-    by_default = isinstance(decoders, Mapping | list | tuple) and not decoders
-    specs = decoder_specs((DECODERS if bundle is None else RANKED) if by_default else decoders)
-    if bundle is not None and len(specs) < LEAST_RANKED:
-        raise BadInputError(f"--decoder: expected {LEAST_RANKED} or more to rank with --bundle, found {len(specs)}")
     data = _read(recording, bin_size_s, repeat_bins)
     lag_bins = whole_bins("--lag-ms", lag_s, data.bin_size_s, least=0)
     widths = [whole_bins("--bin-ms", width_s, data.bin_size_s, least=1) for width_s in widths_s] or [1]
@@ -158,7 +185,34 @@ def compare_decoders(
         replace(score, history_bins=with_history(specs[score.decoder], history_s, score.bin_size_s).history_bins)
         for score in found.scores
     )
-    return whole_ranking(DecoderRanking(replace(found, scores=scores)))
+    return replace(found, scores=scores)
+
+
+def check_specs(
+    recording: Recording,
+    specs: Mapping[str, DecoderSpec],
+    *,
+    target: Sequence[str] = ("velocity",),
+    folds: int = 5,
+    lag_s: float = 0.0,
+    history_s: float = HISTORY_S,
+    in_process: bool = False,
+) -> None:
+    """Check, before any work, what `compare_specs` would refuse: the recording, its target, and each decoder.
+
+    Raises
+    ------
+    BadInputError, FailureError
+        As of `compare_decoders`.
+    """
+    checked_whole("--folds", folds, 2)
+    whole_bins("--lag-ms", lag_s, recording.bin_size_s, least=0)
+    target_columns(recording, _several("--target", target, "names"))
+    require_spikes(recording, "decoding")
+    history_s, in_process = checked_history_s(history_s), checked_flag("in_process", in_process)
+    for spec in specs.values():
+        with DecoderHost(spec, None, in_process, history_s) as host:
+            host.open(units=recording.units, bin_size_s=recording.bin_size_s, seed=0)
 
 
 def _compared(

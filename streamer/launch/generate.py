@@ -18,7 +18,7 @@ from spikeloop.streamer.conditions.feeds import ConditionFeed
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import bins_of, check_seed, open_bundle
 from spikeloop.streamer.launch.drive import open_offline_drive
-from spikeloop.streamer.stream.source import CHUNK_COUNTS, Source, open_source
+from spikeloop.streamer.stream.source import CHUNK_COUNTS, ProvidedSource, open_source
 from spikeloop.streamer.stream.step import timed_spikes
 
 __all__ = ["Chunk", "Generation", "generate"]
@@ -40,7 +40,7 @@ class Generation:
     Attributes
     ----------
     bundle : Bundle
-    source : Source
+    source : ProvidedSource
     feed : ConditionFeed
         Drives the source.
     bins : int >= 1
@@ -51,7 +51,7 @@ class Generation:
     """
 
     bundle: Bundle
-    source: Source
+    source: ProvidedSource
     feed: ConditionFeed
     bins: int
     windows: int | None
@@ -66,11 +66,12 @@ class Generation:
         condition: str | ArrayLike | None = None,
         device: Device = "auto",
         windows: int | None = None,
+        source: ProvidedSource | None = None,
     ) -> "Generation":
-        """Open the source and what drives it; raises the errors of `generate`."""
+        """Open the source, unless one is given, and what drives it; raises the errors of `generate`."""
         card = bundle.card
         feed = open_offline_drive(condition, card.channels)
-        source = open_source(bundle, seed, device)
+        source = open_source(bundle, seed, device) if source is None else source
         made_by = Provenance(
             card.name, bundle.sha256, seed, card.bin_size_s, 1, 0.0, feed.asked, card.latency_bins, card.signal
         )

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset
+from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset, why_suited
 from spikeloop.models.families.registry import preset as named_preset
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.similarity import Similarity, in_words, verdict
@@ -69,6 +69,8 @@ class TrainedModel(ShownAsTable):
         What the similarity was measured with: "held-out repeats" or "training data".
     similarity : tuple of Similarity
         Distance of each statistic from the held-out data, beside that of the training recording itself.
+    stopped_early : bool
+        Whether training ended before its time, as a part that was kept for this brought nothing better.
     """
 
     checkpoint: Path
@@ -79,6 +81,7 @@ class TrainedModel(ShownAsTable):
     device: str
     judged_on: str
     similarity: tuple[Similarity, ...]
+    stopped_early: bool = False
 
     def export(self, out: str | Path, name: str | None = None, rename: Mapping[str, str] | None = None) -> Bundle:
         """Export the model to a bundle that streams: ONNX, compared with torch before it is written.
@@ -136,6 +139,7 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     *,
     steps: int | None = None,
+    stop_early: bool | None = None,
 ) -> TrainedModel:
     """Train a model on a recording, or continue its training.
 
@@ -146,7 +150,7 @@ def train(
     recording : Recording, str or pathlib.Path
         Or what `read_recording` reads.
     minutes : float > 0, min, default 10 where no steps are given
-        Time of training in all. A baseline is fitted in one go: leave it out.
+        Time of training in all, at most. A baseline is fitted in one go: leave it out.
     out : str or pathlib.Path
         Folder of the checkpoint.
     family : str
@@ -166,6 +170,9 @@ def train(
     on_progress : callable (Progress), default a bar in a terminal or notebook
     steps : int >= 1, optional
         Steps of training in all.
+    stop_early : bool, default True for "causal_gan", "vae" and "vae_gan" where no steps are given
+        Whether a tenth of what would be trained on is kept, and each stage of training ends when that part brings
+        nothing better. What is held out stays unseen.
 
     Returns
     -------
@@ -192,6 +199,8 @@ def train(
     checked_choice("--device", device, get_args(Device))
     if on_progress is not None:
         checked_callable("on_progress", on_progress)
+    if stop_early is not None and not isinstance(stop_early, bool):
+        raise BadInputError(f"--stop-early: expected True or False, found {shown(stop_early)}")
     if not isinstance(family, str) or family not in FAMILIES:
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
     check_writable(out, folder=True)
@@ -203,6 +212,9 @@ def train(
         require_packages("safetensors", "filelock")
     else:
         require_torch()
+    if stop_early is None:
+        stop_early = family in CONDITIONAL and steps is None
+    chosen = preset is None
     preset = suited_preset(family, recording) if preset is None else checked_text("--preset", preset)
     console = Console(stderr=True)
     shows = on_progress is None and (console.is_terminal or console.is_jupyter)
@@ -210,14 +222,26 @@ def train(
         show = on_progress or bar or (lambda progress: None)
         if family in BASELINES:
             return _fit(recording, family, preset, out, hold_out, seed, show)
-        settings = named_preset(family, preset, hold_out, seed, lead_bins)
+        settings = named_preset(family, preset, hold_out, seed, lead_bins, stop_early)
         window_bins = settings.config.window_bins
         if short := count_short(recording, window_bins):
             console.print(
                 f"{short} of {recording.repeats} repeats, shorter than a window of {window_bins} bins, are left out"
             )
         minutes = MINUTES if minutes is None and steps is None else minutes
+        if chosen:
+            show = _naming_preset(preset, show)
         return _train(recording, settings, out, device, minutes, steps, show)
+
+
+def _naming_preset(preset: str, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Add to what is said at the start which preset was chosen, and why."""
+
+    def show(progress: Progress) -> None:
+        chosen = (f"preset {preset}, {why_suited(preset)}",) if progress.starts else ()
+        on_progress(replace(progress, starts=chosen + progress.starts))
+
+    return show
 
 
 def _checked_length(minutes: float | None, steps: int | None) -> tuple[float | None, int | None]:
@@ -252,6 +276,7 @@ def _train(
         device=str(run.device),
         judged_on=run.validation.judged_on,
         similarity=similarity,
+        stopped_early=run.over,
     )
 
 

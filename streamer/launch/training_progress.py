@@ -45,6 +45,10 @@ def shown_progress(verb: str, console: Console | None = None) -> Iterator[Callab
             minutes = f"{progress.trained_s / 60:.1f} min"
             doing = progress.finishing or (f"step {progress.steps}" if progress.steps else "")
             bar.update(task, completed=progress.share, description=doing)
+            for line in progress.starts:
+                bar.console.print(line)
+            if progress.stopped and progress.finishing == "calibrating":
+                bar.console.print(f"{minutes}, step {progress.steps}: {progress.stopped}")
             if progress.finishing and not bar.console.is_terminal:
                 bar.console.print(f"{minutes}, {progress.finishing}")
             if progress.resumed:

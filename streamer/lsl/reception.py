@@ -19,7 +19,8 @@ class Reception:
     gaps : int
         Places, within one run of the stream, where a segment does not continue the one before.
     lost_bins : int
-        That never came, by the stamps of those around them; less than before where some turned out to have been late.
+        That never came, by the stamps of those around them; less than before where some turned out to have been late,
+        or the rate to have changed.
     invalid_bins : int
         Left out for a value that is not a whole number from 0 to 1000.
     saturated_bins : int

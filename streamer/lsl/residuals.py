@@ -97,9 +97,9 @@ class StepDetector:
     def __init__(self, bin_size_s: float) -> None:
         self._bin_size_s = bin_size_s
         self._block = max(BLOCK_SAMPLES, round(BLOCK_S / bin_size_s))
-        self._sum_s, self._square_s2, self._count = 0.0, 0.0, 0
+        self._empty()
         self._pending_s: list[float] = []
-        self._blocks, self._of_means_s2, self._of_samples_s2 = 0, 0.0, 0.0  # variances
+        self._blocks, self._of_means_s2, self._of_independent_s2 = 0, 0.0, 0.0  # variances of means
 
     @property
     def settled(self) -> bool:
@@ -109,21 +109,21 @@ class StepDetector:
     @property
     def inflation(self) -> float:
         """The variance of means over that of means of independent samples, at least 1."""
-        return max(1.0, self._of_means_s2 * self._block / self._of_samples_s2) if self._of_samples_s2 else 1.0
+        return max(1.0, self._of_means_s2 / self._of_independent_s2) if self._of_independent_s2 else 1.0
 
     def add(self, distances_s: Floats) -> Blocks:
         """See the distances of the next samples from the line, NaN for unknown ones."""
         known_s = distances_s[~np.isnan(distances_s)]
         self._sum_s += float(known_s.sum())
         self._square_s2 += float(known_s @ known_s)
-        self._count += len(known_s)
-        if self._count < self._block:
+        self._count, self._samples = self._count + len(known_s), self._samples + len(distances_s)
+        if self._samples < self._block or not self._count:
             return Blocks(pending=self._direction())
-        mean_s, mean_s2 = self._sum_s / self._count, self._square_s2 / self._count
-        self._sum_s, self._square_s2, self._count = 0.0, 0.0, 0
+        mean_s, independent_s2 = self._sum_s / self._count, self._square_s2 / self._count**2
+        self._empty()
         gate_s = max(SMALLEST_STEP * self._bin_size_s, STANDARD_DEVIATIONS * math.sqrt(self._of_means_s2))
         if not (self.settled and abs(mean_s) > gate_s and all(mean_s * before_s > 0 for before_s in self._pending_s)):
-            self._average(mean_s, mean_s2)
+            self._average(mean_s, independent_s2)
             self._pending_s.clear()
             return Blocks(ordinary=True)
         self._pending_s.append(mean_s)
@@ -136,8 +136,11 @@ class StepDetector:
     def _direction(self) -> int:
         return 0 if not self._pending_s else 1 if self._pending_s[0] > 0 else -1
 
-    def _average(self, mean_s: float, mean_s2: float) -> None:
+    def _empty(self) -> None:
+        self._sum_s, self._square_s2, self._count, self._samples = 0.0, 0.0, 0, 0
+
+    def _average(self, mean_s: float, independent_s2: float) -> None:
         self._blocks += 1
         share = 1 / min(self._blocks, MEMORY)
         self._of_means_s2 += share * (mean_s**2 - self._of_means_s2)
-        self._of_samples_s2 += share * (mean_s2 - self._of_samples_s2)
+        self._of_independent_s2 += share * (independent_s2 - self._of_independent_s2)

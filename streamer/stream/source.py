@@ -2,8 +2,9 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,23 @@ from spikeloop.exporters.card import Card
 from spikeloop.models.arrays import Counts
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, load_baseline
-from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.models.random_streams import Purpose, random_stream, restore_state, skip_floats, state_of
 from spikeloop.models.recordings.condition import rest_of
 from spikeloop.streamer.inference.bin_engine import BinEngine
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.inference.window_engine import Engine
 
-__all__ = ["CHUNK_COUNTS", "SamplerSource", "Source", "SpikeSource", "StreamSource", "WindowSource", "open_source"]
+__all__ = [
+    "CHUNK_COUNTS",
+    "ProvidedSource",
+    "SamplerSource",
+    "Source",
+    "SourceState",
+    "SpikeSource",
+    "StreamSource",
+    "WindowSource",
+    "open_source",
+]
 
 CHUNK_COUNTS = 2**20  # bins times units that are generated at once where nobody waits: a second or so of work
 WINDOWS_PER_RUN = 8  # fixed, as float sums (and so, rarely, a spike) depend on the batch they are computed in
@@ -68,6 +79,29 @@ class SpikeSource(Protocol):
         array of shape (bins, units), of `dtype`
         """
         ...
+
+
+class ProvidedSource(SpikeSource, Protocol):
+    """A source that says what its model runs on."""
+
+    @property
+    def provider(self) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class SourceState:
+    """Where a source is: another of the same bundle that is given it goes on with the same bins.
+
+    Attributes
+    ----------
+    randoms : tuple of str
+        Where its random numbers are, as of `state_of`.
+    tensors : mapping of str to array
+        What the model keeps from bin to bin, by name; or bins that were generated and not asked for yet.
+    """
+
+    randoms: tuple[str, ...]
+    tensors: Mapping[str, NDArray[Any]]
 
 
 class _RunSource(ABC):
@@ -120,6 +154,23 @@ class WindowSource(_RunSource):
         self._latent = random_stream(seed, Purpose.LATENTS)
         self._uniform = random_stream(seed, Purpose.SPIKES)
 
+    @property
+    def state(self) -> SourceState:
+        """Where it is."""
+        return SourceState((state_of(self._latent), state_of(self._uniform)), {"ready": self._ready})
+
+    @state.setter
+    def state(self, state: SourceState) -> None:
+        restore_state(self._latent, state.randoms[0])
+        restore_state(self._uniform, state.randoms[1])
+        self._ready = state.tensors["ready"]
+
+    def skip_runs(self, runs: int) -> None:
+        """Leave out the next runs of `run_bins` bins, without running the generator; only where a run begins."""
+        for _ in range(runs):
+            self._latent.standard_normal((WINDOWS_PER_RUN, self.engine.card.latent_size), np.float32)
+        skip_floats(self._uniform, runs * self.run_bins * len(self.unit_names))
+
     def _run(self) -> tuple[Counts, float]:
         latent = self._latent.standard_normal((WINDOWS_PER_RUN, self.engine.card.latent_size), np.float32)
         probability = self.engine.run(latent)
@@ -154,6 +205,17 @@ class StreamSource:
         self._uniform = random_stream(seed, Purpose.SPIKES)
         self._normal = random_stream(seed, Purpose.LATENTS)
 
+    @property
+    def state(self) -> SourceState:
+        """Where it is."""
+        return SourceState((state_of(self._uniform), state_of(self._normal)), self._engine.state)
+
+    @state.setter
+    def state(self, state: SourceState) -> None:
+        restore_state(self._uniform, state.randoms[0])
+        restore_state(self._normal, state.randoms[1])
+        self._engine.state = state.tensors
+
     def warm_up(self) -> None:
         """Run the model once without effect, so that it is quick in a moment."""
         self._engine.warm_up()
@@ -176,7 +238,7 @@ class StreamSource:
 
 
 class SamplerSource(_RunSource):
-    """A baseline's own sampler.
+    """A baseline's own sampler, which has no state to go on from.
 
     Parameters
     ----------

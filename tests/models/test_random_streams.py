@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.random_streams import Purpose, random_stream, torch_seed
+from spikeloop.models.random_streams import Purpose, random_stream, restore_state, skip_floats, state_of, torch_seed
 from tests.support.places import REPOSITORY
 
 ROOMS = ("models", "exporters", "streamer", "spikeloop", "benchmarks", "docs", "examples")
@@ -62,3 +62,21 @@ def test_every_seed_that_torch_gets_comes_from_the_register():
                 if not given.startswith("torch_seed("):
                     unregistered.append(f"{path}:{node.lineno} manual_seed({given})")
     assert unregistered == []
+
+
+@pytest.mark.parametrize(("drawn", "skipped"), [(0, 8), (8, 80), (24, 8 * 10**6)])
+def test_numbers_that_are_skipped_are_those_that_would_have_been_drawn(drawn, skipped):
+    whole, skipping = random_stream(3, Purpose.SPIKES), random_stream(3, Purpose.SPIKES)
+    whole.random(drawn + skipped, np.float32)
+    skipping.random(drawn, np.float32)
+    skip_floats(skipping, skipped)
+    np.testing.assert_array_equal(skipping.random(100, np.float32), whole.random(100, np.float32))
+
+
+@pytest.mark.parametrize("drawn", [0, 1, 7, 1001])
+def test_a_stream_goes_on_from_where_its_state_was_taken(drawn):
+    first, other = random_stream(3, Purpose.SPIKES), random_stream(4, Purpose.LATENTS)
+    first.standard_normal(drawn, np.float32)
+    restore_state(other, state_of(first))
+    np.testing.assert_array_equal(other.standard_normal(50, np.float32), first.standard_normal(50, np.float32))
+    np.testing.assert_array_equal(other.random(50), first.random(50))

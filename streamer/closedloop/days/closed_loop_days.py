@@ -148,10 +148,11 @@ def open_days(
 ) -> DaysSetup:
     """Check and parse what `closed_loop_days` was given; parameters and errors are the same."""
     days = checked_whole("--days", days, 1, MOST_DAYS)
-    profile, specs = parse_profile(drift), parse_policies(policies)
+    profile = parse_profile(drift)
     if options.get("recalibrate_after"):
         raise BadInputError("--recalibrate: expected 0 with --days, where policies learn; give --policy refit:TRIALS")
     setup = open_setup(decoders, **options)
+    specs = parse_policies(policies, setup.in_process, setup.limits)
     plan = dataclasses.replace(setup.plan, recalibrate_after=max(spec.warm_up for spec in specs))
     found = DaysSetup(dataclasses.replace(setup, plan=plan), days, profile, specs)
     check_days(found)

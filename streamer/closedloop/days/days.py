@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from spikeloop.models.decoders.binned import Binned
 from spikeloop.models.decoders.spec import DecoderSpec
-from spikeloop.models.errors import BadInputError
+from spikeloop.models.errors import BadInputError, SpikeloopError
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.comparison import assemble_loop, hosted_decoder, local_user
 from spikeloop.streamer.closedloop.days.drift import DayState, draw_drift
 from spikeloop.streamer.closedloop.days.policies import Policy, PolicySpec
 from spikeloop.streamer.closedloop.days.population import DriftingPopulation
 from spikeloop.streamer.closedloop.days.profiles import DriftProfile
+from spikeloop.streamer.closedloop.experiment.forfeits import forfeited_trials
 from spikeloop.streamer.closedloop.experiment.plan import Plan
-from spikeloop.streamer.closedloop.experiment.record import SessionRecord
-from spikeloop.streamer.closedloop.experiment.session import run_session
+from spikeloop.streamer.closedloop.experiment.record import SessionRecord, Trial
+from spikeloop.streamer.closedloop.experiment.session import HELD_OUT, run_session
 from spikeloop.streamer.closedloop.setup import Setup, check_setup
 
 __all__ = ["Course", "DayRun", "DaysSetup", "check_days", "drift_of", "run_days"]
@@ -62,12 +63,25 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class DayRun:
-    """A day of a course, without its bins."""
+    """A day of a course, without its bins.
+
+    Attributes
+    ----------
+    course : str
+    seed, day : int
+    record : SessionRecord
+    calibrated : bool
+        Whether it began with a calibration.
+    forfeited : tuple of Trial
+        That never began because the decoder or the policy had failed, on that day or before; they count as failures.
+    """
 
     course: str
     seed: int
     day: int
     record: SessionRecord
+    calibrated: bool = False
+    forfeited: tuple[Trial, ...] = ()
 
 
 def check_days(days: DaysSetup) -> None:
@@ -107,7 +121,9 @@ def drift_of(days: DaysSetup, seed: int) -> tuple[DayState, ...]:
 
 
 def run_days(days: DaysSetup) -> Iterator[DayRun]:
-    """Run all courses, seed after seed, day after day; a course that fails ends there, and the others go on.
+    """Run all courses, seed after seed, day after day; one that fails ends there, and the others go on.
+
+    Of the days that a decoder or a policy that failed never began, the trials are forfeited.
 
     Raises
     ------
@@ -127,23 +143,51 @@ def run_days(days: DaysSetup) -> Iterator[DayRun]:
 def _run_course(days: DaysSetup, course: Course, seed: int, drift: tuple[DayState, ...]) -> Iterator[DayRun]:
     """One user and one decoder, which both go on from day to day."""
     setup = days.setup
-    population, policy = DriftingPopulation(setup.loaded, setup.device), course.policy.make()
+    population = DriftingPopulation(setup.loaded, setup.device)
     with ExitStack() as opened:
         made = hosted_decoder(opened, setup, setup.spec_of(course.decoder), seed)
         loop = assemble_loop(setup, population, local_user(setup, seed), made, seed)
         bins = setup.plan.decoder_bins
-        decoder = policy.wrap(Binned(loop.decoder, bins) if bins > 1 else loop.decoder)
+        try:
+            policy = course.policy.make()
+            opened.callback(policy.close)
+            decoder = policy.wrap(Binned(loop.decoder, bins) if bins > 1 else loop.decoder)
+        except SpikeloopError as error:
+            yield from _forfeited_days(days, course, seed, range(len(drift)), str(error))
+            return
         for day, state in enumerate(drift):
-            plan = _plan_of(setup.plan, policy, seed, day)
+            try:
+                plan = _plan_of(setup.plan, policy, seed, day)
+            except SpikeloopError as error:
+                yield from _forfeited_days(days, course, seed, range(day, len(drift)), str(error))
+                return
             population.begin_day(state, plan.seed)
             record = run_session(plan, loop.population, loop.user, decoder, relearn=policy.relearn)
-            yield DayRun(course.name, seed, day, dataclasses.replace(record, blocks=()))
+            kept, calibrated = dataclasses.replace(record, blocks=()), plan.calibration_s > 0
+            yield DayRun(course.name, seed, day, kept, calibrated, forfeited_trials(plan, record))
+            if record.decoder_failed:
+                yield from _forfeited_days(days, course, seed, range(day + 1, len(drift)))
             if record.failure:
                 return
 
 
+def _forfeited_days(days: DaysSetup, course: Course, seed: int, left: range, failure: str = "") -> Iterator[DayRun]:
+    """The days that a course never began because its decoder or policy failed; the first has the reason, if any."""
+    for day in left:
+        plan = dataclasses.replace(days.setup.plan, seed=_day_seed(seed, day))
+        said = failure if day == left[0] else ""
+        never = SessionRecord(days.setup.loaded.card.bin_size_s, (), (), (), None, said, decoder_failed=True)
+        yield DayRun(course.name, seed, day, never, forfeited=forfeited_trials(plan, never))
+
+
+def _day_seed(seed: int, day: int) -> int:
+    """A seed of its own; that of day 0 is the course's."""
+    return int(random_stream(seed, Purpose.DAY_SEEDS, day).integers(2**62)) if day else seed
+
+
 def _plan_of(plan: Plan, policy: Policy, seed: int, day: int) -> Plan:
-    """The plan of a day, with a seed of its own; that of day 0 is the course's."""
-    own = int(random_stream(seed, Purpose.DAY_SEEDS, day).integers(2**62)) if day else seed
+    """The plan of a day."""
+    own = _day_seed(seed, day)
     calibration_s = plan.calibration_s if day == 0 or policy.calibrates(day) else 0.0
-    return dataclasses.replace(plan, seed=own, calibration_s=calibration_s, decoder_bins=1)
+    scored_s = 0.0 if calibration_s else HELD_OUT * plan.calibration_s
+    return dataclasses.replace(plan, seed=own, calibration_s=calibration_s, scored_s=scored_s, decoder_bins=1)

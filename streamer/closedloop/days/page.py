@@ -23,7 +23,13 @@ from spikeloop.exporters.pages.shell import (
     table,
 )
 from spikeloop.models.whole_file import whole_file
-from spikeloop.streamer.closedloop.days.report import CourseReport, DayFigures, DaysReport, DriftReport
+from spikeloop.streamer.closedloop.days.report import (
+    CourseReport,
+    DayFigures,
+    DaysReport,
+    DriftReport,
+    half_lost_in_words,
+)
 from spikeloop.streamer.closedloop.results.estimates import Estimate, format_estimate
 
 __all__ = ["write_days_page"]
@@ -68,9 +74,12 @@ def _lead(report: DaysReport) -> str:
         return "No day was done."
     said = [
         f"{course.course}: {course.overall.success_rate.value:.0%} of all targets acquired, "
-        + ("half of the bit rate never lost" if day is None else f"half of the bit rate lost from day {day} on")
+        + (
+            f"half of the bit rate lost: {_half(course, course.bits_half_lost_day)}"
+            if course.worked
+            else _half(course, None)
+        )
         for course in report.courses
-        for day in [course.bits_half_lost_day]
     ]
     return f"{'. '.join(said)}."
 
@@ -123,7 +132,7 @@ def _courses(
 
 def _figures(report: DaysReport) -> Section:
     headings = ("course", "what it does", "success", "time to target (s)", "bit/s", "half of success lost",
-                "half of the bit rate lost", "by seed")  # fmt: skip
+                "half of the bit rate lost", "by seed", "R², held in", "R², held out")  # fmt: skip
     rows = [
         [
             course.course,
@@ -131,9 +140,11 @@ def _figures(report: DaysReport) -> Section:
             format_estimate(course.overall.success_rate, percent=True),
             format_estimate(course.overall.time_to_target_s),
             format_estimate(course.overall.fitts_bits_per_s),
-            _half(course.success_half_lost_day),
-            _half(course.bits_half_lost_day),
-            ", ".join(map(_half, course.bits_half_lost_days)),
+            _half(course, course.success_half_lost_day),
+            _half(course, course.bits_half_lost_day),
+            ", ".join(map(half_lost_in_words, course.bits_half_lost_days, course.worked_by_seed)),
+            str(course.held_in),
+            str(course.held_out),
         ]
         for course in report.courses
     ]
@@ -156,14 +167,15 @@ def _figures(report: DaysReport) -> Section:
     note = (
         "95 % intervals over all days, by bootstrap over seeds and the trials of each. Half is lost on the day from"
         " which the mean over three days is at most half of day 0's. In differences of time, a failure counts as the"
-        " timeout; p is corrected by Holm's method over all of them."
+        " timeout; p is corrected by Holm's method over all of them. R² is the FALCON challenge's, of"
+        " velocities decoded while the user only watched: held in on days with a calibration, held out on the others."
     )
     noted = fill("<p class='note'>{}</p>", note)
     return section("All days together", table(headings, rows), sentences, differences, noted)
 
 
-def _half(day: int | None) -> str:
-    return "never" if day is None else f"from day {day} on"
+def _half(course: CourseReport, day: int | None) -> str:
+    return half_lost_in_words(day, course.worked, course.overall.successes)
 
 
 def _drift(drift: DriftReport) -> Section:

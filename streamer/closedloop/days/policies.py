@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.decoders.decoder import Decoder
-from spikeloop.models.decoders.spec import missing_methods
 from spikeloop.models.decoders.stabilizer import Stabilized
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.closedloop.days.policy_server import (
+    MOST_WARM_UP,
+    WARM_UP,
+    IsolatedPolicy,
+    OwnPolicy,
+    warm_up_of,
+)
 from spikeloop.streamer.closedloop.experiment.record import Block
 from spikeloop.streamer.closedloop.experiment.relearning import refit
-from spikeloop.streamer.inference.own_code import foreign_code, named_factory
+from spikeloop.streamer.inference.isolation.isolated_decoder import pickled_for_another
+from spikeloop.streamer.inference.isolation.limits import DecoderLimits
+from spikeloop.streamer.inference.own_code import named_factory
 
 __all__ = ["MOST_WARM_UP", "Policy", "PolicySpec", "parse_policies"]
 
-WARM_UP, MOST_WARM_UP = 32, 10_000  # trials, from which a policy may learn each day
 EXPECTED = (
     "none, daily, refit, stabilize, refit:TRIALS, stabilize:TRIALS, python:FILE.py:NAME or python:MODULE:NAME, or a"
     " class or function that makes a policy"
@@ -26,7 +33,7 @@ EXPECTED = (
 
 
 class Policy(Protocol):
-    """What is done to a decoder on each day."""
+    """What is done to a decoder on each day of a course, until it is closed."""
 
     def wrap(self, decoder: Decoder) -> Decoder:
         """Put something around the decoder, before its first fit; or return it as it is."""
@@ -48,6 +55,10 @@ class Policy(Protocol):
         gain : float > 0
             On the decoded velocity.
         """
+        ...
+
+    def close(self) -> None:
+        """End what it started."""
         ...
 
 
@@ -88,6 +99,9 @@ class _Fixed:
 
     def relearn(self, decoder: Decoder, block: Block, gain: float) -> None:
         """Nothing is learned."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 class _Daily(_Fixed):
@@ -133,34 +147,6 @@ def _at_rest(block: Block) -> NDArray[np.bool_]:
     return found
 
 
-class _Own(_Fixed):
-    """A policy of the caller's own, of which every method but one may be missing."""
-
-    def __init__(self, name: str, policy: Any) -> None:
-        self._name, self._policy = name, policy
-
-    def wrap(self, decoder: Decoder) -> Decoder:
-        if not hasattr(self._policy, "wrap"):
-            return decoder
-        wrapped = self._call("wrap", decoder)
-        if missing := missing_methods(wrapped):
-            raise BadInputError(
-                f"--policy {self._name}: expected wrap to give a decoder with fit and step, found"
-                f" {type(wrapped).__name__} without {' and '.join(missing)}"
-            )
-        return wrapped
-
-    def calibrates(self, day: int) -> bool:
-        return bool(self._call("calibrates", day)) if hasattr(self._policy, "calibrates") else super().calibrates(day)
-
-    def relearn(self, decoder: Decoder, block: Block, gain: float) -> None:
-        self._call("relearn", decoder, block, gain)
-
-    def _call(self, method: str, *given: Any) -> Any:
-        with foreign_code(self._name, "--policy"):
-            return getattr(self._policy, method)(*given)
-
-
 KINDS: dict[str, tuple[str, bool, Callable[[], Policy]]] = {
     "none": ("the decoder of day 0, as it is", False, _Fixed),
     "daily": ("a calibration at the beginning of each day", False, _Daily),
@@ -173,28 +159,42 @@ KINDS: dict[str, tuple[str, bool, Callable[[], Policy]]] = {
 }
 
 
-def parse_policies(policies: str | Sequence[Any]) -> tuple[PolicySpec, ...]:
+def parse_policies(
+    policies: str | Sequence[Any], in_process: bool = False, limits: DecoderLimits | None = None
+) -> tuple[PolicySpec, ...]:
     """Parse the texts that name policies; or keep classes or functions of the caller's own, which make them.
+
+    Parameters
+    ----------
+    policies : str or sequence
+    in_process : bool, default False
+        Whether those of the caller's own live in this process, and not each in one of its own.
+    limits : DecoderLimits, optional
+        Of those that don't.
 
     Raises
     ------
     BadInputError
         If one of them can't be, or two have one name.
+    FailureError
+        If one of the caller's own fails to load.
     """
     given = [policies] if isinstance(policies, str) or not isinstance(policies, Sequence) else policies
-    found = tuple(_spec(policy) for policy in given)
+    found = tuple(_spec(policy, in_process, limits or DecoderLimits()) for policy in given)
     names = [spec.name for spec in found]
     if not found or len(set(names)) < len(names):
         raise BadInputError(f"--policy: expected different policies, found {', '.join(names) or 'none'}")
     return found
 
 
-def _spec(policy: Any) -> PolicySpec:
+def _spec(policy: Any, in_process: bool, limits: DecoderLimits) -> PolicySpec:
     if not isinstance(policy, str):
-        return _own(getattr(policy, "__name__", type(policy).__name__), policy)
+        return _own_object(getattr(policy, "__name__", type(policy).__name__), policy, in_process, limits)
     kind, colon, argument = policy.partition(":")
     if kind == "python" and argument:
-        return _own(policy, named_factory(policy, argument, kind, "--policy"))
+        if in_process:
+            return _here(policy, named_factory(policy, argument, kind, "--policy"))
+        return _isolated(policy, None, limits)
     does, learns, make = KINDS.get(kind, ("", False, _Fixed))
     trials = int(argument) if argument.isascii() and argument.isdecimal() and len(argument) < 6 else 0
     if kind not in KINDS or (colon and not (learns and 1 <= trials <= MOST_WARM_UP)):
@@ -202,23 +202,30 @@ def _spec(policy: Any) -> PolicySpec:
     return PolicySpec(policy, does, (trials or WARM_UP) if learns else 0, make, of_latents=kind == "stabilize")
 
 
-def _own(name: str, factory: Any) -> PolicySpec:
+def _own_object(name: str, factory: Any, in_process: bool, limits: DecoderLimits) -> PolicySpec:
     if not callable(factory):
         raise BadInputError(f"--policy {name}: expected {EXPECTED}; found {factory!r:.80}")
+    warm_up_of(name, factory)  # which is known here
+    pickled = None if in_process else pickled_for_another(name, factory)
+    if pickled is None:
+        return _here(name, factory)
+    return _isolated(name, pickled, limits)
 
-    def make() -> Policy:
-        with foreign_code(name, "--policy"):
-            policy = factory()
-        if not callable(getattr(policy, "relearn", None)):
-            raise BadInputError(
-                f"--policy {name}: expected an object with relearn(decoder, block, gain), and wrap and calibrates where"
-                f" it needs them; found {type(policy).__name__}"
-            )
-        return _Own(name, policy)
 
-    warm_up = getattr(factory.func if isinstance(factory, partial) else factory, "warm_up", WARM_UP)
-    if not isinstance(warm_up, int) or not 0 <= warm_up <= MOST_WARM_UP:
-        raise BadInputError(
-            f"--policy {name}: expected warm_up, a number of trials up to {MOST_WARM_UP}; found {warm_up!r}"
-        )
+def _here(name: str, factory: Callable[[], Any]) -> PolicySpec:
+    """A policy in this process, which is made once to see that it can be."""
+    make = partial(OwnPolicy, name, factory)
+    make()
+    return _own(name, make, warm_up_of(name, factory))
+
+
+def _isolated(name: str, pickled: bytes | None, limits: DecoderLimits) -> PolicySpec:
+    """A policy in a process of its own, which is opened once to see that it can be."""
+    make = partial(IsolatedPolicy, name, pickled, limits)
+    policy = make()
+    policy.close()
+    return _own(name, make, policy.warm_up)
+
+
+def _own(name: str, make: Callable[[], Policy], warm_up: int) -> PolicySpec:
     return PolicySpec(name, "of the caller's own", warm_up, make)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from spikeloop.models.arrays import Floats
+from spikeloop.models.decoders.spec import KINDS, DecoderSpec
 from spikeloop.models.html import Table, text_columns
+from spikeloop.models.measures.falcon_scores import SessionScores, session_scores
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.days.days import DayRun, DaysSetup, drift_of
 from spikeloop.streamer.closedloop.days.drift import (
@@ -25,7 +27,7 @@ from spikeloop.streamer.closedloop.results.judged import at_same_places, judged_
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired, paired_figures
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures, figures_of
 
-__all__ = ["CourseReport", "DayFigures", "DaysReport", "DriftReport", "days_report", "half_lost"]
+__all__ = ["CourseReport", "DayFigures", "DaysReport", "DriftReport", "days_report", "half_lost", "half_lost_in_words"]
 
 OVER_DAYS = 3  # that a decoder has to be below half, on average, so that one bad day is no loss
 
@@ -55,6 +57,11 @@ class CourseReport:
         See `half_lost`; of all seeds together.
     bits_half_lost_days : tuple of int or None
         The same of each seed.
+    worked, worked_by_seed : bool, tuple of bool
+        Whether it acquired a target on day 0, so that there is something to lose.
+    held_in, held_out : SessionScores
+        Scores of the FALCON challenge, of days that began with a calibration and of the others: R2 of velocities that
+        were decoded while the user only watched. Of a decoder that had learned elsewhere, all days are held out.
     failures : tuple of str
         Of seeds whose course ended before its last day.
     """
@@ -68,6 +75,10 @@ class CourseReport:
     success_half_lost_day: int | None
     bits_half_lost_day: int | None
     bits_half_lost_days: tuple[int | None, ...]
+    worked: bool
+    worked_by_seed: tuple[bool, ...]
+    held_in: SessionScores
+    held_out: SessionScores
     failures: tuple[str, ...]
 
 
@@ -183,14 +194,34 @@ def days_report(days: DaysSetup, runs: Sequence[DayRun], *, command: str, interr
 
 
 def half_lost(values: Sequence[float]) -> int | None:
-    """The first day from which on the mean over three days is at most half of day 0's value; None where none is.
+    """The first day from which on the mean over three days is at most half of day 0's value.
 
-    Near the end, the mean is over the days that are left.
+    Near the end, the mean is over the days that are left. None where there is no such day, and where day 0's value is 0
+    or none, of which nothing can be lost.
     """
+    if not values[0] > 0:
+        return None
     for day in range(1, len(values)):
         if np.mean(values[day : day + OVER_DAYS]) <= values[0] / 2:
             return day
     return None
+
+
+def half_lost_in_words(day: int | None, worked: bool, successes: int = 1) -> str:
+    """Say from which day on half is lost; or that there was nothing to lose.
+
+    Parameters
+    ----------
+    day : int or None
+        As of `half_lost`.
+    worked : bool
+        Whether it acquired a target on day 0.
+    successes : int, default 1
+        On all days.
+    """
+    if not worked:
+        return "did not work on day 0" if successes else "never worked"
+    return "never" if day is None else f"from day {day} on"
 
 
 def _course(days: DaysSetup, name: str, runs: Sequence[DayRun]) -> CourseReport:
@@ -215,8 +246,20 @@ def _course(days: DaysSetup, name: str, runs: Sequence[DayRun]) -> CourseReport:
         success_half_lost_day=half_lost([each.success_rate.value for each in figures]),
         bits_half_lost_day=half_lost([each.fitts_bits_per_s.value for each in figures]),
         bits_half_lost_days=tuple(map(half_lost, bits_of_seeds)),
+        **_falcon(days.setup.decoders[course.decoder], runs),
+        worked=figures[0].success_rate.value > 0,
+        worked_by_seed=tuple(bits[0] > 0 for bits in bits_of_seeds),
         failures=tuple(f"seed {run.seed}, day {run.day}: {run.record.failure}" for run in runs if run.record.failure),
     )
+
+
+def _falcon(spec: DecoderSpec, runs: Sequence[DayRun]) -> dict[str, SessionScores]:
+    scored = [(run, run.record.offline.variance_weighted) for run in runs if run.record.offline is not None]
+    had_learned = spec.kind in KINDS and KINDS[spec.kind].had_learned
+    return {
+        name: session_scores(score for run, score in scored if (run.calibrated and not had_learned) == learned)
+        for name, learned in (("held_in", True), ("held_out", False))
+    }
 
 
 def _days(runs: Iterable[DayRun]) -> list[int]:
@@ -224,7 +267,7 @@ def _days(runs: Iterable[DayRun]) -> list[int]:
 
 
 def _judged(runs: Iterable[DayRun]) -> list[Trial]:
-    return [trial for run in runs for trial in judged_of(run.record)]
+    return [trial for run in runs for trial in judged_of(run.record, forfeited=run.forfeited)]
 
 
 def _figures(days: DaysSetup, sessions: Sequence[Sequence[Trial]]) -> Figures:
@@ -276,5 +319,5 @@ def _cells(course: CourseReport) -> list[str]:
         format_estimate(course.days[0].success_rate, percent=True),
         format_estimate(last.success_rate, percent=True),
         format_estimate(course.overall.fitts_bits_per_s),
-        "no" if course.bits_half_lost_day is None else f"from day {course.bits_half_lost_day} on",
+        half_lost_in_words(course.bits_half_lost_day, course.worked, course.overall.successes),
     ]

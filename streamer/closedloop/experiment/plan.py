@@ -33,6 +33,9 @@ class Plan:
     decoder_bins : int >= 1
         Bins of the population that the decoder receives as one.
     perturbations : tuple of Perturbation
+    scored_s : float, s
+        Length of an observation at the end, which the decoder decodes without learning from it, so that a session
+        without a calibration has a score offline too; 0 for none.
     seed : int
         Of targets, user and perturbations; the population has its own.
     """
@@ -46,6 +49,7 @@ class Plan:
     smoothing: float = 0.0
     decoder_bins: int = 1
     perturbations: tuple[Perturbation, ...] = ()
+    scored_s: float = 0.0
     seed: int = 0
 
 

@@ -39,7 +39,7 @@ from spikeloop.streamer.closedloop.experiment.tasks import Target
 from spikeloop.streamer.closedloop.experiment.trials import Event, TrialMachine
 from spikeloop.streamer.closedloop.experiment.users import User
 
-__all__ = ["run_session"]
+__all__ = ["HELD_OUT", "run_session"]
 
 HELD_OUT = 0.2  # of the calibration block, its end, on which decoders are judged offline
 
@@ -132,17 +132,23 @@ class _Session:
             self._close_loop("before recalibration", targets[:first])
             self._recalibrate()
         self._close_loop("closed loop", targets[first:])
+        if self._plan.scored_s and not status_of(self._decoder).live:
+            self._score()
 
     def _calibrate(self) -> None:
         """The cursor moves by itself, and the user imagines moving it; then the decoder learns."""
-        bins = round(self._plan.calibration_s / self._bin_size_s)
-        reaches = random_reaches(bins, self._bin_size_s, self._plan.seed)
-        block, spikes = self._begin("calibration"), []
+        block = self._begin("calibration")
+        spikes = self._observe(block, self._plan.calibration_s)
+        self._learn(block.block(), spikes)
+
+    def _observe(self, block: BlockRecorder, seconds: float) -> list[StepSpikes]:
+        """The user watches a cursor that moves by itself; return the spikes of a decoder of spikes."""
+        reaches, spikes = random_reaches(round(seconds / self._bin_size_s), self._bin_size_s, self._plan.seed), []
         for velocity, position in zip(reaches.velocity_cm_s, reaches.position_cm, strict=True):
             counts, intended = self._loop.follow(velocity, position)
             spikes.append(self._spikes(counts))
             self._record(block, BinStart(NO_AIM, intended, counts, ()))
-        self._learn(block.block(), [step for step in spikes if step is not None])
+        return [step for step in spikes if step is not None]
 
     def _learn(self, block: Block, spikes: Sequence[StepSpikes]) -> None:
         """Fit the decoder to all but the end of a calibration block, and judge it there."""
@@ -151,20 +157,29 @@ class _Session:
             self._feedback.see_training(block.start[:fitted])
         with _said_as("calibration"), self._of_decoder():
             self._decoder.fit(block.counts[:fitted], block.velocity[:fitted])
-        if status_of(self._decoder).live:
-            return
+        if not status_of(self._decoder).live:
+            self._offline = self._judge(block, spikes, fitted)
+
+    def _score(self) -> None:
+        """The user watches once more, and the decoder only decodes."""
+        block = BlockRecorder("calibration", self._units)  # of which nothing is kept
+        spikes = self._observe(block, self._plan.scored_s)
+        self._offline = self._judge(block.block(), spikes, 0)
+
+    def _judge(self, block: Block, spikes: Sequence[StepSpikes], first: int) -> Offline:
+        """Decode an observation from a bin on, and compare it with what the cursor did."""
         bins = self._plan.decoder_bins
-        held = slice(fitted, fitted + (len(block.counts) - fitted) // bins * bins)
+        held = slice(first, first + (len(block.counts) - first) // bins * bins)
         counts = block.counts[held].reshape(-1, bins, self._units).sum(axis=1, dtype=np.int64)
         runs = (
-            [joined(spikes[first : first + bins]) for first in range(held.start, held.stop, bins)] if spikes else None
+            [joined(spikes[begin : begin + bins]) for begin in range(held.start, held.stop, bins)] if spikes else None
         )
         with self._of_decoder():
             decoded = self._decode(counts, block.start[held][::bins], runs)
         decoded = decoded.repeat(bins, axis=0)  # what is decoded from a wide bin holds over it
         truth = block.velocity[held]
         together = variance_weighted_r_squared(truth, decoded)
-        self._offline = Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)), together)
+        return Offline(_pair(r_squared(truth, decoded)), _pair(correlation(truth, decoded)), together)
 
     def _decode(self, counts: Counts, position_cm: Floats, spikes: Sequence[StepSpikes] | None) -> Floats:
         """Decode bins one after another, outside the loop."""

@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.models.recordings.provenance import THIS_VERSION
+from spikeloop.streamer.inference.decoder_hash import decoder_sha256
 
-__all__ = ["UNPERTURBED", "Cell", "cells_of", "decoder_sha256", "perturbations_of"]
+__all__ = ["UNPERTURBED", "Cell", "cells_of", "perturbations_of"]
 
 UNPERTURBED = "none"
 
@@ -51,6 +51,11 @@ class Cell:
         """A hash of all that the figures depend on."""
         return sha256(f"{THIS_VERSION} {self.task}".encode()).hexdigest()[:24]
 
+    @property
+    def axes(self) -> dict[str, Any]:
+        """What tells it from other cells."""
+        return {name: getattr(self, name) for name in ("bundle", "decoder", "perturbations", "seed")}
+
     def __str__(self) -> str:
         return f"{self.bundle}, {self.decoder}, {self.perturbations}, seed {self.seed}"
 
@@ -77,12 +82,3 @@ def cells_of(
 def perturbations_of(text: str) -> list[str]:
     """Return the perturbations that a text joins."""
     return [] if text == UNPERTURBED else text.split("+")
-
-
-def decoder_sha256(decoder: str) -> str:
-    """Return the hash of the file that a decoder's text names, as FILE or FILE.py:NAME; empty where it names none."""
-    _, _, argument = decoder.partition(":")
-    for text in (decoder, argument, f"{argument.partition('.py:')[0]}.py"):
-        if text and Path(text).is_file():
-            return sha256(Path(text).read_bytes()).hexdigest()
-    return ""

@@ -1,20 +1,12 @@
-"""What a sweep leaves: its cells as one Parquet table, and their means over seeds as a page."""
+"""What a sweep leaves: the columns of its table, and means over seeds as a page."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from spikeloop.exporters.pages.origin import Origin, made_by
 from spikeloop.exporters.pages.shell import Markup, figures, fill, item_list, page, section, table
-from spikeloop.models.measures.decoding_scores import fold_mean
-from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.batch.cells import Columns, Row, mean_in_words
 
-__all__ = ["LISTS", "SHOWN", "TEXTS", "WHOLE", "Row", "means_of", "sweep_page", "write_table"]
-
-Row = Mapping[str, Any]  # a cell's document
+__all__ = ["COLUMNS", "SHOWN", "means_of", "sweep_page"]
 
 SHOWN = {
     "success_rate": "success (%)",
@@ -22,39 +14,16 @@ SHOWN = {
     "fitts_bits_per_s": "Fitts (bit/s)",
     "r_squared": "R² offline",
 }
-LISTS = ("outcomes", "times_s")
-TEXTS = ("bundle", "bundle_sha256", "perturbations", "decoder", "failure")
-WHOLE = ("seed", "trials", "successes")
+COLUMNS = Columns(
+    texts=("bundle", "bundle_sha256", "perturbations", "decoder", "failure"),
+    wholes=("seed", "trials", "successes"),
+    numbers=tuple(SHOWN),
+    lists_of_texts=("outcomes",),
+    lists_of_numbers=("times_s",),
+)
 EXPLAINED = Markup("""<p>Means over sessions, one a seed, with Student's t interval at 95 % where there are several; a
 session without the figure, as the time to target of one without success, is not in it. Decoders had the same targets in
 the same order. Trials that a decoder never began because it failed count as failures.</p>""")
-
-
-def write_table(rows: Sequence[Row], path: Path) -> None:
-    """Write a Parquet table with a row for each cell.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-    path : Path
-        Whole or not at all.
-
-    Raises
-    ------
-    FailureError
-        If the disk refuses.
-    """
-    import pyarrow
-    import pyarrow.parquet
-
-    def kind(name: str) -> Any:
-        if name in LISTS:
-            return pyarrow.list_(pyarrow.string() if name == "outcomes" else pyarrow.float64())
-        return pyarrow.string() if name in TEXTS else pyarrow.int64() if name in WHOLE else pyarrow.float64()
-
-    columns = {name: pyarrow.array([row[name] for row in rows], kind(name)) for name in rows[0]}
-    with whole_file(path) as file:
-        pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
 def means_of(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str], dict[str, str]]]:
@@ -102,15 +71,8 @@ def _table(bundle: str, perturbations: str, lines: Sequence[Sequence[str]]) -> M
 
 
 def _mean(name: str, values: Sequence[float | None]) -> str:
-    scale, digits = (100, 0) if name == "success_rate" else (1, 2)
-    known = scale * np.array([value for value in values if value is not None and math.isfinite(value)], np.float64)
-    if not len(known):
-        return "-"
-    if len(known) == 1:
-        return f"{known[0]:.{digits}f}"
-    mean = fold_mean(known)
-    low, high = (mean.low, mean.high) if name != "success_rate" else (max(mean.low, 0.0), min(mean.high, 100.0))
-    return f"{mean.value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    share = name == "success_rate"
+    return mean_in_words(values, 0 if share else 2, share)
 
 
 def _named(row: Row) -> str:

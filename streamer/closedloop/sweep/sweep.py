@@ -1,26 +1,23 @@
 """`spikeloop.sweep`: closed loops of decoders x bundles x perturbations x seeds, on many processes or machines."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeloop.exporters.documents import parsed_json
 from spikeloop.exporters.pages.origin import Origin
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_callable, checked_path
 from spikeloop.models.whole_file import whole_file
+from spikeloop.streamer.batch.cells import CellFolder, Row, run_cells, write_table
+from spikeloop.streamer.batch.opening import open_engine
 from spikeloop.streamer.closedloop.closed_loop import open_setup
 from spikeloop.streamer.closedloop.setup import check_setup
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of, perturbations_of
-from spikeloop.streamer.closedloop.sweep.engines.engine import Engine, Task
-from spikeloop.streamer.closedloop.sweep.engines.opening import open_engine
-from spikeloop.streamer.closedloop.sweep.results import SHOWN, Row, means_of, sweep_page, write_table
-from spikeloop.streamer.closedloop.sweep.store import SweepFolder
-from spikeloop.streamer.closedloop.sweep.work import FAILED
+from spikeloop.streamer.closedloop.sweep.results import COLUMNS, SHOWN, means_of, sweep_page
+from spikeloop.streamer.closedloop.sweep.work import run_task
 
 __all__ = ["SweepResult", "sweep"]
 
@@ -110,8 +107,9 @@ def sweep(
         Each of them none, or one or several at once, as "drop:0.3" or "drop:0.3+latency:100".
     seeds : iterable of int, default range(8)
     engine : str, default "processes"
-        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; or `slurm`,
-        the share of this process in a job of Slurm, whose processes see the same folder.
+        `processes`, on this machine; `dask:ADDRESS`, on a scheduler's workers, which see the same paths; `slurm`, the
+        share of this process in a job of Slurm, whose processes see the same folder; or `slurm:I/N`, that of process I
+        of N.
     workers : int, optional
         Processes of `processes`; by default one for each core.
     origin : Origin, optional
@@ -140,18 +138,12 @@ def sweep(
     require_packages("pyarrow", extra="batch", what="the table of a sweep")
     if on_cell is not None:
         checked_callable("on_cell", on_cell)
-    folder, opened = SweepFolder(checked_path("--out", out)), open_engine(engine, workers)
+    folder, opened = CellFolder(checked_path("--out", out), COLUMNS), open_engine(engine, workers)
     cells = _checked_cells(decoders, bundles, perturbations, seeds, options)
-    failures = _run(opened, folder, cells, on_cell or (lambda done, cells: None))
-    if failures:
-        raise FailureError(
-            f"{len(failures)} of {len(cells)} cells could not run: {failures[0]}; the others are in {folder.path}, and"
-            " the same call tries these again"
-        )
-    rows = tuple(row for cell in cells if (row := folder.get(cell)) is not None)
+    rows = run_cells(opened, run_task, folder, cells, on_cell or (lambda done, cells: None))
     result = SweepResult(folder.path, rows, len(cells))
     if result.table is not None and result.page is not None:
-        write_table(rows, result.table)
+        write_table(rows, result.table, COLUMNS)
         with whole_file(result.page) as file:
             file.write(sweep_page(rows, origin))
     return result
@@ -177,22 +169,3 @@ def _checked_cells(
         check_setup(setup)
         seeds = setup.seeds
     return cells_of(bundles, decoders, perturbations, tuple(seeds), options)
-
-
-def _run(engine: Engine, folder: SweepFolder, cells: Sequence[Cell], on_cell: Callable[[int, int], None]) -> list[str]:
-    """Run what isn't done, and keep each cell as it is; return why some could not run."""
-    tasks = [Task(place, cell.key, str(cell), cell.task) for place, cell in folder.missing(cells)]
-    done, failures = len(cells) - len(tasks), []
-    on_cell(done, len(cells))
-    if not tasks:
-        return failures
-    with closing(engine.run(tasks)) as answers:
-        for task, answer in answers:
-            failure = (parsed_json(answer) or {}).get(FAILED)
-            if failure is None:
-                folder.put(cells[task.place], answer)
-            else:
-                failures.append(str(failure))
-            done += failure is None
-            on_cell(done, len(cells))
-    return failures

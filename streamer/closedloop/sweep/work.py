@@ -6,15 +6,15 @@ from typing import Any
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.errors import FailureError, SpikeloopError
+from spikeloop.streamer.batch.engine import could_not_run
 from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.results.judged import judged
 from spikeloop.streamer.closedloop.results.result import ClosedLoopResult, IncompleteError
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
-from spikeloop.streamer.closedloop.sweep.cells import Cell, decoder_sha256, perturbations_of
+from spikeloop.streamer.closedloop.sweep.cells import Cell, perturbations_of
+from spikeloop.streamer.inference.decoder_hash import decoder_sha256
 
-__all__ = ["FAILED", "run_task"]
-
-FAILED = "could not run"  # the key of an answer that is no cell's document
+__all__ = ["run_task"]
 
 
 def run_task(task: str) -> str:
@@ -29,14 +29,14 @@ def run_task(task: str) -> str:
     -------
     str
         JSON: the cell, its figures, and of each trial the outcome and the time to the target. Where the decoder
-        failed, the reason too. Of a cell that could not run, `{"could not run": reason}`.
+        failed, the reason too. Of a cell that could not run, as of `could_not_run`.
     """
     cell = Cell(**json.loads(task))
     try:
         _check_files(cell)
         document = _document(cell, _result(cell))
     except SpikeloopError as error:
-        document = {FAILED: f"{cell}: {error}"}
+        return could_not_run(f"{cell}: {error}")
     return json.dumps(json_values(document), allow_nan=False)
 
 

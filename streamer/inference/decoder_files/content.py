@@ -1,10 +1,12 @@
 """What lies on the disk: a decoder's file, and files beside it."""
 
+import io
+import zipfile
 from pathlib import Path
 
 from spikeloop.models.errors import BadInputError
 
-__all__ = ["read_content"]
+__all__ = ["entries_of", "read_content"]
 
 LARGEST_FILE = 2**28  # bytes; what decodes within a bin is far smaller
 
@@ -29,3 +31,28 @@ def read_content(path: Path) -> bytes:
             f"{path}: expected at most {LARGEST_FILE >> 20} MiB, found more; what decodes within a bin is smaller"
         )
     return content
+
+
+def entries_of(content: bytes) -> list[str]:
+    """Return the names of an archive's entries; none of something else.
+
+    Entries are never unpacked to more than the archive's directory says, as Python's zipfile stops there, so that what
+    the directory says in all is what they can grow to.
+
+    Raises
+    ------
+    BadInputError
+        If they are larger, unpacked, than a decoder's file may be.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > LARGEST_FILE:
+        raise BadInputError(
+            f"expected at most {LARGEST_FILE >> 20} MiB of weights, found an archive of {-(-unpacked >> 20)} MiB,"
+            " unpacked; what decodes within a bin is smaller"
+        )
+    return [entry.filename for entry in entries]

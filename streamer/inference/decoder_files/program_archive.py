@@ -15,9 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.inference.decoder_files.content import LARGEST_FILE
 
-__all__ = ["entries_of", "plain_archive"]
+__all__ = ["plain_archive"]
 
 FORMULA, GUARDS = "expr_str", "guards_code"  # in JSON, by torch's `_export/serde/schema.py`
 FUNCTION = re.compile(r"[A-Z]\w*|floor|ceiling")  # of SymPy and torch, such as Symbol, Mul and FloorDiv
@@ -26,24 +25,6 @@ ARITHMETIC = (
     ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Constant, ast.Load, ast.BinOp, ast.UnaryOp, ast.BoolOp,
     ast.Compare, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
 )  # fmt: skip
-
-
-def entries_of(content: bytes) -> list[str]:
-    """Return the names of an archive's entries, with a slash before each; none of something else.
-
-    Raises
-    ------
-    BadInputError
-        If they are larger than a decoder's file may be.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return []
-    if sum(entry.file_size for entry in entries) > LARGEST_FILE:
-        raise BadInputError(f"expected at most {LARGEST_FILE >> 20} MiB of weights, found an archive of more")
-    return [f"/{entry.filename}" for entry in entries]
 
 
 def plain_archive(content: bytes, torch: ModuleType) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
-from spikeloop.streamer.inference.decoder_files.content import read_content
+from spikeloop.streamer.inference.decoder_files.content import entries_of, read_content
 from spikeloop.streamer.inference.decoder_files.file_decoder import AS_STORED, FileDecoder
 from spikeloop.streamer.inference.decoder_files.file_text import FileOptions
 from spikeloop.streamer.inference.decoder_files.model import Array, Tensor
@@ -44,6 +44,10 @@ def open_skops(file: Path, units: int, options: FileOptions = AS_STORED) -> File
             from skops.io import get_untrusted_types, loads
     except ImportError as error:
         raise FailureError(f"{name}: needs skops ({error}); pip install 'spikeloop[skops]'") from error
+    try:
+        entries_of(content)
+    except BadInputError as error:
+        raise BadInputError(f"{name}: {error}") from error
     try:
         untrusted = get_untrusted_types(data=content)
         estimator = None if untrusted else loads(content)

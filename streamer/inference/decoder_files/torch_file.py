@@ -9,11 +9,11 @@ from types import ModuleType
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
-from spikeloop.streamer.inference.decoder_files.content import read_content
+from spikeloop.streamer.inference.decoder_files.content import entries_of, read_content
 from spikeloop.streamer.inference.decoder_files.exported_program import ExportedModel
 from spikeloop.streamer.inference.decoder_files.file_decoder import AS_STORED, FileDecoder
 from spikeloop.streamer.inference.decoder_files.file_text import FileOptions
-from spikeloop.streamer.inference.decoder_files.program_archive import entries_of, plain_archive
+from spikeloop.streamer.inference.decoder_files.program_archive import plain_archive
 from spikeloop.streamer.inference.decoder_files.torchscript import ScriptModel
 from spikeloop.streamer.inference.runtime import first_line
 
@@ -41,7 +41,7 @@ def open_torch(file: Path, units: int, options: FileOptions = AS_STORED) -> File
     """
     content, name = read_content(file), f"torch:{file}"
     try:
-        names = entries_of(content)
+        names = [f"/{entry}" for entry in entries_of(content)]
     except BadInputError as error:
         raise BadInputError(f"{name}: {error}; {EXPORT}") from error
     scripted = any("/code/" in entry for entry in names)

@@ -1,6 +1,7 @@
 """What runs in a decoder's process: it makes the decoder that it is told, and answers one request after another."""
 
 import faulthandler
+import importlib
 import json
 import os
 import pickle
@@ -17,10 +18,11 @@ import numpy as np
 from spikeloop.models.decoders.decoder import Decoder, status_of
 from spikeloop.models.decoders.spec import DecoderSpec
 from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.streamer.inference.isolation.marked_processes import end_marked
 from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
-__all__ = ["serve"]
+__all__ = ["DecoderServer", "Server", "answer_of", "serve"]
 
 
 def serve(start: Mapping[str, Any]) -> None:
@@ -29,34 +31,42 @@ def serve(start: Mapping[str, Any]) -> None:
     Parameters
     ----------
     start : mapping
-        `socket`: the number of the descriptor, or on Windows what its `share` gave, in Base64.
+        `socket`: the number of the descriptor, or on Windows what its `share` gave, in Base64; `mark`: of this process
+        and of what it starts; `server`: module and name of the `Server`.
     """
     channel = Channel(_socket(start["socket"]))
-    _end_with_parent()
+    _end_with_parent(start["mark"])
     faulthandler.enable()
     sys.addaudithook(_refuse_fork)
-    served = _Served()
+    module, name = start["server"]
+    served: Server = getattr(importlib.import_module(module), name)(channel)
     while (request := channel.receive()) is not None:
         method, arguments = pickle.loads(request)
         channel.send(served.answer(method, arguments).encoded())
+    end_marked(start["mark"])  # what it started, before it ends itself
 
 
-class _Served:
-    """The decoder, once it is opened."""
+class Server:
+    """Code of the caller's own in this process; the base of what serves it.
 
-    def __init__(self) -> None:
-        self._decoder: Decoder | None = None
+    Parameters
+    ----------
+    channel : Channel
+        Over which it is asked.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def do(self, method: str, arguments: tuple[Any, ...]) -> tuple[AnswerKind, bytes]:
+        """Do what is asked for, and return the kind and the content of the answer."""
+        raise NotImplementedError
 
     def answer(self, method: str, arguments: tuple[Any, ...]) -> Answer:
         """Do what is asked for; what goes wrong is said in the answer."""
-        kind, content = AnswerKind.DONE, b""
+        content = b""
         try:
-            if method == "open":
-                kind, content = self._open(*arguments)
-            else:
-                found = getattr(self._decoder, method)(*arguments)
-                if found is not None:
-                    kind, content = AnswerKind.NUMBERS, np.asarray(found, "<f8").tobytes()
+            kind, content = self.do(method, arguments)
         except SpikeloopError as error:
             kind = AnswerKind.BAD_INPUT if isinstance(error, BadInputError) else AnswerKind.FAILURE
             kind = AnswerKind.OUT_OF_MEMORY if isinstance(error.__cause__, MemoryError) else kind
@@ -64,6 +74,22 @@ class _Served:
         except MemoryError:
             kind = AnswerKind.OUT_OF_MEMORY
         return Answer(kind, os.getpid(), content)
+
+
+def answer_of(found: Any) -> tuple[AnswerKind, bytes]:
+    """Return the answer that numbers are, or nothing."""
+    return (AnswerKind.DONE, b"") if found is None else (AnswerKind.NUMBERS, np.asarray(found, "<f8").tobytes())
+
+
+class DecoderServer(Server):
+    """The decoder, once it is opened."""
+
+    _decoder: Decoder | None = None
+
+    def do(self, method: str, arguments: tuple[Any, ...]) -> tuple[AnswerKind, bytes]:
+        if method == "open":
+            return self._open(*arguments)
+        return answer_of(getattr(self._decoder, method)(*arguments))
 
     def _open(self, spec: bytes, units: int, bin_size_s: float, seed: int) -> tuple[AnswerKind, bytes]:
         try:
@@ -81,7 +107,7 @@ def _socket(passed: Any) -> socket.socket:
     return socket.socket(fileno=passed)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(mark: str) -> None:
     """End, at once, when the parent closes its end of this process's input, or dies, whatever the decoder does then."""
     lifeline = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -90,8 +116,9 @@ def _end_with_parent() -> None:
 
     def wait() -> None:
         os.read(lifeline, 1)
+        end_marked(mark)  # what the decoder started
         if hasattr(os, "killpg"):
-            os.killpg(0, signal.SIGKILL)  # with what the decoder started
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=wait, name="spikeloop-lifeline", daemon=True).start()

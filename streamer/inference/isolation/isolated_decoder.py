@@ -17,10 +17,10 @@ from spikeloop.models.decoders.step_spikes import StepSpikes
 from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
 from spikeloop.streamer.inference.isolation.messages import AnswerKind
-from spikeloop.streamer.inference.isolation.process import DecoderProcess
+from spikeloop.streamer.inference.isolation.process import OwnProcess
 from spikeloop.streamer.inference.open_decoder import open_decoder
 
-__all__ = ["DecoderHost", "FailedDecoder", "IsolatedDecoder", "runs_foreign_code"]
+__all__ = ["DecoderHost", "FailedDecoder", "IsolatedDecoder", "pickled_for_another", "runs_foreign_code"]
 
 OWN_KINDS = ("recurrent",)  # of those that the streamer opens
 PACE_STEPS = 50  # over which a decoder is found to be slow
@@ -54,7 +54,7 @@ class DecoderHost:
     ) -> None:
         self._spec, self._limits, self._history_s = spec, limits or DecoderLimits(), history_s
         self._isolated = not in_process and runs_foreign_code(spec) and _pickled(spec) is not None
-        self._process: DecoderProcess | None = None
+        self._process: OwnProcess | None = None
         self._latest: IsolatedDecoder | None = None
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class DecoderHost:
         if self._process is not None and self._process.failure is not None:
             self._close()
         if self._process is None:
-            self._process = DecoderProcess(self._spec.name, self._limits)
+            self._process = OwnProcess(self._spec.name, self._limits)
         if self._latest is not None:
             self._latest.replaced = True
         answer = self._process.ask("open", (_pickled(spec), *stream.values()), self._limits.open_s)
@@ -103,7 +103,7 @@ class IsolatedDecoder(ReportingDecoder):
 
     Parameters
     ----------
-    process : DecoderProcess
+    process : OwnProcess
         In which it was opened.
     limits : DecoderLimits
     status : DecoderStatus
@@ -115,7 +115,7 @@ class IsolatedDecoder(ReportingDecoder):
         Whether another was opened in its process; then it can't be used any more.
     """
 
-    def __init__(self, process: DecoderProcess, limits: DecoderLimits, status: DecoderStatus) -> None:
+    def __init__(self, process: OwnProcess, limits: DecoderLimits, status: DecoderStatus) -> None:
         self._process, self._limits, self._status = process, limits, status
         self.replaced = False
         self._columns = 2  # of a velocity, should it need no fit
@@ -205,13 +205,26 @@ def runs_foreign_code(spec: DecoderSpec) -> bool:
 
 
 def _pickled(spec: DecoderSpec) -> bytes | None:
-    """For another process; None of what another can't have: a function within a function, a class of the script."""
+    return pickled_for_another(spec.name, spec, by_text=spec.factory is None)
+
+
+def pickled_for_another(name: str, wanted: Any, by_text: bool = False) -> bytes | None:
+    """Pickle for another process; None of what another can't have: a function within a function, a class of the script.
+
+    Parameters
+    ----------
+    name : str
+        For the log.
+    wanted : object
+    by_text : bool, default False
+        Whether no class of the caller's own is in it.
+    """
     try:
-        pickled = pickle.dumps(spec, pickle.HIGHEST_PROTOCOL)
+        pickled = pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # whatever an object's own methods raise
-        LOG.info("%s runs in this process, as it can't be pickled (%s)", spec.name, error)
+        LOG.info("%s runs in this process, as it can't be pickled (%s)", name, error)
         return None
-    return None if spec.factory is not None and b"__main__" in pickled else pickled
+    return pickled if by_text or b"__main__" not in pickled else None
 
 
 def _status(name: str, content: str) -> DecoderStatus:

@@ -4,17 +4,23 @@ A request is a pickle, as the decoder's process trusts this one. An answer is ne
 trust the decoder's.
 """
 
+import io
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
-__all__ = ["Answer", "AnswerKind", "Channel"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Answer", "AnswerKind", "Channel", "decode_call", "encode_call"]
 
 LENGTH = struct.Struct("<Q")
 HEADER = struct.Struct("<BI")  # kind, process
 CHUNK = 1 << 20  # bytes
+MOST_ARRAYS = 2  # of a call
 
 
 class AnswerKind(IntEnum):
@@ -26,7 +32,8 @@ class AnswerKind(IntEnum):
     FAILURE = 3  # the message of a FailureError
     OUT_OF_MEMORY = 4  # no content
     NOT_LOADED = 5  # why the object of the caller's own can't be made there
-    OPENED = 6  # the decoder's status, as JSON
+    OPENED = 6  # what it is, as JSON
+    CALL = 7  # a method that it asks this process to call, and arrays, as of `encode_call`; another answer follows
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,25 @@ class Answer:
             raise ValueError("too short")
         kind, process = HEADER.unpack_from(message)
         return cls(AnswerKind(kind), process, message[HEADER.size :])
+
+
+def encode_call(method: str, arrays: Sequence[NDArray[Any]]) -> bytes:
+    """The content of a CALL."""
+    content = io.BytesIO()
+    content.write(f"{method}\n{len(arrays)}\n".encode())
+    for array in arrays:
+        np.save(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
+def decode_call(content: bytes) -> tuple[str, list[NDArray[Any]]]:
+    """Read the content of a CALL; ValueError where it is none."""
+    stream = io.BytesIO(content)
+    try:
+        method, count = stream.readline().decode().strip(), int(stream.readline())
+        return method, [np.load(stream, allow_pickle=False) for _ in range(min(count, MOST_ARRAYS))]
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        raise ValueError("no call") from error
 
 
 class Channel:

@@ -1,4 +1,4 @@
-"""A decoder's process, seen from here: asked, waited for as long as it may take, and ended whatever it does."""
+"""A process of the user's own code, seen from here: asked, waited for as long as it may take, and ended."""
 
 import json
 import os
@@ -9,16 +9,19 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from base64 import b64encode
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from spikeloop.models.errors import FailureError
+from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
-from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel
+from spikeloop.streamer.inference.isolation.marked_processes import end_marked, mark_variable
+from spikeloop.streamer.inference.isolation.messages import Answer, AnswerKind, Channel, decode_call
 from spikeloop.streamer.inference.isolation.output import ProcessOutput
 
-__all__ = ["DecoderProcess"]
+__all__ = ["OwnProcess"]
 
 # Of modules, none but the standard library's can be found before the parent's path is known.
 PROGRAM = """
@@ -29,19 +32,28 @@ from spikeloop.streamer.inference.isolation.child import serve
 serve(start)
 """
 MIB = 2**20
+DECODERS = ("spikeloop.streamer.inference.isolation.child", "DecoderServer")
 LARGEST_ANSWER = 2**20  # bytes
 SLICE_S = 0.1  # between two looks at the memory of a process that is slow to answer
 ENDS_WITHIN_S = 1.0
 
 
-class DecoderProcess:
-    """A process that holds a decoder, until it is closed; the first failure ends it, and every later one is the same.
+class OwnProcess:
+    """A process that holds a decoder or a policy, until it is closed.
+
+    The first failure ends it, and every later one is the same.
 
     Parameters
     ----------
     name : str
-        The decoder's, for messages.
+        Of the decoder or policy, for messages.
     limits : DecoderLimits
+    option : str, default "--decoder"
+        That it was given to, for messages.
+    server : pair of str
+        Module and name of the class that serves it there; by default a decoder's.
+    largest : int, default 1 MiB
+        Bytes of an answer.
 
     Attributes
     ----------
@@ -49,17 +61,27 @@ class DecoderProcess:
         Why it was ended; None while it lives.
     """
 
-    def __init__(self, name: str, limits: DecoderLimits) -> None:
+    def __init__(
+        self,
+        name: str,
+        limits: DecoderLimits,
+        option: str = "--decoder",
+        server: tuple[str, str] = DECODERS,
+        largest: int = LARGEST_ANSWER,
+    ) -> None:
         self.failure: FailureError | None = None
+        self._option, self._server = option, server
         self._name, self._limits, self._answering, self._pid = name, limits, False, 0
+        self._mark = uuid.uuid4().hex
         ours, theirs = socket.socketpair()
-        self._channel = Channel(ours, LARGEST_ANSWER)
+        self._channel = Channel(ours, largest)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                env=os.environ | {mark_variable(self._mark): "1"},
                 start_new_session=True,  # the terminal's Ctrl-C doesn't reach it
                 pass_fds=() if sys.platform == "win32" else (theirs.fileno(),),
             )
@@ -68,7 +90,9 @@ class DecoderProcess:
             self._start(theirs)
         self._memory = _MemoryInUse(self._process.pid)
 
-    def ask(self, method: str, arguments: tuple[Any, ...], within_s: float) -> Answer:
+    def ask(
+        self, method: str, arguments: tuple[Any, ...], within_s: float, on_call: Callable[..., Any] | None = None
+    ) -> Answer:
         """Have a method called, and wait for the answer.
 
         Parameters
@@ -77,6 +101,9 @@ class DecoderProcess:
             "open", or of the decoder.
         arguments : tuple
         within_s : float, s
+            Without the time of calls.
+        on_call : callable (method, *arrays) -> array or None, optional
+            Called where it asks this process to call something before it answers.
 
         Raises
         ------
@@ -93,6 +120,11 @@ class DecoderProcess:
             self._channel.wire.settimeout(min(within_s, threading.TIMEOUT_MAX))
             self._channel.send(pickle.dumps((method, arguments), pickle.HIGHEST_PROTOCOL))
             answer = Answer.parse(self._receive(method, ends_s, within_s))
+            while answer.kind is AnswerKind.CALL and on_call is not None:
+                began_s = time.monotonic()
+                self._channel.send(pickle.dumps(_called(on_call, answer.content), pickle.HIGHEST_PROTOCOL))
+                ends_s += time.monotonic() - began_s
+                answer = Answer.parse(self._receive(method, ends_s, within_s))
         except TimeoutError:
             raise self._hung(method, within_s) from None
         except ValueError:
@@ -121,6 +153,7 @@ class DecoderProcess:
             self._process.wait(ENDS_WITHIN_S if self.failure is None and not self._answering else 0)
         self._kill()
         self._process.wait()
+        end_marked(self._mark)
         self._output.join(ENDS_WITHIN_S)
         self._memory.close()
         assert self._process.stdin is not None
@@ -135,7 +168,8 @@ class DecoderProcess:
             passed = theirs.fileno()
         assert self._process.stdin is not None
         with suppress(OSError):
-            self._process.stdin.write(json.dumps({"path": [*map(str, sys.path)], "socket": passed}).encode() + b"\n")
+            start = {"path": [*map(str, sys.path)], "socket": passed, "mark": self._mark, "server": self._server}
+            self._process.stdin.write(json.dumps(start).encode() + b"\n")
             self._process.stdin.flush()
 
     def _receive(self, method: str, ends_s: float, within_s: float) -> bytes:
@@ -172,7 +206,7 @@ class DecoderProcess:
         return self._fail(f"ended its process in {method}, with exit code {code}")
 
     def _fail(self, reason: str) -> FailureError:
-        self.failure = FailureError(f"--decoder {self._name}: {reason}")
+        self.failure = FailureError(f"{self._option} {self._name}: {reason}")
         self._kill()
         return self.failure
 
@@ -183,6 +217,15 @@ class DecoderProcess:
                 self._process.kill()
             else:
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _called(on_call: Callable[..., Any], content: bytes) -> tuple[str, Any]:
+    """Call what is asked for; ("gave", what it gave), or the kind of its error with the message."""
+    method, arrays = decode_call(content)
+    try:
+        return "gave", on_call(method, *arrays)
+    except SpikeloopError as error:
+        return "bad input" if isinstance(error, BadInputError) else "failure", str(error)
 
 
 class _MemoryInUse:

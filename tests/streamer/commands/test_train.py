@@ -135,6 +135,13 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(data, tmp_path, cap
     assert not list((tmp_path / "full").glob("*checkpoint*"))
 
 
+def test_it_says_before_it_starts_what_to_expect(data, tmp_path, capsys):
+    succeed(*train(data, tmp_path / "run", "--steps", 1, "--family", "spike_gan"))
+    said = " ".join(capsys.readouterr().err.split())
+    for part in ("preset fast, for at most one spike in a bin", "trains on 4,096 bins of 6 units", "steps of"):
+        assert part in said
+
+
 @pytest.mark.parametrize("lead_ms", ["nan", "inf", -1, 64])
 def test_a_lead_that_is_none_is_told(data, tmp_path, capsys, lead_ms):
     with np.load(data) as arrays:

@@ -118,6 +118,7 @@ def test_bad_input_is_the_command_lines_error(recording, tmp_path, options, mess
         ("hold_out", [*NO_WHOLE_NUMBER, None]),
         ("condition", [*NO_TEXT, ""]),
         ("lead_ms", [*NO_NUMBER, None, float("nan")]),
+        ("stop_early", [0, "yes", float("nan")]),
         ("device", [*NO_TEXT, None, "x"]),
         ("on_progress", [5, "x"]),
     ],
@@ -133,6 +134,40 @@ def test_of_training_no_other_error_than_bad_input_leaves(recording, tmp_path, f
 def test_a_recording_that_is_none_is_named(tmp_path):
     with pytest.raises(spikeloop.BadInputError, match="no recording named 'retna'"):
         spikeloop.train("retna", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"minutes": 1e-9}, True),
+        ({"minutes": 1e-9, "family": "spike_gan"}, False),
+        ({"steps": 1, "family": "spike_gan", "stop_early": True}, True),
+        ({"steps": 1}, False),
+    ],
+)
+def test_a_part_is_kept_to_stop_by_where_steps_are_not_counted_out(tmp_path, options, kept):
+    long = correlated_groups(windows=140, window_bins=64, units=4, spike_probability=0.1, seed=1)
+    reports = []
+    spikeloop.train(long, out=tmp_path / "run", device="cpu", on_progress=reports.append, **options)
+    _, description = read_checkpoint(tmp_path / "run")
+    assert description["settings"]["stop_early"] == kept
+    assert (description["stages"]["stopping"] is not None) == kept
+    assert ("decide when to stop" in reports[0].starts[1]) == kept
+
+
+def test_the_first_report_says_what_was_chosen_and_what_to_expect(recording, tmp_path):
+    reports = []
+    options = {"out": tmp_path / "run", "device": "cpu", "on_progress": reports.append}
+    spikeloop.train(recording, steps=1, **options)
+    chosen, trained_on, floor, steps = reports[0].starts
+    assert chosen == "preset short, for fewer than 40,000 bins"
+    assert trained_on.startswith("trains on 3,072 bins of 6 units (96 windows of 32), 768 are held out")
+    assert "independent units have" in floor
+    assert "700 of the first stage at most" in steps
+    assert not any(report.starts for report in reports[1:])
+    reports.clear()
+    spikeloop.train(recording, steps=1, preset="short", **options)
+    assert not reports[0].starts  # it is continued
 
 
 def test_nothing_is_printed_where_there_is_no_terminal(recording, tmp_path, capsys):

@@ -15,7 +15,7 @@ from spikeloop.streamer.closedloop.days.closed_loop_days import (
     run_days_setup,
 )
 from spikeloop.streamer.closedloop.days.days import drift_of, run_days
-from spikeloop.streamer.closedloop.days.report import half_lost
+from spikeloop.streamer.closedloop.days.report import half_lost, half_lost_in_words
 from spikeloop.streamer.commands.results.closedloop_days import print_days
 from tests.support.command_line import fails, printed_by
 from tests.support.compared import TASK, days_of, setup_of, tiny
@@ -76,10 +76,41 @@ def test_the_same_seed_gives_the_same_course_whatever_is_beside_it(path, result)
 
 def test_only_policies_that_calibrate_do_so_after_day_0(path):
     days = days_of(path, ("kalman",), ("none", "daily"))
-    offline = {(run.course, run.day): run.record.offline is not None for run in run_days(days)}
+    offline = {(run.course, run.day): run.calibrated for run in run_days(days)}
     assert offline == {
         (f"kalman, {name}", day): name == "daily" or day == 0 for name in ("none", "daily") for day in range(3)
     }
+
+
+def test_days_with_a_calibration_are_held_in_and_the_others_held_out(result, path):
+    for course in result.report.courses[2:]:
+        runs = [run for run in result.runs if run.course == course.course]
+        scores = {(run.seed, run.day): run.record.offline.variance_weighted for run in runs if run.record.offline}
+        assert len(scores) == 2 * 3
+        day_0 = [score for (_, day), score in scores.items() if day == 0]
+        others = [score for (_, day), score in scores.items() if day]
+        assert (course.held_in.sessions, course.held_out.sessions) == (2, 4)
+        assert course.held_in.mean == pytest.approx(np.mean(day_0))
+        assert course.held_out.mean == pytest.approx(np.mean(others))
+    (daily,) = run_days_setup(days_of(path, ("kalman",), ("daily",))).report.courses
+    assert (daily.held_in.sessions, daily.held_out.sessions) == (3, 0)
+
+
+def test_a_decoder_that_had_learned_before_has_only_held_out_days(path, tmp_path):
+    file = tmp_path / "still.py"
+    file.write_text(
+        "class Still:\n  def __init__(self, task_config, batch_size): ...\n"
+        "  def predict(self, counts): return counts[:, :2]\n"
+    )
+    (course,) = run_days_setup(days_of(path, (f"falcon:{file}:Still",), ("none",), trials=1)).report.courses
+    assert (course.held_in.sessions, course.held_out.sessions) == (0, 3)
+
+
+def test_a_day_is_scored_after_all_else_and_changes_nothing_of_it(path, result):
+    """The score of day 0 is that of its calibration, with or without other days."""
+    (session,) = run_sessions(setup_of(path, ["kalman"], trials=3, recalibrate_after=2, seed=5))
+    (day_0,) = [run for run in result.runs if (run.course, run.seed, run.day) == ("kalman, none", 5, 0)]
+    assert day_0.record.offline == session.record.offline
 
 
 def test_wider_bins_and_fewer_units_go_with_every_policy(path):
@@ -135,7 +166,7 @@ def test_figures_of_days_are_those_of_their_trials(result):
 @pytest.mark.parametrize(
     ("values", "day"),
     [([2, 2, 2], None), ([2, 1, 1, 1], 1), ([2, 2, 0, 2, 2], None), ([2, 2, 2, 0.5], 3), ([2, 2, 1, 1, 1, 2], 2),
-     ([2], None), ([0, 0], 1)],
+     ([2], None), ([0, 0], None), ([0, 2, 0], None), ([float("nan"), 1], None)],
 )  # fmt: skip
 def test_half_is_lost_when_three_days_are_on_average(values, day):
     assert half_lost(values) == day
@@ -153,10 +184,12 @@ def test_a_course_that_fails_ends_and_the_others_go_on(path):
     with pytest.raises(IncompleteDaysError, match=r"seed 0, day 1: .*ZeroDivisionError") as failed:
         run_days_setup(days_of(path, {"bad": Failing, "oracle": "oracle"}, ("none",), trials=2))
     courses = {course.course: len(course.days) for course in failed.value.result.report.courses}
-    assert courses == {"bad, none": 2, "oracle, none": 3}
+    assert courses == {"bad, none": 3, "oracle, none": 3}
+    bad = [run for run in failed.value.result.runs if run.course == "bad, none"]
+    assert [len(run.forfeited) for run in bad[1:]] == [2 - len(bad[1].record.trials), 2]
 
 
-def test_a_day_without_trials_is_a_dash_in_the_line_of_days(path, capsys):
+def test_a_decoder_that_never_worked_is_said_to_have_lost_nothing(path, capsys, tmp_path):
     class Failing:
         def fit(self, counts, kinematics):
             raise ValueError("no")
@@ -166,10 +199,50 @@ def test_a_day_without_trials_is_a_dash_in_the_line_of_days(path, capsys):
 
     with pytest.raises(IncompleteDaysError) as failed:
         run_days_setup(days_of(path, {"bad": Failing, "oracle": "oracle"}, ("none",), trials=2))
-    print_days(failed.value.result.report)
+    result = failed.value.result
+    print_days(result.report)
     bad, oracle = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("bad,", "oracle,"))][:2]
-    assert bad.split()[-2] == "-"
+    assert bad.rstrip().endswith("never worked")
+    assert oracle.rstrip().endswith("never")
     assert set("▁▂▃▄▅▆▇█") & set(oracle)
+    result.write_report(tmp_path / "days.html")
+    assert "bad, none: 0% of all targets acquired, never worked." in (tmp_path / "days.html").read_text()
+    (course, _) = result.report.courses
+    assert (course.worked, course.worked_by_seed, course.bits_half_lost_days) == (False, (False,), (None,))
+
+
+def test_days_that_a_failed_course_never_began_are_failures_in_both_tables(path):
+    class Failing:
+        def fit(self, counts, kinematics):
+            self.left = 300
+
+        def step(self, counts):
+            self.left -= 1
+            return np.zeros(2) if self.left else 1 / 0
+
+    with pytest.raises(IncompleteDaysError) as failed:
+        run_days_setup(days_of(path, {"oracle": "oracle", "bad": Failing}, ("none",), trials=2))
+    report = failed.value.result.report
+    oracle, bad = report.courses
+    (difference,) = report.paired
+    assert (oracle.overall.trials, bad.overall.trials, difference.figures.trials) == (6, 6, 6)
+    for figure, difference_of_it in (
+        ("success_rate", difference.figures.success_difference),
+        ("time_with_failures_s", difference.figures.time_difference_s),
+        ("fitts_bits_per_s", difference.figures.bits_difference),
+    ):
+        one, other = (getattr(course.overall, figure).value for course in (bad, oracle))
+        assert difference_of_it.value == pytest.approx(one - other)
+    assert [day.success_rate.value for day in bad.days] == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("day", "worked", "successes", "words"),
+    [(None, True, 3, "never"), (2, True, 3, "from day 2 on"), (None, False, 3, "did not work on day 0"),
+     (None, False, 0, "never worked")],
+)  # fmt: skip
+def test_what_is_lost_is_said_in_words(day, worked, successes, words):
+    assert half_lost_in_words(day, worked, successes) == words
 
 
 def test_ctrl_c_leaves_what_was_done(path):

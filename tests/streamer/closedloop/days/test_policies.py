@@ -117,8 +117,10 @@ def test_a_policy_of_ones_own_needs_one_method_and_may_have_the_others(tmp_path)
     assert [policy.calibrates(day) for day in range(3)] == [True, False, True]
     assert policy.wrap(decoder) is decoder
     policy.relearn(decoder, block(1, (0, 0), (0, 0)), 2.0)
-    assert policy._policy.learned == [2.0]
-    assert [of_file.make().calibrates(day) for day in range(2)] == [True, False]
+    assert policy.policy.learned == [2.0]
+    there = of_file.make()
+    assert [there.calibrates(day) for day in range(2)] == [True, False]
+    there.close()
 
 
 def test_a_policy_in_a_file_imports_its_neighbours_and_takes_arguments(tmp_path):
@@ -128,9 +130,9 @@ def test_a_policy_in_a_file_imports_its_neighbours_and_takes_arguments(tmp_path)
         "    def __init__(self, every=1):\n"
         "        self.every = every\n\n    def relearn(self, decoder, block, gain): ...\n"
     )
-    (spec,) = parse_policies(f"python:{tmp_path / 'own.py'}:Own(every=3)")
+    (spec,) = parse_policies(f"python:{tmp_path / 'own.py'}:Own(every=3)", in_process=True)
     policy: Any = spec.make()
-    assert (spec.warm_up, policy._policy.every) == (7, 3)
+    assert (spec.warm_up, policy.policy.every) == (7, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,15 @@ import pytest
 
 from spikeloop.__main__ import main
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.batch import dask as dask_engine
+from spikeloop.streamer.batch import processes
+from spikeloop.streamer.batch.cells import CellFolder
+from spikeloop.streamer.batch.engine import FAILED
+from spikeloop.streamer.batch.slurm import ShareEngine
 from spikeloop.streamer.closedloop.sweep import sweep as sweeping
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of
-from spikeloop.streamer.closedloop.sweep.engines import dask as dask_engine
-from spikeloop.streamer.closedloop.sweep.engines import processes
-from spikeloop.streamer.closedloop.sweep.engines.slurm import ShareEngine
-from spikeloop.streamer.closedloop.sweep.store import SweepFolder
 from spikeloop.streamer.closedloop.sweep.sweep import sweep
-from spikeloop.streamer.closedloop.sweep.work import FAILED, run_task
+from spikeloop.streamer.closedloop.sweep.work import run_task
 from tests.support.compared import CHANNELS, UNITS, tiny
 from tests.support.html_outline import Outline
 from tests.support.tiny import tiny_stream_bundle
@@ -63,8 +64,8 @@ def here(monkeypatch) -> list[int]:
     ran: list[int] = []
 
     class Here(ShareEngine):
-        def run(self, tasks):
-            for task, answer in super().run(tasks):
+        def run(self, work, tasks):
+            for task, answer in super().run(work, tasks):
                 ran.append(task.place)
                 yield task, answer
 
@@ -227,7 +228,7 @@ def test_a_decoder_that_fails_is_a_row_with_the_reason(path, tmp_path, here):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS or slurm, found 'threads'"),
+        ({"engine": "threads"}, "--engine: expected processes, dask:ADDRESS, slurm or slurm:I/N, found 'threads'"),
         ({"engine": "dask:"}, "--engine: expected processes"),
         ({"engine": "slurm"}, "--engine slurm: expected to run in a job, .*found no SLURM_JOB_ID"),
         ({"engine": "dask:localhost:1", "workers": 2}, "--workers: expected none with --engine dask:localhost:1"),
@@ -264,7 +265,7 @@ def test_where_there_is_no_scheduler_that_is_said(path, tmp_path, monkeypatch):
 def test_the_command_prints_its_results_and_says_how_to_go_on(path, tmp_path, here, capsys, monkeypatch):
     words = ["sweep", "--out", tmp_path, "--bundle", path, "--decoder", "oracle", "--sessions", 2, "--trials", 1,
              "--calibration", 10]  # fmt: skip
-    monkeypatch.setattr(SweepFolder, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(CellFolder, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit) as stopped:
         main([*map(str, words)])
     assert stopped.value.code == 130

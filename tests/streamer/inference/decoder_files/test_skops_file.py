@@ -1,4 +1,6 @@
+import struct
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.inference.decoder_files.content import LARGEST_FILE
 from spikeloop.streamer.inference.decoder_files.file_text import FileOptions
 from spikeloop.streamer.inference.decoder_files.skops_file import open_skops
 
@@ -80,4 +83,31 @@ def test_without_skops_it_says_what_to_install(saved, monkeypatch):
     path, _ = saved(Ridge())
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with pytest.raises(FailureError, match=r"needs skops .*pip install 'spikeloop\[skops\]'"):
+        open_skops(path, UNITS)
+
+
+def test_an_archive_that_grows_beyond_what_decodes_within_a_bin_is_refused_unread(saved, monkeypatch):
+    path, _ = saved(Ridge())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.npy", bytes(LARGEST_FILE))
+    assert path.stat().st_size < 2**20
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(BadInputError, match=r"skops:.*at most 256 MiB of weights, found an archive of 257 MiB"):
+        open_skops(path, UNITS)
+
+
+def test_an_entry_is_unpacked_no_further_than_its_directory_says(saved):
+    """The directory of a bomb may lie."""
+    path, _ = saved(Ridge())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("schema.json", bytes(2**24))  # a second one, which is the one that is found
+        (size,) = (entry.file_size for entry in archive.infolist()[-1:])
+    content = bytearray(path.read_bytes())
+    place = content.rindex(struct.pack("<L", size))
+    content[place : place + 4] = struct.pack("<L", 10)
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as archive, pytest.raises(zipfile.BadZipFile):
+        archive.read("schema.json")
+    with pytest.raises(BadInputError, match="found one that it can't load"):
         open_skops(path, UNITS)

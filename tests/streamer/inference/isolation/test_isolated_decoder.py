@@ -2,6 +2,7 @@ import functools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from spikeloop.streamer.inference.isolation.isolated_decoder import (
     runs_foreign_code,
 )
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits
-from spikeloop.streamer.inference.isolation.process import DecoderProcess
+from spikeloop.streamer.inference.isolation.process import OwnProcess
 from spikeloop.streamer.inference.open_decoder import open_decoder
 from tests.support.misbehaving import LIMITS, write_misbehaving
 
@@ -220,7 +221,7 @@ def test_decoders_that_are_opened_one_after_another_are_new_each_time(misbehavin
 def test_an_answer_that_was_interrupted_is_not_taken_for_the_next(misbehaving, data, monkeypatch):
     with opened(misbehaving["Still"]) as decoder:
         with monkeypatch.context() as patch:
-            patch.setattr(DecoderProcess, "_receive", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(OwnProcess, "_receive", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 decoder.step(data[0][0])
         with pytest.raises(FailureError, match="was interrupted before it had answered"):
@@ -266,6 +267,69 @@ def test_no_process_is_left(misbehaving, data):
     assert left
     running = subprocess.run(["ps", "-o", "pid=,stat=", "-p", ",".join(left)], capture_output=True, text=True).stdout
     assert running == ""
+
+
+LEAVING = """
+import subprocess
+from pathlib import Path
+
+class Leaves:
+    '''Starts a process that leaves its group and its session, and whose parent ends.'''
+    def fit(self, *_):
+        started = subprocess.run(["sh", "-c", "setsid sleep 3600 >/dev/null 2>&1 & echo $!"], stdout=subprocess.PIPE)
+        Path(__file__).with_suffix(".started").write_bytes(started.stdout)
+    def step(self, counts):
+        return counts[:2]
+
+class LeavesAndExits(Leaves):
+    def step(self, counts):
+        import os
+        os._exit(3)
+"""
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process is gone, or only waits for its parent to know of its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["Leaves", "LeavesAndExits"])
+def test_what_left_the_session_of_its_decoder_ends_with_it(tmp_path, data, name):
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    with opened(f"python:{tmp_path / 'leaving.py'}:{name}") as decoder:
+        decoder.fit(*data)
+        process = int((tmp_path / "leaving.started").read_text())
+        assert not has_ended(process)
+        with pytest.raises(FailureError) if name == "LeavesAndExits" else pytest.MonkeyPatch.context():
+            decoder.step(data[0][0])
+    assert has_ended(process)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+def test_what_left_the_session_of_its_decoder_ends_with_whoever_ran_it(tmp_path):
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    program = (
+        "import numpy as np, sys, time\n"
+        "from spikeloop.models.decoders.spec import parse_decoder\n"
+        "from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost\n"
+        f"with DecoderHost(parse_decoder('python:{tmp_path / 'leaving.py'}:Leaves')) as host:\n"
+        "    decoder = host.open(units=6, bin_size_s=0.02, seed=0)\n"
+        "    decoder.fit(np.ones((9, 6)), np.ones((9, 2)))\n"
+        "    print('fitted', flush=True)\n"
+        "    time.sleep(3600)\n"
+    )
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"fitted\n"
+    process = int((tmp_path / "leaving.started").read_text())
+    running.kill()
+    running.communicate()
+    while not has_ended(process):  # else pytest ends it
+        time.sleep(0.02)
 
 
 def test_a_decoder_that_could_not_be_opened_fails_at_every_use(data):

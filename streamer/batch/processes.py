@@ -1,5 +1,6 @@
 """Worker processes on this machine; one that dies is replaced, and its task is run again."""
 
+import importlib
 import json
 import queue
 import subprocess
@@ -10,16 +11,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
-from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
-from spikeloop.streamer.closedloop.sweep.work import FAILED
+from spikeloop.streamer.batch.engine import Answers, Task, Work, could_not_run
 
 __all__ = ["ProcessEngine", "serve"]
 
 PROGRAM = """
 import json, sys
-sys.path[:] = json.loads(sys.stdin.readline())
-from spikeloop.streamer.closedloop.sweep.engines.processes import serve
-serve()
+start = json.loads(sys.stdin.readline())
+sys.path[:] = start["path"]
+from spikeloop.streamer.batch.processes import serve
+serve(*start["work"])
 """
 ATTEMPTS = 3  # of a task during which its worker dies
 ENDS_WITHIN_S = 10.0
@@ -36,12 +37,12 @@ class ProcessEngine:
     def __init__(self, workers: int) -> None:
         self._workers = workers
 
-    def run(self, tasks: Sequence[Task]) -> Answers:
+    def run(self, work: Work, tasks: Sequence[Task]) -> Answers:
         """Run all; see `Engine`."""
         waiting, done = deque((task, 1) for task in tasks), queue.SimpleQueue[tuple[Task, str]]()
-        workers = [_Worker() for _ in range(min(self._workers, len(tasks)))]
+        workers = [_Worker(work) for _ in range(min(self._workers, len(tasks)))]
         threads = [
-            threading.Thread(target=_feed, args=(worker, waiting, done), name="spikeloop-sweep", daemon=True)
+            threading.Thread(target=_feed, args=(worker, waiting, done), name="spikeloop-batch", daemon=True)
             for worker in workers
         ]
         try:
@@ -73,14 +74,14 @@ def _feed(worker: "_Worker", waiting: deque[tuple[Task, int]], done: "queue.Simp
             elif attempt < ATTEMPTS:
                 waiting.append((task, attempt + 1))
             else:
-                done.put((task, json.dumps({FAILED: f"{task.name}: its process died, {ATTEMPTS} times"})))
+                done.put((task, could_not_run(f"{task.name}: its process died, {ATTEMPTS} times")))
 
 
 class _Worker:
     """A process that runs tasks; started when it is first needed, and again after its death."""
 
-    def __init__(self) -> None:
-        self.closed = False
+    def __init__(self, work: Work) -> None:
+        self.closed, self._work = False, work
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
@@ -96,7 +97,7 @@ class _Worker:
             if self.closed:
                 return None
             if self._process is None:
-                self._process = _started()
+                self._process = _started(self._work)
             process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -120,14 +121,15 @@ class _Worker:
                 self._process = None
 
 
-def _started() -> "subprocess.Popen[str]":
+def _started(work: Work) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", PROGRAM],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None
+    start = {"path": [*map(str, sys.path)], "work": [work.__module__, work.__qualname__]}
     with suppress(OSError):  # of one that is dead already, which its first task will tell
-        process.stdin.write(json.dumps([*map(str, sys.path)]) + "\n")
+        process.stdin.write(f"{json.dumps(start)}\n")
         process.stdin.flush()
     return process
 
@@ -146,25 +148,35 @@ def _end(process: "subprocess.Popen[str]") -> None:
     process.stdout.close()
 
 
-def serve() -> None:
-    """Run the tasks of this process's input, a line each; answer each by a line. The end of the input ends all."""
+def serve(module: str, function: str) -> None:
+    """Run the tasks of this process's input, a line each; answer each by a line. The end of the input ends all.
+
+    Parameters
+    ----------
+    module, function : str
+        What does the work.
+    """
     import _thread
     import os
+    import signal
+    import time
 
-    from spikeloop.streamer.closedloop.sweep.work import run_task
-
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell turns off for what runs in the background
+    work: Work = getattr(importlib.import_module(module), function)
     tasks = queue.SimpleQueue[str | None]()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints
 
     def read() -> None:
         for line in sys.stdin:
-            tasks.put(line)
+            tasks.put(line.rstrip("\n"))
         tasks.put(None)
         _thread.interrupt_main()  # where a task runs
+        time.sleep(ENDS_WITHIN_S)
+        os._exit(1)
 
-    threading.Thread(target=read, name="spikeloop-sweep-input", daemon=True).start()
+    threading.Thread(target=read, name="spikeloop-batch-input", daemon=True).start()
     with suppress(KeyboardInterrupt):
         while (task := tasks.get()) is not None:
-            answers.write(f"{run_task(task)}\n")
+            answers.write(f"{work(task)}\n")
             answers.flush()

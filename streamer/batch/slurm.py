@@ -1,12 +1,14 @@
 """One of several processes of a Slurm job, or of its array: each runs its share, in a folder that all of them see."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
-from spikeloop.streamer.closedloop.sweep.work import run_task
+from spikeloop.streamer.batch.engine import Answers, Task, Work
 
-__all__ = ["ShareEngine", "slurm_engine"]
+__all__ = ["ShareEngine", "share_engine", "slurm_engine"]
+
+SHARE = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 
 class ShareEngine:
@@ -15,17 +17,32 @@ class ShareEngine:
     Parameters
     ----------
     first, every : int
-        The task at place `first` of the sweep, and each `every` places after it.
+        The task at place `first`, and each `every` places after it.
     """
 
     def __init__(self, first: int, every: int) -> None:
         self.first, self.every = first, every
 
-    def run(self, tasks: Sequence[Task]) -> Answers:
+    def run(self, work: Work, tasks: Sequence[Task]) -> Answers:
         """Run this process's share; see `Engine`."""
         for task in tasks:
             if task.place % self.every == self.first:
-                yield task, run_task(task.text)
+                yield task, work(task.text)
+
+
+def share_engine(text: str) -> ShareEngine:
+    """Return the share that a text gives this process, as I/N: that of process I of N, counted from 0.
+
+    Raises
+    ------
+    BadInputError
+        If it gives none.
+    """
+    found = SHARE.fullmatch(text)
+    first, every = (int(number) for number in found.groups()) if found else (0, 0)
+    if not first < every:
+        raise BadInputError(f"--engine slurm:I/N: expected a share from 0/N to N-1/N, such as 0/8, found {text!r:.40}")
+    return ShareEngine(first, every)
 
 
 def slurm_engine(environment: Mapping[str, str]) -> ShareEngine:

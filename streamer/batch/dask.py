@@ -1,12 +1,10 @@
 """The workers of a scheduler of Dask; of one that dies, the scheduler runs the tasks again elsewhere."""
 
-import json
 from collections.abc import Sequence
 
 from spikeloop.models.errors import FailureError, in_one_line
 from spikeloop.models.packages import require_packages
-from spikeloop.streamer.closedloop.sweep.engines.engine import Answers, Task
-from spikeloop.streamer.closedloop.sweep.work import FAILED, run_task
+from spikeloop.streamer.batch.engine import Answers, Task, Work, could_not_run
 
 __all__ = ["DaskEngine"]
 
@@ -31,7 +29,7 @@ class DaskEngine:
         require_packages("distributed", extra="batch", what="--engine dask")
         self._address = address
 
-    def run(self, tasks: Sequence[Task]) -> Answers:
+    def run(self, work: Work, tasks: Sequence[Task]) -> Answers:
         """Run all; see `Engine`.
 
         Raises
@@ -48,9 +46,7 @@ class DaskEngine:
                 f"--engine dask:{self._address}: expected a scheduler of Dask there, found none ({in_one_line(error)})"
             ) from error
         with client:
-            futures = {
-                client.submit(run_task, task.text, key=f"spikeloop-{task.key}", pure=False): task for task in tasks
-            }
+            futures = {client.submit(work, task.text, key=f"spikeloop-{task.key}", pure=False): task for task in tasks}
             try:
                 for future in as_completed(futures, loop=client.loop):
                     yield futures[future], _answer(future, futures[future])
@@ -63,4 +59,4 @@ def _answer(future: "object", task: Task) -> str:
     try:
         return future.result()  # pyright: ignore[reportAttributeAccessIssue]
     except Exception as error:  # whatever a worker raises
-        return json.dumps({FAILED: f"{task.name}: {type(error).__name__}: {in_one_line(error)}"})
+        return could_not_run(f"{task.name}: {type(error).__name__}: {in_one_line(error)}")

@@ -1,0 +1,128 @@
+"""When to stop: each stage of training ends when a part of the recording that is kept for this says so.
+
+The part is neither trained on nor judged by. In the first stage its likelihood is computed; in the second, where a
+likelihood says little, the statistics of the model's own spikes are compared with it (mean E/F). A stage ends when
+several checks in a row bring nothing better, and goes back to its best. Checks come after fixed numbers of steps, so a
+run that was resumed stops where one that was not would have.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikeloop.models.arrays import join_windows
+from spikeloop.models.families.gan import Gan
+from spikeloop.models.families.training_data import TrainingData
+from spikeloop.models.measures.similarity import judge, measure_reference_distances
+from spikeloop.models.random_streams import Purpose, random_stream, torch_seed
+from spikeloop.models.recordings.windows import random_windows
+from spikeloop.models.training.validation import DRAWS, JUDGED_WINDOWS, Validation
+
+__all__ = ["StoppingRule"]
+
+LIKELIHOOD_CHECK_STEPS, LIKELIHOOD_PATIENCE = 50, 6  # steps between checks; checks without a better one
+CRITIC_CHECK_STEPS, CRITIC_PATIENCE = 100, 6
+LEAST_GAIN = 5e-4  # of the likelihood's loss, as a share of it
+LEAST_RATIO_GAIN = 0.005  # of mean E/F
+Sample = Callable[[int, int], NDArray[Any]]
+
+
+class StoppingRule:
+    """The rule, and how far it is.
+
+    Parameters
+    ----------
+    validation : Validation
+        With a part that is kept.
+    device : torch.device
+
+    Attributes
+    ----------
+    over : bool
+        Whether the last stage has ended.
+    best : float
+        The best check of this stage: a loss in nats per bin, or a mean E/F.
+    best_step : int
+        The step it was made at.
+    checks_since : int
+        Checks that were not better.
+    best_weights : dict of str to tensor
+        Those of the average at that check; empty before the first.
+    """
+
+    def __init__(self, validation: Validation, device: torch.device) -> None:
+        assert validation.kept is not None
+        self._seed = validation.seed
+        self._device = device
+        self._data = TrainingData(validation.kept, device)
+        random = random_stream(self._seed, Purpose.STOPPING)
+        trained, kept = (
+            join_windows(random_windows(part, validation.window_bins, random))
+            for part in (validation.training, validation.kept)
+        )
+        kept = random.permutation(kept)[: min(JUDGED_WINDOWS, len(trained))]
+        self._distances = measure_reference_distances(trained, kept, random)
+        self.over = False
+        self._begin_stage()
+
+    def _begin_stage(self) -> None:
+        self.best, self.best_step, self.checks_since = float("inf"), 0, 0
+        self.best_weights: dict[str, Tensor] = {}
+
+    def after_step(self, steps: int, model: Gan, sample: Sample) -> None:
+        """Check, where it is time, and end the stage where it is over.
+
+        Parameters
+        ----------
+        steps : int
+            That were made.
+        model : Gan
+        sample : callable (windows, seed) -> array of shape (windows, bins, units)
+            Draws windows of the averaged generator.
+        """
+        of_critic = steps - model.first_stage_steps
+        if of_critic <= 0 and (of_critic == 0 or steps % LIKELIHOOD_CHECK_STEPS == 0):
+            self._check_likelihood(steps, model)
+        elif of_critic > 0 and of_critic % CRITIC_CHECK_STEPS == 0:
+            self._check_statistics(steps, model, sample)
+
+    def describe(self) -> dict[str, Any]:
+        """Describe how far it is, for a checkpoint; JSON. The weights are apart."""
+        best = self.best if np.isfinite(self.best) else None
+        return {"over": self.over, "best": best, "best_step": self.best_step, "checks_since": self.checks_since}
+
+    def resume(self, described: Mapping[str, Any], best_weights: dict[str, Tensor]) -> None:
+        """Continue from a checkpoint."""
+        self.over, self.best_step, self.checks_since = (
+            described[name] for name in ("over", "best_step", "checks_since")
+        )
+        self.best = float("inf") if described["best"] is None else described["best"]
+        self.best_weights = best_weights
+
+    def _check_likelihood(self, steps: int, model: Gan) -> None:
+        random = torch.Generator(self._device).manual_seed(torch_seed(self._seed, Purpose.STOPPING))
+        loss = model.likelihood_loss(self._data, random)
+        self._compare(loss, LEAST_GAIN * abs(loss), steps, model)
+        if self.checks_since == LIKELIHOOD_PATIENCE or steps == model.first_stage_steps:
+            model.average.load_state_dict(self.best_weights)
+            self.over = not model.end_first_stage(steps)
+            if not self.over:
+                self._begin_stage()
+
+    def _check_statistics(self, steps: int, model: Gan, sample: Sample) -> None:
+        windows = sample(DRAWS * self._distances.windows, torch_seed(self._seed, Purpose.STOPPING))
+        ratios = np.array([row.ratio for row in judge(windows, self._distances)])
+        self._compare(float(np.mean(ratios[np.isfinite(ratios)])), LEAST_RATIO_GAIN, steps, model)
+        self.over = self.checks_since == CRITIC_PATIENCE
+
+    def _compare(self, found: float, least_gain: float, steps: int, model: Gan) -> None:
+        """Keep the average where it is the best so far, or count one check more."""
+        if found < self.best - least_gain or not self.best_weights:
+            self.best, self.best_step, self.checks_since = found, steps, 0
+            self.best_weights = {name: value.clone() for name, value in model.average.state_dict().items()}
+        else:
+            self.checks_since += 1
