@@ -18,7 +18,7 @@ Benchmark = Literal[
     "stream", "scale", "endless", "latency", "loop_latency", "augmentation",
     "batch_statistics", "importance", "packets", "drift", "monitor",
     "closed_loop", "decoder_ranking", "broadband", "hardware_round_trip", "binning", "recorder", "replay",
-    "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training",
+    "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training", "candidates",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
 

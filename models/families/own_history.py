@@ -2,8 +2,8 @@
 
 Each unit has some leaky sums of its own output, of time constants from one bin to several, and a weight for each, as
 the history filter of a generalised linear model has (Truccolo et al. 2005, J Neurophysiol 93:1074). A recurrent unit
-that sees the population through a few factors can't learn that of every unit. Bins and sums count as at most a few standard
-deviations each, so that no unit can excite itself without bound.
+that sees the population through a few factors can't learn that of every unit. Bins and sums count as at most a few
+standard deviations each, so that no unit can excite itself without bound.
 """
 
 import torch

@@ -123,7 +123,10 @@ def test_the_likelihood_of_a_bin_is_the_sum_over_its_modes_along_the_unroll(rand
             word = word + generator.direct_factors(drive[0]) if generator.direct_factors is not None else word
             direct = generator.direct_effects(drive[0]) if generator.direct_effects is not None else 0
             own = generator.own_history.effect(state.history) if generator.own_history is not None else 0
-            log_rates, chance = generator.emission_head(word) + direct + own, torch.softmax(generator.mode_logits(hidden), 1)[:, mode]
+            log_rates, chance = (
+                generator.emission_head(word) + direct + own,
+                torch.softmax(generator.mode_logits(hidden), 1)[:, mode],
+            )
             for unit in range(2):
                 weights = torch.zeros(2) if not options else generator.emission.weights[unit]
                 scores = weights + log_rates[:, unit : unit + 1] * torch.arange(float(len(weights)))

@@ -63,7 +63,9 @@ def test_no_unit_excites_itself_without_bound(history):
     """However long it has fired at its most, its past adds at most as many standard deviations of each sum."""
     most = history.effect(history.before(torch.full((1, 400, 3), 255.0)))
     assert torch.all(most <= LARGEST_SUM * history.weights.abs().sum(0) + 1e-5)
-    assert torch.all(history.weights.abs().sum(0) * LARGEST_SUM < LARGEST * (history.weights.abs() * history.scale).sum(0))
+    assert torch.all(
+        history.weights.abs().sum(0) * LARGEST_SUM < LARGEST * (history.weights.abs() * history.scale).sum(0)
+    )
 
 
 def test_units_that_hardly_ever_fire_are_sound(counts):
