@@ -8,9 +8,12 @@ export SPIKELOOP_DATA ?= $(abspath ../shared/data)
 # hundreds of tests start a program: what Python compiled once is kept, whatever the shell says
 TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 ARGS ?=
+# of the bridges to the software of laboratories; one of it wants 3.12
+BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python python3.12 python3.13 python3.14; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast bench realism check picture clean
+.PHONY: stream web demo-hardware test test-fast bench realism check picture bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -38,6 +41,8 @@ check: .venv/develops  ## the linters
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+bridges: .venv-bridges/installed  ## the vendors' own clients in .venv-bridges, for the tests of the bridges to them
 
 picture: .venv/develops  ## the pictures in README and docs
 	$(BIN)/python docs/raster.py
@@ -70,5 +75,12 @@ picture: .venv/develops  ## the pictures in README and docs
 	@$(PIP) --no-deps falcon-challenge==1.0.2  # its sample decoders run without what the rest of it needs
 	@touch $@
 
+.venv-bridges/installed: .venv/bare pyproject.toml constraints-bridges.txt
+	@test -n "$(BRIDGES_PYTHON)" || { echo "no Python 3.12 or newer was found; set BRIDGES_PYTHON"; exit 1; }
+	@$(BRIDGES_PYTHON) -m venv .venv-bridges
+	@$(BIN)/uv pip install --quiet --python .venv-bridges/bin/python -c constraints-bridges.txt -e '.[cpu,bridges]' \
+		|| .venv-bridges/bin/pip install --quiet -c constraints-bridges.txt -e '.[cpu,bridges]'
+	@touch $@
+
 clean:
-	rm -rf .venv dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bridges dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis

@@ -10,14 +10,15 @@ import numpy as np
 
 from benchmarks.processes import HERE, ended, python, report, running
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise
-from spikeloop.streamer.broadband.probe import ProbeName, open_probe
+from spikeloop.streamer.broadband.probes import open_probe
 from spikeloop.streamer.broadband.step_traces import StepTraces
-from spikeloop.streamer.broadband.templates import RATE_HZ, make_templates
+from spikeloop.streamer.broadband.templates import make_templates
 from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.stream.step import Step, bin_end_s
 
-SETUPS: tuple[tuple[int, ProbeName, float], ...] = (
+SETUPS: tuple[tuple[int, str, float], ...] = (
     (256, "utah", 0.5), (256, "linear", 0.5), (1024, "utah", 1.0), (1024, "linear", 1.0),
 )  # fmt: skip
 RATE_A_UNIT_HZ = 10.0  # and a unit a channel
@@ -35,7 +36,7 @@ def measure(seconds: float) -> dict:
     }
 
 
-def synthesiser(channels: int, probe: ProbeName) -> Synthesiser:
+def synthesiser(channels: int, probe: str) -> Synthesiser:
     """With a unit a channel."""
     array = open_probe(probe, channels)
     return Synthesiser(
@@ -68,14 +69,14 @@ def memory_mb() -> int:
     return next((round(int(line.split()[1]) / 1000) for line in lines if line.startswith("VmRSS")), -1)
 
 
-def _measure(channels: int, probe: ProbeName, most_cores: float, seconds: float) -> dict:
+def _measure(channels: int, probe: str, most_cores: float, seconds: float) -> dict:
     began_s = time.perf_counter()
     made = synthesiser(channels, probe)
     opening_s = time.perf_counter() - began_s
     steps = poisson_steps(channels, min(500, round(seconds / (BIN_S * STEP_BINS))), 0.0)
     traces = StepTraces(made, BIN_S, 0.0)
     alone = _cores(traces.of, steps)
-    whole = np.ones((len(steps) * STEP_BINS * round(BIN_S * RATE_HZ), channels), np.int16)
+    whole = np.ones((len(steps) * STEP_BINS * round(BIN_S * INTAN.rate_hz), channels), np.int16)
     copied = whole.copy()
     parts = np.split(np.arange(len(whole)), len(steps))
     copy = _cores(lambda part: np.copyto(copied[part[0] : part[-1] + 1], whole[part[0] : part[-1] + 1]), parts)
@@ -109,7 +110,7 @@ def _cores(work: Callable, parts: list) -> float:
     return (time.process_time() - began_s) / (len(parts) * STEP_BINS * BIN_S)
 
 
-def _over_lsl(channels: int, probe: ProbeName, seconds: float) -> tuple[dict, dict]:
+def _over_lsl(channels: int, probe: str, seconds: float) -> tuple[dict, dict]:
     """What the sender and the inlet tell."""
     with tempfile.TemporaryDirectory() as folder, running() as processes:
         name, out = f"bench-{time.time_ns()}", Path(folder) / "received.json"

@@ -33,8 +33,8 @@ def measure(seconds: float) -> dict:
     return {
         "about": f"`causal_gan`, preset `short`, on {RECORDING} under its kinematics, at most {seconds:g} s of"
         " steps each, less where the rule ends it, seed 0; judged on the last fifth. E/F of the whole stream; its"
-        " variance of population counts over that recorded; R2 of a ridge decoder that learned from the model's answers over"
-        " that of one that learned from the recording, the least and the mean of four channels.",
+        " variance of population counts over that recorded; R2 of a ridge decoder that learned from the model's"
+        " answers over that of one that learned from the recording, the least and the mean of four channels.",
         "rows": [_row(name, changes, seconds) for name, changes in CANDIDATES.items()],
     }
 

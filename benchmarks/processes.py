@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SPIKELOOP", "arrivals", "cpu_s", "ended", "python", "report", "running", "stream_on_a_terminal"]
+__all__ = ["SPIKELOOP", "arrivals", "busy", "cpu_s", "ended", "python", "report", "running", "stream_on_a_terminal"]
 
 HERE = Path(__file__).parent
 SPIKELOOP = ("-c", "from spikeloop.__main__ import main; main()")
@@ -80,6 +80,15 @@ def arrivals(path: Path) -> dict[str, np.ndarray]:
     """What an inlet noted: `arrivals`, `stamps` and `counts` (samples) of each pull."""
     with np.load(path) as archive:
         return {key: archive[key] for key in archive.files}
+
+
+def busy() -> str:
+    """How busy the machine was in the last quarter of an hour, for a note."""
+    return (
+        f"Load average at the end: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+        if hasattr(os, "getloadavg")
+        else ""
+    )
 
 
 def cpu_s(pid: int) -> float:

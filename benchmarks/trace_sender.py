@@ -12,7 +12,6 @@ import numpy as np
 import pylsl
 
 from benchmarks.broadband import BIN_S, STEP_BINS, memory_mb, poisson_steps, synthesiser
-from spikeloop.streamer.broadband.probe import ProbeName
 from spikeloop.streamer.broadband.sink import BroadbandSink
 from spikeloop.streamer.lsl.description import Provenance
 from spikeloop.streamer.stream.clock import WallClock
@@ -20,7 +19,7 @@ from spikeloop.streamer.stream.clock import WallClock
 OPENING_S = 3.0
 
 
-async def send(name: str, channels: int, probe: ProbeName, seconds: float) -> dict[str, float]:
+async def send(name: str, channels: int, probe: str, seconds: float) -> dict[str, float]:
     made = synthesiser(channels, probe)
     clock = WallClock(pylsl.local_clock)
     start_s = clock.now() + OPENING_S

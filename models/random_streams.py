@@ -34,6 +34,9 @@ class Purpose(IntEnum):
     STREAM_PERTURBATIONS = 12
     TEMPLATES = 20
     VOLTAGE_NOISE = 21
+    FAR_UNITS = 22
+    FAR_SPIKES = 23
+    TEMPLATE_ORDER = 24
     # the simulated populations of the Spike-GAN paper
     CORRELATED_GROUPS = 30
     PACKETS = 31

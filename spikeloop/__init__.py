@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spikeloop.models.errors import FailureError as FailureError
     from spikeloop.models.errors import SpikeloopError as SpikeloopError
     from spikeloop.models.recordings.recording import Recording as Recording
+    from spikeloop.models.sorting.score import SortingScore as SortingScore
     from spikeloop.streamer.broadband.read_broadband import read_broadband as read_broadband
     from spikeloop.streamer.capture.record.outputs import finish_recording as finish_recording
     from spikeloop.streamer.capture.record.record import record as record
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.population import Population as Population
     from spikeloop.streamer.launch.replay import replay as replay
     from spikeloop.streamer.launch.report import StreamReport as StreamReport
+    from spikeloop.streamer.launch.score_sorting import score_sorting as score_sorting
     from spikeloop.streamer.launch.train import TrainedModel as TrainedModel
     from spikeloop.streamer.launch.train import train as train
     from spikeloop.streamer.launch.write_falcon import write_falcon as write_falcon
@@ -70,6 +72,8 @@ PLACES = {  # public name -> the module that defines it
     "Recording": "spikeloop.models.recordings.recording",
     "replay": "spikeloop.streamer.launch.replay",
     "ReplayReport": "spikeloop.streamer.capture.replay.report",
+    "score_sorting": "spikeloop.streamer.launch.score_sorting",
+    "SortingScore": "spikeloop.models.sorting.score",
     "SpikeloopError": "spikeloop.models.errors",
     "stream": "spikeloop.streamer.launch.background",
     "StreamReport": "spikeloop.streamer.launch.report",

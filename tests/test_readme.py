@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikeloop.streamer.bridges.ephys_socket import EphysSocketReport
+from spikeloop.streamer.bridges.ephys_socket_client import ClientReport
 from spikeloop.streamer.capture.record.report import StreamRecord
 from spikeloop.streamer.closedloop.real_time.latency import LoopLatency
 from spikeloop.streamer.commands.registry import COMMANDS
@@ -50,6 +52,10 @@ NAMES = (
     "replay",
     "verify",
     "web",
+    "voltage",
+    "score_sorting",
+    "bridges/open_ephys",
+    "bridges/blackrock",
 )
 PAGES = {name: (REPOSITORY / "docs" / f"{name}.md").read_text() for name in NAMES}
 PAGES["README"] = (REPOSITORY / "README.md").read_text()
@@ -95,7 +101,7 @@ STEERED = [line for line in commands("steer") if "lsl:" not in line]
 MAPPED = [line for line in commands("monitor") if line.startswith("spikeloop importance")]
 WATCHED = [line for line in commands("monitor") if line not in MAPPED]
 HARDWARE = [line for line in commands("hardware") if "mqtt" in line]
-VOLTAGE = [line for line in commands("hardware") if "broadband" in line]
+VOLTAGE = [line for page in ("voltage", "bridges/open_ephys", "bridges/blackrock") for line in commands(page)]
 
 
 SMALLER = {
@@ -126,8 +132,9 @@ def quick(monkeypatch, brief_verdicts):
 def test_every_command_of_the_pages_is_run_by_a_test():
     """`make test` is what runs this; the others are run below."""
     assert MAKE == ["make stream", "make test"]
-    assert [len(each) for each in (LIVE, STEERED, MAPPED, WATCHED, HARDWARE, VOLTAGE)] == [1, 4, 1, 2, 2, 2]
-    assert set(commands("hardware")) == {"make demo-hardware", *HARDWARE, *VOLTAGE}
+    assert [len(each) for each in (LIVE, STEERED, MAPPED, WATCHED, HARDWARE, VOLTAGE)] == [1, 4, 1, 2, 2, 5]
+    assert set(commands("hardware")) == {"make demo-hardware", *HARDWARE}
+    assert [line.split()[1] for line in commands("score_sorting")] == ["generate", "score-sorting"]
     assert [line.split()[1] for line in commands("training")] == ["train", "export", "stream", "evaluate"]
     assert [line.split()[1] for line in NWB] == ["inspect", "train", "export", "closedloop"]
     assert [line.split()[1] for line in CAPTURED] == ["record", "verify", "replay"]
@@ -150,7 +157,9 @@ def test_the_clone_line_names_the_home_of_the_project():
     assert f"git clone {urls['Repository']} && cd spikeloop" == CLONE
 
 
-@pytest.mark.parametrize("path", [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")], ids=lambda path: path.stem
+)
 def test_links_lead_to_files_of_the_repository(path):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert not [link for link in links if not (path.parent / link).exists()]
@@ -371,7 +380,33 @@ def test_what_is_written_is_verified(tmp_path):
 
 @pytest.mark.parametrize("command", VOLTAGE)
 def test_the_voltage_is_streamed_and_written(command, tmp_path):
+    if "neuropixels" in command:
+        pytest.importorskip("probeinterface", reason="needs probeinterface")
     run(command, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_programs_about_sorters_run(tmp_path):
+    pytest.importorskip("spikeinterface", reason="needs spikeinterface")
+    pytest.importorskip("numba", reason="spikeinterface's comparison needs numba")
+    generated, scored = commands("score_sorting")
+    run(generated, tmp_path)
+    with np.load(tmp_path / "trace.npz") as truth:
+        sorted_ = {"spike_times": truth["samples"], "spike_clusters": truth["units"]}
+    (tmp_path / "sorted").mkdir()
+    for name, values in sorted_.items():
+        np.save(tmp_path / "sorted" / f"{name}.npy", values)
+    labels = "".join(f"{unit}\tgood\n" for unit in np.unique(sorted_["spike_clusters"]))
+    (tmp_path / "sorted" / "cluster_group.tsv").write_text(f"cluster_id\tgroup\n{labels}")
+    (tmp_path / "sorted" / "params.py").write_text("sample_rate = 30000.\n")
+    assert "mean accuracy 0.9" in run(scored, tmp_path) or "mean accuracy 1.0" in run(scored, tmp_path)
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(_replaced(program("score_sorting"), SMALLER), {})
+        exec(program("voltage"), {})
+    assert printed.getvalue() == "1.0 1.0 0.0\n"
+    assert (tmp_path / "score.html").exists()
+    made = run("spikeloop generate m1-sim --duration 5 --broadband again.raw --templates analyzer", tmp_path)
+    assert "in the voltage of 128 channels" in made
 
 
 def test_a_program_of_ones_own_steers_a_stream(tmp_path):
@@ -422,7 +457,7 @@ def test_the_replays_of_the_page_run(tmp_path):
     assert "session.xdf: " in printed.getvalue()
 
 
-ROWS = re.findall(r"^\| (`spikeloop (\w+).*?) \| .*? \| (.*?) ?\|$", PAGES["commands"], re.MULTILINE)
+ROWS = re.findall(r"^\| (`spikeloop ([\w-]+).*?) \| .*? \| (.*?) ?\|$", PAGES["commands"], re.MULTILINE)
 
 
 @pytest.mark.parametrize(("command", "name", "options"), ROWS)
@@ -446,7 +481,18 @@ def test_the_make_targets_exist(target):
 
 
 @pytest.mark.parametrize(
-    "report", [HealthReport, ConditionReport, BridgeReport, Reception, LoopLatency, LinkReport, StreamRecord]
+    "report",
+    [
+        HealthReport,
+        ConditionReport,
+        BridgeReport,
+        Reception,
+        LoopLatency,
+        LinkReport,
+        StreamRecord,
+        EphysSocketReport,
+        ClientReport,
+    ],
 )
 def test_every_counter_of_a_report_is_defined_on_its_page(report):
     page = (REPOSITORY / "docs" / "counters.md").read_text()

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
+from spikeloop.streamer.broadband.amplifier import INTAN, Amplifier
 
 __all__ = ["TYPICAL", "Noise", "NoiseLevels", "lfp_density", "periodic_noise", "pink_density"]
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.floating]
 GROUP = 32  # channels that read the pool of own noise at one place: a cache line of int16
 LOWEST_HZ = 1.0  # the amplifier's high pass
 LFP_HIGHEST_HZ = 300.0
-OWN_PERIOD, SHARED_PERIOD = 2**20, 2**21  # in samples: 35 and 70 s; lengths that the FFT likes
+OWN_PERIOD, SHARED_PERIOD = 2**20, 2**21  # in samples: 35 and 70 s at 30 kHz; lengths that the FFT likes
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ TYPICAL = NoiseLevels()
 class Noise:
     """Noise of an array; any block of it at any time, always the same for the same random numbers.
 
-    A block costs little more than reading and writing memory. In return a channel's own noise repeats after 35 s, and
-    the channel 32 places on has the same noise, later by 35 s over the number of such groups (1.1 s for 1,024
+    A block costs little more than reading and writing memory. In return a channel's own noise repeats after 35 s at 30
+    kHz, and the channel 32 places on has the same noise, later by 35 s over the number of such groups (1.1 s for 1,024
     channels); shared noise repeats after 70 s. At any one time, and over shorter lags, the channels' own noise is
     independent.
 
@@ -63,6 +63,7 @@ class Noise:
     random : numpy.random.Generator
     own_period, shared_period : int, even
         Samples after which own and shared noise repeat.
+    amplifier : Amplifier
     """
 
     def __init__(
@@ -72,18 +73,20 @@ class Noise:
         random: np.random.Generator,
         own_period: int = OWN_PERIOD,
         shared_period: int = SHARED_PERIOD,
+        amplifier: Amplifier = INTAN,
     ) -> None:
         self.channels = channels
+        rate_hz, scale_uv = amplifier.rate_hz, amplifier.microvolts_per_bit
         self._own = np.empty((own_period, min(channels, GROUP)), np.int16)
-        density = pink_density(np.fft.rfftfreq(own_period, 1 / RATE_HZ), levels.corner_hz)
+        density = pink_density(np.fft.rfftfreq(own_period, 1 / rate_hz), levels.corner_hz)
         for channel in range(self._own.shape[1]):
-            self._own[:, channel] = np.rint(periodic_noise(density, random) * (levels.own_uv / MICROVOLTS_PER_BIT))
-        frequencies_hz = np.fft.rfftfreq(shared_period, 1 / RATE_HZ)
+            self._own[:, channel] = np.rint(periodic_noise(density, random) * (levels.own_uv / scale_uv))
+        frequencies_hz = np.fft.rfftfreq(shared_period, 1 / rate_hz)
         shared = levels.shared_uv * periodic_noise(pink_density(frequencies_hz, levels.corner_hz), random)
         shared += levels.lfp_uv * periodic_noise(lfp_density(frequencies_hz), random)
-        self._shared = (shared / MICROVOLTS_PER_BIT).astype(np.float32)
-        turns = np.arange(RATE_HZ) * levels.line_hz / RATE_HZ
-        self._line = (levels.line_uv / MICROVOLTS_PER_BIT * np.sin(2 * np.pi * turns)).astype(np.float32)
+        self._shared = (shared / scale_uv).astype(np.float32)
+        turns = np.arange(rate_hz) * levels.line_hz / rate_hz
+        self._line = (levels.line_uv / scale_uv * np.sin(2 * np.pi * turns)).astype(np.float32)
         groups = -(-channels // GROUP)
         self._offsets = [group * own_period // groups for group in range(groups)]
 

@@ -3,20 +3,22 @@
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.broadband.adaptation import Adaptation
+from spikeloop.streamer.broadband.drift import Drift, DriftingTemplates
+from spikeloop.streamer.broadband.far_units import FarSpikes, place_far_units
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise, NoiseLevels
-from spikeloop.streamer.broadband.probe import ProbeName, open_probe
-from spikeloop.streamer.broadband.templates import make_templates
+from spikeloop.streamer.broadband.options import VoltageOptions
+from spikeloop.streamer.broadband.probe import Probe
+from spikeloop.streamer.broadband.probes import open_probe
+from spikeloop.streamer.broadband.recorded_templates import open_recorded_templates
+from spikeloop.streamer.broadband.templates import Neuron, draw_neurons, neurons_at, templates_of
 from spikeloop.streamer.broadband.traces import Synthesiser
 
 __all__ = ["open_broadband"]
 
 
 def open_broadband(
-    card: Card,
-    seed: int,
-    probe: ProbeName = "utah",
-    channels: int | None = None,
-    levels: NoiseLevels = TYPICAL,
+    card: Card, seed: int, options: VoltageOptions | None = None, levels: NoiseLevels | None = TYPICAL
 ) -> Synthesiser:
     """Place a bundle's units near the channels of a probe, and draw their waveforms and the noise; takes a second.
 
@@ -26,10 +28,9 @@ def open_broadband(
         Of the bundle.
     seed : int
         Of places, waveforms and noise.
-    probe : {"utah", "linear"}
-    channels : int from 1 to 4096, optional
-        Of the probe; by default 96 of `utah`, 384 of `linear`.
-    levels : NoiseLevels
+    options : VoltageOptions, optional
+    levels : NoiseLevels or None
+        None for no noise.
 
     Returns
     -------
@@ -38,10 +39,51 @@ def open_broadband(
     Raises
     ------
     BadInputError
-        If there is no such probe, or the bundle gives fluorescence.
+        If an option can't be used, or the bundle gives fluorescence.
+    FailureError
+        If an option needs a package that is not installed.
     """
+    options = VoltageOptions() if options is None else options
     if card.signal != "spikes":
         raise BadInputError(f"--broadband: expected a bundle of spikes, found one of {card.signal}; leave it out")
-    array = open_probe(probe, channels)
-    templates = make_templates(array, len(card.unit_names), random_stream(seed, Purpose.TEMPLATES))
-    return Synthesiser(array, templates, Noise(array.channels, levels, random_stream(seed, Purpose.VOLTAGE_NOISE)))
+    options.check_voltage()
+    if options.templates is not None:
+        return _recorded(card, seed, options, levels)
+    units, amplifier, speed_m_s = len(card.unit_names), options.amplifier, options.propagation_m_s
+    probe = open_probe(options.probe, options.channels)
+    neurons = draw_neurons(probe, units, random_stream(seed, Purpose.TEMPLATES))
+    far = _far_neurons(probe, options.far_units, seed)
+    drift = Drift(options.drift_um, options.drift_period_s)
+    return Synthesiser(
+        probe,
+        templates_of(neurons, probe, amplifier, speed_m_s),
+        _noise(probe, seed, options, levels),
+        amplifier,
+        far=templates_of(far, probe, amplifier, speed_m_s),
+        far_spikes=FarSpikes(len(far), amplifier.rate_hz, seed) if far else None,
+        drifting=DriftingTemplates((*neurons, *far), probe, amplifier, drift, speed_m_s) if options.drift_um else None,
+        adaptation=_adaptation(units, options),
+    )
+
+
+def _recorded(card: Card, seed: int, options: VoltageOptions, levels: NoiseLevels | None) -> Synthesiser:
+    assert options.templates is not None
+    units = len(card.unit_names)
+    probe, templates = open_recorded_templates(options.templates, units, options.amplifier, seed)
+    noise = _noise(probe, seed, options, levels)
+    return Synthesiser(probe, templates, noise, options.amplifier, adaptation=_adaptation(units, options))
+
+
+def _far_neurons(probe: Probe, units: int, seed: int) -> tuple[Neuron, ...]:
+    random = random_stream(seed, Purpose.FAR_UNITS)
+    return neurons_at(place_far_units(probe, units, random), random) if units else ()
+
+
+def _noise(probe: Probe, seed: int, options: VoltageOptions, levels: NoiseLevels | None) -> Noise | None:
+    if levels is None:
+        return None
+    return Noise(probe.channels, levels, random_stream(seed, Purpose.VOLTAGE_NOISE), amplifier=options.amplifier)
+
+
+def _adaptation(units: int, options: VoltageOptions) -> Adaptation | None:
+    return Adaptation(units, options.adaptation) if options.adaptation else None

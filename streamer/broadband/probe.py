@@ -1,19 +1,15 @@
 """Positions of an array's channels, and of units near them."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from spikeloop.models.arrays import Floats
-from spikeloop.models.scalars import checked_choice, checked_whole
 
-__all__ = ["Probe", "ProbeName", "open_probe", "place_units"]
+__all__ = ["MOST_CHANNELS", "Probe", "linear_probe", "place_units", "utah_array"]
 
-ProbeName = Literal["utah", "linear"]
-
-DEFAULT_CHANNELS: dict[ProbeName, int] = {"utah": 96, "linear": 384}
 MOST_CHANNELS = 4096
 PITCH_UM = 400.0  # of a Utah array (Maynard et al. 1997, Electroencephalogr Clin Neurophysiol 102:228)
 ROW_UM, COLUMN_UM = 20.0, 32.0  # of a silicon probe with two columns, about as dense as Neuropixels
@@ -26,13 +22,19 @@ class Probe:
 
     Attributes
     ----------
-    name : {"utah", "linear"}
+    name : str
     positions_um : array of shape (channels, 2), float64, µm
         In the plane of the electrodes.
+    shape : str
+        Of a contact: circle, square or rect, as probeinterface has them.
+    size_um : mapping of str to float, µm
+        Of a contact: its radius, its width, or its width and height.
     """
 
-    name: ProbeName
+    name: str
     positions_um: Floats
+    shape: str = "circle"
+    size_um: Mapping[str, float] = field(default_factory=lambda: {"radius": 6.0})
 
     @property
     def channels(self) -> int:
@@ -40,25 +42,14 @@ class Probe:
         return len(self.positions_um)
 
 
-def open_probe(name: ProbeName = "utah", channels: int | None = None) -> Probe:
-    """Make an array of a stated geometry, with any number of channels.
+def utah_array(channels: int = 96) -> Probe:
+    """Make a square grid of 400 µm pitch, row by row, without its corners where that makes the number fit."""
+    return Probe("utah", _grid(channels), "circle", {"radius": 20.0})
 
-    Parameters
-    ----------
-    name : {"utah", "linear"}
-        `utah`, a square grid of 400 µm pitch, row by row, without its corners where that makes the number fit (96 of
-        10 x 10); or `linear`, two columns 32 µm apart in rows of 20 µm, row by row.
-    channels : int from 1 to 4096, optional
-        By default 96 of `utah`, 384 of `linear`.
 
-    Raises
-    ------
-    BadInputError
-        If there is no such array.
-    """
-    checked_choice("--probe", name, get_args(ProbeName))
-    channels = DEFAULT_CHANNELS[name] if channels is None else checked_whole("--channels", channels, 1, MOST_CHANNELS)
-    return Probe(name, _grid(channels) if name == "utah" else _columns(channels))
+def linear_probe(channels: int = 384) -> Probe:
+    """Make a shank of two columns 32 µm apart in rows of 20 µm, row by row."""
+    return Probe("linear", _columns(channels))
 
 
 def place_units(probe: Probe, units: int, random: np.random.Generator) -> Floats:

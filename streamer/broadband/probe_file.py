@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from spikeloop.streamer.broadband.probe import Probe, ProbeName
+from spikeloop.streamer.broadband.probe import Probe
 
 __all__ = ["PROBE_SUFFIX", "probe_document"]
 
 PROBE_SUFFIX = ".probe.json"
 FORMAT_VERSION = "0.2.21"
-CONTACT_RADIUS_UM: dict[ProbeName, float] = {"utah": 20.0, "linear": 6.0}
 
 
 def probe_document(probe: Probe) -> dict[str, Any]:
@@ -21,8 +20,8 @@ def probe_document(probe: Probe) -> dict[str, Any]:
         "contact_annotations": {},
         "contact_positions": probe.positions_um.tolist(),
         "contact_plane_axes": [[[1.0, 0.0], [0.0, 1.0]]] * channels,
-        "contact_shapes": ["circle"] * channels,
-        "contact_shape_params": [{"radius": CONTACT_RADIUS_UM[probe.name]}] * channels,
+        "contact_shapes": [probe.shape] * channels,
+        "contact_shape_params": [dict(probe.size_um)] * channels,
         "device_channel_indices": list(range(channels)),
         "contact_ids": [str(channel) for channel in range(channels)],
     }

@@ -1,7 +1,7 @@
 """NAME-Broadband over LSL: the voltage trace of a stream's steps, synthesised in a thread of its own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from spikeloop.exporters.stream_names import BROADBAND, STREAM_TYPES
 from spikeloop.models.recordings.provenance import Provenance, Replayed
+from spikeloop.streamer.broadband.frames import Frames, frame_samples
+from spikeloop.streamer.broadband.options import BroadbandType
 from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
-from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.lsl.description import Entries, channel
 from spikeloop.streamer.lsl.library import LINGER_S
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["BroadbandSink"]
 
+EEG = "EEG"  # the type that Blackrock's nPlayServer looks for
 QUEUE_S = 1.0  # of steps that wait
 ARTEFACT_UV_PER_UA = 30.0  # of a stimulation pulse, on every channel: strong ones saturate an amplifier, as they do
 BACKLOG_S = 10  # of samples for a consumer that stalls
 
 
 class BroadbandSink:
-    """An outlet of int16 at 30 kHz, open from entering to leaving the async context.
+    """An outlet of int16 at an amplifier's rate, open from entering to leaving the async context.
 
-    Sample i has the stamp start_s + i / 30,000: a spike's trough is at the sample nearest to the spike's own time. A
+    Sample i has the stamp start_s + i / rate: a spike's trough is at the sample nearest to the spike's own time. A
     step's samples come when the step does, but for its last 0.7 ms, in which a waveform of the next may begin.
 
     Parameters
@@ -41,6 +43,10 @@ class BroadbandSink:
         Used by this sink alone.
     provenance : Provenance or Replayed
         Of the stream of counts.
+    kind : {"broadband", "eeg"}
+        `eeg` is the LSL type "EEG", in chunks of 10 ms.
+    receivers : callables
+        Each is called with every trace, in the thread that made it; must return at once.
 
     Attributes
     ----------
@@ -53,19 +59,31 @@ class BroadbandSink:
         On entering, if pylsl or liblsl is missing, or LSL can't open the stream.
     """
 
-    def __init__(self, name: str, synthesiser: Synthesiser, provenance: Provenance | Replayed) -> None:
+    def __init__(
+        self,
+        name: str,
+        synthesiser: Synthesiser,
+        provenance: Provenance | Replayed,
+        kind: BroadbandType = "broadband",
+        *receivers: Callable[[Trace], None],
+    ) -> None:
         self.name = f"{name}{BROADBAND}"
         self.dropped = 0
         self._synthesiser, self._provenance = synthesiser, provenance
+        self._rate_hz = synthesiser.amplifier.rate_hz
+        self._type = EEG if kind == "eeg" else STREAM_TYPES[BROADBAND]
+        self._frames = Frames(frame_samples(self._rate_hz)) if kind == "eeg" else None
+        self._receivers = receivers
         self._most_steps = max(2, round(QUEUE_S / (provenance.bin_size_s * provenance.step_bins)))
         self._steps: SimpleQueue[Step | None] = SimpleQueue()
         self._outlet: pylsl.StreamOutlet | None = None
 
     async def __aenter__(self) -> Self:
         self._outlet = open_outlet(
-            self.name, STREAM_TYPES[BROADBAND], self._describe_channels(), float(RATE_HZ), "int16",
+            self.name, self._type, self._describe_channels(), float(self._rate_hz), "int16",
             provenance=self._provenance, backlog=BACKLOG_S, check_name=False,
-            probe=self._synthesiser.probe.name, microvolts_per_bit=MICROVOLTS_PER_BIT,
+            chunk=frame_samples(self._rate_hz) if self._frames is not None else 0,
+            probe=self._synthesiser.probe.name, microvolts_per_bit=self._synthesiser.amplifier.microvolts_per_bit,
         )  # fmt: skip
         self._worker = ThreadPoolExecutor(1, "spikeloop-broadband")
         self._work_done = self._worker.submit(self._work)
@@ -114,16 +132,25 @@ class BroadbandSink:
     def _work(self) -> None:
         traces = StepTraces(self._synthesiser, self._provenance.bin_size_s, self._provenance.start_s)
         while (step := self._steps.get()) is not None:
-            self._send(traces.of(step))
-        self._send(traces.rest())
+            self._hand_out(traces.of(step))
+        self._hand_out(traces.rest())
+        if self._frames is not None and (rest := self._frames.rest()) is not None:
+            self._send(rest)
+
+    def _hand_out(self, trace: Trace) -> None:
+        for receive in self._receivers:
+            receive(trace)
+        for part in self._frames.of(trace) if self._frames is not None else (trace,):
+            self._send(part)
 
     def _send(self, trace: Trace) -> None:
         if self._outlet is not None and len(trace.values):
             last = trace.first_sample + len(trace.values) - 1
-            self._outlet.push_chunk(trace.values, self._provenance.start_s + last / RATE_HZ)
+            self._outlet.push_chunk(trace.values, self._provenance.start_s + last / self._rate_hz)
 
     def _describe_channels(self) -> Iterator[Entries]:
         """Describe each channel with its scale and its place in mm, after the XDF conventions."""
+        kind, scale_uv = STREAM_TYPES[BROADBAND], self._synthesiser.amplifier.microvolts_per_bit
         for number, (x_um, y_um) in enumerate(self._synthesiser.probe.positions_um.tolist()):
             place = {"X": x_um / 1000, "Y": y_um / 1000}
-            yield channel(f"channel {number}", "uV", "Broadband", scaling_factor=MICROVOLTS_PER_BIT, location=place)
+            yield channel(f"channel {number}", "uV", kind, scaling_factor=scale_uv, location=place)

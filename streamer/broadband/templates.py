@@ -1,20 +1,25 @@
 """The waveform of each unit's spike on the channels around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats
+from spikeloop.streamer.broadband.amplifier import INTAN, Amplifier
 from spikeloop.streamer.broadband.probe import Probe, place_units
 
-__all__ = ["AFTER", "BEFORE", "MICROVOLTS_PER_BIT", "RATE_HZ", "SPAN", "Template", "decay", "make_templates"]
-
-
-RATE_HZ = 30_000
-MICROVOLTS_PER_BIT = 0.195  # of Intan's RHD2000 amplifiers, so that int16 reaches to 6.4 mV
-BEFORE, AFTER = 20, 44  # samples of a waveform before its trough, and from it on: 0.7 and 1.5 ms
-SPAN = BEFORE + AFTER
+__all__ = [
+    "Neuron",
+    "Template",
+    "decay",
+    "draw_neurons",
+    "make_templates",
+    "neurons_at",
+    "template_of",
+    "templates_of",
+]
 
 STRENGTH_UV, SPREAD = 180.0, 0.4  # peak at 25 um: median and standard deviation of its logarithm; our choice
 SOMA_UM, CLOSE_UM, FAR_UM = 15.0, 25.0, 100.0
@@ -34,8 +39,8 @@ class Template:
     ----------
     first_channel : int
         Of a run of channels that holds all within reach.
-    waveform : array of shape (SPAN, channels of the run), int32
-        In units of the amplifier's bits; its trough is at sample BEFORE.
+    waveform : array of shape (span, channels of the run), int32
+        In units of the amplifier's bits, `span` samples; its trough on the nearest channel is at sample `before`.
     peak_channel : int
         The nearest channel, where the waveform is largest.
     peak_uv : float > 0, µV
@@ -48,6 +53,40 @@ class Template:
     peak_channel: int
     peak_uv: float
     position_um: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """A neuron's place, and its spike: a negative Gaussian and a lower, broader positive one after it.
+
+    Attributes
+    ----------
+    position_um : array of shape (3,), float64, µm
+        The third coordinate is the distance from the plane of the electrodes.
+    strength_uv : float > 0, µV
+        The size of the trough 25 µm away.
+    trough_ms : float > 0, ms
+        Standard deviation of the trough's Gaussian.
+    delay_ms : float > 0, ms
+        From the trough to the hump, whose Gaussian is 0.35 times as wide.
+    hump : float > 0
+        Height of the hump, relative to the trough.
+    """
+
+    position_um: Floats
+    strength_uv: float
+    trough_ms: float
+    delay_ms: float
+    hump: float
+
+    def shape(self, times_ms: Floats) -> Floats:
+        """Compute the waveform at times since its trough, where it is -1."""
+        return self._sum(times_ms) / -self._sum(np.zeros(1))
+
+    def _sum(self, times_ms: Floats) -> Floats:
+        trough = np.exp(-0.5 * (times_ms / self.trough_ms) ** 2)
+        hump = np.exp(-0.5 * ((times_ms - self.delay_ms) / (HUMP_WIDTH * self.delay_ms)) ** 2)
+        return self.hump * hump - trough
 
 
 def decay(distance_um: Floats) -> Floats:
@@ -69,8 +108,8 @@ def decay(distance_um: Floats) -> Floats:
     return np.where(distance_um <= REACH_UM, near * np.minimum(1.0, FAR_UM / distance_um), 0.0)
 
 
-def make_templates(probe: Probe, units: int, random: np.random.Generator) -> tuple[Template, ...]:
-    """Draw the templates of units near a probe's channels; the same for the same random numbers.
+def draw_neurons(probe: Probe, units: int, random: np.random.Generator) -> tuple[Neuron, ...]:
+    """Draw neurons near a probe's channels; the same for the same random numbers.
 
     Parameters
     ----------
@@ -80,30 +119,78 @@ def make_templates(probe: Probe, units: int, random: np.random.Generator) -> tup
 
     Returns
     -------
-    tuple of Template, one for each unit
+    tuple of Neuron, one for each unit
     """
-    positions_um = place_units(probe, units, random)
-    shapes = _draw_shapes(units, random)
-    strengths_uv = STRENGTH_UV * np.exp(SPREAD * random.standard_normal(units))
-    return tuple(map(_template, positions_um, shapes, strengths_uv, [probe] * units))
+    return neurons_at(place_units(probe, units, random), random)
 
 
-def _draw_shapes(units: int, random: np.random.Generator) -> Floats:
-    """Waveforms, (units, SPAN): a negative Gaussian and a lower, broader positive one after it, -1 at the trough."""
-    times_ms = (np.arange(SPAN) - BEFORE) * 1000 / RATE_HZ
+def neurons_at(positions_um: Floats, random: np.random.Generator) -> tuple[Neuron, ...]:
+    """Draw the spikes of neurons at positions, (units, 3), in µm."""
+    units = len(positions_um)
     narrow = random.random((units, 1)) < NARROW_SHARE
-    delay_ms = np.where(narrow, random.uniform(*NARROW_MS, (units, 1)), random.uniform(*BROAD_MS, (units, 1)))
-    trough = np.exp(-0.5 * (times_ms / random.uniform(*TROUGH_MS, (units, 1))) ** 2)
-    hump = np.exp(-0.5 * ((times_ms - delay_ms) / (HUMP_WIDTH * delay_ms)) ** 2)
-    shapes = random.uniform(*HUMP, (units, 1)) * hump - trough
-    return shapes / -shapes[:, [BEFORE]]
+    delays_ms = np.where(narrow, random.uniform(*NARROW_MS, (units, 1)), random.uniform(*BROAD_MS, (units, 1)))
+    troughs_ms = random.uniform(*TROUGH_MS, (units, 1))
+    humps = random.uniform(*HUMP, (units, 1))
+    strengths_uv = STRENGTH_UV * np.exp(SPREAD * random.standard_normal(units))
+    facts = (each.ravel().tolist() for each in (strengths_uv, troughs_ms, delays_ms, humps))
+    return tuple(map(Neuron, positions_um, *facts))
 
 
-def _template(position_um: Floats, shape: Floats, strength_uv: float, probe: Probe) -> Template:
-    distances_um = np.hypot(np.linalg.norm(probe.positions_um - position_um[:2], axis=1), position_um[2])
-    amplitudes_uv = strength_uv * decay(distances_um)
-    reached = np.flatnonzero(amplitudes_uv)
-    run = slice(int(reached[0]), int(reached[-1]) + 1)
-    waveform = np.rint(np.outer(shape, amplitudes_uv[run] / MICROVOLTS_PER_BIT)).astype(np.int32)
+def make_templates(
+    probe: Probe,
+    units: int,
+    random: np.random.Generator,
+    amplifier: Amplifier = INTAN,
+    propagation_m_s: float | None = None,
+) -> tuple[Template, ...]:
+    """Draw the templates of units near a probe's channels; see `draw_neurons` and `template_of`."""
+    return templates_of(draw_neurons(probe, units, random), probe, amplifier, propagation_m_s)
+
+
+def templates_of(
+    neurons: Sequence[Neuron], probe: Probe, amplifier: Amplifier = INTAN, propagation_m_s: float | None = None
+) -> tuple[Template, ...]:
+    """Return the template of each neuron; see `template_of`."""
+    return tuple(template_of(neuron, probe, amplifier, propagation_m_s) for neuron in neurons)
+
+
+def template_of(
+    neuron: Neuron,
+    probe: Probe,
+    amplifier: Amplifier = INTAN,
+    propagation_m_s: float | None = None,
+    moved_um: float = 0.0,
+) -> Template:
+    """Compute what a probe's channels see of a neuron's spike.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    probe : Probe
+    amplifier : Amplifier
+    propagation_m_s : float > 0, m/s, optional
+        How fast a spike runs along the neuron, as back into its dendrites: on channels further away than the nearest it
+        comes later by the difference of the distances. By default it is everywhere at once.
+    moved_um : float, µm
+        How far the probe has moved along its y axis.
+
+    Returns
+    -------
+    Template
+        With a run of at least one channel, also where the neuron is out of reach.
+    """
+    x_um, y_um, depth_um = neuron.position_um
+    place_um = np.array([x_um, y_um - moved_um])
+    distances_um = np.hypot(np.linalg.norm(probe.positions_um - place_um, axis=1), depth_um)
+    amplitudes_uv = neuron.strength_uv * decay(distances_um)
     nearest = int(distances_um.argmin())
-    return Template(run.start, waveform, nearest, float(amplitudes_uv[nearest]), position_um)
+    reached = np.flatnonzero(amplitudes_uv) if amplitudes_uv.any() else np.array([nearest])
+    run = slice(int(reached[0]), int(reached[-1]) + 1)
+    times_ms = (np.arange(amplifier.span) - amplifier.before) * 1000 / amplifier.rate_hz
+    if propagation_m_s is None:
+        shapes = neuron.shape(times_ms)[:, np.newaxis]
+    else:
+        delays_ms = (distances_um[run] - distances_um[nearest]) / propagation_m_s / 1000
+        shapes = neuron.shape(times_ms[:, np.newaxis] - delays_ms)
+    waveform = np.rint(shapes * (amplitudes_uv[run] / amplifier.microvolts_per_bit)).astype(np.int32)
+    return Template(run.start, waveform, nearest, float(amplitudes_uv[nearest]), neuron.position_um)

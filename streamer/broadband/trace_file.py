@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.broadband.probe_file import PROBE_SUFFIX, probe_document
 from spikeloop.streamer.broadband.step_traces import StepTraces, Trace
-from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ, Template
-from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
+from spikeloop.streamer.broadband.templates import Template
+from spikeloop.streamer.broadband.traces import Synthesiser
 from spikeloop.streamer.conditions.feeds import ConditionFeed
 from spikeloop.streamer.stream.clock import SimulatedClock
 from spikeloop.streamer.stream.health import Health
@@ -87,10 +87,10 @@ def write_trace(
         units, times_s = np.concatenate(file.units), np.concatenate(file.times_s)
         np.savez(
             spikes,
-            samples=sample_of(times_s),
+            samples=synthesiser.amplifier.sample_of(times_s),
             units=units,
             times_s=times_s,
-            rate_hz=RATE_HZ,
+            rate_hz=synthesiser.amplifier.rate_hz,
             unit_names=np.array(source.unit_names),
         )
         contents = _contents(synthesiser, source.unit_names) | {"samples": file.samples, "spikes": len(units)}
@@ -124,11 +124,11 @@ class _TraceFile:
 def _contents(synthesiser: Synthesiser, unit_names: tuple[str, ...]) -> dict[str, object]:
     """What a reader of the raw file needs to know, and where the units lie in it."""
     return {
-        "rate_hz": RATE_HZ,
+        "rate_hz": synthesiser.amplifier.rate_hz,
         "channels": synthesiser.probe.channels,
         "dtype": "<i2",
         "order": "samples x channels",
-        "microvolts_per_bit": MICROVOLTS_PER_BIT,
+        "microvolts_per_bit": synthesiser.amplifier.microvolts_per_bit,
         "probe": synthesiser.probe.name,
         "positions_um": synthesiser.probe.positions_um.tolist(),
         "units": [_unit(*unit) for unit in zip(unit_names, synthesiser.templates, strict=True)],

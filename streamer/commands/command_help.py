@@ -22,14 +22,14 @@ LOG_LEVEL = "\nlog_level : str\n    the least severe messages to print on stderr
 SECTION = "\n\nParameters\n----------"
 
 METAVARS = {
-    "S": "baseline calibration condition_decay condition_hold duration from_ half_life snapshot_every start_delay to"
-    " wait",
-    "MS": "bin_ms decoder_bin history_ms lag_ms lead_ms",
+    "S": "baseline calibration condition_decay condition_hold duration from_ half_life offset snapshot_every start"
+    " start_delay stop to wait",
+    "MS": "bin_ms decoder_bin history_ms lag_ms lead_ms tolerance_ms",
     "MIN": "minutes",
     "UV": "lfp",
     "PER_HOUR": "false_alarms",
     "BINS": "step_bins window_bins",
-    "UNITS": "units",
+    "UNITS": "found_units units",
     "WINDOWS": "windows",
     "TRIALS": "recalibrate trials",
     "SESSIONS": "sessions",
@@ -39,11 +39,12 @@ METAVARS = {
     "CHANNELS": "channels",
     "STEPS": "steps",
     "PORT": "metrics port",
-    "ADDRESS": "host",
+    "ADDRESS": "ephys_socket host synapse",
     "FACTOR": "gain observation_gain",
     "SHARE": "smoothing",
     "BUNDLE": "bundle",
-    "RECORDING": "data held_out recording recordings",
+    "RECORDING": "data found held_out recording recordings truth",
+    "PATH": "found_key truth_key",
     "MODEL": "model",
     "STREAM": "attach stream streams",
     "ID": "source_id",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.card import Card
@@ -18,9 +18,10 @@ from spikeloop.models.errors import INTERRUPTED, BadInputError
 from spikeloop.models.recordings.provenance import THIS_VERSION
 from spikeloop.streamer.broadband.noise import NoiseLevels
 from spikeloop.streamer.broadband.opening import open_broadband
-from spikeloop.streamer.broadband.probe import ProbeName
+from spikeloop.streamer.broadband.options import VoltageOptions
 from spikeloop.streamer.broadband.trace_file import write_trace
 from spikeloop.streamer.commands.output import SideConsole, print_json
+from spikeloop.streamer.commands.voltage_options import TYPICAL_VOLTAGE, VoltageArguments
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S, bins_of, check_seed
 from spikeloop.streamer.launch.drive import open_offline_drive
@@ -41,8 +42,7 @@ def generate(
     device: Device = "auto",
     condition: str | None = None,
     broadband: Path | None = None,
-    probe: ProbeName = "utah",
-    channels: int | None = None,
+    voltage: OmitArgPrefixes[VoltageArguments] = TYPICAL_VOLTAGE,
     lfp: float = 0.0,
     engine: str | None = None,
     workers: int | None = None,
@@ -60,9 +60,9 @@ def generate(
     `event_times_s` and `event_units`, the time and the unit of each spike. A bundle of calcium imaging gives
     `fluorescence`, float32, in place of `spikes`.
 
-    With --broadband FILE.raw, write the voltage of an electrode array among the units: int16 at 30 kHz, of shape
-    (samples, channels), with rate, scale and geometry in FILE.json, the probe in FILE.probe.json (for probeinterface)
-    and the times of the spikes in FILE.npz.
+    With --broadband FILE.raw, write the voltage of an electrode array among the units: int16, of shape (samples,
+    channels), with rate, scale and geometry in FILE.json, the probe in FILE.probe.json (for probeinterface) and the
+    times of the spikes in FILE.npz.
 
     Parameters
     ----------
@@ -84,10 +84,8 @@ def generate(
         has a phase, else rest
     broadband : path, optional
         .raw file of voltage to write
-    probe : str
-        arrangement of the electrodes: utah (a square grid of 400 um) or linear (a shank of two columns, 20 um apart)
-    channels : int, 1 to 4096, optional
-        electrodes of the probe; by default 96 of utah, 384 of linear
+    voltage : VoltageArguments
+        how the voltage is simulated
     lfp : float >= 0, uV
         standard deviation of a local field potential on all channels
     engine : str, optional
@@ -133,10 +131,10 @@ def generate(
         if broadband is None:
             spikes = write_generated(path, generation, advance)
         else:
-            synthesiser = open_broadband(card, seed, probe, channels, NoiseLevels(lfp_uv=lfp))
+            synthesiser = open_broadband(card, seed, VoltageOptions(**voltage.chosen()), NoiseLevels(lfp_uv=lfp))
             source, feed = generation.source, generation.feed
             spikes = write_trace(path, synthesiser, source, feed, shape[0], seed, summary, advance)
-            summary |= {"probe": probe, "channels": synthesiser.probe.channels}
+            summary |= {"probe": synthesiser.probe.name, "channels": synthesiser.probe.channels}
     _print(summary, card, spikes / math.prod(shape), json)
     return 0
 

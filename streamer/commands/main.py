@@ -29,9 +29,9 @@ commands:
 
 options:
   --log-level {{debug,info,warning,error}}
-              the least severe messages to print on stderr (default: warning)
-  --version   print the version
-  -h, --help  print this help
+                 the least severe messages to print on stderr (default: warning)
+  --version      print the version
+  -h, --help     print this help
 
 `spikeloop COMMAND --help` explains the options of a command.
 """
@@ -74,8 +74,9 @@ def _call(name: str, arguments: list[str]) -> int:
         from spikeloop.streamer.commands.command_help import as_shown, check_numbers, description_of, gathered
         from spikeloop.streamer.launch.logs import configure_logging
 
-        module = importlib.import_module(f"spikeloop.streamer.commands.{name}")
-        shown = as_shown(command := getattr(module, name), configure_logging)
+        function = name.replace("-", "_")
+        module = importlib.import_module(f"spikeloop.streamer.commands.{function}")
+        shown = as_shown(command := getattr(module, function), configure_logging)
 
     def run() -> int:
         check_numbers(command, arguments)
@@ -112,7 +113,7 @@ def _printing(work: Callable[[], Any]) -> int:
 
 
 def _top_help() -> str:
-    return TOP_HELP.format(commands="\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items()))
+    return TOP_HELP.format(commands="\n".join(f"  {name:<15}{summary}" for name, summary in COMMANDS.items()))
 
 
 def _only_log_level(words: Sequence[str]) -> bool:

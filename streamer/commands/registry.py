@@ -1,7 +1,7 @@
 """The commands, in the order of the top help.
 
-A command NAME is the function NAME in the module `streamer/commands/NAME.py`; its line here is the summary of its
-docstring.
+A command NAME is the function NAME in the module `streamer/commands/NAME.py`, with _ for each -; its line here is the
+summary of its docstring.
 """
 
 __all__ = ["COMMANDS"]
@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "Export a trained model to a bundle that streams.",
     "evaluate": "Compare a bundle, or samples of any model, with a recording.",
     "importance": "Map which spikes matter to a bundle's critic.",
+    "score-sorting": "Judge the spikes of a spike sorter by the true ones.",
     "decode": "Compare decoders offline, on a recording.",
     "decodesweep": "Compare decoders offline over many recordings, bins and seeds.",
     "closedloop": "Compare decoders in a closed loop.",

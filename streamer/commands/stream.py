@@ -3,12 +3,13 @@
 import asyncio
 
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from spikeloop.exporters.documents import print_line
-from spikeloop.streamer.broadband.probe import ProbeName
+from spikeloop.streamer.broadband.options import BroadbandType
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.commands.status import Status
+from spikeloop.streamer.commands.voltage_options import TYPICAL_VOLTAGE, VoltageArguments
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.interpreter import frozen_garbage
 from spikeloop.streamer.launch.options import StreamOptions
@@ -33,8 +34,10 @@ def stream(
     condition_decay: float = 0.5,
     mqtt: str | None = None,
     broadband: bool = False,
-    channels: int | None = None,
-    probe: ProbeName = "utah",
+    broadband_as: BroadbandType = "broadband",
+    voltage: OmitArgPrefixes[VoltageArguments] = TYPICAL_VOLTAGE,
+    ephys_socket: str | None = None,
+    synapse: str | None = None,
     monitor: bool = False,
     json: bool = False,
 ) -> int:
@@ -75,11 +78,17 @@ def stream(
         broker for devices: mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT][?ca=FILE&cert=FILE&key=FILE]. The
         password is read from the environment variable SPIKELOOP_MQTT_PASSWORD, or from the file of ?password_file=FILE
     broadband : bool
-        also synthesise the voltage of electrodes near the units, as NAME-Broadband, int16 at 30 kHz
-    channels : int >= 1, optional
-        electrodes of the probe; by default 96 of utah, 384 of linear
-    probe : str
-        arrangement of the electrodes: utah (a square grid of 400 um) or linear (a shank of two columns, 20 um apart)
+        also synthesise the voltage of electrodes near the units, as NAME-Broadband, int16
+    broadband_as : str
+        LSL type of NAME-Broadband: broadband, or eeg for Blackrock's nPlayServer, in chunks of 10 ms, 0.25 uV a bit
+    voltage : VoltageArguments
+        how the voltage is simulated
+    ephys_socket : str, optional
+        [HOST:]PORT, usually 9001, at which the plugin "Ephys Socket" of the Open Ephys GUI gets the voltage, with
+        --broadband; without HOST on this machine alone
+    synapse : str, optional
+        [HOST:]PORT, usually 647, of a device of the Synapse protocol, from which the clients of Science Corporation get
+        the voltage and the spikes, and where they may stimulate, with --broadband; without HOST on this machine alone
     monitor : bool
         also start `spikeloop monitor` in a process of its own: NAME-Monitor over LSL, and /metrics
     json : bool
@@ -98,8 +107,10 @@ def stream(
         condition_decay_s=condition_decay,
         mqtt=mqtt,
         broadband=broadband,
-        channels=channels,
-        probe=probe,
+        broadband_as=broadband_as,
+        ephys_socket=ephys_socket,
+        synapse=synapse,
+        **voltage.chosen(),
         monitor=monitor,
     )
     prepared = PreparedStream(bundle, options)
@@ -123,11 +134,12 @@ async def _show(prepared: PreparedStream, console: Console) -> None:
     status = Status(prepared.health, prepared.has_consumers, console, prepared.remarks())
     async with prepared.open(status) as run:
         card, name = prepared.card, prepared.options.name
-        print_line(
-            console,
+        lines = [
             f"streaming {card.name} ({len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins, seed"
-            f" {prepared.options.seed}) on {prepared.provider}\n"
+            f" {prepared.options.seed}) on {prepared.provider}",
             f"subscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{name}')[0])",
-        )
+            *prepared.invitations(),
+        ]
+        print_line(console, "\n".join(lines))
         with frozen_garbage(), status:
             await run()

@@ -23,7 +23,7 @@ def train(
     preset: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
-    stop_early: bool | None = None,
+    fixed_length: bool = False,
     hold_out: int = 5,
     seed: int = 0,
     device: Device = "auto",
@@ -57,9 +57,9 @@ def train(
         held-out data then take up to some minutes more
     steps : int >= 1, optional
         steps of training in all
-    stop_early : bool, optional
-        keep a tenth of what would be trained on, and end each stage of training when that part brings nothing better;
-        by default True for causal_gan, vae and vae_gan if --steps is not given
+    fixed_length : bool
+        train for all of --minutes, on all but what is held out; else causal_gan, vae and vae_gan keep a tenth of
+        that, and end each stage of training when the tenth shows no gain (unless --steps is given)
     hold_out : int >= 0
         hold out every n-th repeat, to compare with; 0 trains on all
     seed : int >= 0
@@ -91,7 +91,7 @@ def train(
             device=device,
             on_progress=show,
             steps=steps,
-            stop_early=stop_early,
+            stop_early=False if fixed_length else None,
         )
     if json:
         print_json(model.to_dict() | {"recording_summary": summary.to_dict()})

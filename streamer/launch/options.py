@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_choice, checked_number, checked_text, is_whole, shown
-from spikeloop.streamer.broadband.probe import ProbeName
+from spikeloop.streamer.bridges.listening_address import parse_listening_address
+from spikeloop.streamer.broadband.options import VoltageOptions
 from spikeloop.streamer.conditions.steered import STEERED
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import bins_of, check_seed
@@ -43,8 +44,10 @@ class Schedule:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamOptions:
+class StreamOptions(VoltageOptions):
     """What may be asked of a stream, beside its bundle; the command line's options of `spikeloop stream`.
+
+    The options of the voltage are those of `VoltageOptions`, and count with `broadband` alone.
 
     Attributes
     ----------
@@ -71,9 +74,11 @@ class StreamOptions:
         URL of a broker for devices.
     broadband : bool
         Whether to synthesise the voltage of electrodes near the units, as NAME-Broadband.
-    channels : int from 1 to 4096, or None
-        Of the probe; by default 96 of utah, 384 of linear.
-    probe : {"utah", "linear"}
+    ephys_socket : str, int or None
+        [HOST:]PORT on which the plugin "Ephys Socket" of the Open Ephys GUI gets the voltage; with `broadband`.
+    synapse : str, int or None
+        [HOST:]PORT of a device of the Synapse protocol, whose clients get the voltage and the spikes, and may
+        stimulate; with `broadband`.
     monitor : bool
         Whether to start `spikeloop monitor` in a process of its own.
     controls : bool
@@ -93,8 +98,8 @@ class StreamOptions:
     condition_decay_s: float = 0.5
     mqtt: str | None = None
     broadband: bool = False
-    channels: int | None = None
-    probe: ProbeName = "utah"
+    ephys_socket: str | int | None = None
+    synapse: str | int | None = None
     monitor: bool = False
     controls: bool = False
 
@@ -109,10 +114,10 @@ class StreamOptions:
         seconds = {name: checked_number(option, getattr(self, name), 0, most, "s") for name, option, most in WAITS}
         checked_choice("--device", self.device, get_args(Device))
         checked_choice("--format", self.count_format, get_args(CountFormat))
-        checked_choice("--probe", self.probe, get_args(ProbeName))
         checked_text("--name", self.name)
         if self.mqtt is not None:
             checked_text("--mqtt", self.mqtt)
+        self._check_bridges()
         if card.signal == "fluorescence" and self.count_format != "float32":
             raise BadInputError(f"--format: fluorescence is float32, found {self.count_format}; leave --format out")
         if isinstance(self.condition, str) and self.condition == MQTT and self.mqtt is None:
@@ -122,6 +127,14 @@ class StreamOptions:
                 f"--condition {STEERED}: expected a program that steers; stream it with spikeloop.stream"
             )
         return replace(self, seed=check_seed(self.seed), step_bins=self._checked_step_bins(card.bin_size_s), **seconds)
+
+    def _check_bridges(self) -> None:
+        for option, asked in (("--ephys-socket", self.ephys_socket), ("--synapse", self.synapse)):
+            if asked is None:
+                continue
+            parse_listening_address(option, asked)
+            if not self.broadband:
+                raise BadInputError(f"{option}: expected a voltage to send, found none; add --broadband")
 
     def _checked_step_bins(self, bin_size_s: float) -> int:
         longest = max(1, round(LONGEST_STEP_S / bin_size_s))

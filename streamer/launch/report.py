@@ -6,6 +6,8 @@ from typing import Any
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.html import html_columns
+from spikeloop.streamer.bridges.ephys_socket import EphysSocketReport, ephys_socket_words
+from spikeloop.streamer.bridges.synapse.report import SynapseReport, synapse_words
 from spikeloop.streamer.launch.drive import drive_words
 from spikeloop.streamer.mqtt.bridge import BridgeReport
 from spikeloop.streamer.mqtt.remote_control import bridge_words
@@ -40,6 +42,10 @@ class StreamReport:
         Whether there was a monitor.
     monitor_remark : str
         The monitor's last line.
+    ephys_socket : EphysSocketReport or None
+        Who received the voltage as the Open Ephys GUI does, where this was asked for.
+    synapse : SynapseReport or None
+        What clients of the Synapse protocol received and sent, likewise.
     """
 
     bundle: str
@@ -54,18 +60,24 @@ class StreamReport:
     monitor: dict[str, Any] | None = None
     monitored: bool = False
     monitor_remark: str = ""
+    ephys_socket: EphysSocketReport | None = None
+    synapse: SynapseReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `spikeloop stream --json` prints, all of what JSON holds."""
         names = ("bundle", "sha256", "seed", "provider", "name", "step_bins", "condition")
         document = {name: getattr(self, name) for name in names} | asdict(self.health)
         document |= {"monitor": self.monitor} if self.monitored else {}
+        document |= {"ephys_socket": asdict(self.ephys_socket)} if self.ephys_socket is not None else {}
+        document |= {"synapse": asdict(self.synapse)} if self.synapse is not None else {}
         return json_values(document | ({"mqtt": asdict(self.mqtt)} if self.mqtt is not None else {}))
 
     def __repr__(self) -> str:
         lines = [health_words(self.health), drive_words(self.condition)]
         lines += [bridge_words(self.mqtt)] if self.mqtt is not None else []
         lines += [f"monitor: {self.monitor_remark}"] if self.monitored else []
+        lines += [ephys_socket_words(self.ephys_socket)] if self.ephys_socket is not None else []
+        lines += [synapse_words(self.synapse)] if self.synapse is not None else []
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:

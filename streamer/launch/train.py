@@ -200,7 +200,7 @@ def train(
     if on_progress is not None:
         checked_callable("on_progress", on_progress)
     if stop_early is not None and not isinstance(stop_early, bool):
-        raise BadInputError(f"--stop-early: expected True or False, found {shown(stop_early)}")
+        raise BadInputError(f"stop_early: expected True or False, found {shown(stop_early)}")
     if not isinstance(family, str) or family not in FAMILIES:
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
     check_writable(out, folder=True)

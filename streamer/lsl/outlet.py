@@ -31,6 +31,7 @@ def open_outlet(
     *,
     provenance: Provenance | Replayed | None = None,
     backlog: int = BACKLOG,
+    chunk: int = 0,
     check_name: bool = True,
     **more: Any,
 ) -> "pylsl.StreamOutlet":
@@ -51,6 +52,8 @@ def open_outlet(
     backlog : int >= 1, s
         Samples kept for a consumer that stalls, of a regular stream at most 256 MB; of an irregular one, in hundreds
         of samples.
+    chunk : int >= 0
+        Samples that LSL sends at once; 0 for as many as are pushed.
     check_name : bool
         Whether to look for a stream of this name first, for half a second.
     **more
@@ -68,10 +71,12 @@ def open_outlet(
         check_names_are_free(name)
     info = lsl.StreamInfo(name, kind, len(listed), rate_hz, form, f"spikeloop-{platform.node()}-{name}")
     write_description(info, listed, provenance, **more)
-    return open_described(info, np.dtype(form).itemsize * len(listed) if form != "string" else 0, backlog)
+    return open_described(info, np.dtype(form).itemsize * len(listed) if form != "string" else 0, backlog, chunk)
 
 
-def open_described(info: "pylsl.StreamInfo", sample_bytes: int, backlog: int = BACKLOG) -> "pylsl.StreamOutlet":
+def open_described(
+    info: "pylsl.StreamInfo", sample_bytes: int, backlog: int = BACKLOG, chunk: int = 0
+) -> "pylsl.StreamOutlet":
     """Open the outlet of a stream that is described already.
 
     Parameters
@@ -80,6 +85,8 @@ def open_described(info: "pylsl.StreamInfo", sample_bytes: int, backlog: int = B
     sample_bytes : int >= 0
         Of one sample, so that the backlog of a regular stream stays within 256 MB.
     backlog : int >= 1, s
+        As of `open_outlet`.
+    chunk : int >= 0
         As of `open_outlet`.
 
     Raises
@@ -91,7 +98,7 @@ def open_described(info: "pylsl.StreamInfo", sample_bytes: int, backlog: int = B
     if bytes_a_s > 0:
         backlog = max(1, min(backlog, int(BACKLOG_BYTES / bytes_a_s)))
     try:
-        return import_pylsl().StreamOutlet(info, max_buffered=backlog)
+        return import_pylsl().StreamOutlet(info, chunk_size=chunk, max_buffered=backlog)
     except RuntimeError as error:
         raise FailureError(
             f"LSL could not open {info.name()!r} ({error}); other programs may hold all of LSL's ports (16572 to"

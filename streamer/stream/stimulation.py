@@ -126,6 +126,9 @@ class Stimulator:
         Of what is evoked and suppressed; used by this stimulator alone.
     on_pulse : callable of (time in s, amplitude in uA)
         Called for each pulse in the step that it falls into.
+    lead_s : float from 0 to 0.001, s
+        How far steps are ahead of their time, as where a spike's waveform begins before the spike. Pulses that much
+        before a step's end still act in it, at their own time; a unit's own spikes so soon after a pulse stay.
     """
 
     def __init__(
@@ -134,12 +137,13 @@ class Stimulator:
         start_s: float,
         random: np.random.Generator,
         on_pulse: Callable[[float, float], None] = lambda at_s, amplitude_ua: None,
+        lead_s: float = 0.0,
     ) -> None:
-        self._on_pulse = on_pulse
+        self._on_pulse, self._lead_s = on_pulse, lead_s
         self._random = random
         self._lock = threading.Lock()
         self._trains: list[_Train] = []
-        self._done_s = start_s  # the end of the latest step
+        self._done_s = start_s - lead_s  # the end of the latest step, less the lead
         self._evoked = np.empty(0, np.intp), np.empty(0)  # units and times of spikes that wait for their step
         self._fired_s = np.full(units, -np.inf)  # the latest evoked spike
         self._depth, self._since_s = np.zeros(units), np.full(units, start_s)  # of suppression
@@ -157,7 +161,7 @@ class Stimulator:
         Returns
         -------
         float, s
-            When its first pulse is: `at_s`, or the end of the latest step that went out, if that is later.
+            When its first pulse is: `at_s`, or the end of the latest step that went out less the lead, if later.
 
         Raises
         ------
@@ -183,7 +187,7 @@ class Stimulator:
     def apply(self, step: Step) -> Step:
         """Return the step as stimulation leaves it."""
         end_s = float(step.stamps_s[-1])
-        pulses = self._pulses_before(end_s)
+        pulses = self._pulses_before(end_s - self._lead_s)
         step = replace(step, conditions=np.column_stack([step.conditions, _amplitudes(step, pulses)]))
         calm = not len(step.event_stamps_s) or step.event_stamps_s[0] >= self._calm_from_s
         if calm and not pulses and not len(self._evoked[0]):
@@ -202,7 +206,7 @@ class Stimulator:
         )
 
     def _pulses_before(self, end_s: float) -> "list[tuple[float, _Train]]":
-        """Return the pulses that were not given yet, by time; the step that ends then is done."""
+        """Return the pulses that were not given yet, by time; the step that ends then, but for the lead, is done."""
         with self._lock:
             pulses = [(at_s, train) for train in self._trains for at_s in train.pulses_before(end_s)]
             self._trains = [train for train in self._trains if train.left > 0]
@@ -212,7 +216,7 @@ class Stimulator:
     def _fire(self, pulses: "list[tuple[float, _Train]]", step: Step) -> NDArray[np.bool_]:
         """Give the pulses; returns which of the step's own spikes are kept, (spikes,)."""
         units, stamps_s = step.event_units, step.event_stamps_s
-        ends = np.searchsorted(stamps_s, [at_s for at_s, _ in pulses]).tolist()
+        ends = np.searchsorted(stamps_s, [at_s + self._lead_s for at_s, _ in pulses]).tolist()
         kept, begin = [], 0
         evoked = [self._evoked]
         for (at_s, train), end in zip(pulses, ends, strict=True):

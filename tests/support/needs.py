@@ -29,12 +29,22 @@ BY_IMPORT = {
     "tests.support.file_server": "realtime",
     "tests.support.fuzzed": "realtime",
 }  # by a module of tests, or by what it loads
-BY_FIXTURE = {"start": "realtime", "chromium": "browser", "browser": "browser", "broker": "mqtt"}
+BY_FIXTURE = {
+    "start": "realtime",
+    "start_vendors": "realtime",
+    "chromium": "browser",
+    "browser": "browser",
+    "broker": "mqtt",
+}
 SLOW = (
     "models/evaluation/",
     "exporters/formats/test_catalogue.py",
     "models/recordings/test_simulated_cortex.py",
+    "models/sorting/test_comparison.py",
+    "streamer/bridges/test_ephys_socket.py",
+    "streamer/bridges/test_synapse_taps.py",
     "streamer/broadband/test_detection.py",
+    "streamer/broadband/test_recorded_templates.py",
     "streamer/broadband/test_sorting.py",
     "streamer/closedloop/days/test_days.py",
     "streamer/closedloop/days/test_isolated_policies.py",

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import Noise, NoiseLevels
-from spikeloop.streamer.broadband.probe import ProbeName, open_probe
-from spikeloop.streamer.broadband.templates import BEFORE, make_templates
-from spikeloop.streamer.broadband.traces import Synthesiser, sample_of
+from spikeloop.streamer.broadband.probes import open_probe
+from spikeloop.streamer.broadband.templates import make_templates
+from spikeloop.streamer.broadband.traces import Synthesiser
 
 __all__ = ["PERIOD", "in_blocks", "sum_of_templates", "synthesiser"]
 
@@ -18,7 +19,7 @@ PERIOD = 2**14
 def synthesiser(
     units: int = 6,
     channels: int = 8,
-    probe: ProbeName = "linear",
+    probe: str = "linear",
     seed: int = 0,
     levels: NoiseLevels | None = None,
     period: int = PERIOD,
@@ -36,7 +37,7 @@ def synthesiser(
 def in_blocks(made: Synthesiser, ends: Sequence[int], units: np.ndarray, times_s: np.ndarray) -> np.ndarray:
     """The trace up to the last of `ends`, each block told of the spikes whose waveforms begin in it."""
     parts, first = [], 0
-    onsets = sample_of(times_s) - BEFORE
+    onsets = INTAN.sample_of(times_s) - INTAN.before
     for end in ends:
         here = (onsets < end) & ((onsets >= first) | (first == 0))
         parts.append(made.block(first, end - first, units[here], times_s[here]))
@@ -51,6 +52,6 @@ def sum_of_templates(made: Synthesiser, samples: int, units: np.ndarray, places:
     for unit, place in zip(units, places, strict=True):
         template = made.templates[unit]
         span, run = template.waveform.shape
-        first = room + place - BEFORE
+        first = room + place - INTAN.before
         trace[first : first + span, template.first_channel : template.first_channel + run] += template.waveform
     return trace[room:-room].clip(-(2**15), 2**15 - 1)

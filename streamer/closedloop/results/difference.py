@@ -69,7 +69,7 @@ class DecoderDifference:
     smallest_found : float
         Difference that as many trials as there were find in four of five repetitions; NaN where they find none.
     sentence : str
-        All of that for people, but for the names.
+        All of that for people, but for the names. It begins with the verdict where no difference was found.
     """
 
     decoder: str
@@ -149,8 +149,8 @@ def _judged(
     needed = pairs_needed(found.value, found.spread, max(1, tests))
     smallest = smallest_found(trials, found.spread, max(1, tests))
     sentence = _sentence(WORDS[measure], trials, found, tests, corrected, of)
-    if trials > 1 and verdict == "no difference found":
-        sentence += _power(WORDS[measure], trials, needed, smallest)
+    if math.isfinite(found.low) and verdict == "no difference found":
+        sentence = f"{verdict}: {sentence}{_power(WORDS[measure], trials, needed, smallest)}"
     return DecoderDifference(
         decoder, baseline, measure, trials, found.value, (found.low, found.high), found.p_value, tests, corrected,
         verdict, needed, smallest, sentence,

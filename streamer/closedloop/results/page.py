@@ -25,7 +25,7 @@ from spikeloop.streamer.closedloop.results.difference import MEASURES
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon_tables import falcon_section
 from spikeloop.streamer.closedloop.results.latency_tables import latency_section
-from spikeloop.streamer.closedloop.results.pairs import PairedReport
+from spikeloop.streamer.closedloop.results.pairs import PairedReport, with_the_first
 from spikeloop.streamer.closedloop.results.plots import DRAWN, draw_differences, draw_times, draw_trajectories
 from spikeloop.streamer.closedloop.results.replay import replay, replay_script
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport, DecoderReport
@@ -114,12 +114,8 @@ def _lead(report: ClosedLoopReport) -> str:
     said = [f"{first.decoder} acquired {found.successes} of {found.trials} targets"]
     if not math.isnan(found.time_with_failures_s.value):
         said[0] += f", in {found.time_with_failures_s.value:.2f} s on average, failures as the timeout"
-    said += [str(paired.verdicts["time"]) for paired in _with_the_first(report)]
+    said += [str(paired.verdicts["time"]) for paired in with_the_first(report.paired)]
     return f"{'. '.join(said)}."
-
-
-def _with_the_first(report: ClosedLoopReport) -> list[PairedReport]:
-    return [paired for paired in report.paired if paired.baseline == report.decoders[0].decoder]
 
 
 def _success(report: ClosedLoopReport) -> Iterator[tuple[str, str]]:
@@ -225,9 +221,9 @@ def _paired(report: ClosedLoopReport, setup: Setup, runs: Sequence[Run]) -> Sect
         fill(
             "<strong>{}</strong>: {}.", f"{paired.decoder} against {paired.baseline}", paired.verdicts["time"].sentence
         )
-        for paired in report.paired
+        for paired in with_the_first(report.paired)
     )
-    pictures = draw_differences(setup, runs, _with_the_first(report))
+    pictures = draw_differences(setup, runs, with_the_first(report.paired))
     headings = ("over the same trials", "pairs", "measure", "difference", "p, corrected", "more pairs", "verdict")
     rows = [row for paired in report.paired for row in _differences(paired)]
     return section("Paired differences", sentences, pictures, table(headings, rows), _failures(report))

@@ -10,7 +10,7 @@ from spikeloop.streamer.closedloop.results.judged import paired_trials
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired, paired_figures
 from spikeloop.streamer.closedloop.setup import Setup
 
-__all__ = ["PairedReport", "compared", "every_pair"]
+__all__ = ["PairedReport", "compared", "every_pair", "with_the_first"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class PairedReport:
 def every_pair(decoders: Sequence[str]) -> list[tuple[str, str]]:
     """Pair each decoder with each one before it, (decoder, baseline); those of the first come first."""
     return [(decoder, baseline) for baseline, decoder in combinations(decoders, 2)]
+
+
+def with_the_first(paired: Sequence[PairedReport]) -> list[PairedReport]:
+    """Of every pair, those whose baseline is the first decoder: what a person reads first."""
+    return [pair for pair in paired if pair.baseline == paired[0].baseline]
 
 
 def compared(setup: Setup, pairs: Sequence[tuple[str, str]], runs: Sequence[Run]) -> tuple[PairedReport, ...]:

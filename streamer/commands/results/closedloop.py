@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.text import Text
 from spikeloop.streamer.closedloop.results.difference import describe_paired
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport
+from spikeloop.streamer.closedloop.results.pairs import PairedReport, with_the_first
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
 from spikeloop.streamer.commands.output import WIDE, print_wrapped
@@ -35,9 +37,7 @@ def print_findings(report: ClosedLoopReport) -> None:
             table.add_row(Text(f"{decoder.decoder}, at first"), *_row(decoder.before_recalibration, wide), "")
         table.add_row(Text(decoder.decoder), *_row(decoder.closed_loop, wide), offline)
     console.print(table)
-    for row in report.paired:
-        print_wrapped(f"{row.decoder} minus {row.baseline}: {describe_paired(row.figures)}", console.width)
-        print_wrapped(row.verdicts["time"].sentence, console.width, "  ")
+    _print_differences(report.paired, console.width)
     if report.histories:
         print(f"history: {report.histories}")
     for warning in report.warnings:
@@ -48,7 +48,7 @@ def print_findings(report: ClosedLoopReport) -> None:
     print(
         f"95 % intervals; time: to the target, mean of all trials, a failure counts as the timeout of {timeout_s:g} s;"
     )
-    print("bit/s: Fitts, failures cost what they took; R2: offline, on held-out calibration data")
+    print("bit/s: Fitts, failures cost what they took; R2: offline, mean of x and y, on held-out calibration data")
     for row in report.falcon:
         latency = report.normalized_latency.get(row.decoder)
         if row.held_in.sessions or row.held_out.sessions or latency is not None:
@@ -56,6 +56,17 @@ def print_findings(report: ClosedLoopReport) -> None:
     for row in report.real_time:
         if row["latency"] is not None:
             print(_latency_line(row))
+
+
+def _print_differences(paired: Sequence[PairedReport], width: int) -> None:
+    """The differences to the first decoder, and where those between the others are."""
+    first = with_the_first(paired)
+    for row in first:
+        print_wrapped(f"{row.decoder} minus {row.baseline}: {describe_paired(row.figures)}", width)
+        print_wrapped(row.verdicts["time"].sentence, width, "  ")
+    if len(paired) > len(first):
+        others = "1 more pair" if len(paired) - len(first) == 1 else f"{len(paired) - len(first)} more pairs"
+        print_wrapped(f"{others} of decoders, not with {first[0].baseline}: in --json and --report", width)
 
 
 def _falcon_line(row: FalconReport, latency: float | None) -> str:

@@ -5,9 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import TYPICAL
-from spikeloop.streamer.broadband.probe import ProbeName
-from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.broadband.traces import Synthesiser
 from tests.support.voltage_arrays import synthesiser
 
@@ -17,14 +16,14 @@ AROUND = 10  # samples between a spike and its crossing at most
 
 
 @cache
-def planted(probe: ProbeName) -> tuple[Synthesiser, np.ndarray, np.ndarray, np.ndarray]:
+def planted(probe: str) -> tuple[Synthesiser, np.ndarray, np.ndarray, np.ndarray]:
     """A synthesiser, its trace, and the units and samples of the spikes in it, at 10 Hz a unit."""
     random = np.random.Generator(np.random.Philox(5))
     made = synthesiser(UNITS, CHANNELS, probe, seed=5, levels=TYPICAL, period=2**18)
     many = random.poisson(10 * UNITS * SECONDS)
     units = random.integers(0, UNITS, many).astype(np.int32)
-    samples = np.sort(random.integers(100, SECONDS * RATE_HZ - 100, many))
-    return made, made.block(0, SECONDS * RATE_HZ, units, samples / RATE_HZ), units, samples
+    samples = np.sort(random.integers(100, SECONDS * INTAN.rate_hz - 100, many))
+    return made, made.block(0, SECONDS * INTAN.rate_hz, units, samples / INTAN.rate_hz), units, samples
 
 
 def crossings(trace: np.ndarray, sigmas: float = 4.5) -> tuple[np.ndarray, float]:
@@ -49,7 +48,7 @@ def test_a_threshold_finds_isolated_spikes_of_units_above_6_sigma(probe):
     found, alone, judged = 0, 0, 0
     for unit, template in enumerate(made.templates):
         at, sigma = crossings(trace[:, template.peak_channel])
-        if template.peak_uv / MICROVOLTS_PER_BIT < 6 * sigma:
+        if template.peak_uv / INTAN.microvolts_per_bit < 6 * sigma:
             continue
         judged += 1
         own = samples[(units == unit) & isolated(made, template.peak_channel, units, samples)]

@@ -6,8 +6,8 @@ from scipy.integrate import quad
 from scipy.signal import welch
 
 from spikeloop.models.random_streams import Purpose, random_stream
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import TYPICAL, Noise, NoiseLevels, lfp_density, periodic_noise, pink_density
-from spikeloop.streamer.broadband.templates import MICROVOLTS_PER_BIT, RATE_HZ
 from tests.support.voltage_arrays import PERIOD
 
 SILENT = NoiseLevels(own_uv=0.0, shared_uv=0.0, line_uv=0.0)
@@ -22,7 +22,7 @@ SHORT = noise()
 
 
 def microvolts(made: Noise, samples: int) -> np.ndarray:
-    return made.block(0, samples) * MICROVOLTS_PER_BIT
+    return made.block(0, samples) * INTAN.microvolts_per_bit
 
 
 @settings(deadline=None)
@@ -44,16 +44,16 @@ def test_the_seed_draws_all():
 @pytest.mark.parametrize(
     ("density", "stated", "highest_hz"),
     [
-        (lambda hz: pink_density(hz, 200.0), lambda hz: 1 + 200 / hz, RATE_HZ / 2),
-        (lambda hz: pink_density(hz, 2000.0), lambda hz: 1 + 2000 / hz, RATE_HZ / 2),
+        (lambda hz: pink_density(hz, 200.0), lambda hz: 1 + 200 / hz, INTAN.rate_hz / 2),
+        (lambda hz: pink_density(hz, 2000.0), lambda hz: 1 + 2000 / hz, INTAN.rate_hz / 2),
         (lfp_density, lambda hz: hz**-2, 300.0),
     ],
 )
 def test_spectra_are_as_stated(random, density, stated, highest_hz):
     """By Welch's estimate; the whole power, from 1 Hz on, is 1."""
-    trace = periodic_noise(density(np.fft.rfftfreq(2**20, 1 / RATE_HZ)), random)
+    trace = periodic_noise(density(np.fft.rfftfreq(2**20, 1 / INTAN.rate_hz)), random)
     assert trace.std() == pytest.approx(1, rel=0.1)
-    bins_hz, power = welch(trace, RATE_HZ, nperseg=2**15)
+    bins_hz, power = welch(trace, INTAN.rate_hz, nperseg=2**15)
     whole, _ = quad(stated, 1, highest_hz, limit=1000)
     for low_hz in (5, 20, 100, 200, 1000, 10_000):
         band = (bins_hz >= low_hz) & (bins_hz < 1.2 * low_hz)
@@ -79,9 +79,9 @@ def test_the_levels_are_those_of_the_trace():
 
 @pytest.mark.parametrize("line_hz", [50, 60])
 def test_the_line_hums_at_its_frequency(line_hz):
-    trace = microvolts(noise(2, NoiseLevels(0.0, 0.0, line_uv=20.0, line_hz=line_hz)), 3 * RATE_HZ)
-    expected = 20 * np.sin(2 * np.pi * line_hz * np.arange(3 * RATE_HZ) / RATE_HZ)
-    np.testing.assert_allclose(trace, np.tile(expected, (2, 1)).T, atol=MICROVOLTS_PER_BIT)
+    trace = microvolts(noise(2, NoiseLevels(0.0, 0.0, line_uv=20.0, line_hz=line_hz)), 3 * INTAN.rate_hz)
+    expected = 20 * np.sin(2 * np.pi * line_hz * np.arange(3 * INTAN.rate_hz) / INTAN.rate_hz)
+    np.testing.assert_allclose(trace, np.tile(expected, (2, 1)).T, atol=INTAN.microvolts_per_bit)
 
 
 def test_channels_correlate_by_what_they_share_alone():
@@ -95,7 +95,7 @@ def test_a_pool_ends_without_a_seam():
     """The steps across the end are as large as any others, and differences of differences too."""
     made = noise(levels=NoiseLevels(own_uv=8.0, shared_uv=0.0, corner_hz=15_000.0, line_uv=0.0))
     np.testing.assert_array_equal(made.block(0, 100), made.block(PERIOD, 100))
-    trace = made.block(PERIOD - 1000, 2000) * MICROVOLTS_PER_BIT
+    trace = made.block(PERIOD - 1000, 2000) * INTAN.microvolts_per_bit
     for order in (1, 2):
         steps = np.diff(trace, order, axis=0)
         seam = steps[999 - order + 1 : 1000]

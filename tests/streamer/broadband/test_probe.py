@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.broadband.probe import open_probe, place_units
+from spikeloop.streamer.broadband.probe import place_units
+from spikeloop.streamer.broadband.probes import open_probe
 
 
 def test_the_default_utah_array_is_10_by_10_without_corners():
@@ -40,6 +41,6 @@ def test_units_lie_near_channels_which_share_them_out(random, units):
 @pytest.mark.parametrize(("name", "channels"), [("utah", 0), ("linear", 4097), ("patch", 4)])
 def test_other_probes_are_refused(name, channels):
     with pytest.raises(
-        BadInputError, match="--probe: expected utah or linear|--channels: expected a whole number from 1"
+        BadInputError, match="--probe: expected utah, linear, .* or a file|--channels: expected a whole number from 1"
     ):
         open_probe(name, channels)

@@ -10,10 +10,11 @@ import pytest
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.broadband import sink as broadband_sink
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import TYPICAL
 from spikeloop.streamer.broadband.opening import open_broadband
+from spikeloop.streamer.broadband.options import VoltageOptions
 from spikeloop.streamer.broadband.sink import BroadbandSink
-from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, RATE_HZ
 from spikeloop.streamer.conditions.feeds import RestFeed
 from spikeloop.streamer.inference.window_engine import Engine
 from spikeloop.streamer.lsl.description import Provenance
@@ -42,7 +43,7 @@ def step_of(first_bin: int, start_s: float = 0.0, bins: int = STEP_BINS, places=
         np.zeros((bins, 0), np.float32),
         bin_end_s(start_s, BIN_S, first_bin + np.arange(bins)),
         np.zeros(len(places), np.int32),
-        start_s + np.array(places, float) / RATE_HZ,
+        start_s + np.array(places, float) / INTAN.rate_hz,
     )
 
 
@@ -96,17 +97,17 @@ def test_an_inlet_in_another_process_receives_every_sample_with_every_spike(star
     assert len(units) > 100
     expected = in_blocks(synthesiser(UNITS, levels=TYPICAL), [1010 * 30], units, times_s)
     np.testing.assert_array_equal(samples, expected)
-    numbers = (stamps - start_s) * RATE_HZ
+    numbers = (stamps - start_s) * INTAN.rate_hz
     np.testing.assert_allclose(numbers, np.arange(1010 * 30), atol=0.01)
     assert (arrivals >= stamps).all()
 
     assert description.findtext("type") == "Broadband"
     assert description.findtext("channel_format") == "int16"
-    assert float(description.findtext("nominal_srate") or 0) == RATE_HZ
+    assert float(description.findtext("nominal_srate") or 0) == INTAN.rate_hz
     channels = description.findall("desc/channels/channel")
     assert len(channels) == 8
     assert {each.findtext("unit") for each in channels} == {"uV"}
-    assert float(channels[0].findtext("scaling_factor") or 0) == MICROVOLTS_PER_BIT
+    assert float(channels[0].findtext("scaling_factor") or 0) == INTAN.microvolts_per_bit
     places = [(float(each.findtext("location/X") or -1), float(each.findtext("location/Y") or -1)) for each in channels]
     np.testing.assert_allclose(np.array(places) * 1000, synthesiser(UNITS).probe.positions_um)
     assert float(description.findtext("desc/spikeloop/start_s") or 0) == start_s
@@ -122,8 +123,8 @@ def test_an_artefact_is_on_the_trace_at_its_time(start, stream_name, tmp_path, r
     with np.load(out) as archive:
         samples, stamps = archive["samples"], archive["stamps"]
     jump = int(np.abs(np.diff(samples[:, 0].astype(int))).argmax()) + 1
-    assert stamps[jump] - start_s == pytest.approx(0.4, abs=1 / RATE_HZ)
-    assert samples[jump].min() * MICROVOLTS_PER_BIT > 4000
+    assert stamps[jump] - start_s == pytest.approx(0.4, abs=1 / INTAN.rate_hz)
+    assert samples[jump].min() * INTAN.microvolts_per_bit > 4000
 
 
 class Slow:
@@ -132,7 +133,7 @@ class Slow:
     def __init__(self):
         self.go = threading.Event()
         self.made = synthesiser(UNITS)
-        self.probe, self.blocks = self.made.probe, []
+        self.probe, self.amplifier, self.blocks = self.made.probe, self.made.amplifier, []
 
     def block(self, first_sample, samples, units, times_s):
         self.go.wait()
@@ -152,8 +153,8 @@ async def test_the_stream_never_waits_and_the_oldest_steps_are_dropped(stream_na
         slow.go.set()
     assert dropped == 149  # 50 are a second
     firsts = [first for first, _ in slow.blocks]
-    assert firsts == [0, *((np.arange(150, 200) * 600 - BEFORE).tolist()), 200 * 600 - BEFORE]
-    assert slow.blocks[-1] == (200 * 600 - BEFORE, BEFORE)
+    assert firsts == [0, *((np.arange(150, 200) * 600 - INTAN.before).tolist()), 200 * 600 - INTAN.before]
+    assert slow.blocks[-1] == (200 * 600 - INTAN.before, INTAN.before)
 
 
 async def test_a_waveform_that_begins_before_its_step_is_whole(stream_name):
@@ -162,7 +163,7 @@ async def test_a_waveform_that_begins_before_its_step_is_whole(stream_name):
     class Tap:
         def __init__(self):
             self.made = synthesiser(UNITS)
-            self.probe, self.templates = self.made.probe, self.made.templates
+            self.probe, self.amplifier = self.made.probe, self.made.amplifier
 
         def block(self, *arguments):
             seen.append(self.made.block(*arguments))
@@ -176,13 +177,13 @@ async def test_a_waveform_that_begins_before_its_step_is_whole(stream_name):
     got = np.concatenate(seen)[:, template.peak_channel]
     shape = template.waveform[:, template.peak_channel - template.first_channel]
     assert len(got) == 1800
-    np.testing.assert_array_equal(got[600 - BEFORE :][: len(shape)], shape)
-    np.testing.assert_array_equal(got[1199 - BEFORE :][: len(shape)], shape)
+    np.testing.assert_array_equal(got[600 - INTAN.before :][: len(shape)], shape)
+    np.testing.assert_array_equal(got[1199 - INTAN.before :][: len(shape)], shape)
 
 
 async def test_a_failure_in_the_thread_is_told_at_the_end(stream_name):
     class Broken:
-        probe = synthesiser(UNITS).probe
+        probe, amplifier = synthesiser(UNITS).probe, INTAN
 
         def block(self, *arguments):
             raise MemoryError("no room")
@@ -202,7 +203,7 @@ async def test_pushing_does_not_block_the_event_loop(blockbuster, stream_name):
 
 def test_opening_is_by_the_seed_and_refuses_light():
     card = tiny_stream_card(UNITS)
-    first, again, other = (open_broadband(card, seed, "linear", 4) for seed in (4, 4, 5))
+    first, again, other = (open_broadband(card, seed, VoltageOptions(probe="linear", channels=4)) for seed in (4, 4, 5))
     none = np.zeros(0, np.int32), np.zeros(0)
     np.testing.assert_array_equal(first.block(0, 3000, *none), again.block(0, 3000, *none))
     assert not np.array_equal(first.block(0, 3000, *none), other.block(0, 3000, *none))

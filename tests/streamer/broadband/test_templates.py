@@ -5,8 +5,9 @@ from hypothesis import strategies as some
 from scipy.spatial.distance import cdist
 
 from spikeloop.models.random_streams import Purpose, random_stream
-from spikeloop.streamer.broadband.probe import open_probe
-from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, SPAN, decay, make_templates
+from spikeloop.streamer.broadband.amplifier import INTAN
+from spikeloop.streamer.broadband.probes import open_probe
+from spikeloop.streamer.broadband.templates import decay, make_templates
 
 
 @settings(deadline=None)
@@ -15,14 +16,16 @@ def test_every_trough_is_at_its_sample_on_the_nearest_channel(seed, name):
     probe = open_probe(name, 24)
     for template in make_templates(probe, 10, random_stream(seed, Purpose.TEMPLATES)):
         bits = template.waveform[:, template.peak_channel - template.first_channel]
-        assert bits.shape == (SPAN,)
-        assert bits.argmin() == BEFORE
+        assert bits.shape == (INTAN.span,)
+        assert bits.argmin() == INTAN.before
         assert np.sort(bits)[0] < np.sort(bits)[1]  # once
-        assert bits[BEFORE] * MICROVOLTS_PER_BIT == pytest.approx(-template.peak_uv, abs=MICROVOLTS_PER_BIT)
-        assert np.abs(template.waveform).max() == -bits[BEFORE]
+        assert bits[INTAN.before] * INTAN.microvolts_per_bit == pytest.approx(
+            -template.peak_uv, abs=INTAN.microvolts_per_bit
+        )
+        assert np.abs(template.waveform).max() == -bits[INTAN.before]
         assert bits.max() > 0  # two phases, the positive one later
-        assert bits.argmax() > BEFORE
-        assert np.abs(bits[[0, -1]]).max() < 0.02 * -bits[BEFORE]  # it begins and ends without a step
+        assert bits.argmax() > INTAN.before
+        assert np.abs(bits[[0, -1]]).max() < 0.02 * -bits[INTAN.before]  # it begins and ends without a step
         distances_um = np.hypot(
             cdist(template.position_um[np.newaxis, :2], probe.positions_um), template.position_um[2]
         )
@@ -40,8 +43,8 @@ def test_a_waveform_is_one_shape_scaled_by_distance():
         run = probe.positions_um[template.first_channel :][: template.waveform.shape[1]]
         distances_um = np.hypot(cdist(template.position_um[np.newaxis, :2], run), template.position_um[2])[0]
         expected = decay(distances_um) / decay(distances_um.min(keepdims=True))
-        troughs = template.waveform[BEFORE] * -MICROVOLTS_PER_BIT / template.peak_uv
-        np.testing.assert_allclose(troughs, expected, atol=MICROVOLTS_PER_BIT / template.peak_uv)
+        troughs = template.waveform[INTAN.before] * -INTAN.microvolts_per_bit / template.peak_uv
+        np.testing.assert_allclose(troughs, expected, atol=INTAN.microvolts_per_bit / template.peak_uv)
         reached = decay(
             np.hypot(cdist(template.position_um[np.newaxis, :2], probe.positions_um), template.position_um[2])
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.errors import FailureError
-from spikeloop.streamer.broadband.templates import RATE_HZ
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.trace_file import write_trace
 from spikeloop.streamer.conditions.feeds import RestFeed
 from spikeloop.streamer.inference.window_engine import Engine
@@ -52,10 +52,12 @@ def test_the_trace_is_the_sum_of_the_spikes_that_a_stream_sends(small, tmp_path)
     assert many == len(events.units) == len(spikes["units"]) > 100
     np.testing.assert_array_equal(spikes["units"], events.units)
     np.testing.assert_allclose(spikes["times_s"], events.times_s, rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(spikes["samples"], np.rint(spikes["times_s"] * RATE_HZ))
+    np.testing.assert_array_equal(spikes["samples"], np.rint(spikes["times_s"] * INTAN.rate_hz))
     np.testing.assert_array_equal(spikes["unit_names"], small.card.unit_names)
     trace = np.fromfile(path, "<i2").reshape(-1, 8)
-    expected = sum_of_templates(synthesiser(UNITS), round(BINS * 0.001 * RATE_HZ), spikes["units"], spikes["samples"])
+    expected = sum_of_templates(
+        synthesiser(UNITS), round(BINS * 0.001 * INTAN.rate_hz), spikes["units"], spikes["samples"]
+    )
     np.testing.assert_array_equal(trace, expected)
 
 

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from spikeloop.streamer.broadband.amplifier import INTAN
 from spikeloop.streamer.broadband.noise import NoiseLevels
-from spikeloop.streamer.broadband.templates import BEFORE, MICROVOLTS_PER_BIT, RATE_HZ, SPAN
-from spikeloop.streamer.broadband.traces import sample_of
 from tests.support.voltage_arrays import in_blocks, sum_of_templates, synthesiser
 
 SAMPLES = 2000
@@ -13,7 +12,7 @@ SAMPLES = 2000
 
 def spikes(random: np.random.Generator, many: int, samples: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:
     """Units and times of spikes, some of whose waveforms reach beyond the ends."""
-    return random.integers(0, 6, many).astype(np.int32), np.sort(random.random(many)) * samples / RATE_HZ
+    return random.integers(0, 6, many).astype(np.int32), np.sort(random.random(many)) * samples / INTAN.rate_hz
 
 
 @settings(deadline=None)
@@ -22,7 +21,7 @@ def test_any_blocks_give_the_same_bits_as_the_plain_sum(seed, ends):
     units, times_s = spikes(np.random.default_rng(seed), 60)
     trace = in_blocks(synthesiser(), [*sorted(ends), SAMPLES], units, times_s)
     np.testing.assert_array_equal(
-        trace, sum_of_templates(synthesiser(), SAMPLES, units, np.rint(times_s * RATE_HZ).astype(int))
+        trace, sum_of_templates(synthesiser(), SAMPLES, units, np.rint(times_s * INTAN.rate_hz).astype(int))
     )
 
 
@@ -39,13 +38,13 @@ def test_blocks_of_noise_and_spikes_are_the_same_bits_and_lie_row_by_row(random)
 
 def test_without_noise_a_trough_is_at_the_sample_of_every_spike(random):
     made = synthesiser(units=8, channels=400, probe="utah")  # one channel a unit
-    places = np.sort(random.choice(np.arange(1, 500), 300, replace=False)) * SPAN  # isolated
+    places = np.sort(random.choice(np.arange(1, 500), 300, replace=False)) * INTAN.span  # isolated
     jitter = random.uniform(-0.49, 0.49, len(places))
     units = random.integers(0, 8, len(places)).astype(np.int32)
-    trace = in_blocks(made, [10_000, 20_000, 33_000], units, (places + jitter) / RATE_HZ)
+    trace = in_blocks(made, [10_000, 20_000, 33_000], units, (places + jitter) / INTAN.rate_hz)
     for unit in range(8):
         channel, peak_uv = made.templates[unit].peak_channel, made.templates[unit].peak_uv
-        below = trace[:, channel] < -0.5 * peak_uv / MICROVOLTS_PER_BIT
+        below = trace[:, channel] < -0.5 * peak_uv / INTAN.microvolts_per_bit
         crossings = np.flatnonzero(below[1:] & ~below[:-1]) + 1
         troughs = [crossing + trace[crossing : crossing + 20, channel].argmin() for crossing in crossings]
         np.testing.assert_array_equal(troughs, places[units == unit])
@@ -54,11 +53,11 @@ def test_without_noise_a_trough_is_at_the_sample_of_every_spike(random):
 def test_spikes_that_overlap_add_up():
     made = synthesiser()
     template = made.templates[2]
-    trace = made.block(0, 200, np.array([2, 2, 2], np.int32), np.array([100, 100, 103]) / RATE_HZ)
+    trace = made.block(0, 200, np.array([2, 2, 2], np.int32), np.array([100, 100, 103]) / INTAN.rate_hz)
     channels = slice(template.first_channel, template.first_channel + template.waveform.shape[1])
     expected = np.zeros((200, template.waveform.shape[1]), int)
-    expected[100 - BEFORE : 100 - BEFORE + SPAN] += 2 * template.waveform
-    expected[103 - BEFORE : 103 - BEFORE + SPAN] += template.waveform
+    expected[100 - INTAN.before : 100 - INTAN.before + INTAN.span] += 2 * template.waveform
+    expected[103 - INTAN.before : 103 - INTAN.before + INTAN.span] += template.waveform
     np.testing.assert_array_equal(trace[:, channels], expected)
 
 
@@ -67,7 +66,7 @@ def test_what_int16_can_not_hold_is_cut_off_and_no_sum_before():
     many = np.full(300, 1, np.int32)
     waveform = made.templates[1].waveform
     channel = made.templates[1].peak_channel - made.templates[1].first_channel
-    trace = made.block(0, 200, many, np.full(300, 100 / RATE_HZ))
+    trace = made.block(0, 200, many, np.full(300, 100 / INTAN.rate_hz))
     expected = (300 * waveform[:, channel]).clip(-32768, 32767)
     assert expected.min() == -32768
     np.testing.assert_array_equal(trace[80:144, made.templates[1].peak_channel], expected)
@@ -87,9 +86,9 @@ def test_samples_left_out_leave_the_rest_as_it_is(random):
 @pytest.mark.parametrize("ends", [[1000], [310, 350, 1000], list(range(1, 1001))])
 def test_an_artefact_jumps_and_decays_on_its_channels(ends):
     made = synthesiser()
-    made.artefact(0, 300 / RATE_HZ, -1000.0)
-    made.artefact(None, 320 / RATE_HZ, 100.0)
-    trace = in_blocks(made, ends, np.zeros(0, np.int32), np.zeros(0)) * MICROVOLTS_PER_BIT
+    made.artefact(0, 300 / INTAN.rate_hz, -1000.0)
+    made.artefact(None, 320 / INTAN.rate_hz, 100.0)
+    trace = in_blocks(made, ends, np.zeros(0, np.int32), np.zeros(0)) * INTAN.microvolts_per_bit
     samples = np.arange(1000)
     everywhere = np.where(samples >= 320, 100 * np.exp(-(samples - 320) / 30.0), 0)
     here = np.where(samples >= 300, -1000 * np.exp(-(samples - 300) / 30.0), 0)
@@ -106,4 +105,4 @@ def test_an_artefact_as_large_as_an_amplifier_can_show_is_cut_off():
 
 
 def test_a_time_goes_to_the_nearest_sample():
-    np.testing.assert_array_equal(sample_of(np.array([0.0, 1.49, 1.51, 10**9]) / RATE_HZ), [0, 1, 2, 10**9])
+    np.testing.assert_array_equal(INTAN.sample_of(np.array([0.0, 1.49, 1.51, 10**9]) / INTAN.rate_hz), [0, 1, 2, 10**9])

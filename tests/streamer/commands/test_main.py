@@ -88,7 +88,8 @@ def test_a_description_can_be_read_without_the_name_of_its_option(command, capsy
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_their_docstrings_say(name):
-    command = getattr(importlib.import_module(f"spikeloop.streamer.commands.{name}"), name)
+    function = name.replace("-", "_")
+    command = getattr(importlib.import_module(f"spikeloop.streamer.commands.{function}"), function)
     assert (inspect.getdoc(command) or "").splitlines()[0] == COMMANDS[name]
 
 
@@ -115,8 +116,9 @@ def test_every_module_with_a_command_is_in_the_list():
         "reading_options",
         "status",
         "suitability",
+        "voltage_options",
     }
-    assert modules - shared == set(COMMANDS)
+    assert modules - shared == {name.replace("-", "_") for name in COMMANDS}
 
 
 def test_the_top_help_imports_no_command():

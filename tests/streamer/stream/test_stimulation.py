@@ -11,7 +11,7 @@ from spikeloop.streamer.stream import stimulation
 from spikeloop.streamer.stream.clock import SimulatedClock
 from spikeloop.streamer.stream.health import Health
 from spikeloop.streamer.stream.loop import stream
-from spikeloop.streamer.stream.step import Step, bin_end_s, with_events
+from spikeloop.streamer.stream.step import Step, bin_end_s, timed_spikes, with_events
 from spikeloop.streamer.stream.stimulation import Stimulator, Stimulus, evoked_probability
 from tests.support.stimulated import BIN_S, START_S, UNITS, Kept, Poisson, assert_sound
 
@@ -252,3 +252,32 @@ def test_a_refused_stimulus_leaves_no_trace_in_those_after_it():
         steps.append(stimulator.apply(made(nothing, 1000, np.random.default_rng(0))))
     assert steps[0].counts.sum() > 10
     np.testing.assert_array_equal(steps[1].event_stamps_s, steps[0].event_stamps_s)
+
+
+def ahead(step_bins: int, rate_hz: float, pulses_s: list[float], lead_s: float = 0.0007) -> np.ndarray:
+    """Times of spikes in steps that are ahead of pulses, which are given when all steps before them are out."""
+    stimulator = Stimulator(UNITS, START_S, random_stream(3, Purpose.STIMULATION), lead_s=lead_s)
+    source, random, kept = Poisson(rate_hz), random_stream(3, Purpose.EVENT_TIMES), []
+    for first in range(0, 600, step_bins):
+        stamps_s = bin_end_s(START_S + lead_s, BIN_S, np.arange(first, first + step_bins))
+        for at_s in pulses_s:
+            if stamps_s[0] - BIN_S <= at_s + lead_s < stamps_s[-1]:
+                assert stimulator.stimulate(ALL, at_s) == at_s
+        counts = source.next(step_bins)
+        spikes = timed_spikes(counts, first, START_S + lead_s, BIN_S, random)
+        conditions = np.zeros((step_bins, 0), np.float32)
+        kept.append(stimulator.apply(Step(first, counts, conditions, stamps_s, spikes.units, spikes.times_s)))
+    return np.concatenate([step.event_stamps_s for step in kept])
+
+
+def test_with_a_lead_pulses_act_in_steps_that_are_ahead_of_them_at_their_own_times():
+    """As where a spike's waveform begins before the spike."""
+    delays_s = ahead(3, 0.0, [START_S + 0.1003]) - START_S - 0.1003
+    assert len(delays_s) == UNITS
+    assert ((delays_s >= 0.001) & (delays_s <= 0.004)).all()
+
+
+@pytest.mark.parametrize("step_bins", [2, 3, 50])
+def test_with_a_lead_the_same_stimuli_give_the_same_spikes_whatever_the_step(step_bins):
+    pulses_s = (START_S + np.arange(20) * 0.0273 + 0.0107).tolist()
+    np.testing.assert_array_equal(ahead(step_bins, 200.0, pulses_s), ahead(1, 200.0, pulses_s))

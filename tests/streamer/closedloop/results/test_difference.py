@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikeloop.models.measures.paired_inference import holm, pairs_needed, smallest_found
-from spikeloop.streamer.closedloop.results.difference import MEASURES, Measure, differences_of
+from spikeloop.streamer.closedloop.results.difference import MEASURES, WORDS, Measure, differences_of
 from spikeloop.streamer.closedloop.results.estimates import PairedEstimate
 from spikeloop.streamer.closedloop.results.paired_statistics import Paired
 
@@ -73,9 +73,19 @@ def test_where_nothing_is_found_it_says_how_many_more_pairs_would_and_what_these
     assert found.sentence.endswith(f"; 16 pairs would find {found.smallest_found:.2f} s or more")
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_where_nothing_is_found_the_sentence_begins_with_it(measure):
+    """Nobody who quotes its first words says more than was found."""
+    (found,) = judged(PairedEstimate(0.2, -0.1, 0.5, 0.2, 0.6), measure=measure)
+    assert found.sentence.startswith(f"no difference found: {WORDS[measure].more} ")
+    assert str(found).startswith("d0 against first: no difference found: ")
+    corrected = judged(*[PairedEstimate(0.5, 0.1, 0.9, 0.04, 0.8)] * 2, measure=measure)
+    assert all(each.sentence.startswith("no difference found: ") for each in corrected)
+
+
 def test_of_no_difference_no_number_of_pairs_is_said():
     (found,) = judged(NONE)
-    assert found.sentence.startswith("equally fast, 95 % interval -0.10 to 0.10 over 16")
+    assert found.sentence.startswith("no difference found: equally fast, 95 % interval -0.10 to 0.10 over 16")
     assert "more pairs" not in found.sentence
     assert found.to_dict()["trials_needed"] is None
     (tiny,) = judged(PairedEstimate(0.001, -0.3, 0.3, 0.9, 0.6))

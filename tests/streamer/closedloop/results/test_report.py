@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
 from spikeloop.streamer.closedloop.results.judged import judged
+from spikeloop.streamer.closedloop.results.pairs import with_the_first
 from spikeloop.streamer.closedloop.results.report import as_document, report_of
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
 from spikeloop.streamer.commands.output import print_json
@@ -122,6 +124,17 @@ def test_verdicts_stand_in_the_document_and_are_printed(path, capsys):
     assert verdict["sentence"].startswith("slower by ")
     print_findings(report)
     assert verdict["sentence"] in " ".join(capsys.readouterr().out.split())
+
+
+def test_each_decoder_is_printed_against_the_first_and_the_document_has_every_pair(path, capsys):
+    report = reported(setup_of(path, ("oracle", "kalman", "chance"), trials=2))
+    pairs = [(each.decoder, each.baseline) for each in report.paired]
+    assert pairs == [("kalman", "oracle"), ("chance", "oracle"), ("chance", "kalman")]
+    assert with_the_first(report.paired) == list(report.paired[:2])
+    print_findings(report)
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\w+) minus (\w+):", said, re.MULTILINE) == pairs[:2]
+    assert "\n1 more pair of decoders, not with oracle: in --json and --report\n" in said
 
 
 def test_trials_before_recalibration_have_their_own_figures(path):

@@ -1,0 +1,1 @@
+"""Sorted spikes judged by the true ones."""

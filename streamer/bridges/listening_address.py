@@ -1,0 +1,44 @@
+"""Where a bridge listens: [HOST:]PORT, on this machine alone where no host is named."""
+
+from dataclasses import dataclass
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.scalars import shown
+
+__all__ = ["ListeningAddress", "parse_listening_address"]
+
+LOOPBACK = "127.0.0.1"
+LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class ListeningAddress:
+    """A host's name or address, and a port; 0 for one that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listening_address(option: str, text: str | int) -> ListeningAddress:
+    """Read [HOST:]PORT, such as 9001, 0.0.0.0:9001 or [::1]:9001.
+
+    Parameters
+    ----------
+    option : str
+        For the message.
+    text : str or int
+        A number is a port.
+
+    Raises
+    ------
+    BadInputError
+        If it is nothing of the kind.
+    """
+    host, _, port = str(text).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if isinstance(text, bool) or not (port.isascii() and port.isdigit() and int(port) <= LARGEST_PORT) or " " in host:
+        raise BadInputError(f"{option}: expected [HOST:]PORT with a port from 0 to {LARGEST_PORT}, found {shown(text)}")
+    return ListeningAddress(host or LOOPBACK, int(port))

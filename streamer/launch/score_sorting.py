@@ -1,0 +1,112 @@
+"""`spikeloop.score_sorting`: a sorter's spikes judged by the true ones, which a simulation knows."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from spikeloop.exporters.formats.choices import Choices
+from spikeloop.exporters.formats.read_trains import read_trains
+from spikeloop.models.errors import BadInputError
+from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.timed_spikes import spikes_by_unit
+from spikeloop.models.scalars import checked_finite, checked_number, checked_path
+from spikeloop.models.sorting.clock_offset import find_offset
+from spikeloop.models.sorting.comparison import compare_trains
+from spikeloop.models.sorting.score import SortingScore
+from spikeloop.models.sorting.trains import UnitTrains
+
+__all__ = ["score_sorting"]
+
+VOLTAGE = ".raw"  # beside which generate writes the true spikes as .npz
+TRUTH_OF_VOLTAGE = Choices(key="times_s", unit_key="units")
+LONGEST_TOLERANCE_MS = 100.0
+
+
+def score_sorting(
+    truth: str | Path | Recording,
+    found: str | Path | Recording,
+    *,
+    truth_key: str | None = None,
+    found_key: str | None = None,
+    found_units: str | None = None,
+    tolerance_ms: float = 0.4,
+    offset_s: float | Literal["auto"] = 0.0,
+    start_s: float | None = None,
+    stop_s: float | None = None,
+) -> SortingScore:
+    """Judge found spikes by true ones: agreement, accuracy, precision, recall and latency of each unit.
+
+        score = spikeloop.score_sorting("trace.raw", "kilosort4/", found_units="good")
+        print(score)
+
+    Parameters
+    ----------
+    truth : str, Path or Recording
+        FILE.raw of `generate --broadband`, beside which its true spikes are; a file of any format with times of spikes,
+        such as an XDF file with NAME-Events of `spikeloop record`; or a recording with `spike_times`.
+    found : str, Path or Recording
+        The same of a sorter: its folder, or the events that an online sorter sent over LSL, recorded beside
+        NAME-Events.
+    truth_key, found_key : str, optional
+        Which array or stream of the file, where it has several; both may be of one file.
+    found_units : str, optional
+        Which units of the sorter: a label ("good"), names, or numbers.
+    tolerance_ms : float from 0 to 100, ms, default 0.4
+        Within which spikes are pairs.
+    offset_s : float, s, or "auto"
+        What is added to found times, where they are of another clock, or late; `auto` finds what makes most coincide.
+    start_s, stop_s : float, s, optional
+        The stretch of the truth to compare, by its clock; by default where both have spikes.
+
+    Returns
+    -------
+    SortingScore
+
+    Raises
+    ------
+    BadInputError
+        If a file or an argument can't be used, or there is nothing to compare.
+    FailureError
+        If SpikeInterface or another package is not installed.
+
+    Examples
+    --------
+    >>> import spikeloop
+    >>> recording = spikeloop.generate("m1-sim", duration_s=2)  # doctest: +SKIP
+    >>> spikeloop.score_sorting(recording, recording).accuracy  # doctest: +SKIP
+    1.0
+    """
+    tolerance_ms = checked_number("--tolerance-ms", tolerance_ms, 0, LONGEST_TOLERANCE_MS, "ms")
+    aligned = offset_s == "auto"
+    given_s = 0.0 if aligned else checked_finite("--offset", offset_s)
+    true = _trains("TRUTH", truth, Choices.checked(key=truth_key))
+    sorted_ = _trains("FOUND", found, Choices.checked(key=found_key, units=found_units))
+    if start_s is not None or stop_s is not None:
+        low = -np.inf if start_s is None else checked_finite("--start", start_s)
+        high = np.inf if stop_s is None else checked_finite("--stop", stop_s)
+        true = true.between(low, high)
+    used_s = find_offset(true.pooled_s, sorted_.pooled_s) if aligned else given_s
+    return compare_trains(true, sorted_, tolerance_ms, used_s)
+
+
+def _trains(what: str, given: str | Path | Recording, choices: Choices) -> UnitTrains:
+    if isinstance(given, Recording):
+        return _trains_of(what, given)
+    path = checked_path(what, given)
+    if path.suffix == VOLTAGE:
+        trains = read_trains(path.with_suffix(".npz"), TRUTH_OF_VOLTAGE)
+        return replace(trains, name=str(path))
+    return read_trains(str(given), choices)
+
+
+def _trains_of(what: str, recording: Recording) -> UnitTrains:
+    times = recording.spike_times
+    if times is None or recording.repeats > 1:
+        raise BadInputError(
+            f"{what}: expected a continuous recording with spike_times, found {recording.name} without; read it with"
+            " a path instead"
+        )
+    names = recording.unit_names
+    return UnitTrains.of(recording.name, names, spikes_by_unit(times, len(names)))

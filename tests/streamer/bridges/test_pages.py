@@ -1,0 +1,81 @@
+"""What the pages on Synapse and on Cortical Labs' simulator have a reader type, run as it stands there."""
+
+import json
+import re
+import signal
+import socket
+
+from tests.support.mqtt_stand_ins import wait_until
+from tests.support.places import REPOSITORY
+
+PAGES = {name: (REPOSITORY / "docs" / "bridges" / f"{name}.md").read_text() for name in ("cl_sdk", "synapse")}
+INSTALL = "lab/bin/pip install -c constraints-bridges.txt '.[cpu,bridges]'"  # as `make bridges` does
+ATTEMPTS = 5  # the SDK waits 15 s for a source, and 0.1 s for a tick, which a very busy machine may exceed
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGES[page], re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    return [line for block in blocks(page, "sh") for line in block.splitlines()]
+
+
+def test_the_program_of_the_page_on_the_cl_sdk_runs(start_vendors, tmp_path):
+    assert commands("cl_sdk") == ["python3.12 -m venv lab", INSTALL]
+    (program,) = blocks("cl_sdk", "python")
+    (tmp_path / "loop.py").write_text(program.replace("stop_after_seconds=5", "stop_after_seconds=1"))
+    printed, errors = "", "TimeoutError"
+    for _ in range(ATTEMPTS):
+        if "TimeoutError" in errors:
+            loop = start_vendors("loop.py", folder=tmp_path, CL_SDK_ACCELERATED_TIME="1")
+            printed, errors = loop.communicate(timeout=280)
+    last = re.search(r"^(\d+) pulses, (\d+) with a spike on their channel in the same tick$", printed, re.MULTILINE)
+    assert last is not None, errors
+    given, answered = map(int, last.groups())
+    assert 0 < answered < given
+    assert wait_until((tmp_path / "truth.npz").exists)
+
+
+def test_every_command_of_the_page_on_synapse_runs(start_vendors, stream_name, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    venv, install, stream, *others = commands("synapse")
+    assert (venv, install) == ("python3 -m venv lab", INSTALL)
+    (started,) = re.findall(r"`(synapsectl --uri 127[^`]* start [^`]*)`", PAGES["synapse"])
+    assert [line.split()[-1] for line in others] == ["discover", "info", "5"]
+    (config,), (stimulation,) = blocks("synapse", "json"), blocks("synapse", "python")
+    (tmp_path / "lab.json").write_text(config)
+    (tmp_path / "stimulate.py").write_text(stimulation.replace("6471", port))
+
+    words = stream.replace("--name lab", f"--name {stream_name}").replace("6471", port).split()
+    sender = start_vendors("-m", *words[0].rpartition("/")[2:], *words[1:], "--json", folder=tmp_path)
+    assert wait_until(lambda: listens(int(port)))
+
+    def printed_by(line: str) -> str:
+        typed = line.replace("6471", port).replace("--duration 5", "--duration 1").split()[1:]
+        client = start_vendors("-m", "synapse.cli", *typed, folder=tmp_path, COLUMNS="200")
+        printed, errors = client.communicate(timeout=280)
+        assert client.returncode == 0, errors
+        return printed
+
+    found, info, read = map(printed_by, others)
+    assert stream_name in found
+    assert "utah, 96 electrodes" in info
+    assert "Device stopped successfully" in read
+    assert list((tmp_path / "recorded").glob("broadband_data_*.h5"))
+    assert "Device started" in printed_by(started)
+    client = start_vendors("stimulate.py", folder=tmp_path)
+    _, errors = client.communicate(timeout=280)
+    assert client.returncode == 0, errors
+    sender.send_signal(signal.SIGINT)
+    report = json.loads(sender.communicate(timeout=280)[0])["synapse"]
+    assert (report["pulses"], report["refused"], report["running"]) == (1, 0, True)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+import pytest
+
+from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.broadband.options import VoltageOptions
+
+
+def test_every_option_by_default_is_fine():
+    VoltageOptions().check_voltage()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampling_rate_hz": 9_999}, "--sampling-rate: expected a whole number from 10000 to 50000 Hz, found 9999"),
+        ({"sampling_rate_hz": 30_000.5}, "--sampling-rate: expected a whole number"),
+        ({"broadband_as": "ecog"}, "--broadband-as: expected broadband or eeg, found 'ecog'"),
+        ({"drift_um": -1}, "--drift: expected 0 to 1000 um, found -1"),
+        ({"drift_period_s": 0}, "--drift-period: expected 1 to"),
+        ({"drift_um": 500, "drift_period_s": 2}, "--drift: expected at most 100 um/s, found 500 um/s; choose a longer"),
+        ({"adaptation": 1}, "--adaptation: expected 0 to 0.9, found 1"),
+        ({"far_units": -1}, "--far-units: expected a whole number from 0 to 20000, found -1"),
+        ({"propagation_m_s": 0}, "--propagation: expected 0.1 to 100 m/s, found 0"),
+        ({"templates": ""}, "--templates: expected the path"),
+        ({"templates": "analyzer", "probe": "linear"}, "--probe: expected none with --templates"),
+        ({"templates": "analyzer", "drift_um": 5}, "--drift: expected none with --templates"),
+        ({"templates": "analyzer", "far_units": 5}, "--far-units: expected none with --templates"),
+        ({"templates": "analyzer", "channels": 5}, "--channels: expected none with --templates"),
+        ({"templates": "analyzer", "propagation_m_s": 0.5}, "--propagation: expected none with --templates"),
+    ],
+)
+def test_what_is_out_of_range_is_named(options, message):
+    with pytest.raises(BadInputError) as refused:
+        VoltageOptions(**options).check_voltage()
+    assert message in str(refused.value)
