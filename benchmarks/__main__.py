@@ -17,6 +17,8 @@ FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 Benchmark = Literal[
     "stream", "scale", "endless", "latency", "loop_latency", "augmentation",
     "batch_statistics", "importance", "packets", "drift", "monitor",
+    "closed_loop", "decoder_ranking", "broadband", "ephys_socket", "voltage_generators",
+    "hardware_round_trip", "binning", "recorder", "replay",
     "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training", "candidates",
     "bridges_synapse", "bridges_cl",
 ]  # fmt: skip

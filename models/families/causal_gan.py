@@ -109,6 +109,7 @@ class CausalGan(Gan):
         self.config = config
         self.lead_in_bins = config.lead_in_bins
         self.likelihood_steps = config.likelihood_steps
+        self.critic_lead = config.critic_lead
         self.first_stage_steps = config.likelihood_steps if config.adversarial else ENDLESS
         self.encoder = Encoder(population, config.slow_latents, config.encoder_size) if config.slow_latents else None
         self.first_stage = deepcopy(self.average)
