@@ -1,7 +1,7 @@
 """A bundle: a trained model ready to stream, as a folder or one `.zip`. Read, verified, written.
 
 The card lists the SHA-256 of every other file, so a bundle's own identity is the SHA-256 of its card. Loading
-reads everything into memory, checks it, and runs nothing that it finds there.
+reads the card, then what that lists, into memory, checks it, and runs nothing that it finds there.
 """
 
 import dataclasses
@@ -20,11 +20,12 @@ from spikeloop.exporters.bundle_files import (
     CRITIC,
     CRITIC_CHANGES,
     CRITIC_EFFECTS,
-    FILES,
     GENERATOR,
     PARAMETERS,
     REFERENCE,
     check_size,
+    most_unpacked,
+    read_card,
     read_files,
     write_files,
 )
@@ -134,14 +135,15 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     0.02
     """
     path = _locate(checked_path("bundle", name_or_path))
-    files = read_files(path)
-    if CARD not in files:
+    stated = read_card(path)
+    if stated is None:
         raise BadInputError(f"{path}: no {CARD}; not a spikeloop bundle")
-    card = parse_card(files[CARD], path)
+    card = parse_card(stated, path)
+    files = read_files(path, card.files)
     _verify(card, files, path)
 
     def part(name: str) -> bytes:
-        return files[name] if name in card.files else b""
+        return files.get(name, b"")
 
     return Bundle(
         card=card,
@@ -151,7 +153,7 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
         critic_effects=part(CRITIC_EFFECTS),
         parameters=_parse_arrays(files, PARAMETERS, path) if PARAMETERS in card.files else {},
         reference={key_of(name): value for name, value in _parse_arrays(files, REFERENCE, path).items()},
-        sha256=sha256(files[CARD]).hexdigest(),
+        sha256=sha256(stated).hexdigest(),
     )
 
 
@@ -171,20 +173,10 @@ def _locate(path: Path) -> Path:
 
 
 def _verify(card: Card, files: Mapping[str, bytes], path: Path) -> None:
-    """Make sure that the files are those that the card lists, and all that its family needs."""
-    for name, expected in card.files.items():
-        if name not in FILES:
-            raise BadInputError(f"{path}: the card lists {name!r}, which is no part of a bundle; refused")
-        if name not in files:
-            raise BadInputError(f"{path}: {name} is missing; get the bundle again")
-        found = sha256(files[name]).hexdigest()
-        if found != expected:
-            raise BadInputError(
-                f"{path}: {name} is corrupt or was altered (SHA-256 {found[:12]}..., the card says"
-                f" {str(expected)[:12]}...); get the bundle again"
-            )
+    """Make sure that the files are all that the card's family needs, and need no others themselves."""
+    for name, content in files.items():
         if name.endswith(".onnx"):
-            _refuse_external_data(files[name], name, path)
+            _refuse_external_data(content, name, path)
     needed = {GENERATOR: card.family not in BASELINES, PARAMETERS: card.kind == "stream", REFERENCE: True}
     for name, is_needed in needed.items():
         if is_needed and name not in card.files:
@@ -205,7 +197,8 @@ def _parse_arrays(files: Mapping[str, bytes], name: str, path: Path) -> dict[str
     content = files[name]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            check_size(path, f"{name}, unpacked,", sum(info.file_size for info in packed.infolist()))
+            unpacked = sum(info.file_size for info in packed.infolist())
+        check_size(path, f"{name}, unpacked,", unpacked, most_unpacked(path))
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         if any(value.dtype.kind not in "fiu" for value in arrays.values()):

@@ -1,13 +1,19 @@
-"""The files of a bundle, in a folder or one `.zip`: read without reaching outside it, written whole or not at all."""
+"""The files of a bundle, in a folder or one `.zip`: read without reaching outside it, written whole or not at all.
+
+What a bundle may take of memory follows from what it takes on the disk, so that a small file can't fill it.
+"""
 
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from spikeloop.exporters.card import CARD
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = [
@@ -19,6 +25,8 @@ __all__ = [
     "PARAMETERS",
     "REFERENCE",
     "check_size",
+    "most_unpacked",
+    "read_card",
     "read_files",
     "write_files",
 ]
@@ -26,29 +34,63 @@ __all__ = [
 GENERATOR, CRITIC, PARAMETERS, REFERENCE = "generator.onnx", "critic.onnx", "parameters.npz", "reference.npz"
 CRITIC_CHANGES, CRITIC_EFFECTS = "critic_changes.onnx", "critic_effects.onnx"
 FILES = (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS, PARAMETERS, REFERENCE)
-LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger, and a zip must not fill the memory
+LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger
 LARGEST_CARD = 2**24
+SMALL, MOST_PER_STORED_BYTE = (
+    2**26,
+    20,
+)  # that may be unpacked of any, and of each byte on the disk; weights pack to half
+SEGMENT = 2**20  # that is read at once
 
 
-def read_files(path: Path) -> dict[str, bytes]:
-    """Read the card and the files of a bundle.
+def read_card(path: Path) -> bytes | None:
+    """Read the card of a bundle; None where it has none.
 
     Parameters
     ----------
     path : pathlib.Path
         Of a folder or a `.zip`.
 
-    Returns
-    -------
-    dict of str to bytes
-        What there is of `card.json` and `FILES`; everything else is passed over.
+    Raises
+    ------
+    BadInputError
+        If it can't be read, or the bundle reaches outside itself.
+    """
+    with _opened(path) as bundle:
+        return b"".join(bundle.segments(CARD)) if CARD in bundle.names else None
+
+
+def read_files(path: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
+    """Read those files of a bundle that its card lists, and nothing else, hashed as they are read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of a folder or a `.zip`.
+    hashes : mapping of str to str
+        The SHA-256 that the card has for each, by name.
 
     Raises
     ------
     BadInputError
-        If it can't be read, or reaches outside itself.
+        If one is missing, is no part of a bundle or another than the card says; they are too large; one can't be read,
+        or reaches outside the bundle.
     """
-    return _read_folder(path) if path.is_dir() else _read_zip(path)
+    if odd := [name for name in hashes if name not in FILES]:
+        raise BadInputError(f"{path}: the card lists {odd[0]!r:.80}, which is no part of a bundle; refused")
+    with _opened(path) as bundle:
+        if missing := [name for name in hashes if name not in bundle.names]:
+            raise BadInputError(f"{path}: {missing[0]} is missing; get the bundle again")
+        for name in hashes:
+            check_size(path, name, bundle.names[name])
+        _check_sum(path, sum(bundle.names[name] for name in hashes))
+        return {name: _verified(bundle, name, expected) for name, expected in hashes.items()}
+
+
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes a bundle may unpack to, by what it takes on the disk."""
+    files = [path / name for name in (CARD, *FILES)] if path.is_dir() else [path]
+    return SMALL + MOST_PER_STORED_BYTE * sum(file.stat().st_size for file in files if file.is_file())
 
 
 def write_files(path: Path, files: Mapping[str, bytes]) -> None:
@@ -116,10 +158,13 @@ def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
             archive.writestr(name, content)
 
 
-def _read_folder(path: Path) -> dict[str, bytes]:
-    root = path.resolve()
-    files = {}
-    try:
+class _Folder:
+    """The files of a bundle in a folder: their sizes by name, and what is in them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: dict[str, int] = {}
+        root = path.resolve()
         for name in (CARD, *FILES):
             entry = path / name
             if not os.path.lexists(entry):
@@ -128,33 +173,82 @@ def _read_folder(path: Path) -> dict[str, bytes]:
                 raise BadInputError(f"{path}: {name} points outside the bundle; refused")
             if not entry.is_file():
                 raise BadInputError(f"{path}: {name} is no file; get the bundle again")
-            check_size(path, name, entry.stat().st_size)
-            files[name] = entry.read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise BadInputError(f"{path}: can't be read ({error})") from error
-    return files
+            self.names[name] = entry.stat().st_size
+
+    def segments(self, name: str) -> Iterator[bytes]:
+        """Yield what is in a file, part by part."""
+        check_size(self.path, name, self.names[name])
+        with (self.path / name).open("rb") as file:
+            yield from _segments(file)
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
-    files = {}
+class _Zip:
+    """The same in one `.zip`."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self.path, self._archive = path, archive
+        self.names: dict[str, int] = {}
+        for info in archive.infolist():
+            name = PurePosixPath(info.filename.replace("\\", "/"))
+            if name.is_absolute() or ".." in name.parts or ":" in info.filename:
+                raise BadInputError(f"{path}: {info.filename!r:.80} points outside the bundle; refused")
+            if info.filename in (CARD, *FILES):
+                self.names[info.filename] = info.file_size  # of which no more is ever unpacked
+
+    def segments(self, name: str) -> Iterator[bytes]:
+        """Yield what is in a file, part by part."""
+        check_size(self.path, name, self.names[name])
+        with self._archive.open(name) as file:
+            yield from _segments(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Folder | _Zip]:
+    """Open a bundle; what goes wrong while it is read becomes a sentence."""
+    if path.is_dir():
+        try:
+            yield _Folder(path)
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise BadInputError(f"{path}: can't be read ({error})") from error
+        return
     try:
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                name = PurePosixPath(info.filename.replace("\\", "/"))
-                if name.is_absolute() or ".." in name.parts or ":" in info.filename:
-                    raise BadInputError(f"{path}: {info.filename!r} points outside the bundle; refused")
-                if info.filename in (CARD, *FILES):
-                    check_size(path, info.filename, info.file_size)
-                    files[info.filename] = archive.read(info)
+            yield _Zip(path, archive)
     except BadInputError:
         raise
     except Exception as error:  # zipfile raises a dozen kinds on damaged input
-        raise BadInputError(f"{path}: not a readable bundle ({error}); is it complete?") from error
-    return files
+        raise BadInputError(f"{path}: not a readable bundle ({in_one_line(error)}); is it complete?") from error
 
 
-def check_size(path: Path, name: str, size: int) -> None:
+def _segments(file: IO[bytes]) -> Iterator[bytes]:
+    while segment := file.read(SEGMENT):
+        yield segment
+
+
+def _verified(bundle: _Folder | _Zip, name: str, expected: str) -> bytes:
+    """Read a file; BadInputError where it is not the one whose hash the card has."""
+    digest, parts = sha256(), []
+    for segment in bundle.segments(name):
+        digest.update(segment)
+        parts.append(segment)
+    if digest.hexdigest() != expected:
+        raise BadInputError(
+            f"{bundle.path}: {name} is corrupt or was altered (SHA-256 {digest.hexdigest()[:12]}..., the card says"
+            f" {expected[:12]!r}...); get the bundle again"
+        )
+    return b"".join(parts)
+
+
+def _check_sum(path: Path, unpacked: int) -> None:
+    """Refuse a bundle that would unpack to far more than it takes on the disk, as no weights do."""
+    if unpacked > (most := most_unpacked(path)):
+        raise BadInputError(
+            f"{path}: unpacks to {unpacked >> 20} MiB, expected at most {most >> 20} MiB of a file of its size; refused"
+        )
+
+
+def check_size(path: Path, name: str, size: int, limit: int = LARGEST_FILE) -> None:
     """Refuse a file that is larger than any of a bundle."""
-    limit = LARGEST_CARD if name == CARD else LARGEST_FILE
+    limit = LARGEST_CARD if name == CARD else limit
     if size > limit:
         raise BadInputError(f"{path}: {name} is {size} bytes, expected at most {limit}; refused")

@@ -1,6 +1,10 @@
 """A file that is there once it is whole, or not at all."""
 
 import os
+import re
+import shutil
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,7 +12,9 @@ from typing import IO, Any
 
 from spikeloop.models.errors import BadInputError, FailureError
 
-__all__ = ["file_path", "scratch_of", "whole_file"]
+__all__ = ["clear_stale", "file_path", "scratch_of", "whole_file"]
+
+HOST = re.sub(r"[^\w.]", "_", socket.gethostname())[:40]  # of several machines that share a disk
 
 
 def file_path(option: str, path: Any, suffix: str) -> Path:
@@ -20,7 +26,30 @@ def file_path(option: str, path: Any, suffix: str) -> Path:
 
 def scratch_of(path: Path) -> Path:
     """Return where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.{HOST}-{os.getpid()}.part")
+
+
+def clear_stale(path: Path) -> None:
+    """Remove what processes of this machine that were killed while they wrote this file left of it."""
+    ours = re.compile(re.escape(f".{path.name}.{HOST}-") + r"(\d+)\.part")
+    with suppress(OSError):
+        for entry in path.parent.iterdir():
+            found = ours.fullmatch(entry.name)
+            if found is not None and not _runs(int(found[1])):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether a process runs, as far as that can be known."""
+    if sys.platform == "win32":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, or none that can be
+        return True
+    return True
 
 
 @contextmanager
@@ -44,6 +73,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     scratch = scratch_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_stale(path)
         with scratch.open("wb") as file:
             yield file
         os.replace(scratch, path)

@@ -20,7 +20,7 @@ from spikeloop.exporters.formats.storage.tree import Node, is_array, is_group, o
 from spikeloop.exporters.formats.storage.writable import is_zarr_folder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.models.whole_file import scratch_of
+from spikeloop.models.whole_file import clear_stale, scratch_of
 
 __all__ = ["add_recording", "add_texts", "find", "items", "write", "write_group"]
 
@@ -90,6 +90,7 @@ def write_group(path: Path, fill: Callable[[Any], None]) -> None:
     scratch = scratch_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_stale(path)
         newer: dict[str, Any] = {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
         group = zarr.open_group(str(scratch), mode="w", **newer)
         fill(group)

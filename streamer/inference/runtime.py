@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.streamer.inference.session import Session
 
 __all__ = [
     "CPU",
@@ -36,14 +37,14 @@ class Opened(NamedTuple):
 
     Attributes
     ----------
-    session : onnxruntime.InferenceSession
+    session : Session
     provider : str
         The ONNX Runtime provider really in use.
     notice : str
         One line for the user where that is not the one asked for; else empty.
     """
 
-    session: Any
+    session: Session
     provider: str
     notice: str
 
@@ -90,11 +91,11 @@ def open_graph(
     runtime = import_onnxruntime()
     session = _open_session(runtime, name, file, content, _wanted_providers(runtime, device), weights)
     provider = session.get_providers()[0]
-    return Opened(session, provider, _notice(provider, runtime.get_available_providers(), device))
+    return Opened(Session(runtime, session), provider, _notice(provider, runtime.get_available_providers(), device))
 
 
 def check_signature(
-    name: str, session: Any, inputs: Wanted, outputs: Wanted, what: str = "generator", whole: Sequence[str] = ()
+    name: str, session: Session, inputs: Wanted, outputs: Wanted, what: str = "generator", whole: Sequence[str] = ()
 ) -> None:
     """Make sure that a model has float32 inputs and outputs of these names and shapes, in any order.
 
@@ -102,7 +103,7 @@ def check_signature(
     ----------
     name : str
         The bundle's, for the message.
-    session : onnxruntime.InferenceSession
+    session : Session
     inputs, outputs : sequence of (name, shape)
         In a shape, a word stands for a free axis.
     what : str

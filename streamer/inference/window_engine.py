@@ -72,7 +72,7 @@ class Engine:
         self._binding.bind_cpu_input(LATENT, np.ascontiguousarray(latent))
         self._binding.bind_output(PROBABILITY, "cpu")
         try:
-            self._session.run_with_iobinding(self._binding)
+            self._session.run_bound(self._binding)
         except Exception as error:  # ONNX Runtime's own exceptions share no base
             raise FailureError(f"{self.card.name}: the generator failed ({first_line(error)})") from error
         probability = self._binding.copy_outputs_to_cpu()[0]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats
 from spikeloop.streamer.lsl.description import StreamDescription, describe
-from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.lsl.library import buffer_seconds, import_pylsl
 from spikeloop.streamer.lsl.stream_query import describe_origin
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Chunk(NamedTuple):
     values : array of shape (samples, channels)
         In the format of the stream.
     stamps_s : array of shape (samples,), float64, s
-        On the sender's clock.
+        On the sender's clock; NaN where it sent what can be no time.
     """
 
     connection: Connection
@@ -82,16 +82,19 @@ def connect(info: "pylsl.StreamInfo", buffer_s: int, most_samples: int) -> Conne
     ----------
     info : pylsl.StreamInfo
     buffer_s : int, s
-        Samples that LSL keeps until they are pulled; for an irregular stream, hundreds of samples.
+        Samples that LSL keeps until they are pulled, of a slow stream more; for an irregular one, hundreds of samples.
     most_samples : int
         As of `Connection`.
 
     Raises
     ------
+    BadInputError
+        If its declared rate is none that samples can come at.
     RuntimeError
         If the stream can't be reached.
     """
-    inlet = import_pylsl().StreamInlet(info, max_buflen=buffer_s, recover=False)
+    kept_s = buffer_seconds(buffer_s, info.nominal_srate())
+    inlet = import_pylsl().StreamInlet(info, max_buflen=kept_s, recover=False)
     inlet.open_stream(CONNECT_S)
     description, correction_s = describe(inlet.info(CONNECT_S)), inlet.time_correction(CONNECT_S)
     return Connection(inlet, description, most_samples, correction_s, describe_origin(info))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from spikeloop.exporters.stream_names import SPIKES
+from spikeloop.models.clocks import as_times
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.streamer.lsl.connection import Chunk, Connection
@@ -127,7 +128,7 @@ class Follower:
             self._wake.set()
             return None
         connection.received += len(stamps_s)
-        return Chunk(connection, np.asarray(values), np.asarray(stamps_s)) if len(stamps_s) else None
+        return Chunk(connection, np.asarray(values), as_times(np.asarray(stamps_s))) if len(stamps_s) else None
 
     def _follow(self) -> None:
         kept: Connection | None = None  # so that the thread that pulls never closes an inlet, which may take a while

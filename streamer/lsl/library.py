@@ -1,5 +1,6 @@
-"""Import pylsl late; whether the names of a source's LSL streams are free."""
+"""Import pylsl late; whether the names of a source's LSL streams are free; how long LSL keeps samples."""
 
+import math
 import os
 import re
 from contextlib import suppress
@@ -13,6 +14,7 @@ from spikeloop.streamer.lsl.log import log_config
 
 __all__ = [
     "LINGER_S",
+    "buffer_seconds",
     "check_name_is_free",
     "check_names_are_free",
     "import_pylsl",
@@ -22,6 +24,9 @@ NAME = re.compile(r"[\w][\w .:-]{0,63}")
 LONGEST_NAME = 200
 LOOK_FOR_NAMESAKES_S = 0.5
 LINGER_S = 0.5  # an inlet loses what it is about to hand out when its stream closes
+
+LEAST_SAMPLES = 2  # that LSL must keep: with room for fewer, its threads spin, and no inlet can be closed
+LONGEST_BUFFER_S = 2**31 - 1  # that LSL can be asked for
 
 
 def import_pylsl() -> ModuleType:
@@ -46,6 +51,27 @@ def import_pylsl() -> ModuleType:
         with suppress(NotImplementedError):  # liblsl before 1.17.7 stays talkative
             pylsl.set_config_content(f"{own}\n{log_config()}")
     return pylsl
+
+
+def buffer_seconds(wanted_s: int, rate_hz: float) -> int:
+    """Return how long LSL is to keep the samples of an inlet: as wanted, or longer for a slow stream.
+
+    Parameters
+    ----------
+    wanted_s : int >= 1, s
+    rate_hz : float >= 0, Hz
+        As declared; 0 for an irregular stream, of which LSL keeps hundreds of samples in place of seconds.
+
+    Raises
+    ------
+    BadInputError
+        If the rate is none, or so slow that LSL could not keep two samples.
+    """
+    if rate_hz == 0:
+        return wanted_s
+    if not LEAST_SAMPLES / LONGEST_BUFFER_S <= rate_hz < math.inf:
+        raise BadInputError(f"expected a rate that samples can come at, found {rate_hz:g} Hz")
+    return max(wanted_s, math.ceil(LEAST_SAMPLES / rate_hz))
 
 
 def _own_config() -> str:

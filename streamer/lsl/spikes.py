@@ -102,6 +102,11 @@ class LslSpikes:
         """Of the stream that the latest segments came from; None before the first is found."""
         return self._description
 
+    @property
+    def origin(self) -> str:
+        """Where the followed stream comes from, its host and source id; empty before the first is found."""
+        return self._follower.origin
+
     def pull(self) -> tuple[Segment, ...]:
         """Pull what has arrived since; of a long backlog the oldest second, or 1,000 bins, the rest the next times.
 

@@ -100,6 +100,7 @@ class Watch:
         self._bridge: MqttBridge | None = None
         self._writing: threading.Thread | None = None
         self._shown_alarms = 0
+        self._said_which = False
         self._shown_warnings: set[str] = set()
         self.failure: FailureError | None = None
 
@@ -139,6 +140,7 @@ class Watch:
             now_s = time.monotonic()
             report = self._session.report() if reports.due(now_s) else None
             if report is not None:
+                self._say_which(report)
                 self._publish(report)
                 self._warn(report)
                 if self._live is None and (lines.due(now_s) or self._new_alarms(report)):
@@ -179,6 +181,12 @@ class Watch:
         if self._live is not None:
             with suppress(OSError):
                 self._live.update(render(report, self._console.width, self._lsl_clock()), refresh=True)
+
+    def _say_which(self, report: MonitorReport) -> None:
+        """Say which stream is followed, once, where the user named none."""
+        if self._stream.name is None and not self._said_which:
+            self._said_which = True
+            self._say(f"follows {report.stream.name!r} from {self._spikes.origin}, the only stream of type Spikes")
 
     def _warn(self, report: MonitorReport) -> None:
         """Print each kind of warning about the stream when it first appears; a view shows them all."""

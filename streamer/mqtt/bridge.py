@@ -18,6 +18,7 @@ from spikeloop.streamer.mqtt.connection import import_aiomqtt, topic_prefix
 from spikeloop.streamer.mqtt.echoes import Echoes
 from spikeloop.streamer.mqtt.ending import end_tasks
 from spikeloop.streamer.mqtt.inbox import Handlers, Inbox
+from spikeloop.streamer.mqtt.namesakes import Namesakes
 from spikeloop.streamer.mqtt.outbox import Outbox, Outgoing
 from spikeloop.streamer.mqtt.payloads import (
     INBOUND,
@@ -58,6 +59,8 @@ class BridgeReport:
         Connections after the first.
     refused : int
         Messages to the stream that were not accepted; of these, at most 10 a second are answered.
+    namesakes : int
+        Other streams of this name, which publish on the same topics.
     round_trip_ms : dict of float or None, ms
         p50 and p99 from a step to its echo; None where nothing was echoed.
     """
@@ -66,6 +69,7 @@ class BridgeReport:
     dropped: int
     reconnects: int
     refused: int
+    namesakes: int
     round_trip_ms: dict[str, float] | None
 
 
@@ -122,6 +126,7 @@ class MqttBridge:
         self._echoes = Echoes(now)
         answer = partial(self._send, "error")
         self._inbox = Inbox(handlers, self._echoes, answer, now) if handlers is not None else None
+        self._namesakes = Namesakes(name)
         self._random = random
         self._client: ReconnectingClient | None = None
         self._will: aiomqtt.Will | None = None  # what goes out when the stream ends, in whatever manner
@@ -196,6 +201,7 @@ class MqttBridge:
             dropped=self._outbox.dropped,
             reconnects=max(0, self._client.connections - 1) if self._client is not None else 0,
             refused=self._inbox.refused if self._inbox is not None else 0,
+            namesakes=self._namesakes.number,
             round_trip_ms=self._echoes.quantiles_ms(),
         )
 
@@ -225,7 +231,7 @@ class MqttBridge:
     async def _stay_connected(self, client: ReconnectingClient) -> None:
         """Stay connected until it is time to leave, or the first connection fails."""
         try:
-            await client.run(self._work_with, self._publish_state, self._leaving)
+            await client.run(self._work_with, self._greet, self._leaving)
         except Exception as error:
             self._entered.set_exception(error)
 
@@ -273,7 +279,10 @@ class MqttBridge:
 
     async def _receive(self, client: "aiomqtt.Client") -> None:
         async for message in client.messages:  # which raises where the connection ends
-            if self._inbox is not None:
+            if str(message.topic) == self._prefix + "status":
+                if self._namesakes.note(bytes(message.payload), message.retain):
+                    await self._publish_state(client)
+            elif self._inbox is not None:
                 self._inbox.receive(str(message.topic), bytes(message.payload), message.retain)
 
     async def _publish_health(self) -> None:
@@ -282,8 +291,15 @@ class MqttBridge:
             if self._health is not None:
                 self.publish("health", dataclasses.asdict(self._health()) | dataclasses.asdict(self.report()))
 
+    async def _greet(self, client: "aiomqtt.Client") -> None:
+        """Publish the state, and hear of others that do so."""
+        if self._status is not None:
+            await client.subscribe(self._prefix + "status", 1)  # where that is refused, others are not noticed
+        await self._publish_state(client)
+
     async def _publish_state(self, client: "aiomqtt.Client") -> None:
         self._state_due = False
         if self._status is not None:
-            await client.publish(self._prefix + "status", encode_status(self._state, self._status), 1, True)
+            status = encode_status(self._state, self._status, self._namesakes.run)
+            await client.publish(self._prefix + "status", status, 1, True)
             self._published += 1

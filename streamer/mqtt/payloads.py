@@ -203,11 +203,11 @@ def encode_document(document: Any) -> bytes:
     return json.dumps(json_values(document), allow_nan=False, separators=(",", ":")).encode()
 
 
-def encode_status(state: State, status: StreamStatus | None = None) -> bytes:
-    """Encode `status`; offline comes without anything else."""
+def encode_status(state: State, status: StreamStatus | None = None, run: str = "") -> bytes:
+    """Encode `status`, of a run of a stream; offline comes without anything else."""
     if status is None or state == "offline":
         return encode_document({"state": state})
-    details = dataclasses.asdict(status) | {"version": version("spikeloop"), "protocol": PROTOCOL}
+    details = dataclasses.asdict(status) | {"version": version("spikeloop"), "protocol": PROTOCOL, "run": run}
     return encode_document({"state": state} | details)
 
 

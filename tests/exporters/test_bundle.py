@@ -216,6 +216,43 @@ def test_a_zip_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
         load_bundle(tmp_path / "bomb.zip")
 
 
+def test_a_zip_that_unpacks_to_far_more_than_it_is_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    tiny_bundle(tmp_path / "bomb.zip", units=4)
+    zeros, names = bytes(2**26), ("generator.onnx", "critic.onnx", "reference.npz")
+    with zipfile.ZipFile(tmp_path / "bomb.zip") as archive:
+        card = json.loads(archive.read("card.json"))
+    card["files"] = dict.fromkeys(names, sha256(zeros).hexdigest())
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", json.dumps(card))
+        for name in names:
+            archive.writestr(name, zeros)
+    opened = []
+    monkeypatch.setattr(
+        bundle_files._Zip,
+        "segments",
+        lambda bundle, name, real=bundle_files._Zip.segments: opened.append(name) or real(bundle, name),
+    )
+    with pytest.raises(
+        BadInputError, match="unpacks to 192 MiB, expected at most .* MiB of a file of its size; refused"
+    ):
+        load_bundle(tmp_path / "bomb.zip")
+    assert opened == ["card.json"]
+
+
+def test_what_the_card_does_not_list_is_not_unpacked(tmp_path):
+    tiny_bundle(tmp_path / "tiny.zip", units=4)
+    with zipfile.ZipFile(tmp_path / "tiny.zip", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("critic.onnx", bytes(2**27))
+    assert load_bundle(tmp_path / "tiny.zip").critic == b""
+
+
+def test_a_hash_that_would_steer_the_terminal_is_printed_as_text(folder):
+    rewrite(folder, files=read_files(folder) | {"generator.onnx": "\x1b[2J\x1b[31m gone"})
+    with pytest.raises(BadInputError) as refused:
+        load_bundle(folder)
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
 def test_a_zip_that_was_cut_off_is_told(tmp_path, keep):
     tiny_bundle(tmp_path / "tiny.zip", units=4)
@@ -243,7 +280,7 @@ def read_files(folder):
 
 def test_statistics_that_would_fill_the_memory_or_are_no_numbers_are_refused(tmp_path, monkeypatch):
     write_bundle(tmp_path / "huge", tiny_card(4), tiny_generator(4), b"", {"rates": np.zeros(2**20)})
-    monkeypatch.setattr(bundle_files, "LARGEST_FILE", 2**20)
+    monkeypatch.setattr(bundle_files, "SMALL", 2**20)
     with pytest.raises(BadInputError, match=r"reference\.npz, unpacked, is \d+ bytes"):
         load_bundle(tmp_path / "huge")
     text = {"rates": np.array(["a"])}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.xdf.chunks import FORMATS
 from spikeloop.exporters.formats.xdf.header import UNPRINTABLE
 from spikeloop.models.arrays import Floats
-from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.lsl.library import buffer_seconds, import_pylsl
 
 if TYPE_CHECKING:
     import pylsl
@@ -51,6 +51,8 @@ def open_inlet(info: "pylsl.StreamInfo") -> OpenInlet:
 
     Raises
     ------
+    BadInputError
+        If its declared rate is none that samples can come at.
     RuntimeError
         If the stream can't be reached.
     """
@@ -62,10 +64,11 @@ def open_inlet(info: "pylsl.StreamInfo") -> OpenInlet:
 def _buffer(info: "pylsl.StreamInfo") -> int:
     """Say how much LSL keeps where the recorder stands still: seconds, or hundreds of samples without a rate."""
     rate_hz = info.nominal_srate()
-    if rate_hz <= 0:
+    if rate_hz == 0:
         return IRREGULAR_HUNDREDS
     width = (FORMATS.get(_form(info)) or TEXT_BYTES) * max(1, info.channel_count())
-    return max(SHORTEST_BUFFER_S, min(BUFFER_S, int(BUFFER_BYTES / (width * rate_hz))))
+    fitting_s = min(BUFFER_S, max(0.0, BUFFER_BYTES / width / rate_hz))
+    return buffer_seconds(max(SHORTEST_BUFFER_S, int(fitting_s)), rate_hz)
 
 
 def _form(info: "pylsl.StreamInfo") -> str:

@@ -120,7 +120,7 @@ def open_user(
     Raises
     ------
     BadInputError
-        If the script can't be read, or the caller's own object lacks `intend` or `follow`.
+        If the script can't be read or has no bins, or the caller's own object lacks `intend` or `follow`.
     FailureError
         If the caller's own class or function fails.
     """
@@ -139,4 +139,6 @@ def open_user(
     arrays = read_arrays(Path(spec.argument))
     if "velocity" not in arrays:
         raise BadInputError(f"{spec.argument}: expected an array velocity, found {', '.join(arrays) or 'none'}")
+    if not arrays["velocity"].size:
+        raise BadInputError(f"{spec.argument}: expected velocities of one bin at least, found none")
     return ScriptedUser(arrays["velocity"])

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.monitor.figures import FIGURES
+from spikeloop.streamer.monitor.outputs.metrics_server import serve_metrics
 from spikeloop.streamer.monitor.report import MonitorReport
 
 __all__ = ["Metrics"]
@@ -78,7 +79,7 @@ class Metrics:
         refused: OSError | None = None
         for port in ports:
             try:
-                return client.start_http_server(port, addr=LOOPBACK, registry=registry)
+                return serve_metrics(LOOPBACK, port, client.make_wsgi_app(registry))
             except OSError as error:
                 refused = error
         tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"

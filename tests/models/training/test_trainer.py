@@ -400,7 +400,9 @@ def test_every_causal_family_resumes_in_either_stage_as_if_nothing_had_happened(
         places = whole.model.places
         assert isinstance(places, torch.Tensor)
         assert places.any()
-        assert {"places", "running_hidden", "running_previous", "running_slow"} <= read_checkpoint(tmp_path)[0].keys()
+        assert {"places", "running_hidden", "running_previous", "running_history"} <= read_checkpoint(tmp_path)[
+            0
+        ].keys()
 
 
 def test_counts_are_learned_as_such(recording, tmp_path):
@@ -444,7 +446,7 @@ def test_samples_are_driven_as_the_recording_that_is_asked_for(recording):
     """Of a model that has learned nothing but to answer to its condition."""
     run = Training(driven(recording), small("causal_gan"), "cpu")
     with torch.no_grad():
-        run.model.average.direct_factors.weight.normal_(std=3.0)
+        run.model.average.direct_effects.weight.normal_(std=3.0)
     training = run.validation.training
     still = replace(training, driven_by=np.full_like(training.conditions, 3.0))
     rates = [run.sample(2000, 1, each).mean((0, 1)) for each in (None, training, still)]

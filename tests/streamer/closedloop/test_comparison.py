@@ -76,6 +76,9 @@ def test_a_scripted_user_intends_what_is_written(path, tmp_path):
     )  # from its beginning again
     with open_loop(setup_of(path, user=f"scripted:{tmp_path / 'script.npz'}"), "chance", 0) as loop:
         assert isinstance(loop.user, ScriptedUser)
+    np.savez(tmp_path / "empty.npz", velocity=velocity[:0])
+    with pytest.raises(BadInputError, match="expected velocities of one bin at least, found none"):
+        run(setup_of(path, user=f"scripted:{tmp_path / 'empty.npz'}"))
 
 
 @pytest.mark.parametrize(

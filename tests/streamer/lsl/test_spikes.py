@@ -414,8 +414,12 @@ def test_what_no_stream_of_counts_has_is_told(info, found):
 # On a network of its own, as any other stream of spikes would be one too many.
 ALONE = """
 import pylsl
+from rich.console import Console
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.lsl.spikes import LslSpikes
+from spikeloop.streamer.lsl.stream_query import StreamQuery
+from spikeloop.streamer.monitor.run import Outputs, Watch
+from spikeloop.streamer.monitor.subject import MonitorSettings
 def outlet(name, kind):
     return pylsl.StreamOutlet(pylsl.StreamInfo(name, kind, 2, 1000.0, "float32", name))
 def tries(within_s):
@@ -428,6 +432,8 @@ one = outlet("one", "EEG")
 tries(1.0)
 two = outlet("two", "Spikes")
 tries(10.0)
+with Watch(StreamQuery(None), False, MonitorSettings(), Outputs(False, 0), Console(width=300)) as watch:
+    watch.run(1.5)
 three = outlet("three", "Spikes")
 tries(1.5)
 """
@@ -440,9 +446,10 @@ def test_without_a_name_the_only_stream_of_spikes_is_followed(start, tmp_path):
     printed, errors = alone.communicate(timeout=280)
     assert alone.returncode == 0, errors
     assert not errors
-    none, one, several = printed.splitlines()
+    none, one, watched, several = printed.splitlines()
     assert none.startswith("expected one LSL stream of type Spikes within 1 s, found 'one' (EEG, ")
     assert one == "follows two two"
+    assert re.search(r"follows 'two' from host '.+', source_id 'two', the only stream of type Spikes$", watched)
     assert "found 2 of them, 'three' (Spikes, " in several
     assert "'two' (Spikes, " in several
     assert several.endswith("; name the stream to follow")

@@ -15,6 +15,7 @@ import pytest
 
 from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.mqtt.bridge import MqttBridge
+from spikeloop.streamer.mqtt.namesakes import Namesakes
 from spikeloop.streamer.mqtt.payloads import ConditionMessage, ControlMessage, StimulateMessage, decode_spikes
 from spikeloop.streamer.mqtt.validation import validator_of
 from tests.support.broker import BROKERS, Broker, Mosquitto
@@ -70,6 +71,38 @@ def test_every_topic_out(broker):
     assert json.loads(device.payloads("monitor")[0]) == {"mean_rate_hz": None, "bins": 3}
     report = bridge.report()
     assert (report.dropped, report.reconnects, report.refused) == (0, 0, 1)
+
+
+def test_two_streams_of_one_name_notice_each_other_and_keep_their_status(broker, caplog):
+    with Device(broker.port) as device, bridge_to(broker) as first:
+        with bridge_to(broker) as second:
+            assert wait_until(lambda: first.report().namesakes == second.report().namesakes == 1)
+        assert wait_until(lambda: "offline" in states(device) and states(device)[-1] == "online")
+        assert json.loads(device.payloads("status")[-1])["run"] == first._namesakes.run
+    assert [record.getMessage().partition(";")[0] for record in caplog.records if record.levelname == "WARNING"] == [
+        "another stream named 'test' publishes to the same broker"
+    ] * 2
+    assert wait_until(lambda: states(device)[-1] == "offline")
+
+
+def test_a_stream_that_connects_again_is_no_namesake_of_itself(broker):
+    with bridge_to(broker) as bridge, Device(broker.port) as device:
+        broker.kill()
+        broker.start()
+        assert wait_until(lambda: bridge.report().reconnects >= 1 and bridge.connected)
+        bridge.set_state("paused")
+        assert wait_until(lambda: "paused" in states(device))
+    assert bridge.report().namesakes == 0
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[" * 10_000, b"3", b"[]", b'{"state": 3}', b"\xff", b'{"state": [], "run": {}}']
+)
+def test_a_status_of_any_content_is_heard(payload):
+    namesakes = Namesakes("test")
+    namesakes.note(payload, retained=False)
+    assert namesakes.number <= 1
+    assert not namesakes.note(payload, retained=True)
 
 
 def test_every_topic_in(broker):

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.monitor.outputs import metrics_server
 from spikeloop.streamer.monitor.outputs.prometheus import MOST_UNITS, PORT, PORTS, Metrics
 from tests.support.monitored import BIN_SIZE_S, MakeReport
 
@@ -119,3 +120,46 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(FailureError, match=r"spikeloop\[monitor\]"):
         Metrics(0).__enter__()
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text;version=9.x.z\r\n\r\n",
+        b"GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text; version=1.0.0; escaping=\xff\r\n\r\n",
+        b"GET /metrics HTTP/1.0\r\nAccept: text/plain;version=\r\n\r\n",
+        b"GET /metrics?name[]=%ff&name[]=\x00 HTTP/1.0\r\n\r\n",
+        b"GET /metrics HTTP/1.0\r\nno header\r\n\r\n",
+        b"GET " + b"/" * 70_000 + b" HTTP/1.0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"PUT /metrics HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /metrics SPIKES/9\r\n\r\n",
+        b"\r\n\r\n",
+        b"",
+    ],
+    ids=range(11),
+)
+def test_a_malformed_request_is_answered_or_closed_and_prints_nothing(make_report: MakeReport, capfd, request_text):
+    with Metrics(0) as metrics:
+        metrics.update(make_report())
+        with socket.create_connection(("127.0.0.1", metrics.port), timeout=60) as connection:
+            connection.sendall(request_text)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(2**16):
+                pass
+        assert ("spikeloop_bins_total", of()) in scrape(metrics.port)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_connections_that_ask_nothing_are_few_and_end(make_report: MakeReport, capfd, monkeypatch):
+    monkeypatch.setattr(metrics_server, "LONGEST_S", 0.5)
+    with Metrics(0) as metrics:
+        metrics.update(make_report())
+        slow = [socket.create_connection(("127.0.0.1", metrics.port), timeout=60) for _ in range(60)]
+        most = len(metrics._server._open)
+        assert [connection.recv(1) for connection in slow] == [b""] * 60
+        for connection in slow:
+            connection.close()
+        assert ("spikeloop_bins_total", of()) in scrape(metrics.port)
+    assert 0 < most <= metrics_server.MOST_CONNECTIONS
+    assert capfd.readouterr() == ("", "")

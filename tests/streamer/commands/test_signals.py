@@ -1,0 +1,79 @@
+"""A polite kill, a closed terminal and Ctrl-C end every command alike."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from spikeloop.__main__ import main
+from spikeloop.models.interrupts import ENDING
+from spikeloop.streamer.commands.registry import COMMANDS
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends a process at once")
+
+# Sends itself a signal once the main thread is inside a function, which is the first argument.
+AT_WORK = """
+import os, sys, threading, time
+from spikeloop.__main__ import main
+
+def inside(function):
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None:
+        if frame.f_code.co_name == function:
+            return True
+        frame = frame.f_back
+    return False
+
+def interrupt(function, number):
+    while not inside(function):
+        time.sleep(0.002)
+    os.write(1, b"at work\\n")  # past what shows progress
+    os.kill(os.getpid(), number)
+
+threading.Thread(target=interrupt, args=[sys.argv[1], int(sys.argv[2])], daemon=True).start()
+main(sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def handlers_kept():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("handlers_kept")
+def test_every_command_ends_with_the_code_of_ctrl_c(command, number, monkeypatch):
+    arrived = []
+
+    def work(*_, **__):
+        arrived.append(number)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("tyro.cli", work)
+    with pytest.raises(SystemExit) as stopped:
+        main([command])
+    assert (stopped.value.code, arrived) == (130, [number])
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("run_copies", ("generate", "retina", "--duration", "100000", "--out", "spikes.npz")),
+        ("compare_offline", ("decode", "m1-sim:200", "--decoder", "kalman", "wiener:3")),
+    ],
+    ids=["generate", "decode"],
+)
+def test_work_under_way_leaves_no_file_and_no_traceback(function, arguments, number, tmp_path):
+    program = [sys.executable, "-c", AT_WORK, function, str(int(number)), *arguments]
+    ended = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 130, ended.stderr
+    assert "at work\n" in ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
