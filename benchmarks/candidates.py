@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.evaluation.responses import evaluate_responses, respond, split_as_trained
 from spikeloop.models.families.registry import preset
+from spikeloop.models.random_streams import Purpose, torch_seed
 from spikeloop.models.training.run import Training
 
 RECORDING, LEAD_BINS, HOLD_OUT, SEED = "m1_jango", 3, 5, 0
@@ -67,7 +68,7 @@ def _row(name: str, changes: dict[str, Any], seconds: float) -> dict:
 
 def _stream(run: Training) -> Callable[[int, NDArray[np.float32]], NDArray[np.uint8]]:
     """Make one endless stream of a trained model."""
-    generator, random = run.model.calibrated(), torch.Generator().manual_seed(SEED)
+    generator, random = run.model.calibrated(), torch.Generator().manual_seed(torch_seed(SEED, Purpose.BENCHMARK))
     state = generator.first_state(1, random)
 
     @torch.no_grad()
