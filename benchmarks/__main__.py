@@ -19,7 +19,7 @@ Benchmark = Literal[
     "batch_statistics", "importance", "packets", "drift", "monitor",
     "closed_loop", "decoder_ranking", "broadband", "ephys_socket", "voltage_generators",
     "hardware_round_trip", "binning", "recorder", "replay",
-    "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training",
+    "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training", "candidates",
     "bridges_synapse", "bridges_cl",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
@@ -57,14 +57,15 @@ def _cell(value: object) -> str:
 
 
 def _write_figures() -> None:
-    """Write what was measured here; figures of other benchmarks stay as they are in the file."""
+    """Write what was measured here; all other sections stay as they are in the file."""
     title = "# What was measured\n\nWritten by `python -m benchmarks ... --write`; never by hand.\n"
     before = FIGURES.read_text().split("\n## ")[1:] if FIGURES.exists() else []
     sections = {section.split("\n", 1)[0]: f"## {section.rstrip()}\n" for section in before}
     for name in ALL:
         if (path := RESULTS / f"{name}.json").exists():
             sections[name] = f"## {name}\n\n{_table(json.loads(path.read_text()))}\n"
-    FIGURES.write_text("\n".join([title, *(sections[name] for name in ALL if name in sections)]))
+    others = [section for name, section in sections.items() if name not in ALL]
+    FIGURES.write_text("\n".join([title, *(sections[name] for name in ALL if name in sections), *others]))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from spikeloop.models.families.registry import BASELINES, load_baseline
 from spikeloop.models.measures.intervals import interspike_interval_distribution
 from spikeloop.models.measures.patterns import compare_patterns
 from spikeloop.models.measures.similarity import MOST_DRAWS, independent_units, statistics_of, verdict
-from spikeloop.models.measures.table import SPIKE_STATISTICS
+from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
@@ -127,6 +127,8 @@ def _judge_recording(name: str) -> dict[str, dict[str, Any]]:
         title = GANS[model] if name == "retina" else FIRST_STAGE
         rows[title] = _judged(name, title, contender.sample(number, 1), training, held_out)
         rows[title] |= {"minutes": contender.trained_s / 60, "steps": contender.steps}
+        if (score := contender.predict()) is not None:
+            rows[title] |= {"bits_per_spike": score.bits_per_spike}
     baselines = [("dichotomized_gaussian", "default", "dichotomized Gaussian, ours")]
     if training.repeats > 1:
         baselines += [("dichotomized_gaussian", "stationary", "the same, blind to the stimulus")]
@@ -178,6 +180,7 @@ def _judged(
     }
     return {
         "mean": found.mean_ratio,
+        "dynamic_mean": found.dynamic_mean_ratio,
         "worst": [found.worst.ratio, found.worst.statistic],
         "two_sample": found.two_sample,
         "real_two_sample": found.real_two_sample,
@@ -249,9 +252,12 @@ def _speed() -> dict[str, str]:
     windows = random_windows(hour, 32, random_stream(0, Purpose.BENCHMARK)).reshape(-1, 32, 50)
     began = time.perf_counter()
     statistics_of(windows)
-    figures[f"all {len(SPIKE_STATISTICS)} statistics of an hour of 50 units at 20 ms"] = (
+    figures[f"all {len(SPIKE_STATISTICS)} classic statistics of an hour of 50 units at 20 ms"] = (
         f"{time.perf_counter() - began:.2f} s"
     )
+    began = time.perf_counter()
+    statistics_of(windows, ("dynamic",))
+    figures[f"all {len(DYNAMIC_STATISTICS)} dynamic ones"] = f"{time.perf_counter() - began:.2f} s"
     return figures
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from spikeloop.models.measures.table import SPIKE_STATISTICS, title_of
+from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, title_of
 
 __all__ = ["draw_curves", "page_of"]
 
@@ -41,6 +41,8 @@ def page_of(result: dict[str, Any], model: str) -> str:
         " bootstrap interval over repeats."
         " AUC is that of a classifier (gradient boosting on features of a window) between model and held-out"
         f" windows, 0.5 is perfect; real against real has {next(iter(retina.values()))['real_two_sample']:.2f}."
+        " The mean E/F is that of the classic statistics; the dynamic ones have their own. Bits per spike score the"
+        " forecast of each held-out bin from those before it; 0 is a Poisson process at constant rates."
         " Memorisation is above 0.5 where a model's windows lie nearer to training than to held-out windows; where"
         " independent units have the same value, the recording's two parts differ, and nothing was learned by heart.",
         "## Retina",
@@ -80,20 +82,24 @@ def page_of(result: dict[str, Any], model: str) -> str:
 
 def _summary(rows: dict[str, dict[str, Any]]) -> str:
     lines = [
-        "| model | trained | mean E/F | worst E/F | two-sample AUC | memorisation AUC |",
-        "|---|---|---|---|---|---|",
+        "| model | trained | mean E/F | worst E/F | mean E/F, dynamic | bits per spike | two-sample AUC |"
+        " memorisation AUC |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():
         trained = f"{row['minutes']:.0f} min, {row['steps']} steps" if "minutes" in row else ""
         worst = f"{row['worst'][0]:.2f} ({title_of(row['worst'][1])})"
         aucs = f"{row['two_sample']:.3f} | {row['memorisation']:.3f}"
-        lines.append(f"| {title} | {trained} | {row['mean']:.2f} | {worst} | {aucs} |")
+        bits = f"{row['bits_per_spike']:.3f}" if "bits_per_spike" in row else ""
+        lines.append(
+            f"| {title} | {trained} | {row['mean']:.2f} | {worst} | {row['dynamic_mean']:.2f} | {bits} | {aucs} |"
+        )
     return "\n".join(lines)
 
 
 def _ratios(rows: dict[str, dict[str, Any]]) -> str:
     lines = [f"| E/F | {' | '.join(rows)} |", "|---" * (len(rows) + 1) + "|"]
-    for statistic in SPIKE_STATISTICS:
+    for statistic in (*SPIKE_STATISTICS, *DYNAMIC_STATISTICS):
         cells = (row["statistics"][statistic] for row in rows.values())
         shown = (f"{cell['ratio']:.2f} ({cell['low']:.2f}-{cell['high']:.2f})" for cell in cells)
         lines.append(f"| {title_of(statistic)} | {' | '.join(shown)} |")

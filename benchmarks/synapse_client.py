@@ -77,11 +77,11 @@ def answers(uri: str, config: str, pulses: str) -> None:
     currents = np.zeros((8, 96), "<i2")
     currents[:4], currents[4:] = -150, 150
     tensor = Tensor(shape=currents.shape, dtype=Tensor.DT_INT16, data=currents.tobytes()).SerializeToString()
-    random, delays_s = np.random.default_rng(0), []
+    delays_s = []
     spikes.read(60_000)
     time.sleep(0.5)
-    for _ in range(int(pulses)):
-        time.sleep(random.uniform(0.2, 0.24))
+    for pulse in range(int(pulses)):
+        time.sleep(0.2 + 0.04 * (pulse * 0.618 % 1))  # at every phase of the device's steps
         while spikes.read(0) is not None:  # what waits is older
             pass
         sent_s = time.perf_counter()

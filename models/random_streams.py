@@ -55,6 +55,7 @@ class Purpose(IntEnum):
     TRAINING_CROPS = 51
     STOPPING = 52
     STEP_TIMING = 53
+    ONE_STEP = 54
     # evaluation
     MODEL_WINDOWS = 60
     HELD_OUT_WINDOWS = 61

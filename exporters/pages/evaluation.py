@@ -112,7 +112,7 @@ def _lead(evaluation: Evaluation) -> str:
     """What was found, in two sentences."""
     judged = [row for row in evaluation.similarity if not math.isnan(row.ratio)]
     good = sum(verdict(row) == "at the floor" for row in judged)
-    worst = evaluation.worst
+    worst = max(judged, key=lambda row: row.ratio, default=evaluation.worst)
     said = f"{good} of {len(judged)} statistics are as near to the held-out recording as more recording would be"
     if judged and good < len(judged):
         said += f"; furthest off: {title_of(worst.statistic)}, {_number(worst.ratio)} times the sampling error"
@@ -139,6 +139,7 @@ def _figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     worst = evaluation.worst
     yield _number(evaluation.mean_ratio), "mean E/F (1 is perfect)"
     yield _number(worst.ratio), f"largest E/F: {title_of(worst.statistic)}"
+    yield _number(evaluation.dynamic_mean_ratio), "mean E/F of the dynamic statistics"
     yield f"{evaluation.two_sample:.2f}", f"two-sample AUC (recording: {evaluation.real_two_sample:.2f})"
     yield f"{evaluation.memorisation:.2f}", "memorisation AUC (0.5 is none)"
 

@@ -1,6 +1,5 @@
 """The whole of a model's validation in one go: every statistic with its interval, two-sample test, memorisation."""
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +11,14 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.bootstrap import BOOTSTRAPS, bootstrap_intervals
 from spikeloop.models.measures.memorisation import exact_duplicates, known_windows, memorisation_auc
 from spikeloop.models.measures.published_errors import PublishedErrors, published_errors
-from spikeloop.models.measures.similarity import Similarity, judge, measure_reference_distances
+from spikeloop.models.measures.similarity import (
+    Similarity,
+    judge,
+    mean_ratio,
+    measure_reference_distances,
+    worst_of,
+)
+from spikeloop.models.measures.table import Group
 from spikeloop.models.measures.two_sample import FOLDS, two_sample_auc
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.cutting import part_of, split_where
@@ -23,6 +29,7 @@ from spikeloop.models.recordings.windows import cut_windows, long_enough, random
 __all__ = ["STEPS", "Evaluation", "evaluate", "windows_of_samples"]
 
 
+JUDGING: tuple[Group, ...] = ("classic", "dynamic")
 COMPARED_WINDOWS = 1500  # of the model, whose nearest neighbours are sought
 NEIGHBOURS = 10_000  # windows among which they are sought, in each of the two sets
 STEPS = BOOTSTRAPS + 4  # of `evaluate`, after each of which progress is reported
@@ -34,7 +41,7 @@ class Evaluation:
 
     Attributes
     ----------
-    similarity : one verdict a statistic
+    similarity : one verdict a statistic, the classic ones first
     two_sample, real_two_sample : AUC of a classifier between model and held-out windows, and between training and
         held-out windows; 0.5 is perfect
     memorisation : AUC; 0.5 where training windows are no nearer than held-out ones
@@ -56,14 +63,23 @@ class Evaluation:
 
     @property
     def mean_ratio(self) -> float:
-        """Mean E / F over the statistics that have a finite one."""
-        ratios = [statistic.ratio for statistic in self.similarity if math.isfinite(statistic.ratio)]
-        return float(np.mean(ratios)) if ratios else math.nan
+        """Mean E / F over the classic statistics that have a finite one."""
+        return mean_ratio(self.similarity)
 
     @property
     def worst(self) -> Similarity:
-        """The verdict with the largest E / F."""
-        return max(self.similarity, key=lambda statistic: -1 if math.isnan(statistic.ratio) else statistic.ratio)
+        """The verdict of a classic statistic with the largest E / F."""
+        return worst_of(self.similarity)
+
+    @property
+    def dynamic_mean_ratio(self) -> float:
+        """Mean E / F over the higher-order and dynamic statistics that have a finite one."""
+        return mean_ratio(self.similarity, "dynamic")
+
+    @property
+    def dynamic_worst(self) -> Similarity:
+        """The verdict of a higher-order or dynamic statistic with the largest E / F."""
+        return worst_of(self.similarity, "dynamic")
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to a document; NaN for what is not known."""
@@ -71,6 +87,8 @@ class Evaluation:
             "window_bins": self.sampled.shape[1],
             "mean_ratio": self.mean_ratio,
             "worst": self.worst.statistic,
+            "dynamic_mean_ratio": self.dynamic_mean_ratio,
+            "dynamic_worst": self.dynamic_worst.statistic,
             "two_sample_auc": self.two_sample,
             "real_two_sample_auc": self.real_two_sample,
             "memorisation_auc": self.memorisation,
@@ -117,7 +135,8 @@ def evaluate(
     real, known = _real_windows(sampled.shape[1:], training, held_out, seed)
     one_by_one = sampled[:, np.newaxis]
     random = random_stream(seed, Purpose.WINDOW_COMPARISON)
-    similarity = judge(sampled, measure_reference_distances(join_windows(known), join_windows(real), random))
+    reference_distances = measure_reference_distances(join_windows(known), join_windows(real), random, JUDGING)
+    similarity = judge(sampled, reference_distances)
     on_progress()
     similarity = bootstrap_intervals(similarity, one_by_one, known, real, random, on_progress)
     size = sum(map(len, real))

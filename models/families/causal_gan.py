@@ -39,7 +39,7 @@ JUDGED_CROPS = 32  # of which the likelihood of what is not learned from is comp
 
 @dataclass(frozen=True)
 class CausalGanConfig(GeneratorConfig):
-    """What is built, and how it is trained. The defaults are the preset `fast` of `causal_gan`."""
+    """What is built, and how it is trained. The defaults are those of the first version, which had no other entries."""
 
     window_bins: int = 32  # that the critic scores, as the paper's retina windows; a multiple of stride ** 2
     lead_in_bins: int = (
@@ -69,15 +69,14 @@ class CausalGanConfig(GeneratorConfig):
     average_decay: float = 0.999  # exponential average of the generator's weights
 
 
-FAST = CausalGanConfig()
-COUNTS = replace(FAST, modes=4, likelihood_batch=8)  # with counts, a mode costs more and is needed less
-PRESETS = {
-    "fast": FAST,
-    "counts": COUNTS,
-    "short": replace(
-        COUNTS, dropout=0.5, likelihood_steps=700, divergence_steps=350
-    ),  # learned by heart after some more
-}
+FAST = CausalGanConfig(  # a critic that has not learned yet leads the generator astray
+    state_size=128, factors=24, drives_units=True, own_history=4, critic_lead=500, generator_rate=1e-4
+)  # fmt: skip
+COUNTS = replace(FAST, modes=6, likelihood_batch=8, critic_lead=100, generator_rate=3e-4)
+SHORT = replace(
+    COUNTS, factors=16, dropout=0.3, likelihood_steps=1000, divergence_steps=350
+)  # much is soon learned by heart
+PRESETS = {"fast": FAST, "counts": COUNTS, "short": SHORT}
 VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
 VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}
 
@@ -110,13 +109,14 @@ class CausalGan(Gan):
         self.config = config
         self.lead_in_bins = config.lead_in_bins
         self.likelihood_steps = config.likelihood_steps
+        self.critic_lead = config.critic_lead
         self.first_stage_steps = config.likelihood_steps if config.adversarial else ENDLESS
         self.encoder = Encoder(population, config.slow_latents, config.encoder_size) if config.slow_latents else None
         self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
         self.register_buffer("places", torch.zeros(config.batch, 2, dtype=torch.long))
-        for name, size in zip(State._fields, (config.state_size, population.units, config.slow_latents), strict=True):
-            self.register_buffer(f"running_{name}", torch.zeros(config.batch, size))
+        for name, part in generator.first_state(config.batch, torch.Generator())._asdict().items():
+            self.register_buffer(f"running_{name}", torch.zeros(part.shape), persistent=part.numel() > 0)
 
     def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
         """Draw windows of the calibrated generator, (windows, bins, units), after the lead-in of the conditions."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spikeloop.models.families.emission import Emission, emission_of
+from spikeloop.models.families.own_history import OwnHistory
 from spikeloop.models.families.population import Population
 from spikeloop.models.families.recurrence import run_through
 
@@ -35,6 +36,8 @@ class GeneratorConfig:
     modes: int = 8  # of the population, of which each bin has one; twice as many gain nothing
     factors: int = 64  # at most, between the population and the recurrent unit, in both directions
     drive_size: int = 32  # of what conditions are encoded to
+    drives_units: bool = False  # whether conditions and slow latents also act on each unit by itself, not by factors
+    own_history: int = 0  # leaky sums of each unit's own output that act on it
     slow_latents: int = 0
     shortest_slow_bins: float = 2.0  # time constants of slow latents, spread evenly on a logarithmic scale
     longest_slow_bins: float = 64.0
@@ -50,11 +53,14 @@ class State(NamedTuple):
     previous : tensor of shape (windows, units)
         What the bin emitted.
     slow : tensor of shape (windows, slow_latents)
+    history : tensor of shape (windows, own_history * units)
+        Leaky sums of what each unit emitted.
     """
 
     hidden: Tensor
     previous: Tensor
     slow: Tensor
+    history: Tensor
 
 
 class Noise(NamedTuple):
@@ -92,7 +98,9 @@ class Generator(nn.Module):
         self.recurrence = nn.GRU(factors + drive, config.state_size, batch_first=True)
         self.mode_logits = nn.Linear(config.state_size, self.modes)
         self.factor_head = nn.Linear(config.state_size, self.modes * factors)
-        self.direct_factors = nn.Linear(drive, factors, bias=False) if drive else None
+        self.direct_factors = nn.Linear(drive, factors, bias=False) if drive and not config.drives_units else None
+        self.direct_effects = nn.Linear(drive, self.units, bias=False) if drive and config.drives_units else None
+        self.own_history = OwnHistory(config.own_history, population) if config.own_history else None
         self.emission_head = nn.Linear(factors, self.emission.outputs * self.units)
         self.register_buffer("persistence", ornstein_uhlenbeck(config), persistent=False)
         self.persistence: Tensor
@@ -112,7 +120,8 @@ class Generator(nn.Module):
         """Make a state to begin from: no spikes yet, and slow latents of their stationary distribution."""
         nothing = torch.zeros(windows, self.units, device=self.first_hidden.device)
         slow = torch.randn(windows, self.slow_latents, generator=random, device=random.device)
-        return State(self.first_hidden.expand(windows, -1), nothing, slow)
+        history = nothing.new_zeros(windows, self.own_history.size if self.own_history is not None else 0)
+        return State(self.first_hidden.expand(windows, -1), nothing, slow, history)
 
     def log_likelihood(
         self, values: Tensor, conditions: Tensor, slow: Tensor, dropout: float, random: torch.Generator
@@ -143,9 +152,9 @@ class Generator(nn.Module):
         factors = self.factor_head(hidden).unflatten(-1, (self.modes, -1))
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1)).unsqueeze(-2)
-        return torch.logsumexp(
-            prior + self.emission.log_probability(values, before, self.emission_head(factors)), dim=-1
-        )
+        history = self.own_history.before(values) if self.own_history is not None else values[..., :0]
+        given = self.emission_head(factors) + self._on_each_unit(drive, history).unsqueeze(-2)
+        return torch.logsumexp(prior + self.emission.log_probability(values, before, given), dim=-1)
 
     def forward(self, conditions: Tensor, noise: Noise, state: State) -> tuple[Tensor, State]:
         """Draw the values of these bins, (windows, bins, units), and the state after them.
@@ -200,7 +209,10 @@ class Generator(nn.Module):
         factors = torch.einsum("wm,wmf->wf", mode, self.factor_head(hidden).unflatten(-1, (self.modes, -1)))
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1))
-        return State(hidden, draw(self.emission_head(factors), state.previous, uniform[:, self.modes :]), slow)
+        given = self.emission_head(factors) + self._on_each_unit(drive, state.history)
+        values = draw(given, state.previous, uniform[:, self.modes :])
+        history = self.own_history.after(state.history, values) if self.own_history is not None else state.history
+        return State(hidden, values, slow, history)
 
     def next_bin(self, condition: Tensor, noise: Noise, state: State) -> State:
         """Draw one bin: the state after it, whose `previous` is what it emitted; arguments lack the axis of bins."""
@@ -209,6 +221,15 @@ class Generator(nn.Module):
     def _drive(self, conditions: Tensor, slow: Tensor) -> list[Tensor]:
         encoded = [self.condition(conditions)] if self.condition is not None else []
         return encoded + ([slow] if self.slow_latents else [])
+
+    def _on_each_unit(self, drive: list[Tensor], history: Tensor) -> Tensor:
+        """Compute what drive and history add to each unit's parameters, (..., outputs * units)."""
+        effects = history.new_zeros(*history.shape[:-1], self.units)
+        if self.direct_effects is not None:
+            effects = effects + self.direct_effects(torch.cat(drive, dim=-1))
+        if self.own_history is not None:
+            effects = effects + self.own_history.effect(history)
+        return F.pad(effects, (0, (self.emission.outputs - 1) * self.units))
 
     def _recur(self, given: Tensor, hidden: Tensor) -> Tensor:
         """Make one step of the recurrent unit, written out so that it becomes plain ONNX."""

@@ -30,12 +30,15 @@ class Gan(nn.Module, ABC):
         Over which the rate of the first stage falls, in which a family may learn by likelihood.
     first_stage_steps : int
         After which the second stage begins, that of the critic; 0 where there is no first one.
+    critic_lead : int
+        Steps of the second stage in which the critic alone learns.
     """
 
     calibration: Tensor
     lead_in_bins = 0
     likelihood_steps = 0
     first_stage_steps = 0
+    critic_lead = 0
 
     def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
         super().__init__()

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from spikeloop.models.arrays import Blocks, Floats, Windows, join_windows
-from spikeloop.models.measures.similarity import Similarity, distances, statistics_of
+from spikeloop.models.measures.similarity import Similarity, distances
+from spikeloop.models.measures.table import STATISTICS
 
 __all__ = ["BOOTSTRAPS", "bootstrap_intervals"]
 
@@ -40,7 +41,7 @@ def bootstrap_intervals(
     drawn = []
     for _ in range(BOOTSTRAPS):
         truth, model, floor = (_draw_blocks(blocks, windows, random) for blocks in (held_out, sampled, training))
-        statistics = statistics_of(truth)
+        statistics = {row.statistic: STATISTICS[row.statistic].function(truth) for row in similarity}
         errors, floors = distances(statistics, model), distances(statistics, floor)
         drawn.append({name: _log_ratio(errors[name], floors[name]) for name in statistics})
         on_progress()

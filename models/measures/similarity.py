@@ -5,27 +5,31 @@ itself (what sampling alone costs), I independent units at the training recordin
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from spikeloop.models.arrays import Floats, Windows, join_bins
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.measures.table import SPIKE_STATISTICS, STATISTICS, TRACE_STATISTICS
+from spikeloop.models.measures.table import STATISTICS, Group, group_of, judging
 
 __all__ = [
     "ReferenceDistances",
     "Similarity",
     "distance",
     "distances",
+    "in_words",
     "independent_units",
     "judge",
+    "mean_ratio",
     "measure_reference_distances",
     "statistics_of",
     "verdict",
+    "worst_of",
 ]
 
+CLASSIC: tuple[Group, ...] = ("classic",)
 
 LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise would be divided by itself
 FLOOR_DRAWS = 24  # random subsets of the training windows that the floor is the mean of
@@ -86,16 +90,29 @@ def in_words(verdict: str) -> str:
     return "within sampling error" if verdict == "at the floor" else verdict
 
 
-def statistics_of(windows: Windows) -> dict[str, Floats]:
+def mean_ratio(similarity: Iterable[Similarity], group: Group = "classic") -> float:
+    """Mean E / F over the statistics of a group that have a finite one; NaN where none has."""
+    ratios = [row.ratio for row in similarity if group_of(row.statistic) == group and math.isfinite(row.ratio)]
+    return float(np.mean(ratios)) if ratios else math.nan
+
+
+def worst_of(similarity: Iterable[Similarity], group: Group = "classic") -> Similarity:
+    """Find the verdict with the largest E / F of a group, of which there is at least one."""
+    rows = (row for row in similarity if group_of(row.statistic) == group)
+    return max(rows, key=lambda row: -1 if math.isnan(row.ratio) else row.ratio)
+
+
+def statistics_of(windows: Windows, groups: Sequence[Group] = CLASSIC) -> dict[str, Floats]:
     """Compute every statistic that models are judged by, by key.
 
     Parameters
     ----------
     windows : array of shape (windows, bins, units)
         Whole numbers are counts, floats are fluorescence.
+    groups : sequence of "classic", "dynamic", default the classic ones
     """
-    statistics = TRACE_STATISTICS if windows.dtype.kind == "f" else SPIKE_STATISTICS
-    return {key: statistic.function(windows) for key, statistic in statistics.items()}
+    signal = "fluorescence" if windows.dtype.kind == "f" else "spikes"
+    return {key: statistic.function(windows) for group in groups for key, statistic in judging(signal, group).items()}
 
 
 def distance(statistic: str, one: Floats, other: Floats) -> float:
@@ -116,8 +133,8 @@ def distance(statistic: str, one: Floats, other: Floats) -> float:
 
 
 def distances(truth: Mapping[str, Floats], windows: Windows) -> dict[str, float]:
-    """Distance of every statistic of some windows from the truth, by name."""
-    return {name: distance(name, value, truth[name]) for name, value in statistics_of(windows).items()}
+    """Distance of some windows from the truth, for every statistic that this has, by name."""
+    return {name: distance(name, STATISTICS[name].function(windows), value) for name, value in truth.items()}
 
 
 def independent_units(like: Windows, windows: int, random: np.random.Generator) -> Windows:
@@ -148,7 +165,7 @@ class ReferenceDistances:
 
 
 def measure_reference_distances(
-    training: Windows, held_out: Windows, random: np.random.Generator
+    training: Windows, held_out: Windows, random: np.random.Generator, groups: Sequence[Group] = CLASSIC
 ) -> ReferenceDistances:
     """Floor and ceiling of every statistic, at the held-out sample's size.
 
@@ -156,6 +173,9 @@ def measure_reference_distances(
     ----------
     training, held_out : arrays of shape (windows, bins, units)
         At least as many for training as are held out; they are drawn from without replacement.
+    random : numpy.random.Generator
+    groups : sequence of "classic", "dynamic", default the classic ones
+        Of the statistics that are measured.
 
     Raises
     ------
@@ -169,7 +189,7 @@ def measure_reference_distances(
         )
     if not 0 < size <= len(training):
         raise BadInputError(f"expected 1 to {len(training)} windows held out (as many as for training), found {size}")
-    truth = statistics_of(held_out)
+    truth = statistics_of(held_out, groups)
     draws = [distances(truth, training[random.choice(len(training), size, replace=False)]) for _ in range(FLOOR_DRAWS)]
     return ReferenceDistances(
         windows=size,

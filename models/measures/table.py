@@ -12,6 +12,9 @@ import numpy as np
 
 from spikeloop.models.arrays import Floats, Windows, join_bins
 from spikeloop.models.measures import statistics as batch
+from spikeloop.models.measures.bursts import burst_share, burst_size_distribution
+from spikeloop.models.measures.cross_correlograms import cross_correlograms
+from spikeloop.models.measures.dimensionality import participation_ratio
 from spikeloop.models.measures.distances import (
     distribution_distance,
     largest,
@@ -22,11 +25,30 @@ from spikeloop.models.measures.distances import (
     pair_difference,
 )
 from spikeloop.models.measures.intervals import interspike_interval_cv, interspike_interval_distribution
+from spikeloop.models.measures.population_events import (
+    avalanche_size_distribution,
+    event_latency,
+    silence_duration_distribution,
+)
 from spikeloop.models.measures.sums import AUTOCORRELATION_LAGS, Sums
+from spikeloop.models.measures.triplets import triplet_excess
 from spikeloop.models.measures.weighted import WeightedStatistics
 
-__all__ = ["SPIKE_STATISTICS", "STATISTICS", "TRACE_STATISTICS", "Statistic", "key_of", "statistics_from", "title_of"]
+__all__ = [
+    "DYNAMIC_STATISTICS",
+    "SPIKE_STATISTICS",
+    "STATISTICS",
+    "TRACE_STATISTICS",
+    "Group",
+    "Statistic",
+    "group_of",
+    "judging",
+    "key_of",
+    "statistics_from",
+    "title_of",
+]
 
+Group = Literal["classic", "dynamic"]
 Signal = Literal["spikes", "fluorescence"]
 SPIKES: tuple[Signal, ...] = ("spikes",)
 BOTH: tuple[Signal, ...] = ("spikes", "fluorescence")
@@ -55,6 +77,9 @@ class Statistic:
         Of that number, which is converted from bins; "" where it has none.
     judges : tuple of "spikes", "fluorescence"
         Signals whose models are judged by it; empty for one that only the monitor shows.
+    group : "classic" or "dynamic"
+        The dynamic ones, of higher order and of events in time, have a mean E/F of their own, so that the mean over the
+        classic ones stays what it was, and training goes without them.
     prometheus : str
         Name of its gauge after "spikeloop_"; empty for none.
     meaning : str
@@ -69,6 +94,7 @@ class Statistic:
     number: Callable[[Floats], float] = mean_of_entries
     unit: Literal["", "Hz", "ms"] = ""
     judges: tuple[Signal, ...] = ()
+    group: Group = "classic"
     prometheus: str = ""
     meaning: str = ""
 
@@ -172,10 +198,38 @@ STATISTICS: Mapping[str, Statistic] = {
             "synchrony", "synchrony", _synchrony, _RUNNING.synchrony, prometheus="synchrony",
             meaning="Variance of the population's mean count over the mean variance of a unit's.",
         ),
+        Statistic("triplet_excess", "triplets beyond k-pairwise", triplet_excess, judges=SPIKES, group="dynamic"),
+        Statistic("cross_correlograms", "cross-correlograms", cross_correlograms, judges=BOTH, group="dynamic"),
+        Statistic("participation_ratio", "participation ratio", participation_ratio, judges=BOTH, group="dynamic"),
+        Statistic(
+            "avalanche_sizes", "avalanche sizes", avalanche_size_distribution, None, distribution_distance,
+            mean_of_distribution, judges=SPIKES, group="dynamic",
+        ),
+        Statistic(
+            "silence_durations", "silence durations", silence_duration_distribution, None, distribution_distance,
+            mean_of_distribution, "ms", SPIKES, "dynamic",
+        ),
+        Statistic("event_latency", "latency in events", event_latency, unit="ms", judges=SPIKES, group="dynamic"),
+        Statistic("burst_share", "spikes in bursts", burst_share, judges=SPIKES, group="dynamic"),
+        Statistic(
+            "burst_sizes", "burst sizes", burst_size_distribution, None, distribution_distance, mean_of_distribution,
+            judges=SPIKES, group="dynamic",
+        ),
     )
 }  # fmt: skip
-SPIKE_STATISTICS = {key: statistic for key, statistic in STATISTICS.items() if "spikes" in statistic.judges}
-TRACE_STATISTICS = {key: statistic for key, statistic in STATISTICS.items() if "fluorescence" in statistic.judges}
+
+
+def judging(signal: Signal, group: Group) -> dict[str, Statistic]:
+    """Find the statistics of a group that judge models of a signal, by key."""
+    return {
+        key: statistic
+        for key, statistic in STATISTICS.items()
+        if signal in statistic.judges and statistic.group == group
+    }
+
+
+SPIKE_STATISTICS, DYNAMIC_STATISTICS = judging("spikes", "classic"), judging("spikes", "dynamic")
+TRACE_STATISTICS = judging("fluorescence", "classic")
 _OTHER_TITLES = {  # of measures that are no statistics of windows, and whose words alone would be unclear or too long
     "population_count_divergence": "population count KL",
     "lag_1_autocorrelation": "lag-1 autocorrelation",
@@ -206,6 +260,11 @@ def title_of(key: str) -> str:
         return STATISTICS[key].title
     words = key.removesuffix("_s").replace("_", " ")
     return _OTHER_TITLES.get(key, f"{words} (s)" if key.endswith("_s") else words)
+
+
+def group_of(key: str) -> Group:
+    """Find the group of a statistic; "classic" of a measure that is not in the table."""
+    return STATISTICS[key].group if key in STATISTICS else "classic"
 
 
 def key_of(name: str) -> str:

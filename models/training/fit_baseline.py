@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.families.baselines import draw_bins
+from spikeloop.models.families.baselines import Sampled, draw_bins
+from spikeloop.models.families.k_pairwise import KPairwise
+from spikeloop.models.families.k_pairwise_likelihood import log_likelihood
 from spikeloop.models.families.registry import load_baseline
+from spikeloop.models.measures.one_step import OneStepScore, one_step_score
 from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.recordings.repeats import join_recorded
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint, sole_writer, write_checkpoint
-from spikeloop.models.training.validation import describe_realism, describe_recording, prepare_validation
+from spikeloop.models.training.validation import Validation, describe_realism, describe_recording, prepare_validation
 
 __all__ = ["WINDOW_BINS", "fit"]
 
@@ -75,6 +80,7 @@ def fit(
             return draw_bins(model, windows * WINDOW_BINS, seed).reshape(windows, WINDOW_BINS, -1)
 
         similarity = validation.judge(sample)
+        one_step = _one_step(model, validation, seed)
         parameters = {f"parameters.{name}": value for name, value in model.arrays().items()}
         reference = {f"reference.{name}": value for name, value in validation.reference().items()}
         settings = {"family": family, "preset": preset, "config": dataclasses.asdict(config)}
@@ -83,10 +89,18 @@ def fit(
             "settings": settings | {"hold_out": hold_out, "seed": seed},
             "steps": 0,
             "trained_s": fitted_s,
-            "realism": describe_realism(validation.judged_on, 0, similarity),
+            "realism": describe_realism(validation.judged_on, 0, similarity, one_step),
         }
         write_checkpoint(folder, parameters | reference, description)
     return similarity
+
+
+def _one_step(model: Sampled, validation: Validation, seed: int) -> OneStepScore | None:
+    """Score a k-pairwise model, whose bins are independent; a dichotomized Gaussian's likelihood has no closed form."""
+    if not isinstance(model, KPairwise):
+        return None
+    judged, training = (join_recorded(part.counts, part.lengths) for part in (validation.judged, validation.training))
+    return one_step_score(log_likelihood(model, judged, random_stream(seed, Purpose.ONE_STEP)), judged, training)
 
 
 def _check_nothing_is_lost(folder: Path, family: str, recording: Recording) -> None:

@@ -21,6 +21,7 @@ from spikeloop.models.families.gan import ENDLESS, Gan
 from spikeloop.models.families.population import population_of
 from spikeloop.models.families.registry import FAMILIES, Settings, load_gan_family
 from spikeloop.models.families.training_data import TrainingData
+from spikeloop.models.measures.one_step import OneStepScore
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.measures.statistics import expected_counts
 from spikeloop.models.random_streams import Purpose, random_stream, torch_seed
@@ -29,6 +30,7 @@ from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_binary
 from spikeloop.models.recordings.windows import BLOCKS, random_windows
 from spikeloop.models.training.stopping import StoppingRule
+from spikeloop.models.training.teacher_forced import teacher_forced_score
 from spikeloop.models.training.validation import prepare_validation
 
 __all__ = ["Training"]
@@ -60,6 +62,8 @@ class Training:
     trained_s : float, s
     similarity : tuple of Similarity
         The latest comparison with held-out data, made after `judged_at_step` steps.
+    one_step : OneStepScore or None
+        Of the finished model; None before, and of one that has no likelihood.
     stopping : StoppingRule or None
         What ends each stage; None where `settings.stop_early` is off, or the recording is too short for it.
 
@@ -91,6 +95,7 @@ class Training:
         self.trained_s = 0.0
         self.similarity: tuple[Similarity, ...] = ()
         self.judged_at_step = 0
+        self.one_step: OneStepScore | None = None
         self.stopping = None if self.validation.kept is None else StoppingRule(self.validation, self.device)
         self._random = torch.Generator(self.device)
         self._latest: dict[str, Tensor] = {}
@@ -206,6 +211,7 @@ class Training:
         """Return from what `finish` kept to the latest weights, which further steps begin from."""
         self.model.calibration.zero_()
         self.model.keep_stage(1)
+        self.one_step = None
         if self._latest:
             self.model.average.load_state_dict(self._latest)
             self._latest = {}
@@ -265,6 +271,12 @@ class Training:
         )
         self.judged_at_step = self.steps
         return self.similarity
+
+    def predict(self) -> OneStepScore | None:
+        """Score how well the model, as it is kept, predicts each bin of what was held out from those before it."""
+        validation = self.validation
+        self.one_step = teacher_forced_score(self.model, validation.training, validation.judged, self.settings.seed)
+        return self.one_step
 
 
 def _check(recording: Recording, settings: Settings) -> None:

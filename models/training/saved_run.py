@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.measures.table import key_of
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
@@ -73,6 +74,7 @@ def resume_run(run: Training, folder: Path) -> bool:
         for figures in realism["statistics"].values()
     )
     run.judged_at_step = realism["judged_at_step"]
+    run.one_step = parse_one_step(realism)
     return True
 
 
@@ -84,7 +86,7 @@ def describe_run(run: Training) -> dict[str, Any]:
         "steps": run.steps,
         "trained_s": run.trained_s,
         "stages": run.stages(),
-        "realism": describe_realism(run.validation.judged_on, run.judged_at_step, run.similarity),
+        "realism": describe_realism(run.validation.judged_on, run.judged_at_step, run.similarity, run.one_step),
     }
     return json.loads(json.dumps(described))
 

@@ -87,7 +87,7 @@ class StoppingRule:
         of_critic = steps - model.first_stage_steps
         if of_critic <= 0 and (of_critic == 0 or steps % LIKELIHOOD_CHECK_STEPS == 0):
             self._check_likelihood(steps, model)
-        elif of_critic > 0 and of_critic % CRITIC_CHECK_STEPS == 0:
+        elif of_critic >= max(1, model.critic_lead) and of_critic % CRITIC_CHECK_STEPS == 0:
             self._check_statistics(steps, model, sample)
 
     def describe(self) -> dict[str, Any]:

@@ -88,7 +88,11 @@ def _train(
         save_run(run, folder)  # so that a disk that refuses is known at once
     try:
         _steps(run, folder, limit, on_progress)
-        for doing, finish in (("calibrating", run.finish), ("comparing with held-out data", run.judge)):
+        for doing, finish in (
+            ("calibrating", run.finish),
+            ("comparing with held-out data", run.judge),
+            ("predicting held-out bins", run.predict),
+        ):
             on_progress(
                 Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing, stopped=_why(run))
             )

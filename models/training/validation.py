@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spikeloop.models.arrays import join_windows
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.population import population_of
+from spikeloop.models.measures.one_step import OneStepScore
 from spikeloop.models.measures.similarity import (
     ReferenceDistances,
     Similarity,
@@ -164,10 +165,13 @@ def describe_recording(recording: Recording) -> dict[str, Any]:
     }
 
 
-def describe_realism(judged_on: str, step: int, similarity: Sequence[Similarity]) -> dict[str, Any]:
-    """Describe the similarity for a checkpoint; JSON."""
+def describe_realism(
+    judged_on: str, step: int, similarity: Sequence[Similarity], one_step: OneStepScore | None = None
+) -> dict[str, Any]:
+    """Describe the similarity, and the one-step score where there is one, for a checkpoint; JSON."""
     figures = ("statistic", "error", "floor", "ceiling")
-    return {
+    described = {} if one_step is None else {"one_step": dataclasses.asdict(one_step)}
+    return described | {
         "judged_on": judged_on,
         "judged_at_step": step,
         "statistics": {row.statistic: {key: dataclasses.asdict(row)[key] for key in figures} for row in similarity},

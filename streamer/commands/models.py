@@ -6,7 +6,8 @@ import math
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import bundles, load_bundle
-from spikeloop.models.measures.similarity import Similarity
+from spikeloop.models.measures.one_step import parse_one_step
+from spikeloop.models.measures.similarity import Similarity, mean_ratio, worst_of
 from spikeloop.models.measures.table import title_of
 from spikeloop.streamer.commands.output import print_json
 
@@ -40,6 +41,8 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
             print(f"  driven by {channels}; spikes {card.latency_bins} bins late")
         print(f"  trained on {_origin(card.training)}")
         print(f"  similarity {_similarity(card.realism)}")
+        if (one_step := parse_one_step(card.realism)) is not None:
+            print(f"  forecast of the next bin {one_step.in_words()}")
     return 0
 
 
@@ -51,12 +54,14 @@ def _origin(training: dict) -> str:
 def _similarity(realism: dict) -> str:
     try:
         verdicts = [Similarity(**entry) for entry in realism["statistics"].values()]
-        ratios = [one.ratio for one in verdicts if math.isfinite(one.ratio)]
-        worst = max(verdicts, key=lambda one: one.ratio if math.isfinite(one.ratio) else 0)
+        worst, mean, dynamic = worst_of(verdicts), mean_ratio(verdicts), mean_ratio(verdicts, "dynamic")
+        if math.isnan(mean):
+            return "not judged"
         aucs = [f", {key.replace('_auc', ' AUC')} {realism[key]:.2f}" for key in AUCS if key in realism]
         return (
-            f"mean E/F {sum(ratios) / len(ratios):.2f}, worst {worst.ratio:.2f}"
+            f"mean E/F {mean:.2f}, worst {worst.ratio:.2f}"
             f" ({_printable(title_of(worst.statistic))}){''.join(aucs)};"
+            f"{'' if math.isnan(dynamic) else f' dynamic statistics: mean E/F {dynamic:.2f};'}"
             f"\n    judged on {_printable(realism['judged_on'])}"
         )
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError):  # a card's entry may be anything

@@ -97,6 +97,8 @@ def train(
         print_json(model.to_dict() | {"recording_summary": summary.to_dict()})
         return 0
     print_similarity(model.similarity, model.judged_on)
+    if model.one_step is not None:
+        print(f"\nforecast of the next bin: {model.one_step.in_words()}")
     done = (
         f"{model.steps} steps in {model.trained_s / 60:.1f} min"
         if model.steps

@@ -17,6 +17,7 @@ from spikeloop.models.evaluation.responses import ANSWERS, ConditionalEvaluation
 from spikeloop.models.evaluation.windows import STEPS, Evaluation, windows_of_samples
 from spikeloop.models.evaluation.windows import evaluate as evaluate_windows
 from spikeloop.models.html import text_columns
+from spikeloop.models.measures.one_step import OneStepScore, parse_one_step
 from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.measures.two_sample import require_classifier
@@ -50,6 +51,9 @@ class EvaluationReport:
         Of a conditional bundle, how it answers to what drives it.
     subject : Subject
         The samples that were judged, and the parts of the recording.
+    one_step : OneStepScore or None
+        How well a bundle predicts the next bin, measured on what its training held out and kept in its card; a bundle
+        draws spikes and computes no likelihood.
     """
 
     model: str
@@ -58,6 +62,7 @@ class EvaluationReport:
     windows: Evaluation
     answers: ConditionalEvaluation | None
     subject: Subject
+    one_step: OneStepScore | None = None
 
     @property
     def similarity(self) -> tuple[Similarity, ...]:
@@ -66,7 +71,7 @@ class EvaluationReport:
 
     @property
     def mean_ratio(self) -> float:
-        """Mean E/F over statistics; 1 means as close to held-out data as another recording."""
+        """Mean E/F over the classic statistics; 1 means as close to held-out data as another recording."""
         return self.windows.mean_ratio
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +79,7 @@ class EvaluationReport:
         named = {"model": self.model, "data": self.data, "judged_on": self.judged_on}
         seams = {key: getattr(self.subject, key) for key in ("seam_ratio", "seam_covariance_ratio")}
         answers = dict.fromkeys(ANSWERS) if self.answers is None else self.answers.to_dict()
-        return json_values(named | seams | self.windows.to_dict() | answers)
+        return json_values(named | seams | self.windows.to_dict() | answers | {"one_step": self.one_step})
 
     def write_report(self, path: str | Path, origin: Origin | None = None) -> None:
         """Write verdicts and pictures as one HTML page.
@@ -114,7 +119,8 @@ class EvaluationReport:
         ]
         title = f"{self.model} compared with {self.data}, judged on {self.judged_on}"
         lines = text_columns(title, ("statistic", "E", "F", "E/F", ""), rows)
-        return f"{lines}\nmean E/F {self.mean_ratio:.2f}; {MEANING}"
+        dynamic = f"of the dynamic statistics {self.windows.dynamic_mean_ratio:.2f}"
+        return f"{lines}\nmean E/F {self.mean_ratio:.2f}, {dynamic}; {MEANING}"
 
     def _repr_html_(self) -> str:
         from spikeloop.exporters.pages.evaluation import evaluation_summary
@@ -210,7 +216,8 @@ def evaluate(
     if subject.responses is not None:
         on_progress("evaluating answers", 0.0)
         answers = evaluate_responses(subject.responses, parts, seed)
-    return EvaluationReport(subject.name, data.name, subject.judged_on(hold_out), found, answers, subject)
+    one_step = parse_one_step(model.card.realism) if isinstance(model, Bundle) else None
+    return EvaluationReport(subject.name, data.name, subject.judged_on(hold_out), found, answers, subject, one_step)
 
 
 def is_samples_file(model: str | Path) -> bool:
@@ -268,6 +275,7 @@ def write_card(model: str, report: EvaluationReport) -> None:
         for verdict in report.similarity
         if isfinite(verdict.ratio)
     }
+    kept |= {"one_step": document["one_step"]} if report.one_step is not None else {}
     realism = {"judged_on": report.judged_on, "statistics": statistics} | kept
     write_bundle(
         bundles().get(model, Path(model)), dataclasses.replace(bundle.card, realism=realism), bundle.generator,

@@ -18,6 +18,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset, why_suited
 from spikeloop.models.families.registry import preset as named_preset
 from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.measures.one_step import OneStepScore, parse_one_step
 from spikeloop.models.measures.similarity import Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.packages import require_packages, require_torch
@@ -71,6 +72,8 @@ class TrainedModel(ShownAsTable):
         Distance of each statistic from the held-out data, beside that of the training recording itself.
     stopped_early : bool
         Whether training ended before its time, as a part that was kept for this brought nothing better.
+    one_step : OneStepScore or None
+        How well it predicts each held-out bin from those before it; None of a model that has no likelihood.
     """
 
     checkpoint: Path
@@ -82,6 +85,7 @@ class TrainedModel(ShownAsTable):
     judged_on: str
     similarity: tuple[Similarity, ...]
     stopped_early: bool = False
+    one_step: OneStepScore | None = None
 
     def export(self, out: str | Path, name: str | None = None, rename: Mapping[str, str] | None = None) -> Bundle:
         """Export the model to a bundle that streams: ONNX, compared with torch before it is written.
@@ -118,6 +122,8 @@ class TrainedModel(ShownAsTable):
 
     def _table(self) -> Table:
         rows = {"preset": self.preset, "steps": self.steps, "trained": f"{self.trained_s / 60:.1f} min"}
+        if self.one_step is not None:
+            rows["forecast of the next bin"] = self.one_step.in_words()
         ratios = {
             f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {in_words(verdict(row))}" for row in self.similarity
         }
@@ -277,6 +283,7 @@ def _train(
         judged_on=run.validation.judged_on,
         similarity=similarity,
         stopped_early=run.over,
+        one_step=run.one_step,
     )
 
 
@@ -289,6 +296,7 @@ def _fit(
     seed: int,
     on_progress: Callable[[Progress], None],
 ) -> TrainedModel:
+    from spikeloop.models.training.checkpoint import read_checkpoint
     from spikeloop.models.training.fit_baseline import fit
 
     began = time.perf_counter()
@@ -302,7 +310,8 @@ def _fit(
     similarity = fit(recording, family, out, preset, hold_out, seed, report)
     on_progress(Progress(0, elapsed_s(), 1.0, similarity))
     judged_on = "held-out repeats" if hold_out else "training data"
-    return TrainedModel(out, family, preset, 0, elapsed_s(), "cpu", judged_on, similarity)
+    one_step = parse_one_step(read_checkpoint(out)[1]["realism"])
+    return TrainedModel(out, family, preset, 0, elapsed_s(), "cpu", judged_on, similarity, one_step=one_step)
 
 
 def _conditioned(

@@ -204,7 +204,7 @@ def test_the_card_of_a_stream_says_what_it_takes_and_gives(stream):
     card, generator = bundle.card, run.model.generator
     assert (card.name, card.kind, card.family, card.latent_size) == ("mine", "stream", "vae_gan", 0)
     assert (card.uniform_size, card.normal_size) == (generator.modes + 6, generator.slow_latents)
-    assert card.state_tensors == ("hidden", "previous", "slow")
+    assert card.state_tensors == ("hidden", "previous", "slow", "history")
     assert card.count_distribution == run.population.distribution == "counts"
     assert card.channels == run.population.channels
     assert card.latency_bins == 5

@@ -127,7 +127,9 @@ def test_from_a_file_of_traces_to_a_stream_of_them(start, data, tmp_path, stream
         traces = next(value for value in written.values() if value.ndim == 2)
     np.testing.assert_array_equal(traces, open_source(bundle, 0, "cpu").next(FRAMES))
     judged = run(capsys, "evaluate", mine, "--data", data, "--report", tmp_path / "report.html")
-    assert [row["statistic"] for row in judged["statistics"]] == list(TRACE_STATISTICS)
+    assert [row["statistic"] for row in judged["statistics"]] == [
+        *TRACE_STATISTICS, "cross_correlograms", "participation_ratio"
+    ]  # fmt: skip
     assert judged["judged_on"] == "1 of 5 repeats, held out from training"
     streamed = start("stream", mine, "--name", stream_name, "--duration", 0.5, "--json")
     printed, errors = streamed.communicate(timeout=280)

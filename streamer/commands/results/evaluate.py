@@ -24,6 +24,8 @@ def print_report(report: EvaluationReport) -> None:
     """
     _print_windows(report.windows, report.judged_on)
     _print_seams(report.subject.seam_ratio, report.subject.seam_covariance_ratio or ())
+    if report.one_step is not None:
+        print(f"forecast of the next bin, when it was trained: {report.one_step.in_words()}")
     if report.answers is not None:
         _print_answers(report.answers)
 
@@ -33,6 +35,8 @@ def _print_windows(found: Evaluation, judged_on: str) -> None:
     if found.published is None:
         print("fluorescence: statistics that need spikes are left out")
     print(f"\nmean E/F {found.mean_ratio:.2f}, worst {found.worst.ratio:.2f} ({title_of(found.worst.statistic)})")
+    dynamic = f"{found.dynamic_worst.ratio:.2f} ({title_of(found.dynamic_worst.statistic)})"
+    print(f"higher-order and dynamic statistics: mean E/F {found.dynamic_mean_ratio:.2f}, worst {dynamic}")
     print(f"two-sample AUC {found.two_sample:.3f} (real against real {found.real_two_sample:.3f}; 0.5 is perfect)")
     print(f"memorisation AUC {found.memorisation:.3f} (0.5: training windows are no nearer than held-out ones)")
 

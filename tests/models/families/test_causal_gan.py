@@ -1,6 +1,5 @@
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -140,7 +139,7 @@ def test_the_bound_of_an_autoencoder_is_divergence_less_likelihood(recording, ra
 def test_draws_come_after_the_lead_in_and_answer_to_the_conditions_of_their_own_bins(recording, random_numbers):
     model = CausalGan(SMALL, population_of(recording))
     with torch.no_grad():
-        model.average.direct_factors.weight.normal_(std=3.0)
+        model.average.direct_effects.weight.normal_(std=3.0)
     conditions = torch.zeros(200, 7, 1)
     one = model.draw(conditions, 4, random_numbers.manual_seed(1))
     assert one.shape == (200, 4, 2)
@@ -150,8 +149,7 @@ def test_draws_come_after_the_lead_in_and_answer_to_the_conditions_of_their_own_
 
 
 def running(model: CausalGan) -> State:
-    states: Any = (model.running_hidden, model.running_previous, model.running_slow)
-    return State(*states)
+    return State(*(getattr(model, f"running_{name}") for name in State._fields))
 
 
 @pytest.fixture
@@ -161,7 +159,7 @@ def runs(recording, random_numbers) -> CausalGan:
     with torch.no_grad():
         model.generator.emission_head.weight.normal_(std=3.0)  # spikes that depend on the state
         model.generator.first_hidden.normal_()
-        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2)))
+        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2), torch.randn(4, 8)))
     return model
 
 

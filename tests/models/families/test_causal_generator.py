@@ -15,6 +15,7 @@ from spikeloop.models.recordings.recording import from_counts
 
 SMALL = GeneratorConfig(state_size=8, modes=3, factors=4, drive_size=5)
 SLOW = replace(SMALL, slow_latents=2, shortest_slow_bins=2.0, longest_slow_bins=20.0)
+OWN = replace(SMALL, own_history=3, drives_units=True)
 PERIOD = 7
 DRAWS = 100_000
 
@@ -90,6 +91,7 @@ KINDS = [
     (SMALL, {"driven": True}),
     (SLOW, {}),
     (SLOW, {"driven": True, "largest": 3}),
+    (OWN, {"driven": True, "largest": 3}),
 ]
 
 
@@ -103,10 +105,12 @@ def test_the_likelihoods_of_all_windows_sum_to_one(random_numbers, config, optio
     assert likelihood(generator, windows, conditions, slow).sum(1).exp().sum().item() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("options", [{}, {"driven": True, "largest": 3}])
-def test_the_likelihood_of_a_bin_is_the_sum_over_its_modes_along_the_unroll(random_numbers, options):
+@pytest.mark.parametrize(
+    ("config", "options"), [(SMALL, {}), (SMALL, {"driven": True, "largest": 3}), (OWN, {"driven": True, "largest": 3})]
+)
+def test_the_likelihood_of_a_bin_is_the_sum_over_its_modes_along_the_unroll(random_numbers, config, options):
     """Written out mode by mode and unit by unit with the recurrence by hand, on what the generator drew."""
-    generator = lively(**options)
+    generator = lively(config, **options)
     values, conditions, _, state, _ = run(generator, 6, 5, random_numbers)
     expected = []
     for bin_ in range(5):
@@ -117,7 +121,12 @@ def test_the_likelihood_of_a_bin_is_the_sum_over_its_modes_along_the_unroll(rand
         for mode in range(SMALL.modes):
             word = generator.factor_head(hidden)[:, mode * 2 : mode * 2 + 2]  # two units, so two factors
             word = word + generator.direct_factors(drive[0]) if generator.direct_factors is not None else word
-            log_rates, chance = generator.emission_head(word), torch.softmax(generator.mode_logits(hidden), 1)[:, mode]
+            direct = generator.direct_effects(drive[0]) if generator.direct_effects is not None else 0
+            own = generator.own_history.effect(state.history) if generator.own_history is not None else 0
+            log_rates, chance = (
+                generator.emission_head(word) + direct + own,
+                torch.softmax(generator.mode_logits(hidden), 1)[:, mode],
+            )
             for unit in range(2):
                 weights = torch.zeros(2) if not options else generator.emission.weights[unit]
                 scores = weights + log_rates[:, unit : unit + 1] * torch.arange(float(len(weights)))
@@ -125,7 +134,9 @@ def test_the_likelihood_of_a_bin_is_the_sum_over_its_modes_along_the_unroll(rand
                 chance = chance * (torch.softmax(scores, 1) * found).sum(1)
             total = total + chance
         expected.append(torch.log(total))
-        state = State(hidden, values[:, bin_], state.slow)
+        now = values[:, bin_]
+        history = generator.own_history.after(state.history, now) if generator.own_history is not None else now[:, :0]
+        state = State(hidden, now, state.slow, history)
     torch.testing.assert_close(likelihood(generator, values, conditions), torch.stack(expected, 1))
 
 

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from spikeloop.exporters.bundle import bundles, load_bundle, write_bundle
-from spikeloop.models.measures.table import SPIKE_STATISTICS, STATISTICS, TRACE_STATISTICS, key_of, title_of
+from spikeloop.models.measures.similarity import statistics_of
+from spikeloop.models.measures.table import (
+    DYNAMIC_STATISTICS,
+    SPIKE_STATISTICS,
+    STATISTICS,
+    TRACE_STATISTICS,
+    group_of,
+    judging,
+    key_of,
+    title_of,
+)
 from tests.support.tiny import tiny_card, tiny_generator
 
 
@@ -56,3 +66,38 @@ def test_an_older_bundle_is_read_by_its_titles(tmp_path):
 
 def test_traces_have_no_statistics_of_spikes():
     assert not {"rates", "fano_factor", "window_counts", "population_count"} & set(TRACE_STATISTICS)
+
+
+def test_dynamic_statistics_are_beside_the_classic_ones(random):
+    windows = random.poisson(0.4, (40, 12, 4)).astype(np.uint8)
+    assert list(statistics_of(windows)) == list(SPIKE_STATISTICS)
+    assert list(statistics_of(windows, ("classic", "dynamic"))) == [*SPIKE_STATISTICS, *DYNAMIC_STATISTICS]
+    assert {group_of(key) for key in DYNAMIC_STATISTICS} == {"dynamic"}
+    assert set(judging("fluorescence", "dynamic")) == {"participation_ratio", "cross_correlograms"}
+    assert group_of("population_count_divergence") == "classic"
+
+
+EDGES = {
+    "silence": np.zeros((5, 8, 3), np.uint8),
+    "all at once": np.ones((5, 8, 3), np.uint8),
+    "one spike": np.eye(1, 40, dtype=np.uint8).reshape(5, 8, 1),
+    "large counts": np.full((4, 6, 12), 255, np.uint8) * (np.arange(12) % 3 == 0).astype(np.uint8),
+    "one window of one bin": np.ones((1, 1, 5), np.uint8),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("windows", EDGES.values(), ids=EDGES)
+@pytest.mark.parametrize("key", DYNAMIC_STATISTICS)
+def test_a_dynamic_statistic_is_defined_of_units_that_are_few_or_silent_or_never_vary(key, windows):
+    statistic = DYNAMIC_STATISTICS[key]
+    value = statistic.function(windows)
+    assert np.isfinite(value).all()
+    assert statistic.distance(value, value) == 0 or value.size == 0
+
+
+@pytest.mark.parametrize("key", judging("fluorescence", "dynamic"))
+def test_a_dynamic_statistic_of_traces_is_that_of_the_same_counts(key, random):
+    windows = random.poisson(0.4, (40, 12, 4)).astype(np.uint8)
+    counted, traced = (STATISTICS[key].function(windows.astype(kind)) for kind in (np.uint8, np.float32))
+    np.testing.assert_allclose(counted, traced, atol=1e-5)

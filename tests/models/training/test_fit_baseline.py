@@ -6,6 +6,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.families import dichotomized_gaussian, k_pairwise
 from spikeloop.models.families.baselines import draw_bins
 from spikeloop.models.families.registry import BASELINES, load_baseline
+from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.measures.similarity import statistics_of
 from spikeloop.models.measures.table import SPIKE_STATISTICS
 from spikeloop.models.recordings.recording import Recording
@@ -57,6 +58,20 @@ def test_its_similarity_is_that_of_a_model_that_learned_something(family, record
     similarity = {each.statistic: each for each in fit(recording, family, tmp_path)}
     assert tuple(similarity) == tuple(SPIKE_STATISTICS)
     assert similarity["covariance"].error < 0.7 * similarity["covariance"].ceiling
+
+
+@pytest.mark.parametrize("family", BASELINES)
+def test_a_baseline_with_a_likelihood_is_scored_by_it(family, tmp_path):
+    recording = correlated_groups(windows=80, window_bins=64, units=6, spike_probability=0.1, correlation=0.6, seed=1)
+    fit(recording, family, tmp_path)
+    score = parse_one_step(read_checkpoint(tmp_path)[1]["realism"])
+    if family == "dichotomized_gaussian":
+        assert score is None
+        return
+    assert score is not None
+    assert not score.is_bound
+    assert score.bins == 80 // 5 * 64
+    assert score.bits_per_spike > score.independent_bits_per_spike + 0.5  # units of a group fire together
 
 
 def test_the_checkpoint_says_what_was_fitted_to_what(recording, tmp_path):

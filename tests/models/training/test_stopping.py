@@ -155,6 +155,15 @@ def test_the_second_stage_ends_after_checks_that_bring_nothing_and_its_best_weig
     assert stages["stopping"] == {"over": True, "best": 2.0, "best_step": 10, "checks_since": 2}
 
 
+def test_while_the_critic_learns_alone_nothing_is_checked(recording, settings, monkeypatch, tmp_path):
+    """Its first check is of the generator of the first stage; a generator that stands still can't become better."""
+    monkeypatch.setattr(stopping, "CRITIC_PATIENCE", 1)
+    ratios(monkeypatch, 3.0, 2.0, 2.2)
+    run = Training(recording, replace(settings, config=replace(SMALL, critic_lead=20)), "cpu")
+    train(run, tmp_path, None, steps=1000)
+    assert run.steps == 6 + 20 + 4
+
+
 def test_a_run_that_is_over_stays_so_when_it_is_continued(recording, settings, monkeypatch, tmp_path):
     monkeypatch.setattr(stopping, "CRITIC_PATIENCE", 1)
     ratios(monkeypatch, 2.0, 2.5)

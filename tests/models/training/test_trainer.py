@@ -12,6 +12,7 @@ import torch
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families.population import population_of_description
 from spikeloop.models.families.registry import BASELINES, FAMILIES, Settings, load_gan_family, preset, suited_preset
+from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.recordings.conditioning import with_conditions, with_phase
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
@@ -129,6 +130,20 @@ def test_a_verdict_outlives_a_resume_with_the_step_it_was_made_at(recording, set
         realism["statistics"]["covariance"]["error"]
         == {each.statistic: each.error for each in similarity}["covariance"]
     )
+
+
+@pytest.mark.parametrize(("family", "is_bound"), [("causal_gan", False), ("vae", True), ("spike_gan", None)])
+def test_a_finished_model_keeps_how_well_it_predicts_until_it_goes_on(recording, tmp_path, family, is_bound):
+    run = Training(recording, small(family), "cpu")
+    train(run, tmp_path, None, steps=1)
+    kept = parse_one_step(read_checkpoint(tmp_path)[1]["realism"])
+    assert kept == run.one_step
+    assert (kept.is_bound if kept is not None else None) is is_bound
+    resumed = Training(recording, small(family), "cpu")
+    resume_run(resumed, tmp_path)
+    assert resumed.one_step == kept
+    resumed.go_on()
+    assert resumed.one_step is None
 
 
 def test_other_data_under_the_same_name_are_not_gone_on_with(recording, settings, tmp_path):
@@ -385,7 +400,9 @@ def test_every_causal_family_resumes_in_either_stage_as_if_nothing_had_happened(
         places = whole.model.places
         assert isinstance(places, torch.Tensor)
         assert places.any()
-        assert {"places", "running_hidden", "running_previous", "running_slow"} <= read_checkpoint(tmp_path)[0].keys()
+        assert {"places", "running_hidden", "running_previous", "running_history"} <= read_checkpoint(tmp_path)[
+            0
+        ].keys()
 
 
 def test_counts_are_learned_as_such(recording, tmp_path):
@@ -429,7 +446,7 @@ def test_samples_are_driven_as_the_recording_that_is_asked_for(recording):
     """Of a model that has learned nothing but to answer to its condition."""
     run = Training(driven(recording), small("causal_gan"), "cpu")
     with torch.no_grad():
-        run.model.average.direct_factors.weight.normal_(std=3.0)
+        run.model.average.direct_effects.weight.normal_(std=3.0)
     training = run.validation.training
     still = replace(training, driven_by=np.full_like(training.conditions, 3.0))
     rates = [run.sample(2000, 1, each).mean((0, 1)) for each in (None, training, still)]

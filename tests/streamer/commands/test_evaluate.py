@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle, write_bundle
 from spikeloop.models.families import k_pairwise
-from spikeloop.models.measures.table import SPIKE_STATISTICS, TRACE_STATISTICS, title_of
+from spikeloop.models.measures.one_step import OneStepScore
+from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, TRACE_STATISTICS, title_of
 from spikeloop.models.recordings.condition import Condition, phase_condition
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.streamer.stream.source import open_source
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("brief_verdicts")
 FIGURES = {
     "model", "data", "judged_on", "window_bins", "mean_ratio", "worst", "two_sample_auc", "real_two_sample_auc",
     "memorisation_auc", "exact_duplicates", "real_exact_duplicates", "statistics", "published_errors", "report",
-    "seam_ratio", "seam_covariance_ratio", "responses", "continuous", "decoding",
+    "seam_ratio", "seam_covariance_ratio", "responses", "continuous", "decoding", "dynamic_mean_ratio", "dynamic_worst",
+    "one_step",
 }  # fmt: skip
 ROW = {"statistic", "error", "floor", "ceiling", "low", "high", "ratio", "excess", "verdict"}
 
@@ -79,13 +81,16 @@ def test_a_bundle_is_judged_in_one_json_document(judged, baseline, data):
     assert (document["model"], document["data"], document["report"]) == (str(baseline), "recording", None)
     assert (document["judged_on"].split(";")[0], document["window_bins"]) == ("1 of 5 repeats", 32)
     rows = {row["statistic"]: row for row in document["statistics"]}
-    assert tuple(rows) == tuple(SPIKE_STATISTICS)
+    assert tuple(rows) == (*SPIKE_STATISTICS, *DYNAMIC_STATISTICS)
     for row in rows.values():
         assert set(row) == ROW
         assert row["ratio"] == pytest.approx(row["error"] / row["floor"])
-        assert row["low"] <= row["ratio"] <= row["high"]
-    assert document["mean_ratio"] == pytest.approx(np.mean([row["ratio"] for row in rows.values()]))
-    assert rows[document["worst"]]["ratio"] == max(row["ratio"] for row in rows.values())
+        if row["statistic"] in SPIKE_STATISTICS or row["low"] is not None:  # bursts are rare here
+            assert row["low"] <= row["ratio"] <= row["high"]
+    for prefix, group in (("", SPIKE_STATISTICS), ("dynamic_", DYNAMIC_STATISTICS)):
+        ratios = [rows[key]["ratio"] for key in group]
+        assert document[f"{prefix}mean_ratio"] == pytest.approx(np.mean(ratios))
+        assert rows[document[f"{prefix}worst"]]["ratio"] == max(ratios)
     for auc in ("two_sample_auc", "real_two_sample_auc", "memorisation_auc"):
         assert 0 <= document[auc] <= 1
     assert all(np.isfinite(list(document["published_errors"].values())))
@@ -176,7 +181,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(capsys, baseline, data, 
     assert links
     assert all(link.startswith(("#", "data:")) for link in links)
     assert not re.search(r"<script|<link|<iframe|@import", page)
-    for name in SPIKE_STATISTICS:
+    for name in (*SPIKE_STATISTICS, *DYNAMIC_STATISTICS):
         assert f">{title_of(name)}</td>" in page
     assert f"{document['mean_ratio']:.2f}" in page
     assert [path.name for path in report.parent.iterdir()] == ["report.html"]
@@ -308,13 +313,20 @@ def test_what_can_not_be_written_is_told_before_the_work(capsys, data, tmp_path)
 
 def test_a_verdict_in_the_card_is_what_models_prints(capsys, data, tmp_path):
     before = tiny_baseline(tmp_path / "mine", "k_pairwise")
+    score = OneStepScore(0.25, 0.02, False, 100, 20)
+    card = replace(before.card, realism={"one_step": asdict(score)})
+    write_bundle(tmp_path / "mine", card, b"", b"", before.reference, before.parameters)
     document = printed_by(capsys, "evaluate", tmp_path / "mine", "--data", data, "--write-card")
     after = load_bundle(tmp_path / "mine")
     assert after.card.realism["mean_ratio"] == pytest.approx(document["mean_ratio"], abs=1e-4)
     assert after.card.files == before.card.files
+    assert document["one_step"] == after.card.realism["one_step"] == asdict(score)
     with pytest.raises(SystemExit):
         main(["models", str(tmp_path / "mine")])
-    assert f"mean E/F {document['mean_ratio']:.2f}, worst" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"mean E/F {document['mean_ratio']:.2f}, worst" in printed
+    assert f"forecast of the next bin {score.in_words()}" in printed
+    assert f"dynamic statistics: mean E/F {document['dynamic_mean_ratio']:.2f}" in printed
 
 
 # Conditional bundles are judged by what they themselves answered with another seed: they are perfect.
@@ -441,7 +453,8 @@ def test_fluorescence_is_judged_by_what_needs_no_spikes(capsys, data, tmp_path):
     np.savez(tmp_path / "traces.npz", fluorescence=traces, bin_size_s=BIN_S)
     report = tmp_path / "report.html"
     document = evaluated(capsys, tmp_path / "mine", "--data", tmp_path / "traces.npz", "--report", report)
-    assert [row["statistic"] for row in document["statistics"]] == list(TRACE_STATISTICS)
+    found = [row["statistic"] for row in document["statistics"]]
+    assert found == [*TRACE_STATISTICS, "cross_correlograms", "participation_ratio"]
     assert 0.5 < document["mean_ratio"] < 2  # a floor of twelve repeats is one draw
     assert document["published_errors"] is None
     assert "statistics that need spikes" in report.read_text(encoding="utf-8")

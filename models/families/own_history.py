@@ -1,0 +1,80 @@
+"""What a unit's own past adds to what it emits: refractoriness, bursts, and excitability that lasts some bins.
+
+Each unit has some leaky sums of its own output, of time constants from one bin to several, and a weight for each, as
+the history filter of a generalised linear model has (Truccolo et al. 2005, J Neurophysiol 93:1074). A recurrent unit
+that sees the population through a few factors can't learn that of every unit. Bins and sums count as at most a few
+standard deviations each, so that no unit can excite itself without bound.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from spikeloop.models.families.population import Population
+
+__all__ = ["OwnHistory"]
+
+SHORTEST_BINS, LONGEST_BINS = 1.0, 30.0  # time constants, spread evenly on a logarithmic scale
+LARGEST, LARGEST_SUM = 3.0, 4.0  # standard deviations of a bin, and of a sum of independent bins
+SMALLEST_DEVIATION = 0.05  # of a count, so that a unit that hardly ever fires is not taken for a lively one
+
+
+class OwnHistory(nn.Module):
+    """Leaky sums of each unit's own output, and what they add to its parameters.
+
+    Parameters
+    ----------
+    sums : int
+        Of each unit; 0 for no history.
+    population : Population
+
+    Attributes
+    ----------
+    size : int
+        Numbers that are passed from bin to bin, sums * units.
+    """
+
+    def __init__(self, sums: int, population: Population) -> None:
+        super().__init__()
+        self.size = sums * population.units
+        self.weights = nn.Parameter(torch.zeros(sums, population.units))
+        time_constants = torch.logspace(*(torch.tensor([SHORTEST_BINS, LONGEST_BINS]).log10().tolist()), sums)
+        self.register_buffer("persistence", torch.exp(-1 / time_constants), persistent=False)
+        self.persistence: Tensor
+        scale = torch.sqrt((1 + self.persistence) / (1 - self.persistence))[:, None]
+        self.register_buffer("scale", scale, persistent=False)
+        self.scale: Tensor
+        for name, values in (("mean", population.means), ("deviation", population.deviations.clip(SMALLEST_DEVIATION))):
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+        self.mean: Tensor
+        self.deviation: Tensor
+
+    def before(self, values: Tensor) -> Tensor:
+        """Compute the sums before each bin of windows that begin without a history.
+
+        Parameters
+        ----------
+        values : tensor of shape (windows, bins, units)
+
+        Returns
+        -------
+        tensor of shape (windows, bins, sums * units)
+        """
+        bins = torch.arange(values.shape[1], device=values.device)
+        passed = bins[:, None] - 1 - bins
+        kernel = self.persistence[:, None, None] ** passed.clamp(min=0) * (passed >= 0)  # (sums, bins, bins)
+        kernel = kernel * (1 - self.persistence)[:, None, None]
+        return torch.einsum("kts,wsu->wtku", kernel, self._standard(values)).flatten(-2)
+
+    def after(self, history: Tensor, values: Tensor) -> Tensor:
+        """Compute the sums after a bin, (windows, sums * units), from those before it and its values."""
+        sums = history.unflatten(-1, self.weights.shape)
+        persistence = self.persistence[:, None]
+        return (persistence * sums + (1 - persistence) * self._standard(values).unsqueeze(-2)).flatten(-2)
+
+    def effect(self, history: Tensor) -> Tensor:
+        """Compute what sums, (..., sums * units), add to the first parameter of each unit, (..., units)."""
+        sums = history.unflatten(-1, self.weights.shape) * self.scale
+        return (sums.clamp(-LARGEST_SUM, LARGEST_SUM) * self.weights).sum(-2)
+
+    def _standard(self, values: Tensor) -> Tensor:
+        return ((values - self.mean) / self.deviation).clamp(-LARGEST, LARGEST)
