@@ -34,19 +34,19 @@ def check(content: bytes) -> None:
         assert format_card(again) == format_card(found[0])
 
 
-@fuzzed(150)
+@fuzzed(90)
 @given(st.sampled_from(CARDS), st.dictionaries(st.sampled_from(sorted(CARDS[0])), VALUES, min_size=1, max_size=3))
 def test_entries_of_any_value(card, changed):
     check(json.dumps(card | changed).encode("utf-8", "surrogatepass"))
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(st.lists(CONDITION, min_size=1, max_size=3))
 def test_conditions_of_any_value(conditions):
     check(json.dumps(CARDS[1] | {"conditions": conditions, "latency_bins": 1}).encode("utf-8", "surrogatepass"))
 
 
-@fuzzed(100)
+@fuzzed(40)
 @given(
     st.one_of(
         st.binary(max_size=200), st.text(max_size=100).map(str.encode), VALUES.map(lambda v: json.dumps(v).encode())

@@ -40,7 +40,7 @@ PARSERS = {
 }
 
 
-@fuzzed(400)
+@fuzzed(250)
 @given(st.sampled_from(sorted(PARSERS)), TEXTS)
 def test_texts_that_are_parsed(option, text):
     if option == "--condition" and text.startswith(("file:", "lsl:", "mqtt")):
@@ -48,7 +48,7 @@ def test_texts_that_are_parsed(option, text):
     refusal(lambda: PARSERS[option](text))
 
 
-@fuzzed(25)
+@fuzzed(15)
 @given(st.sampled_from(["--seed", "--duration", "--windows", "--condition", "--device", "--engine"]), TEXTS)
 def test_options_of_a_command(option, text):
     """None of these begins work: the bundle is not there."""

@@ -23,7 +23,7 @@ PAYLOADS = st.one_of(
 )
 
 
-@fuzzed(200)
+@fuzzed(120)
 @given(st.sampled_from(INBOUND), PAYLOADS)
 def test_messages_to_a_stream(topic, payload):
     refusal(lambda: parse_inbound(topic, payload))

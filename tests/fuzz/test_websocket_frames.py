@@ -35,7 +35,7 @@ def check(message: bytes) -> None:
     refusal(lambda: StageTimes().complete(1, fields_of(payload, "samples")["samples"]))
 
 
-@fuzzed(200)
+@fuzzed(120)
 @given(st.sampled_from(sorted(REQUESTS)), st.binary(min_size=HEADER.size - 1, max_size=HEADER.size - 1), PAYLOADS)
 def test_requests_of_every_kind(kind, rest, payload):
     check(bytes([kind]) + rest + payload)
