@@ -6,6 +6,8 @@ that sees the population through a few factors can't learn that of every unit. B
 standard deviations each, so that no unit can excite itself without bound.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +39,7 @@ class OwnHistory(nn.Module):
         super().__init__()
         self.size = sums * population.units
         self.weights = nn.Parameter(torch.zeros(sums, population.units))
-        time_constants = torch.logspace(*(torch.tensor([SHORTEST_BINS, LONGEST_BINS]).log10().tolist()), sums)
+        time_constants = torch.linspace(math.log(SHORTEST_BINS), math.log(LONGEST_BINS), sums).exp()
         self.register_buffer("persistence", torch.exp(-1 / time_constants), persistent=False)
         self.persistence: Tensor
         scale = torch.sqrt((1 + self.persistence) / (1 - self.persistence))[:, None]
