@@ -12,7 +12,7 @@ from spikeloop.streamer.closedloop.days.report import CourseReport, DaysReport, 
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 
 PROFILES, POLICIES, SEEDS = ("units", "channels"), ("none", "daily", "stabilize", "refit"), (0, 1, 2)
-DAYS, TRIALS, CALIBRATION_S = 20, 12, 60.0
+DAYS, TRIALS, CALIBRATION_S = 10, 12, 60.0
 DEGENHART = (
     "Degenhart et al. 2020: the stabilizer needs no knowledge of intent, can outperform supervised recalibration"
 )
