@@ -98,8 +98,9 @@ def forecast(run: Training, step_s: tuple[float, ...], minutes: float | None, st
     """
     validation, distances = run.validation, run.validation.reference_distances
     ratios = [distances.ceilings[name] / floor for name, floor in distances.floors.items() if floor > 0]
+    first_s, last_s = step_s[0], step_s[-1]
     first = run.model.first_stage_steps if len(step_s) > 1 else 0
-    by_steps = None if steps is None else (min(steps, first) * step_s[0] + max(0, steps - first) * step_s[-1]) / 60
+    by_steps = None if steps is None else (min(steps, first) * first_s + max(0, steps - first) * last_s) / 60
     limits = [limit for limit in (minutes, by_steps) if limit is not None]
     return Forecast(
         units=run.recording.units,
