@@ -116,7 +116,8 @@ class StoppingRule:
     def _check_statistics(self, steps: int, model: Gan, sample: Sample) -> None:
         windows = sample(self._distances.windows, torch_seed(self._seed, Purpose.STOPPING))
         ratios = np.array([row.ratio for row in judge(windows, self._distances)])
-        self._compare(float(np.mean(ratios[np.isfinite(ratios)])), LEAST_RATIO_GAIN, steps, model)
+        ratios = ratios[np.isfinite(ratios)]
+        self._compare(float(np.mean(ratios)) if len(ratios) else np.inf, LEAST_RATIO_GAIN, steps, model)
         self.over = self.checks_since == CRITIC_PATIENCE
 
     def _compare(self, found: float, least_gain: float, steps: int, model: Gan) -> None:
