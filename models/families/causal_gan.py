@@ -96,8 +96,8 @@ class CausalGan(Gan):
     keeps_first_stage : tensor of shape (), bool
         Whether `first_stage` is sampled from.
     places : tensor of shape (batch, 2), int64
-        Where in the recording the generator's runs are; running_hidden, running_previous and running_slow are their
-        states.
+        Where in the recording the generator's runs are; running_hidden, running_previous, running_slow and
+        running_history are their states.
     """
 
     keeps_first_stage: Tensor

@@ -5,7 +5,7 @@ latents: Ornstein-Uhlenbeck processes, for what lasts longer than the unit's mem
 population is drawn (correlations inside a bin), and every unit emits by the parameters that the mode gives it. The
 generator receives its own spikes, so that bursts and refractoriness are kept, which noise on soft probabilities breaks.
 
-Work and memory of a bin are constant, and its state is three tensors: a window, a whole recording and an endless
+Work and memory of a bin are constant, as its state is a few tensors: a window, a whole recording and an endless
 stream are all drawn from the same model.
 """
 
@@ -199,13 +199,10 @@ class Generator(nn.Module):
         uniform = noise.uniform.clamp(SMALLEST_UNIFORM, 1 - SMALLEST_UNIFORM)
         slow = self.persistence * state.slow + torch.sqrt(1 - self.persistence**2) * noise.normal
         drive = self._drive(condition, slow)
-        hidden = self._recur(
-            torch.cat([self.input_projection(self.emission.seen(state.previous)), *drive], dim=-1), state.hidden
-        )
-        gumbel = -torch.log(-torch.log(uniform[:, : self.modes]))
-        mode = choose_mode(
-            self.mode_logits(hidden) + gumbel
-        )  # the Gumbel-max trick: a draw from the modes' probabilities
+        received = torch.cat([self.input_projection(self.emission.seen(state.previous)), *drive], dim=-1)
+        hidden = self._recur(received, state.hidden)
+        gumbel = -torch.log(-torch.log(uniform[:, : self.modes]))  # the Gumbel-max trick draws from the probabilities
+        mode = choose_mode(self.mode_logits(hidden) + gumbel)
         factors = torch.einsum("wm,wmf->wf", mode, self.factor_head(hidden).unflatten(-1, (self.modes, -1)))
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1))

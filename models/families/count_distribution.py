@@ -233,10 +233,9 @@ def _mean_square_and_draw(
     square, signs = torch.zeros_like(x), torch.zeros_like(x)
     for block in blocks:
         power = _first_power(block, by_unit, log_sum)
-        squares = _numbers(block).square() * block.coefficients
-        for coefficient, squared in zip(
-            *(part.unsqueeze(-1).unbind(1) for part in (block.coefficients, squares)), strict=True
-        ):
+        columns = block.coefficients.unsqueeze(-1)  # (units, counts, 1)
+        squares = _numbers(block).square()[:, None] * columns
+        for coefficient, squared in zip(columns.unbind(1), squares.unbind(1), strict=True):
             square.addcmul_(power, squared)
             left.addcmul_(power, coefficient, value=-1)
             signs += torch.sign(left, out=sign)  # quicker than a comparison

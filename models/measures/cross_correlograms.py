@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats, Windows, join_bins
+from spikeloop.models.evenly_spread import evenly_spread
 
 __all__ = ["LAGS", "MOST_UNITS", "cross_correlograms"]
 
@@ -28,7 +29,7 @@ def cross_correlograms(windows: Windows) -> Floats:
         at positive ones j follows. 0 where a unit never varies; empty for a single unit.
     """
     bins, units = windows.shape[1:]
-    chosen = np.unique(np.linspace(0, units - 1, min(units, MOST_UNITS)).round().astype(int))
+    chosen = evenly_spread(units, MOST_UNITS)
     counts = np.ascontiguousarray(windows[:, :, chosen].transpose(1, 0, 2), np.float32)  # (bins, windows, units)
     counts -= counts.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
     covariances = np.stack([_covariance(counts, lag) for lag in range(min(LAGS, bins - 1) + 1)])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats, Windows, join_bins
+from spikeloop.models.evenly_spread import evenly_spread
 
 __all__ = ["triplet_excess"]
 
@@ -39,7 +40,7 @@ def triplet_excess(windows: Windows) -> Floats:
         leave nothing open.
     """
     units = windows.shape[2]
-    chosen = np.unique(np.linspace(0, units - 1, min(units, MOST_UNITS)).round().astype(int))
+    chosen = evenly_spread(units, MOST_UNITS)
     number = -(-len(chosen) // GROUP)
     spikes = (join_bins(windows)[:, chosen] > 0).astype(np.float32)
     return np.concatenate([_excess_of_group(spikes[:, group::number]) for group in range(number)])

@@ -29,9 +29,9 @@ def compare_trains(
     Parameters
     ----------
     truth, found : UnitTrains
-    tolerance_ms : float > 0, ms
+    tolerance_ms : float >= 0, ms, default 0.4
         Within which spikes are pairs.
-    offset_s : float, s
+    offset_s : float, s, default 0
         That is added to found times first.
 
     Returns

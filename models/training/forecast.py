@@ -81,10 +81,25 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
 
 
 def forecast(run: Training, step_s: tuple[float, ...], minutes: float | None, steps: int | None) -> Forecast:
-    """Forecast a training of at most so many minutes or steps."""
+    """Forecast a training of at most so many minutes or steps.
+
+    Parameters
+    ----------
+    run : Training
+        That has not begun.
+    step_s : tuple of float, s
+        Of a step in each stage, as `plan` measures it.
+    minutes : float > 0, or None
+    steps : int >= 0, or None
+
+    Returns
+    -------
+    Forecast
+    """
     validation, distances = run.validation, run.validation.reference_distances
     ratios = [distances.ceilings[name] / floor for name, floor in distances.floors.items() if floor > 0]
-    first, first_s, last_s = (run.model.first_stage_steps if len(step_s) > 1 else 0), min(step_s[:1]), min(step_s[-1:])
+    first_s, last_s = step_s[0], step_s[-1]
+    first = run.model.first_stage_steps if len(step_s) > 1 else 0
     by_steps = None if steps is None else (min(steps, first) * first_s + max(0, steps - first) * last_s) / 60
     limits = [limit for limit in (minutes, by_steps) if limit is not None]
     return Forecast(

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from spikeloop.models.arrays import Counts
+from spikeloop.models.evenly_spread import evenly_spread
 from spikeloop.models.families.causal_gan import CausalGan
 from spikeloop.models.families.gan import Gan
 from spikeloop.models.families.vae_encoder import Encoder, divergence, slow_latents
@@ -77,5 +78,4 @@ def _segments(recording: Recording) -> list[tuple[Counts, Counts]]:
     for counts, conditions in zip(*parts, strict=True):
         ends = range(SEGMENT_BINS, len(counts), SEGMENT_BINS)
         cut += zip(np.split(counts, ends), np.split(conditions, ends), strict=True)
-    chosen = np.unique(np.linspace(0, len(cut) - 1, min(len(cut), MOST_SEGMENTS)).round().astype(int))
-    return [cut[place] for place in chosen]
+    return [cut[place] for place in evenly_spread(len(cut), MOST_SEGMENTS)]

@@ -64,6 +64,11 @@ class EphysSocketServer:
     rate_hz : int, Hz
         Of samples.
 
+    Attributes
+    ----------
+    address : ListeningAddress
+        With the port that it listens on, once it does.
+
     Raises
     ------
     FailureError

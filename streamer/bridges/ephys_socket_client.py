@@ -105,8 +105,8 @@ class Client:
                 self._sent += frame[0]
             self._connection.shutdown(socket.SHUT_WR)
         self._gone = True
-        while frame is not None:
-            self._dropped += frame[0]
-            with suppress(Empty):
-                frame = None
-                frame = self._frames.get_nowait()
+        unsent = [frame]  # the one that failed, and those that waited behind it; none where it ended as it should
+        with suppress(Empty):
+            while frame is not None:
+                unsent.append(frame := self._frames.get_nowait())
+        self._dropped += sum(each[0] for each in unsent if each is not None)

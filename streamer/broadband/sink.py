@@ -117,7 +117,7 @@ class BroadbandSink:
         at_s : float, s
             On the clock of the stream; of a pulse in a step that went out already, only what is left is shown.
         amplitude_uv : float, µV
-            At its beginning; it decays within 8 ms, and is cut off at the 6.4 mV of int16.
+            At its beginning; it decays within 8 ms, and is cut off at the limits of int16: 6.4 mV, as `eeg` 8.2 mV.
         """
         self._synthesiser.artefact(channel, at_s - self._provenance.start_s, amplitude_uv)
 

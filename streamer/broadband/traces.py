@@ -138,7 +138,7 @@ class Synthesiser:
         self._factors = np.concatenate([self._factors, factors])
 
     def _add_spikes(self, traces: NDArray[np.int32], first_sample: int) -> None:
-        """A slice a spike: 2 to 4 us each, as measured."""
+        """Add the waveforms of spikes, one slice of the block for each: 2 to 4 us, as measured."""
         end, span = first_sample + len(traces), self.amplifier.span
         here = (self._onsets < end) & (self._onsets > first_sample - span)
         spikes = self._units[here].tolist(), self._onsets[here].tolist(), self._factors[here].tolist()

@@ -55,7 +55,7 @@ def score_sorting(
         array or stream of FOUND that holds the spikes, if it has several; TRUTH and FOUND may be one file
     found_units : str, optional
         units of FOUND: a label (good, mua), names, or numbers such as 0-31,40
-    tolerance_ms : float >= 0, ms
+    tolerance_ms : float from 0 to 100, ms
         time within which a true and a found spike are a pair
     offset : str
         what to add to found times, in seconds, if they are of another clock or late; auto finds what makes most

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 from weakref import WeakSet
@@ -49,30 +49,11 @@ class Session:
         KeyboardInterrupt
             If it was ended after Ctrl-C.
         """
-        thread = threading.get_ident()
-        self._running[thread] = time.monotonic()
-        try:
-            found = self._session.run(outputs, given, self._options)
-        except Exception:
-            self._raise_why_ended()
-            raise
-        finally:
-            del self._running[thread]
-        self._limit_s = LONGEST_RUN_S
-        return found
+        return self._watched(self._session.run, outputs, given)
 
     def run_bound(self, binding: Any) -> None:
         """Run with inputs and outputs bound, as of `InferenceSession.run_with_iobinding`; raises as `run` does."""
-        thread = threading.get_ident()
-        self._running[thread] = time.monotonic()
-        try:
-            self._session.run_with_iobinding(binding, self._options)
-        except Exception:
-            self._raise_why_ended()
-            raise
-        finally:
-            del self._running[thread]
-        self._limit_s = LONGEST_RUN_S
+        self._watched(self._session.run_with_iobinding, binding)
 
     def io_binding(self) -> Any:
         """As of `InferenceSession`."""
@@ -103,6 +84,20 @@ class Session:
         """End what runs for longer than it may."""
         if self.runs_since(time.monotonic() - self._limit_s):
             self.end_runs(f"it ran for longer than {self._limit_s:g} s and was ended; it may loop for ever")
+
+    def _watched(self, run: Callable[..., Any], *given: Any) -> Any:
+        """Run, so that others may end it; raise why it was ended, where it was."""
+        thread = threading.get_ident()
+        self._running[thread] = time.monotonic()
+        try:
+            found = run(*given, self._options)
+        except Exception:
+            self._raise_why_ended()
+            raise
+        finally:
+            del self._running[thread]
+        self._limit_s = LONGEST_RUN_S
+        return found
 
     def _fresh_options(self) -> Any:
         options = self._runtime.RunOptions()

@@ -1,5 +1,6 @@
 """`spikeloop.score_sorting`: a sorter's spikes judged by the true ones, which a simulation knows."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ __all__ = ["score_sorting"]
 VOLTAGE = ".raw"  # beside which generate writes the true spikes as .npz
 TRUTH_OF_VOLTAGE = Choices(key="times_s", unit_key="units")
 LONGEST_TOLERANCE_MS = 100.0
+OPTION_OF_A_FILE = re.compile(r"^--(key|units):")  # as a reader of one file names it
 
 
 def score_sorting(
@@ -104,7 +106,10 @@ def _trains(what: str, given: str | Path | Recording, choices: Choices) -> UnitT
             )
         trains = read_trains(beside, TRUTH_OF_VOLTAGE)
         return replace(trains, name=str(path))
-    return read_trains(str(given), choices)
+    try:
+        return read_trains(str(given), choices)
+    except BadInputError as error:
+        raise BadInputError(OPTION_OF_A_FILE.sub(rf"--{what.lower()}-\1:", str(error))) from error
 
 
 def _trains_of(what: str, recording: Recording) -> UnitTrains:

@@ -54,9 +54,9 @@ class SpikeWindows:
 
     def of(self, step: Step) -> list[SpikeWindow]:
         """Count a step's spikes; returns the windows that end with it, or ended before it did."""
-        over = int(self._since_ns(step.stamps_s[-1]) // self._window_ns)  # windows that are over
+        over, into_next_ns = divmod(int(self._since_ns(step.stamps_s[-1])), self._window_ns)  # windows that are over
         if self._next is None:
-            self._next = -int(-self._since_ns(step.stamps_s[-1]) // self._window_ns)  # that begins now or later
+            self._next = over + (into_next_ns > 0)  # the first that begins now or later
         windows, rows = self._since_ns(step.event_stamps_s) // self._window_ns, self._rows[step.event_units]
         heard = (rows != NOWHERE) & (windows >= self._next)
         self._waiting = np.hstack([self._waiting, [windows[heard], rows[heard]]])

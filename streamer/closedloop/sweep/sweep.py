@@ -1,18 +1,17 @@
 """`spikeloop.sweep`: closed loops of decoders x bundles x perturbations x seeds, on many processes or machines."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.html import Table
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_callable, checked_path
-from spikeloop.models.whole_file import whole_file
-from spikeloop.streamer.batch.cells import CellFolder, Row, run_cells, write_table
+from spikeloop.streamer.batch.cells import CellFolder, run_cells
 from spikeloop.streamer.batch.opening import open_engine
+from spikeloop.streamer.batch.swept import Swept, check_axes, write_when_done
 from spikeloop.streamer.closedloop.closed_loop import open_setup
 from spikeloop.streamer.closedloop.setup import check_setup
 from spikeloop.streamer.closedloop.sweep.cells import Cell, cells_of, perturbations_of
@@ -36,43 +35,12 @@ UNFIT = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SweepResult(ShownAsTable):
-    """What a sweep came to.
-
-    Attributes
-    ----------
-    out : Path
-        The folder.
-    rows : tuple of Row
-        The figures of each cell that is done, in the order of the cells.
-    cells : int
-        In all; more than `rows` where other processes of a job still run theirs.
-    """
-
-    out: Path
-    rows: tuple[Row, ...]
-    cells: int
-
-    @property
-    def table(self) -> Path | None:
-        """The Parquet table; None until every cell is done."""
-        return self.out / "results.parquet" if len(self.rows) == self.cells else None
-
-    @property
-    def page(self) -> Path | None:
-        """The page; None until every cell is done."""
-        return self.out / "results.html" if len(self.rows) == self.cells else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to what JSON holds."""
-        files = {name: path and str(path) for name, path in (("table", self.table), ("page", self.page))}
-        return {"out": str(self.out), "cells": self.cells, "done": len(self.rows), **files, "rows": list(self.rows)}
+class SweepResult(Swept):
+    """What a sweep of closed loops came to; its attributes are those of every sweep."""
 
     def _table(self) -> Table:
-        title = f"{len(self.rows)} of {self.cells} cells; means over seeds, 95 % intervals"
         lines = [(*group, *means.values()) for group, means in means_of(self.rows)]
-        return title, ("bundle", "perturbations", "decoder", *SHOWN.values()), lines
+        return self._title(), ("bundle", "perturbations", "decoder", *SHOWN.values()), lines
 
 
 def sweep(
@@ -142,10 +110,7 @@ def sweep(
     cells = _checked_cells(decoders, bundles, perturbations, seeds, options)
     rows = run_cells(opened, run_task, folder, cells, on_cell or (lambda done, cells: None))
     result = SweepResult(folder.path, rows, len(cells))
-    if result.table is not None and result.page is not None:
-        write_table(rows, result.table, COLUMNS)
-        with whole_file(result.page) as file:
-            file.write(sweep_page(rows, origin))
+    write_when_done(result, COLUMNS, lambda: sweep_page(rows, origin))
     return result
 
 
@@ -157,10 +122,7 @@ def _checked_cells(
     options: dict[str, Any],
 ) -> tuple[Cell, ...]:
     """Return the cells, after a look at every decoder with every bundle."""
-    for option, values in {"--decoder": decoders, "--bundle": bundles, "--perturb": perturbations}.items():
-        texts = isinstance(values, Sequence) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
-        if not texts or not values or len(set(values)) < len(values):
-            raise BadInputError(f"{option}: expected different texts, found {values!r:.80}")
+    check_axes({"--decoder": decoders, "--bundle": bundles, "--perturb": perturbations})
     if wrong := sorted(UNFIT & options.keys()):
         raise BadInputError(f"{wrong[0]}: expected no such option in a sweep; leave it out")
     every = [perturbation for text in perturbations for perturbation in perturbations_of(text)]

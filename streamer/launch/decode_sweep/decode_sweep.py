@@ -1,7 +1,6 @@
 """`spikeloop.decode_sweep`: decoders offline, over many recordings, bundles, widths of bins and seeds."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.decoders.spec import decoder_specs
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.html import Table
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_callable, checked_path
-from spikeloop.models.whole_file import whole_file
-from spikeloop.streamer.batch.cells import CellFolder, Row, run_cells, write_table
+from spikeloop.streamer.batch.cells import CellFolder, run_cells
 from spikeloop.streamer.batch.opening import open_engine
+from spikeloop.streamer.batch.swept import Swept, check_axes, write_when_done
 from spikeloop.streamer.inference.decoder_hash import decoder_sha256
 from spikeloop.streamer.launch.checks import check_seed, whole_bins
 from spikeloop.streamer.launch.compare_decoders import check_specs
@@ -27,42 +26,12 @@ __all__ = ["DecodeSweepResult", "decode_sweep"]
 FIT = ("target", "folds", "lag_s", "history_s", "in_process")  # options of `compare_decoders` that a cell may have
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class DecodeSweepResult(ShownAsTable):
-    """What a sweep of `decode` came to.
-
-    Attributes
-    ----------
-    out : Path
-        The folder.
-    rows : tuple of Row
-        The figures of each cell that is done, in the order of the cells.
-    cells : int
-        In all; more than `rows` where other processes of a job still run theirs.
-    """
-
-    out: Path
-    rows: tuple[Row, ...]
-    cells: int
-
-    @property
-    def table(self) -> Path | None:
-        """The Parquet table; None until every cell is done."""
-        return self.out / "results.parquet" if len(self.rows) == self.cells else None
-
-    @property
-    def page(self) -> Path | None:
-        """The page; None until every cell is done."""
-        return self.out / "results.html" if len(self.rows) == self.cells else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to what JSON holds."""
-        files = {name: path and str(path) for name, path in (("table", self.table), ("page", self.page))}
-        return {"out": str(self.out), "cells": self.cells, "done": len(self.rows), **files, "rows": list(self.rows)}
+class DecodeSweepResult(Swept):
+    """What a sweep of `decode` came to; its attributes are those of every sweep."""
 
     def _table(self) -> Table:
-        title = f"{len(self.rows)} of {self.cells} cells; means over seeds, 95 % intervals"
-        return title, ("recording", "bundle", *HEADINGS), [(*place, *cells) for place, cells in means_of(self.rows)]
+        lines = [(*place, *cells) for place, cells in means_of(self.rows)]
+        return self._title(), ("recording", "bundle", *HEADINGS), lines
 
 
 def decode_sweep(
@@ -129,10 +98,7 @@ def decode_sweep(
     cells = _cells(recordings, decoders, bundles, decoder_bins_s, seeds, options)
     rows = run_cells(opened, run_task, folder, cells, on_cell or (lambda done, cells: None))
     result = DecodeSweepResult(folder.path, rows, len(cells))
-    if result.table is not None and result.page is not None:
-        write_table(rows, result.table, COLUMNS)
-        with whole_file(result.page) as file:
-            file.write(decode_sweep_page(rows, origin))
+    write_when_done(result, COLUMNS, lambda: decode_sweep_page(rows, origin))
     return result
 
 
@@ -145,7 +111,7 @@ def _cells(
     options: dict[str, Any],
 ) -> tuple[DecodeCell, ...]:
     """Return the cells, in the order of recordings, bundles, widths, seeds, then decoders, after a look at each."""
-    _check_different({"RECORDING": recordings, "--decoder": decoders, "--bundle": bundles})
+    check_axes({"RECORDING": recordings, "--decoder": decoders, "--bundle": bundles})
     numbers = tuple(check_seed(seed) for seed in seeds)
     if not numbers or len(set(numbers)) < len(numbers):
         raise BadInputError(f"--seed: expected different seeds, found {', '.join(map(str, numbers)) or 'none'}")
@@ -170,10 +136,3 @@ def _cells(
             for decoder in decoders
         ]  # fmt: skip
     return tuple(cells)
-
-
-def _check_different(axes: dict[str, Any]) -> None:
-    for option, values in axes.items():
-        texts = isinstance(values, Sequence) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
-        if not texts or not values or len(set(values)) < len(values):
-            raise BadInputError(f"{option}: expected different texts, found {values!r:.80}")

@@ -214,12 +214,13 @@ class _Run:
             for place, stretch in enumerate(stretches)
             if not stretch.done
         ]
-        failures = []
+        failures = list[str]()
         with self._watched():
             if tasks:
                 with closing(self._engine.run(run_stretch, tasks)) as answers:
                     for _, answer in answers:
-                        failures += [failure] if (failure := failure_of(answer)) is not None else []
+                        if (failure := failure_of(answer)) is not None:
+                            failures.append(failure)
                         self._write_whole()
             self._write_whole()
         if failures:
@@ -243,12 +244,12 @@ class _Run:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Look at the parts that are done, now and then, in a thread of its own."""
-        ended, every = threading.Event(), sum(file.parts.bins for file in self._files)
+        ended, total = threading.Event(), sum(file.parts.bins for file in self._files)
 
         def watch() -> None:
             while not ended.wait(LOOKS_EVERY_S):
                 done = [file.parts.bins if file.path in self._written else file.parts.done_bins for file in self._files]
-                self._on_progress(self._doing, sum(done) / every)
+                self._on_progress(self._doing, sum(done) / total)
 
         thread = threading.Thread(target=watch, name="spikeloop-parts", daemon=True)
         thread.start()

@@ -125,7 +125,7 @@ def test_a_page_and_a_picture_are_written(voltage, kilosort, tmp_path):
         (["--plot", "score.pdf"], "--plot: expected a file ending in .html, .svg, .png"),
         (["--offset", "late"], "--offset: expected seconds or auto, found 'late'"),
         (["--tolerance-ms", "-1"], "--tolerance-ms: expected 0 to 100 ms, found -1"),
-        (["--found-units", "best"], "best"),
+        (["--found-units", "best"], "spikeloop: --found-units: expected a label, names"),
     ],
 )
 def test_what_can_not_be_used_is_named(voltage, kilosort, capsys, options, message):
