@@ -92,7 +92,7 @@ def _agreement(score: SortingScore, axis: Axes) -> None:
     ordered = np.argsort(np.array([unit.found is None for unit in score.units]), kind="stable")
     extent = (0.0, float(len(order)), float(len(ordered)), 0.0)
     heat(axis, score.agreement[np.ix_(ordered, np.array(order, np.intp))], extent, "agreement", (0.0, 1.0))
-    axis.set(xlabel="found units", ylabel="true units")
+    axis.set(xlabel="found units, matched ones first", ylabel="true units, matched ones first")
 
 
 def _accuracy(score: SortingScore, axis: Axes) -> None:

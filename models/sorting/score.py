@@ -121,8 +121,8 @@ class SortingScore(ShownAsTable):
         ]
         if self.unmatched:
             lines.append(
-                f"{len(self.unmatched)} found units are of no true unit: {len(self.redundant)} redundant; overmerged:"
-                f" {len(self.overmerged)}"
+                f"{len(self.unmatched)} found units are of no true unit, {len(self.redundant)} of them redundant;"
+                f" {len(self.overmerged)} of all found units are overmerged"
             )
         return lines
 

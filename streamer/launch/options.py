@@ -135,6 +135,8 @@ class StreamOptions(VoltageOptions):
             parse_listening_address(option, asked)
             if not self.broadband:
                 raise BadInputError(f"{option}: expected a voltage to send, found none; add --broadband")
+        if self.broadband_as != "broadband" and not self.broadband:
+            raise BadInputError("--broadband-as: expected a voltage to send, found none; add --broadband")
 
     def _checked_step_bins(self, bin_size_s: float) -> int:
         longest = max(1, round(LONGEST_STEP_S / bin_size_s))

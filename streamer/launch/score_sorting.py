@@ -98,7 +98,13 @@ def _trains(what: str, given: str | Path | Recording, choices: Choices) -> UnitT
         return _trains_of(what, given)
     path = checked_path(what, given)
     if path.suffix == VOLTAGE:
-        trains = read_trains(path.with_suffix(".npz"), TRUTH_OF_VOLTAGE)
+        beside = path.with_suffix(".npz")
+        if not beside.is_file():
+            raise BadInputError(
+                f"{what}: expected the spikes of {path} in {beside}, where `generate --broadband` writes them, found no"
+                " such file; keep the two together, or name a file with times of spikes"
+            )
+        trains = read_trains(beside, TRUTH_OF_VOLTAGE)
         return replace(trains, name=str(path))
     try:
         return read_trains(str(given), choices)

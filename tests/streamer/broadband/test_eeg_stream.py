@@ -12,6 +12,7 @@ from spikeloop.streamer.broadband.options import VoltageOptions
 from spikeloop.streamer.broadband.sink import BroadbandSink
 from spikeloop.streamer.lsl.description import Provenance
 from spikeloop.streamer.stream.step import Step, bin_end_s
+from tests.support.command_line import fails
 from tests.support.tiny import tiny_stream_card
 
 UNITS, BIN_S, STEP_BINS = 3, 0.001, 20
@@ -84,3 +85,8 @@ def test_the_same_voltage_has_fewer_bits_at_the_larger_scale():
 def test_another_rate_is_refused():
     with pytest.raises(BadInputError, match="--sampling-rate: expected 30000 Hz with --broadband-as eeg, found 25000"):
         VoltageOptions(broadband_as="eeg", sampling_rate_hz=25_000).check_voltage()
+
+
+def test_without_a_voltage_it_is_refused(capsys):
+    code, said = fails(capsys, "stream", "m1-sim", "--broadband-as", "eeg", "--duration", 1)
+    assert (code, "--broadband-as: expected a voltage to send, found none; add --broadband" in said) == (2, True), said

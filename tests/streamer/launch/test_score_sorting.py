@@ -105,7 +105,7 @@ def test_the_command_prints_what_python_returns(voltage, kilosort, capsys, tmp_p
     run("score-sorting", voltage[0], kilosort)
     printed = capsys.readouterr().out
     assert "4 of 4 units found" in printed
-    assert "1 found units are of no true unit" in printed
+    assert "1 found units are of no true unit, 0 of them redundant; 0 of all found units are overmerged" in printed
 
 
 def test_a_page_and_a_picture_are_written(voltage, kilosort, tmp_path):
@@ -137,3 +137,9 @@ def test_counts_without_times_are_refused(voltage, tmp_path, capsys):
     np.savez(tmp_path / "counts.npz", spikes=np.ones((50, 3), np.uint8), bin_size_s=0.02)
     code, said = fails(capsys, "score-sorting", voltage[0], tmp_path / "counts.npz")
     assert (code, "expected times of spikes, found counts in bins" in said) == (2, True)
+
+
+def test_a_voltage_without_its_spikes_beside_it_is_refused_by_name(tmp_path, capsys):
+    alone = tmp_path / "alone.raw"
+    code, said = fails(capsys, "score-sorting", alone, tmp_path)
+    assert (code, f"TRUTH: expected the spikes of {alone} in {alone.with_suffix('.npz')}" in said) == (2, True), said
