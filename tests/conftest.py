@@ -90,6 +90,13 @@ def priority_kept() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hangups_heard() -> None:
+    """What `nohup` started ignores SIGHUP, and so would all that the tests start and close the terminal of."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real recordings; tests that need it skip where it is absent, but never in CI."""

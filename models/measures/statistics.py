@@ -6,6 +6,7 @@ A continuous recording is one long window. Counts may be 0/1 or larger; sums are
 import numpy as np
 
 from spikeloop.models.arrays import Floats, Windows, join_bins
+from spikeloop.models.evenly_spread import evenly_spread
 
 __all__ = [
     "autocorrelation",
@@ -22,6 +23,8 @@ __all__ = [
     "triplet_covariance",
     "window_count_distribution",
 ]
+
+MOST_TRIPLET_UNITS = 128
 
 
 def expected_counts(windows: Windows) -> Floats:
@@ -232,8 +235,10 @@ def triplet_covariance(windows: Windows) -> Floats:
 
     Returns
     -------
-    array of shape (units over 3,): triplets i < j < k in lexical order; empty for fewer than three units.
+    array of shape (units over 3,): triplets i < j < k in lexical order; empty for fewer than three units. Of more units
+    than `MOST_TRIPLET_UNITS` that many, spread evenly, are taken: the number of triplets grows with their third power.
     """
+    windows = windows[..., evenly_spread(windows.shape[-1], MOST_TRIPLET_UNITS)]
     counts = join_bins(windows)
     units = counts.shape[1]
     mean, covariance = expected_counts(windows), pairwise_covariance(windows)

@@ -39,6 +39,8 @@ def parse_listening_address(option: str, text: str | int) -> ListeningAddress:
     """
     host, _, port = str(text).rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if isinstance(text, bool) or not (port.isascii() and port.isdigit() and int(port) <= LARGEST_PORT) or " " in host:
+    number = port.lstrip("0") or port[:1]
+    is_port = number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_PORT))
+    if isinstance(text, bool) or not (is_port and int(number) <= LARGEST_PORT) or " " in host:
         raise BadInputError(f"{option}: expected [HOST:]PORT with a port from 0 to {LARGEST_PORT}, found {shown(text)}")
-    return ListeningAddress(host or LOOPBACK, int(port))
+    return ListeningAddress(host or LOOPBACK, int(number))

@@ -123,7 +123,7 @@ def _watch(session: Session) -> None:
     with WATCH_LOCK:
         SESSIONS.add(session)
         if not WATCH or not WATCH[0].is_alive():  # as in a process that was forked
-            WATCH[:] = [threading.Thread(target=_end_what_must, name="spikeloop-graphs", daemon=True)]
+            WATCH[:] = [threading.Thread(target=_end_what_must, name="watch-of-graphs", daemon=True)]
             WATCH[0].start()
 
 

@@ -8,20 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeloop.exporters.card import Card, format_card, parse_card
-from tests.support.fuzzing import corpus, fuzzed, refusal
+from tests.support.fuzzing import VALUES, corpus, fuzzed, refusal
 from tests.support.tiny import tiny_card, tiny_stream_card
 
 WHERE = Path("some.zip")
 CARDS = [json.loads(format_card(card)) for card in (tiny_card(3), tiny_stream_card(3))]
-NUMBERS = st.one_of(
-    st.integers(), st.floats(), st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, 5e-324, float("nan")])
-)
-TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(["\x1b[2J\x1b[31m", "\0", "../../etc", "\ud800", "a" * 10_000]))
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
-    max_leaves=8,
-)
 CONDITION = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("name", "unit", "low", "high", "least", "greatest", "rest", "period"), VALUES)
 )

@@ -10,8 +10,7 @@ from spikeloop.streamer.mqtt.echoes import Echoes
 from spikeloop.streamer.mqtt.inbox import Inbox
 from spikeloop.streamer.mqtt.payloads import INBOUND, decode_spikes, encode_spikes, parse_inbound
 from spikeloop.streamer.mqtt.validation import validator_of
-from tests.fuzz.test_cards import NUMBERS, TEXTS, VALUES
-from tests.support.fuzzing import corpus, fuzzed, refusal
+from tests.support.fuzzing import NUMBERS, TEXTS, VALUES, corpus, fuzzed, refusal
 from tests.support.mqtt_stand_ins import BIN_S, Recorder, fake_step
 
 KEYS = ("values", "stamp_s", "command", "value", "units", "amplitude_ua", "pulses", "frequency_hz", "sequence", "kind")

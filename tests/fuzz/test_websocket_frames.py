@@ -11,8 +11,7 @@ from spikeloop.streamer.dashboard.play.latency import StageTimes
 from spikeloop.streamer.dashboard.play.setup import fields_of, parse_game, parse_velocity
 from spikeloop.streamer.dashboard.stream_process import TOPICS
 from spikeloop.streamer.mqtt.payloads import parse_inbound
-from tests.fuzz.test_cards import NUMBERS, TEXTS, VALUES
-from tests.support.fuzzing import corpus, fuzzed, refusal
+from tests.support.fuzzing import NUMBERS, TEXTS, VALUES, corpus, fuzzed, refusal
 
 KEYS = ("task", "select", "cells", "length_s", "seed", "velocity_cm_s", "samples", "values", "command", "units")
 ENTRIES = st.one_of(VALUES, NUMBERS, st.lists(NUMBERS, max_size=3), st.sampled_from(["webgrid", "center-out", "click"]))

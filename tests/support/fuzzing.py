@@ -11,16 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from spikeloop.models.errors import SpikeloopError
 from tests.support.places import REPOSITORY
 
-__all__ = ["EXAMPLES", "corpus", "fuzzed", "refusal", "seeds"]
+__all__ = ["EXAMPLES", "NUMBERS", "TEXTS", "VALUES", "corpus", "fuzzed", "refusal", "seeds"]
 
 EXAMPLES = int(os.environ.get("SPIKELOOP_FUZZ", "0"))
 CORPUS = REPOSITORY / "tests" / "fuzz" / "corpus"
 LONGEST_MESSAGE = 2000
 EVERY = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+
+NUMBERS = st.one_of(
+    st.integers(), st.floats(), st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, 5e-324, float("nan")])
+)
+TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(["\x1b[2J\x1b[31m", "\0", "../../etc", "\ud800", "a" * 10_000]))
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=8,
+)
 
 
 def fuzzed(few: int) -> Callable[[Any], Any]:

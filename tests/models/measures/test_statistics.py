@@ -20,6 +20,7 @@ from spikeloop.models.measures.intervals import (
 )
 from spikeloop.models.measures.seams import seam_ratio
 from spikeloop.models.measures.statistics import (
+    MOST_TRIPLET_UNITS,
     autocorrelation,
     correlation_spectrum,
     expected_counts,
@@ -271,6 +272,12 @@ def test_triplet_covariance_is_its_definition(counts):
     found = triplet_covariance(counts)
     assert found.shape == (len(expected),)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_of_many_units_the_triplets_of_some_are_taken(random):
+    counts = (random.random((4, 50, 300)) < 0.1).astype(np.uint8)
+    places = np.linspace(0, 299, MOST_TRIPLET_UNITS).round().astype(int)
+    np.testing.assert_array_equal(triplet_covariance(counts), triplet_covariance(counts[..., places]))
 
 
 def test_triplet_covariance_of_many_large_counts_does_not_lose_precision(random):

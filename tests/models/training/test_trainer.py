@@ -171,7 +171,7 @@ def test_a_second_training_into_the_same_folder_is_refused(recording, settings, 
         refused.append(progress.steps)
 
     train(Training(recording, settings, "cpu"), tmp_path, None, steps=1, on_progress=second)
-    assert refused == [0, 1, 1, 1]  # before and after the step, and before what finishes the training
+    assert refused == [0, 1, 1, 1, 1]  # before and after the step, and before what finishes the training
     train(Training(recording, settings, "cpu"), tmp_path, None, steps=1)  # free again
 
 

@@ -55,8 +55,9 @@ def test_the_same_call_continues_the_run_and_reports_how_far_it_is(recording, tm
     model = spikeloop.train(recording, steps=4, **options)
     assert [progress.share for progress in first if not progress.finishing] == [0.0, 0.5, 1.0]
     assert [progress.share for progress in reports if not progress.finishing] == [0.5, 0.75, 1.0]
-    assert [progress.resumed for progress in reports] == [True, False, False, False, False]
-    assert [progress.finishing for progress in reports[3:]] == ["calibrating", "comparing with held-out data"]
+    assert [progress.resumed for progress in reports] == [True, *[False] * 5]
+    finishing = ["calibrating", "comparing with held-out data", "predicting held-out bins"]
+    assert [progress.finishing for progress in reports[3:]] == finishing
     assert reports[0].similarity
     assert model.steps == reports[-1].steps == 4
 
@@ -163,7 +164,7 @@ def test_the_first_report_says_what_was_chosen_and_what_to_expect(recording, tmp
     assert chosen == "preset short, for fewer than 40,000 bins"
     assert trained_on.startswith("trains on 3,072 bins of 6 units (96 windows of 32), 768 are held out")
     assert "independent units have" in floor
-    assert "700 of the first stage at most" in steps
+    assert "1,000 of the first stage at most" in steps
     assert not any(report.starts for report in reports[1:])
     reports.clear()
     spikeloop.train(recording, steps=1, preset="short", **options)
