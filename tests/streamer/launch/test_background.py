@@ -174,7 +174,7 @@ BAD = [
     ({"start_delay_s": -1}, "--start-delay: expected 0 to 3600 s, found -1"),
     ({"device": "gpu"}, "--device: expected auto, cpu or cuda, found 'gpu'"),
     ({"count_format": "int32"}, "--format: expected float32, int16 or int8"),
-    ({"probe": "shank"}, "--probe: "),
+    ({"probe": "shank", "broadband": True}, "--probe: "),
     ({"condition": [1.0]}, "expected a model that is driven by conditions"),
     ({"condition": "mqtt"}, "expected a broker that brings it"),
     ({"condition_hold_s": -1}, "--condition-hold: expected 0 to 3600 s"),
