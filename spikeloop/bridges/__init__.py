@@ -1,1 +1,1 @@
-"""What software of laboratories plugs in, under the names by which it is told where to find it."""
+"""What laboratories' own software plugs in, under the names by which that software imports it."""

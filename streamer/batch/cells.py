@@ -36,7 +36,7 @@ class Cell(Protocol):
 
     @property
     def axes(self) -> Row:
-        """What tells it from other cells, as its row has it."""
+        """The values that identify it, as its row has them."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Spikes of units too far away to be told apart, which make up the background of a recording."""
+"""Spikes of units too far away to be sorted, which make up the background of a recording."""
 
 import numpy as np
 from numpy.typing import NDArray

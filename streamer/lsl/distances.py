@@ -1,4 +1,4 @@
-"""Distances of stamps from their line, of the samples whose stamps tell something."""
+"""Distances of stamps from their line, of the samples whose stamps carry information."""
 
 import math
 from collections import deque

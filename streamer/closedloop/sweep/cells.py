@@ -53,7 +53,7 @@ class Cell:
 
     @property
     def axes(self) -> dict[str, Any]:
-        """What tells it from other cells."""
+        """The values that identify it."""
         return {name: getattr(self, name) for name in ("bundle", "decoder", "perturbations", "seed")}
 
     def __str__(self) -> str:

@@ -75,7 +75,7 @@ class DecodeCell:
 
     @property
     def axes(self) -> dict[str, Any]:
-        """What tells it from other cells."""
+        """The values that identify it."""
         return {name: getattr(self, name) for name in ("recording", "bundle", "decoder", "seed")}
 
     def __str__(self) -> str:
