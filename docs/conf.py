@@ -28,6 +28,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates", "_extensions"]
 templates_path = ["_templates"]
+smartquotes = False  # options and messages are to be copied
 default_role = "code"  # what docstrings put between single backticks
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]

@@ -1,4 +1,4 @@
-"""Draw docs/gallery/*.png: the pages and pictures that commands write. `make picture`; pages need Chromium.
+"""Draw docs/gallery/*.png: the pages that commands write. `make picture`; needs Chromium.
 
 Those of real recordings need SPIKELOOP_DATA; without it their pictures stay as they are.
 """
@@ -13,32 +13,28 @@ GALLERY = Path(__file__).with_name("gallery")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1100  # of the window, in pixels
 PAGES = {  # picture -> height in pixels, and the command that writes the page, without its name
-    "closed_loop": (1250, "closedloop --decoder kalman ridge population_vector --report"),
-    "days": (1250, "closedloop --days 10 --drift channels --policy none daily --trials 16 --report"),
-    "decode": (1000, "decode m1-sim:120 --decoder kalman ridge population_vector --bin-ms 20 100 --report"),
+    "closed_loop": (1250, "closedloop --decoder kalman ridge population_vector --trials 32 --report"),
+    "decode": (1000, "decode m1-sim:120 --decoder kalman ridge --bin-ms 20 100 --report"),
     "inspect": (1000, "inspect m1-sim:120 --html"),
-    "evaluate": (1400, "evaluate retina-movie --data retina --report"),
+    "importance": (1000, "importance retina --data retina --windows 5 --out maps.npz --plot"),
+    "days": (1250, "closedloop --days 5 --drift channels --policy none daily --trials 8 --report"),
 }
-IMPORTANCE = "importance retina --data retina --out maps.npz --plot"
 
 
 def main() -> None:
-    GALLERY.mkdir(exist_ok=True)
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
+    if browser is None:
+        print("docs/gallery stays as it is: no Chromium here")
+        return
+    GALLERY.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        _write(IMPORTANCE, GALLERY / "importance.png", folder)
-        for name, (height, command) in PAGES.items() if browser is not None else ():
+        for name, (height, command) in PAGES.items():
             page = Path(folder) / f"{name}.html"
-            if _write(command, page, folder):
-                _photograph(str(browser), page, GALLERY / f"{name}.png", height)
-
-
-def _write(command: str, target: Path, folder: str) -> bool:
-    """Run a command that writes that file; say whether it did."""
-    outcome = subprocess.run([sys.executable, "-m", "spikeloop", *command.split(), target], cwd=folder, check=False)
-    if outcome.returncode:
-        print(f"no {target.name}; its picture stays as it is")
-    return outcome.returncode == 0
+            words = [sys.executable, "-m", "spikeloop", *command.split(), str(page)]
+            if subprocess.run(words, cwd=folder, check=False).returncode:
+                print(f"docs/gallery/{name}.png stays as it is")
+            else:
+                _photograph(browser, page, GALLERY / f"{name}.png", height)
 
 
 def _photograph(browser: str, page: Path, picture: Path, height: int) -> None:

@@ -14,7 +14,7 @@ __all__ = ["help_of", "helps"]
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 KINDS = re.compile(r"^usage: [^{}]*(?:\{[^{}]*\}\][^{}]*)*\{([\w,-]+)\}\n\n")  # of a command that has further ones
-TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+TERMINAL = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
 
 
 def helps() -> Iterator[tuple[str, list[str]]]:
