@@ -13,7 +13,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast bench realism check picture bridges clean
+.PHONY: stream web demo-hardware test test-fast soak bench realism check picture bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -29,6 +29,9 @@ test: .venv/develops  ## every test
 
 test-fast: .venv/develops  ## tests that need neither torch, nor sockets, nor other programs; within a minute
 	$(TESTS) --fast -n 2 --dist worksteal $(ARGS)
+
+soak: .venv/develops  ## an hour of real processes under faults; ARGS=--quick five minutes, ARGS="--days 6" simulated days
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
