@@ -47,9 +47,7 @@ class Calendar:
         elif (real_sleep := self._real_sleep()) is not None:
             self.environment = self._environment(f"{real_sleep}:{found[0]}")
         else:
-            self.why_not = (
-                "Python can't sleep with this libfaketime (its issue 426), and no compiler is installed"
-            )
+            self.why_not = "Python can't sleep with this libfaketime (its issue 426), and no compiler is installed"
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -62,8 +62,7 @@ def campaign(
     latest = Event(0, "none", "all programs started", began_s, began_s, lab.now(), lab.now())
     try:
         for planned in plan:
-            if why := FAULTS[planned.fault].why_not(lab):
-                show(f"{planned.number:4}  skipped: {why}")
+            if FAULTS[planned.fault].why_not(lab):
                 continue
             lab.sleep(planned.rest_s)
             if time.monotonic() >= end_s:

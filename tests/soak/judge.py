@@ -36,7 +36,7 @@ def judged(lab: Lab, events: Sequence[Event]) -> Verdict:
 
 def _kept(everything: Sequence[Received], events: Sequence[Event]) -> list[Kept]:
     """Judge the schedule of the steady stream, of which there is one run."""
-    quiet = [(event.number, event.settled_s, event.quiet_until_s) for event in events]
+    quiet = [(event.number, event.ended_s, event.quiet_until_s) for event in events]
     for each in everything:
         if each.consumer == INLETS["steady"]:
             return kept_after(each.run, each.rows["bin"], each.rows["arrived_s"], quiet)

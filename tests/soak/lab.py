@@ -15,6 +15,7 @@ from tests.soak.disk import SmallDisk
 from tests.soak.network import Network
 from tests.soak.program import Life, Program, python
 from tests.soak.roster import BUNDLES, INLETS, roster
+from tests.soak.schedule import RESOLUTION_S
 from tests.support.places import REPOSITORY
 
 __all__ = ["PATIENCE_S", "Lab"]
@@ -119,7 +120,7 @@ class Lab:
             self.troubles.append(f"waited {PATIENCE_S:g} s in vain for the broker to listen")
 
     def settle(self) -> None:
-        """Wait until bins of both streams come in less than the length of a bin."""
+        """Wait until bins of both streams come promptly, one after the other, however busy the machine is."""
         for kind in BUNDLES:
             since_s = self.now()
             self.wait_for(lambda kind=kind, since_s=since_s: self._is_prompt(kind, since_s), f"prompt bins of {kind}")
@@ -147,11 +148,11 @@ class Lab:
                 program.sample()
 
     def _is_prompt(self, kind: str, since_s: float) -> bool:
-        """Whether a bin has come since then with less delay than its own length."""
+        """Whether a bin has come promptly since then."""
         log = read_log(self.folder / INLETS[kind])
         if not log:
             return False
         run, rows = log[-1]
         rows = rows[-LATEST:]
         delays_s = rows["arrived_s"] - (run.start_s + (rows["bin"] + 1) * run.bin_size_s)
-        return bool((delays_s[rows["arrived_s"] > since_s] < run.bin_size_s).any())
+        return bool((delays_s[rows["arrived_s"] > since_s] < RESOLUTION_S).any())

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tests.soak.bin_log import Run
 
-__all__ = ["Kept", "kept_after"]
+__all__ = ["RESOLUTION_S", "Kept", "kept_after"]
 
-RESOLUTION_S = 2e-3  # of a promptest arrival
+RESOLUTION_S = 2e-3  # within which a prompt arrival comes
 TOLERANCE = 1e-5
 
 
