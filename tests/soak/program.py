@@ -132,6 +132,11 @@ class Program:
         return self._process.pid
 
     @property
+    def status(self) -> str:
+        """As the system names it, such as "stopped"."""
+        return psutil.Process(self.pid).status()
+
+    @property
     def is_alive(self) -> bool:
         """Whether it runs; notes its end where it does not."""
         if self._process is None:
@@ -183,17 +188,15 @@ class Program:
         """Let it run again."""
         self._signal(signal.SIGCONT)
 
-    def wait_for_end(self, within_s: float = ENDS_WITHIN_S) -> bool:
-        """Wait for its end; kill it where that does not come, and return False."""
+    def wait_for_end(self) -> None:
+        """Wait for its end; where that does not come, kill it, which its exit code shows."""
         assert self._process is not None
         try:
-            self._process.wait(within_s)
+            self._process.wait(ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            self.life.end = ""
-            return self.is_alive
-        return not self.is_alive
+        assert not self.is_alive
 
     def sample(self) -> None:
         """Note its memory, descriptors and threads."""
