@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Figures", "Flatness", "flatness"]
+__all__ = ["Figures", "Flatness", "flatness", "thinned"]
 
 WARM_UP_S = 600.0
 LEAST_S = 1500.0  # behind the warm-up, for a verdict
@@ -85,6 +85,12 @@ def flatness(figures: Sequence[Figures], warm_up_s: float = WARM_UP_S, least_s: 
         round(float(more[3])),
         followed_s >= least_s,
     )
+
+
+def thinned(figures: Sequence[Figures]) -> tuple[Figures, ...]:
+    """Return some of the figures of a process, evenly chosen, with times since the first."""
+    chosen = figures[:: max(1, len(figures) // MOST_POINTS)]
+    return tuple(each._replace(at_s=each.at_s - figures[0].at_s) for each in chosen)
 
 
 def _slope(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.soak.books import books
 from tests.soak.campaign import Event
-from tests.soak.flatness import flatness
+from tests.soak.flatness import flatness, thinned
 from tests.soak.lab import Lab
 from tests.soak.received import Received, received
 from tests.soak.roster import INLETS
@@ -54,10 +54,10 @@ def _off_schedule(kept: Sequence[Kept]) -> Iterator[Finding]:
 
 def _followed(lab: Lab) -> Iterator[Followed]:
     for program in lab.programs.values():
-        found = [flatness(life.figures) for life in program.lives]
-        longest = max((each for each in found if each is not None), key=lambda each: each.followed_s, default=None)
-        if longest is not None:
-            yield Followed(program.name, program.ours, longest)
+        life = max(program.lives, key=lambda life: len(life.figures))
+        found = flatness(life.figures)
+        if found is not None:
+            yield Followed(program.name, program.ours, found, thinned(life.figures))
 
 
 def _grown(followed: Sequence[Followed]) -> Iterator[Finding]:

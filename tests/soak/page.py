@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from spikeloop.exporters.pages.drawing import FAINT, MODEL, Axes, draw, draw_wide
-from spikeloop.exporters.pages.shell import Markup, details, facts, figures, fill, page, panel, section, table
+from spikeloop.exporters.pages.shell import Markup, details, facts, figures, fill, page, panel, panels, section, table
 from tests.soak.faults.registry import FAULTS
 from tests.soak.report import SoakReport, repeat_command
-from tests.soak.verdict import Entry
+from tests.soak.verdict import Entry, Followed
 
 __all__ = ["soak_page"]
 
@@ -94,6 +94,24 @@ def _row(entry: Entry) -> tuple[object, ...]:
 
 
 def _memory(report: SoakReport) -> Markup:
+    return fill("{}{}", panels(*map(_memory_panel, filter(_is_shown, report.verdict.followed))), _memory_table(report))
+
+
+def _is_shown(each: Followed) -> bool:
+    return each.ours and bool(each.course)
+
+
+def _memory_panel(each: Followed) -> Markup:
+    minutes, megabytes = [at.at_s / 60 for at in each.course], [at.rss_bytes / 1e6 for at in each.course]
+
+    def paint(axis: Axes) -> None:
+        axis.plot(minutes, megabytes, color=MODEL, linewidth=1.2)
+        axis.set(xlabel="minutes since its start", ylabel="memory (MB)", ylim=(0, 1.2 * max(megabytes)))
+
+    return panel(each.program, draw(paint))
+
+
+def _memory_table(report: SoakReport) -> Markup:
     rows = (
         (
             each.program, f"{each.flatness.followed_s / 60:.1f}", f"{each.flatness.rss_mb:.1f}",

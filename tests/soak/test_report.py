@@ -7,7 +7,7 @@ import pytest
 from tests.soak.accounts import Account, Span
 from tests.soak.campaign import Event
 from tests.soak.documentation import documentation
-from tests.soak.flatness import Flatness
+from tests.soak.flatness import Figures, Flatness
 from tests.soak.report import SoakReport, words
 from tests.soak.schedule import Kept
 from tests.soak.verdict import Entry, Finding, Followed, Verdict
@@ -18,7 +18,8 @@ EVENTS = (
     Event(3, "stop", "stream-steady <stood> still", 20.0, 22.0, 22.5, 30.0),
 )
 ENTRY = Entry("steady", 1, "recorder-steady", 1, Account(990, 0, 999, (Span(7, 16),)), 0, 0, 10)
-FOLLOWED = Followed("stream-steady", True, Flatness(1800.0, 80.0, 0.2, 0, 0, True))
+COURSE = (Figures(0.0, 79_000_000, 20, 8), Figures(60.0, 80_000_000, 20, 8))
+FOLLOWED = Followed("stream-steady", True, Flatness(1800.0, 80.0, 0.2, 0, 0, True), COURSE)
 KEPT = (Kept(1, 1.0000001, 5.0, 0.4), Kept(3, 0.999, 12.0, 90.0))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.soak.accounts import Account
-from tests.soak.flatness import Flatness
+from tests.soak.flatness import Figures, Flatness
 from tests.soak.schedule import Kept
 
 __all__ = ["Entry", "Finding", "Followed", "Verdict"]
@@ -64,11 +64,14 @@ class Followed:
     ours : bool
         Whether it is a command of spikeloop.
     flatness : Flatness
+    course : tuple of Figures
+        Some of its figures, from its start to its end; times since the start.
     """
 
     program: str
     ours: bool
     flatness: Flatness
+    course: tuple[Figures, ...] = ()
 
 
 @dataclass(frozen=True)
