@@ -69,6 +69,8 @@ def soak(duration_s: float, seed: int, only: tuple[str, ...], out: Path) -> Soak
         lasted_s = time.monotonic() - began_s
         lab.finish()
         verdict = judged(lab, events)
+        if verdict.findings:  # its disk goes with the laboratory
+            shutil.copytree(lab.disk.folder, folder / "recordings", dirs_exist_ok=True)
         streams = {name: lab.programs[name].life.report for name in ("stream-steady", "stream-mortal")}
     if not verdict.findings:
         shutil.rmtree(folder)

@@ -1,6 +1,7 @@
 """The books of a soak: an account of each run of each stream at each consumer, and what in it nothing explains."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from tests.soak.verdict import Entry, Finding
 
 __all__ = ["books", "number_at", "problems_of"]
 
-END_S = 2.0  # before an end: bins that are on their way, or wait to be written
+END_S = 2.0  # before the end of a stream, or of a consumer that was asked to end: bins that are on their way
+KILLED_S = 10.0  # before a kill: bins that wait to be written, on however busy a machine
 BEFORE_S, AFTER_S = 1.0, 15.0  # around a fault that makes a consumer connect anew
 
 
@@ -80,9 +82,11 @@ def problems_of(entry: Entry, run: Run, life: Life, events: Sequence[Event]) -> 
     if entry.before and run.stamp_s(found.first) - max(run.start_s, life.began_s) > PATIENCE_S:
         problems.append(_missing(who, "before its first", run, Span(0, found.first - 1), events))
     tail = Span(found.last + 1, found.last + entry.after)
-    wanted_until_s = min(run.stamp_s(tail.last), life.until_s or np.inf) - END_S
+    ends_s = life.until_s or np.inf
+    wanted_until_s = min(run.stamp_s(tail.last) - END_S, ends_s - (END_S if life.end == "asked" else KILLED_S))
     if entry.after and run.stamp_s(found.last) < wanted_until_s and not excused(run, tail, times):
-        problems.append(_missing(who, "after its last", run, tail, events))
+        missing = _missing(who, "after its last", run, tail, events)
+        problems.append(replace(missing, number=number_at(min(ends_s, run.stamp_s(tail.last)), events)))
     if entry.counted is not None and entry.counted != found.missing_bins:
         problems.append(Finding(f"{who}: {found.missing_bins:,} bins are missing, and it counts {entry.counted:,}"))
     return problems

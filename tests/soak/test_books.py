@@ -64,8 +64,10 @@ def test_a_consumer_that_began_later_may_miss_what_was_before():
 
 def test_a_consumer_that_was_ended_may_miss_what_comes_after():
     early = entry(Account(40_000, 0, 39_999), after=10_000)
-    assert numbers_of(early, life(until_s=1801.0)) == []
-    assert numbers_of(early, life(until_s=1900.0)) == [8]
+    assert numbers_of(early, life(until_s=1801.0, end="asked")) == []
+    assert numbers_of(early, life(until_s=1809.0, end="killed")) == []
+    assert numbers_of(early, life(until_s=1809.0, end="asked")) == [8]
+    assert numbers_of(early, life(until_s=1900.0, end="killed")) == [8]
     assert numbers_of(early) == [8]
 
 
