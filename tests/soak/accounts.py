@@ -104,6 +104,9 @@ def spans_of(numbers: NDArray[np.int64]) -> tuple[Span, ...]:
 
 
 def excused(run: Run, span: Span, times: Sequence[tuple[float, float]]) -> bool:
-    """Whether all bins of a span end in one of these times, (from, until) in s of LSL's clock."""
-    first_s, last_s = run.stamp_s(span.first), run.stamp_s(span.last)
-    return any(from_s <= first_s and last_s <= until_s for from_s, until_s in times)
+    """Whether all bins of a span end in these times, (from, until) in s of LSL's clock, which may overlap."""
+    reached_s, last_s = run.stamp_s(span.first), run.stamp_s(span.last)
+    for from_s, until_s in sorted(times):
+        if from_s <= reached_s <= until_s:
+            reached_s = until_s
+    return last_s < reached_s

@@ -45,7 +45,7 @@ def planned(seed: int, faults: Sequence[str], only: Collection[str] = ()) -> Ite
     kinds = {each for each in only if not each.isdecimal()}
     number = 0
     while kinds or not only or number < max(numbers):
-        order = random_stream(seed, Purpose.SOAK_PLAN, number).permutation(len(faults))
+        order: list[int] = random_stream(seed, Purpose.SOAK_PLAN, number).permutation(len(faults)).tolist()
         for place in order:
             number += 1
             if not only or number in numbers or faults[place] in kinds:

@@ -77,6 +77,8 @@ def test_spans_hold_the_numbers_that_they_were_made_of(numbers):
 def test_a_span_is_excused_only_as_a_whole():
     span = Span(50, 99)  # which end from 51.02 to 52 s
     assert excused(RUN, span, [(0.0, 1.0), (51.0, 52.1)])
+    assert excused(RUN, span, [(51.5, 52.1), (51.0, 51.6)])
+    assert not excused(RUN, span, [(51.0, 51.4), (51.6, 52.1)])
     assert not excused(RUN, span, [(51.0, 51.9)])
     assert not excused(RUN, span, [(51.1, 53.0)])
     assert not excused(RUN, span, [])

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from tests.soak.flatness import Figures, flatness
 
 HOUR = np.arange(0.0, 3600.0, 2.0)
 
 
-def process(rss_bytes, descriptors=20, threads=8):
+def process(rss_bytes: ArrayLike, descriptors: ArrayLike = 20, threads: ArrayLike = 8) -> list[Figures]:
     values = np.broadcast_arrays(HOUR, rss_bytes, descriptors, threads)
     return [Figures(*each) for each in zip(*(value.tolist() for value in values), strict=True)]
 

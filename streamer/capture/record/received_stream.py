@@ -14,7 +14,6 @@ from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
 from spikeloop.streamer.capture.record.stamp_check import StampCheck
 from spikeloop.streamer.capture.record.threads import Threads
-from spikeloop.streamer.lsl.freed_memory import return_freed_memory
 
 if TYPE_CHECKING:
     import pylsl
@@ -197,7 +196,7 @@ class ReceivedStream:
         self._gathering = None
         held = [self._opened]
         self._opened = None
-        self._threads.start(_let_go, held)
+        self._threads.start(held.clear)
 
     def record(self, label: str) -> StreamRecord:
         """Return what was recorded so far; `label` is what people know it by."""
@@ -226,8 +225,3 @@ class ReceivedStream:
             self._offset_s,
             self._findings.sentences,
         )
-
-
-def _let_go(held: list[OpenInlet | None]) -> None:
-    held.clear()
-    return_freed_memory()

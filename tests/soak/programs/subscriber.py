@@ -26,9 +26,12 @@ def main(host: str, port: str, name: str, units: str, file: str) -> None:
         counts = np.bincount(step.units.astype(np.intp), minlength=int(units))
         log.add(run, np.array([step.first_bin]), [checksum(counts)], pylsl.local_clock())
 
+    def subscribe(*_: object) -> None:
+        client.subscribe(f"spikeloop/{name}/spikes")
+
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.on_message = note
-    client.on_connect = lambda *_: client.subscribe(f"spikeloop/{name}/spikes")
+    client.on_connect = subscribe
     client.reconnect_delay_set(SOONEST_S, LATEST_S)
     client.connect_async(host, int(port), keepalive=10)
     client.loop_forever(retry_first_connection=True)
