@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from spikeloop.models.interrupts import interrupt_at_any_end
 from tests.soak.campaign import Event, campaign
 from tests.soak.days import soak_days
 from tests.soak.documentation import write_documentation
@@ -35,11 +36,14 @@ def main(
     bundle: Annotated[str, tyro.conf.arg(help="bundle of these days")] = "retina",
 ) -> None:
     """Disturb a laboratory of real processes, and account for every bin; Ctrl-C ends it, with a report."""
+    interrupt_at_any_end()
     out.mkdir(parents=True, exist_ok=True)
-    if days is not None:
-        sys.exit(not soak_days(days, bundle, seed, out))
-    duration_s = 60 * (minutes or (QUICK_MIN if quick else HOUR_MIN))
-    report = soak(duration_s, seed, only, out)
+    try:
+        if days is not None:
+            sys.exit(not soak_days(days, bundle, seed, out))
+        report = soak(60 * (minutes or (QUICK_MIN if quick else HOUR_MIN)), seed, only, out)
+    except KeyboardInterrupt:  # before there was anything to report
+        sys.exit(130)
     report.write(out)
     print(words(report), f"{out / 'soak.html'}", sep="\n")
     if write:

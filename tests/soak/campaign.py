@@ -1,5 +1,6 @@
 """Inject the faults of a plan, one after the other, until the time is over."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -68,11 +69,18 @@ def campaign(
             if time.monotonic() >= end_s:
                 return
             note(replace(latest, quiet_until_s=lab.now()))
+            latest = _under_way(lab, planned)
             latest = _injected(lab, planned)
             show(f"{latest.number:4}  {latest.what}; settled after {latest.settled_s - latest.ended_s:.1f} s")
         lab.sleep(REST_S[1])
     finally:
         note(replace(latest, quiet_until_s=lab.now()))
+
+
+def _under_way(lab: Lab, planned: Planned) -> Event:
+    """Return the event of a fault that Ctrl-C ends before it is over."""
+    now, open_end = lab.now(), (math.inf,) * 3
+    return Event(planned.number, planned.fault, "was under way at the end", now, *open_end, may_lose=(*lab.programs,))
 
 
 def _injected(lab: Lab, planned: Planned) -> Event:

@@ -22,6 +22,7 @@ __all__ = ["PATIENCE_S", "Lab"]
 
 PATIENCE_S = 120.0  # for what must happen, on however busy a machine
 LOOK_EVERY_S, SAMPLE_EVERY_S, START_AGAIN_AFTER_S = 0.1, 2.0, 5.0
+ON_THEIR_WAY_S = 1.0  # the last bins
 LATEST = 50  # rows of a log
 
 
@@ -129,9 +130,10 @@ class Lab:
         """End all programs: senders first, then who listens, when these had time for what was on its way."""
         for program in self.programs.values():
             program.go_on()
-        for kind in BUNDLES:
-            self.programs[f"stream-{kind}"].end()
-        self.sleep(1.0)
+        for stream in (self.programs[f"stream-{kind}"] for kind in BUNDLES):
+            if stream.is_alive:
+                stream.end()
+        time.sleep(ON_THEIR_WAY_S)
         for program in reversed(self.programs.values()):
             if program.is_alive:
                 program.end()

@@ -6,6 +6,7 @@ import numpy as np
 
 from spikeloop.exporters.pages.drawing import FAINT, MODEL, Axes, draw, draw_wide
 from spikeloop.exporters.pages.shell import Markup, details, facts, figures, fill, page, panel, panels, section, table
+from tests.soak.campaign import Event
 from tests.soak.faults.registry import FAULTS
 from tests.soak.report import SoakReport, repeat_command
 from tests.soak.verdict import Entry, Followed
@@ -124,6 +125,10 @@ def _memory_table(report: SoakReport) -> Markup:
     return table(headings, rows)
 
 
+def _settled(event: Event) -> str:
+    return f"{event.settled_s - event.ended_s:.1f}" if np.isfinite(event.settled_s) else "-"
+
+
 def _faults(report: SoakReport) -> Markup:
     began_s = report.events[0].began_s if report.events else 0.0
     rows = (
@@ -132,7 +137,7 @@ def _faults(report: SoakReport) -> Markup:
             event.fault,
             f"{event.began_s - began_s:.1f}",
             event.what,
-            f"{event.settled_s - event.ended_s:.1f}",
+            _settled(event),
         )
         for event in report.faults
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from spikeloop.exporters.documents import json_values
 from tests.soak.campaign import Event
+from tests.soak.schedule import RESOLUTION_S
 from tests.soak.verdict import Finding, Verdict
 
 __all__ = ["SoakReport", "repeat_command", "words"]
@@ -91,7 +92,11 @@ def words(report: SoakReport) -> str:
     )
     if verdict.kept:
         worst = max(verdict.kept, key=lambda each: abs(each.ratio - 1))
-        lines.append(f"ratio of streamed to passed time: furthest from 1 {worst.ratio:.7f}, after fault {worst.number}")
+        held = sum(each.holds for each in verdict.kept)
+        lines.append(
+            f"ratio of streamed to passed time: 1, to 1e-5 and a reading of {RESOLUTION_S * 1000:g} ms, after {held} of"
+            f" {len(verdict.kept)} faults; furthest from 1 {worst.ratio:.7f}, after fault {worst.number}"
+        )
     lines += [
         f"{each.program}: {each.flatness.rss_mb:.1f} MB, {each.flatness.growth_mb_h:+.2f} MB an hour over"
         f" {each.flatness.followed_s / 60:.1f} min, {each.flatness.descriptors:+d} descriptors,"
