@@ -139,8 +139,8 @@ def soak_days(days: float, bundle: str, seed: int, out: Path) -> bool:
     for run in runs:
         print(
             f"{run.bundle}, seed {run.seed}: {run.bins:,} bins in steps of {run.step_bins}, {run.took_s:.0f} s,"
-            f" {run.cpu_s:.0f} s of a core ({days * 86_400 / run.cpu_s:.0f} times real time); ratio {run.ratio:.9f}, {run.late_steps} late steps;"
-            f" last hash {run.hashes[-1][:16]}"
+            f" {run.cpu_s:.0f} s of a core ({days * 86_400 / run.cpu_s:.0f} times real time);"
+            f" ratio {run.ratio:.9f}, {run.late_steps} late steps; last hash {run.hashes[-1][:16]}"
         )
     (out / "days.json").write_text(json.dumps({"days": days, "runs": [asdict(run) for run in runs]}, indent=1) + "\n")
     holds = difference is None and all(run.ratio == 1 and not run.late_steps for run in runs)
