@@ -1,7 +1,7 @@
 """The schedule of made-up arrivals: kept by a stream that is late for a while, broken by one whose clock runs off."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from tests.soak.bin_log import Run
 from tests.soak.schedule import kept_after
@@ -11,9 +11,9 @@ NUMBERS = np.arange(BINS)
 QUIET = [(0, 100.0, 160.0), (1, 200.0, 300.0), (2, 400.0, 690.0)]
 
 
-def arrivals(delays_s: ArrayLike = 0.0, speed: float = 1.0):
+def arrivals(delays_s: NDArray[np.float64] | float = 0.0, speed: float = 1.0) -> NDArray[np.float64]:
     jitter = np.random.Generator(np.random.Philox(0)).exponential(5e-3, BINS)
-    return 100.0 + (NUMBERS + 1) * 0.02 / speed + jitter + delays_s
+    return 100.0 + (NUMBERS + 1) * 0.02 / speed + jitter + np.asarray(delays_s, np.float64)
 
 
 def judged(arrived_s):
