@@ -47,6 +47,12 @@ def test_one_connection_may_repeat_stamps_and_so_may_another_run():
     assert pulled(of, first, [1, 2]) + pulled(of, first, [2, 2]) + pulled(of, other, [2, 3]) == [1, 2, 2, 2, 2, 3]
 
 
+def test_stamps_that_stand_still_lose_one_sample_at_most():
+    of, new = HandedOut(), connection()
+    pulled(of, connection(), [7] * 50)
+    assert len(pulled(of, new, [7] * 5) + pulled(of, new, [7] * 20)) >= 24
+
+
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(handed_out, "LATEST", 100)
     of, only = HandedOut(), connection()
