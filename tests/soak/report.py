@@ -100,7 +100,7 @@ def words(report: SoakReport) -> str:
     lines += [
         f"{each.program}: {each.flatness.rss_mb:.1f} MB, {each.flatness.growth_mb_h:+.2f} MB an hour over"
         f" {each.flatness.followed_s / 60:.1f} min, {each.flatness.descriptors:+d} descriptors,"
-        f" {each.flatness.threads:+d} threads"
+        f" {each.flatness.threads:+d} threads{'' if each.flatness.judged else ' (too short to judge)'}"
         for each in verdict.followed
         if each.ours
     ]
