@@ -136,8 +136,9 @@ class CausalGan(Gan):
 
     def plan_first_stage(self, steps: int) -> None:
         """Let the likelihood be learned for so many steps, in which its rate falls."""
+        self.likelihood_steps = steps
         if self.config.adversarial:
-            self.likelihood_steps = self.first_stage_steps = steps
+            self.first_stage_steps = steps
 
     def end_first_stage(self, steps: int) -> bool:
         """Let the second stage begin after so many steps, from the average; say whether there is one."""
