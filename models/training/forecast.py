@@ -60,7 +60,7 @@ class Forecast:
 
 
 def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
-    """Measure the steps of each stage, and shorten that of likelihood to its share of the time where the rule ends stages.
+    """Measure the steps of each stage, and shorten that of likelihood to its share of the time where a rule ends it.
 
     Parameters
     ----------
