@@ -43,7 +43,7 @@ def _measure(channels: int, kind: str, most_cores: float | None, seconds: float)
 
 
 def _over_tcp(kind: str, channels: int, seconds: float) -> tuple[dict, dict]:
-    """What the sender and the reader tell."""
+    """Return what the sender and the reader report."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, running() as processes:

@@ -1,4 +1,4 @@
-"""The other end: `socket_reader.py PORT OUT.json` reads Ephys Socket packets to the end, and tells what it got."""
+"""The other end: `socket_reader.py PORT OUT.json` reads Ephys Socket packets to the end, and writes what it got."""
 
 import json
 import socket
