@@ -20,7 +20,7 @@ Benchmark = Literal[
     "closed_loop", "decoder_ranking", "broadband", "ephys_socket", "voltage_generators",
     "hardware_round_trip", "binning", "recorder", "replay",
     "dashboard", "webgrid", "isolation", "sweep", "days", "refit",
-    "training", "time_to_quality", "candidates", "recordings",
+    "training", "time_to_quality", "candidates", "recordings", "families",
     "bridges_synapse", "bridges_cl",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
