@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 import spikeloop
+from spikeloop.models.measures.similarity import mean_ratio, worst_of
+from spikeloop.models.measures.table import title_of
 from spikeloop.models.training.suited_condition import suited_condition
 
 FORMATS = Path(os.environ.get("SPIKELOOP_DATA", "data")) / "formats"
@@ -44,8 +46,13 @@ def _row(name: str, source: str, reading: dict[str, Any], seconds: float) -> dic
         model = spikeloop.train(
             recording, seconds / 60, Path(folder) / "run", on_progress=lambda progress: None, device="cpu"
         )
-        scores = spikeloop.evaluate(model.export(Path(folder) / "bundle"), recording, device="cpu")
-    described = scores.windows.to_dict()
+        bundle = model.export(Path(folder) / "bundle")
+        try:
+            judged = spikeloop.evaluate(bundle, recording, device="cpu").windows
+            similarity, auc = judged.similarity, f"{judged.two_sample:.2f} ({judged.real_two_sample:.2f})"
+        except spikeloop.BadInputError:  # too short to be split once more
+            similarity, auc = model.similarity, "-"
+    worst = worst_of(similarity)
     row = {
         "recording": name,
         "bins": recording.recorded_bins,
@@ -54,9 +61,9 @@ def _row(name: str, source: str, reading: dict[str, Any], seconds: float) -> dic
         "condition": suited_condition(recording, model.family, 5)[0],
         "steps": model.steps,
         "minutes": model.trained_s / 60,
-        "mean E/F": scores.mean_ratio,
-        "worst": described["worst"],
-        "AUC": f"{described['two_sample_auc']:.2f} ({described['real_two_sample_auc']:.2f})",
+        "mean E/F": mean_ratio(similarity),
+        "worst": f"{worst.ratio:.2f} ({title_of(worst.statistic)})",
+        "AUC": auc,
     }
     print(row, flush=True)
     return row
