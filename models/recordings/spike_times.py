@@ -170,7 +170,9 @@ def _checked(times: ArrayLike, unit_ids: ArrayLike, name: str) -> tuple[NDArray[
         seconds, ids = np.asarray(times), np.asarray(unit_ids)
     except Exception as error:  # rows of several lengths, or an object that only pretends to be an array
         raise BadInputError(f"{name}: expected arrays of times and units, found {shown(times)}") from error
-    if seconds.ndim != 1 or seconds.shape != ids.shape or not seconds.size:
+    if seconds.shape == ids.shape == (0,):
+        raise BadInputError(f"{name}: expected spikes, found none; is it the right file or array, and is it whole?")
+    if seconds.ndim != 1 or seconds.shape != ids.shape:
         raise BadInputError(
             f"{name}: expected a time and a unit for every spike, of shape (spikes,), found {seconds.shape} and"
             f" {ids.shape}"
