@@ -38,15 +38,18 @@ def data_of_analyzer(folder: Path) -> Iterator[Path]:
     Raises
     ------
     BadInputError
-        If an array of them is pickled.
+        If an array of them is pickled, or a file can't be read.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / folder.name
         copy.mkdir()
-        for pattern in KEPT:
-            for found in folder.glob(pattern):
-                _copy(found, copy / found.relative_to(folder))
-        _check_codecs(folder, copy)
+        try:
+            for pattern in KEPT:
+                for found in folder.glob(pattern):
+                    _copy(found, copy / found.relative_to(folder))
+            _check_codecs(folder, copy)
+        except (OSError, UnicodeError) as error:  # of a pipe, of what may not be read, of a full disk
+            raise BadInputError(f"--templates {folder}: expected files that can be read ({error})") from error
         yield copy
 
 

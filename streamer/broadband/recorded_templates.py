@@ -105,22 +105,37 @@ def read_templates(path: str | Path) -> RecordedTemplates:
     path = checked_path("--templates", path)
     require_packages("spikeinterface", extra="sorters", what="--templates")
     core = import_module("spikeinterface.core")
-    try:
-        if path.suffix == ".raw":
-            found = _templates_of(_analyzer_of_file(core, path), path)
-        else:
-            with data_of_analyzer(path) as folder:
-                found = _templates_of(core.load_sorting_analyzer(folder, load_extensions=False), path)
-    except SpikeloopError:
-        raise
-    except Exception as error:  # SpikeInterface raises many kinds on other folders
-        raise BadInputError(
-            f"--templates {path}: expected a SortingAnalyzer folder of SpikeInterface, or FILE.raw of generate"
-            f" --broadband ({in_one_line(error)}); save one with create_sorting_analyzer(sorting, recording,"
-            " folder=...)"
-        ) from error
+    found = _of_voltage(core, path) if path.suffix == ".raw" else _of_folder(core, path)
     _check_waveforms(found, path)
     return found
+
+
+def _of_voltage(core: Any, path: Path) -> RecordedTemplates:
+    try:
+        return _templates_of(_analyzer_of_file(core, path), path)
+    except SpikeloopError:
+        raise
+    except Exception as error:  # SpikeInterface raises many kinds on damaged files
+        raise BadInputError(
+            f"--templates {path}: expected a voltage of generate --broadband with its true spikes beside it"
+            f" ({in_one_line(error)}); generate it again"
+        ) from error
+
+
+def _of_folder(core: Any, path: Path) -> RecordedTemplates:
+    expected = "expected a SortingAnalyzer folder of SpikeInterface, or FILE.raw of generate --broadband"
+    remedy = "save one with create_sorting_analyzer(sorting, recording, folder=...)"
+    if not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise BadInputError(f"--templates {path}: {expected}, found {found}; {remedy}")
+    with data_of_analyzer(path) as folder:
+        try:
+            return _templates_of(core.load_sorting_analyzer(folder, load_extensions=False), path)
+        except SpikeloopError:
+            raise
+        except Exception as error:  # SpikeInterface raises many kinds on other folders
+            reason = in_one_line(error).replace(str(folder), str(path))
+            raise BadInputError(f"--templates {path}: {expected} ({reason}); {remedy}") from error
 
 
 def _templates_of(analyzer: Any, path: Path) -> RecordedTemplates:

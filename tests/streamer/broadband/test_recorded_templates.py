@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -159,6 +160,7 @@ def test_files_that_hold_no_waveforms_are_refused(analyzer, tmp_path, content):
             open_recorded_templates(path, UNITS, INTAN, 0)
         assert path.stem in str(refused.value)
         assert "\n" not in str(refused.value)
+        assert str(refused.value).count(tempfile.gettempdir()) == str(refused.value).count(str(tmp_path))
 
 
 class Opens:

@@ -145,7 +145,7 @@ def silent(tmp_path):
 def test_a_file_without_spikes_is_named(voltage, silent, capsys):
     for what, files in (("TRUTH", (silent, voltage[0])), ("FOUND", (voltage[0], silent))):
         code, said = fails(capsys, "score-sorting", *files)
-        assert (code, f"{what}: {silent}: expected spikes, found none" in said) == (2, True), said
+        assert (code, f"{what}: silent.npz: expected spikes, found none" in said) == (2, True), said
 
 
 def test_a_recording_without_spikes_is_named(tmp_path):
