@@ -114,7 +114,7 @@ class VoltageOptions:
             For the first that was given another value than its default; the message names it.
         """
         for field in fields(VoltageOptions):
-            if not np.array_equal(getattr(self, field.name), field.default):
+            if not np.array_equal(getattr(self, field.name), getattr(VoltageOptions, field.name)):
                 option = NAMES.get(field.name, field.name.replace("_", "-"))
                 raise BadInputError(f"--{option}: expected a voltage to shape, found none; add {remedy}")
 

@@ -1,6 +1,7 @@
 """What is asked of a voltage that goes out live, refused before anything is made where it can't be had."""
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,8 @@ def test_a_port_that_is_taken_is_found_before_anything_is_made(name, bundle, tak
 @pytest.mark.parametrize("name", BRIDGES)
 @pytest.mark.parametrize("host", [host for host in BAD_HOSTS if "\0" not in host])
 def test_a_host_that_is_none_of_this_machine_is_named(name, host):
-    asked = SentVoltageOptions(broadband=True, **{name: f"{host}:9001"})
+    given: dict[str, Any] = {name: f"{host}:9001"}
+    asked = SentVoltageOptions(broadband=True, **given)
     with pytest.raises(BadInputError, match=rf"^{BRIDGES[name]}: expected .* found host '"):
         asked.check_ports()
 
