@@ -13,6 +13,7 @@ from typing import Any
 
 from spikeloop.models.errors import INTERRUPTED
 from spikeloop.models.interrupts import hold_interrupts, interrupt_at_any_end
+from spikeloop.streamer.commands.acknowledgement import acknowledged
 from spikeloop.streamer.commands.registry import COMMANDS
 
 __all__ = ["main"]
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     interrupt_at_any_end()  # a polite kill, or a closed terminal, closes everything, as Ctrl-C does
     try:
-        sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+        with acknowledged():
+            sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
@@ -72,11 +74,11 @@ def _call(name: str, arguments: list[str]) -> int:
 
         from spikeloop.models.errors import SpikeloopError
         from spikeloop.streamer.commands.command_help import as_shown, check_numbers, description_of, gathered
-        from spikeloop.streamer.launch.logs import configure_logging
+        from spikeloop.streamer.commands.shared_options import options_of
 
         function = name.replace("-", "_")
         module = importlib.import_module(f"spikeloop.streamer.commands.{function}")
-        shown = as_shown(command := getattr(module, function), configure_logging)
+        shown = as_shown(command := getattr(module, function), options_of(name))
 
     def run() -> int:
         check_numbers(command, arguments)

@@ -18,6 +18,7 @@ from spikeloop.exporters.formats.named.lazy_arrays import Entry, LazyArrays
 from spikeloop.exporters.formats.storage.existing_file import require_file
 from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 
 __all__ = ["find", "items", "read_arrays"]
 
@@ -145,6 +146,7 @@ class _Hdf5:
         size = int(np.prod([int(length) for length in item.shape], dtype=object)) * item.dtype.itemsize
         if size > SMALL + MOST_PER_STORED_BYTE * item.id.get_storage_size():
             raise ValueError(f"{item.name} of {size} bytes, stored in {item.id.get_storage_size()}")
+        require_memory(item.name.strip("/").replace("/", "."), size)
         values = item[()]
         if item.dtype.names == ("real", "imag"):
             values = values["real"] + 1j * values["imag"]

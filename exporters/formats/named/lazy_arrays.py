@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.memory import require_memory
+
 __all__ = ["Entry", "LazyArrays"]
 
 
@@ -61,7 +63,9 @@ class LazyArrays(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         if key not in self._loaded:
-            self._loaded[key] = self.entries[key].load()
+            entry = self.entries[key]
+            require_memory(key, entry.size * entry.dtype.itemsize)
+            self._loaded[key] = entry.load()
         return self._loaded[key]
 
     def __contains__(self, key: object) -> bool:
