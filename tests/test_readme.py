@@ -482,7 +482,8 @@ def test_the_table_has_every_command():
 
 
 @pytest.mark.parametrize(
-    "target", ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "picture"]
+    "target",
+    ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "audit", "sbom", "picture"],
 )
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)

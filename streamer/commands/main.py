@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from spikeloop.models.errors import INTERRUPTED
-from spikeloop.models.interrupts import hold_interrupts, interrupt_at_any_end
+from spikeloop.models.interrupts import exit_when_interrupted, interrupt_at_any_end
 from spikeloop.streamer.commands.acknowledgement import acknowledged
 from spikeloop.streamer.commands.registry import COMMANDS
 
@@ -69,7 +69,7 @@ def _run(arguments: list[str]) -> int:
 
 def _call(name: str, arguments: list[str]) -> int:
     """Import one command, parse its options and call it; its errors become a line and an exit code."""
-    with hold_interrupts():
+    with exit_when_interrupted(INTERRUPTED):
         import tyro
 
         from spikeloop.models.errors import SpikeloopError

@@ -19,8 +19,8 @@ def sign(
 ) -> int:
     """Sign a bundle, or make the keys for it.
 
-    A signature says who made a bundle, and that it is whole. It is in minisign's format: FILE.zip.minisig beside a
-    bundle in one file, card.json.minisig in a folder. Others check it with --require-signature of any command that loads
+    A signature says who made a bundle, and that it is whole. It has minisign's format: FILE.zip.minisig beside a bundle
+    in one file, card.json.minisig in a folder. Others check it with --require-signature of any command that loads
     bundles, or with `minisign -V`. The password of a key comes from the environment variable SPIKELOOP_KEY_PASSWORD, or
     is asked for in a terminal.
 

@@ -43,6 +43,7 @@ def binned(arrays: LazyArrays, key: str, choices: Choices, path: Path) -> tuple[
     """
     entry = arrays.entries[key]
     if entry.dtype.kind != "O":
+        entry.check()
         require_memory(COUNTS, memory_of_counts(entry.size, entry.dtype))
     values = arrays[key]
     signal: Literal["spikes", "fluorescence"] = "fluorescence" if _short(key) == FLUORESCENCE_KEY else "spikes"

@@ -16,6 +16,7 @@ from spikeloop.models.packages import require_packages
 
 __all__ = [
     "Node",
+    "check_size",
     "check_texts",
     "child",
     "is_array",
@@ -128,7 +129,7 @@ def read(array: Node, where: str, selection: Any = (), part: str = "") -> NDArra
     BadInputError
         If it states a size that it can't have, holds pickled objects, or doesn't fit into memory.
     """
-    _check_size(array, where)
+    check_size(array, where)
     _check_filters(array, where)
     check_texts(array, where)
     require_memory(part or (f"{where} {selection}" if selection != () else where), _memory_of(array, selection))
@@ -145,7 +146,8 @@ def _memory_of(array: Node, selection: Any) -> int:
     return size
 
 
-def _check_size(array: Node, where: str) -> None:
+def check_size(array: Node, where: str) -> None:
+    """Refuse an array that states a size which it can't have."""
     size = float(np.prod(array.shape or (1,), dtype=np.float64)) * array.dtype.itemsize
     chunk = float(np.prod(array.chunks or (1,), dtype=np.float64)) * array.dtype.itemsize
     stored: Any = array.id.get_storage_size() if hasattr(array, "id") else array.nbytes_stored
