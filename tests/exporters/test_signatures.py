@@ -65,7 +65,7 @@ def test_any_changed_byte_of_a_bundle_is_refused(public, key, tmp_path):
         sign_bundle(tmp_path / name, key)
         folders[name] = tmp_path / name
 
-    @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
     @given(
         name=some.sampled_from(NAMES), which=some.integers(0, 9), at=some.integers(0, 2**20), by=some.integers(1, 255)
     )

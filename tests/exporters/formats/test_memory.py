@@ -150,9 +150,9 @@ def zeros_in_hdf5(path):
     import h5py
 
     with h5py.File(path, "w") as file:
-        file.create_dataset("spikes", (2**14 * MIB, 64), "u1", chunks=(2**14, 64), compression="gzip")
+        spikes = file.create_dataset("spikes", (2**14 * MIB, 64), "u1", chunks=(2**14, 64), compression="gzip")
         for part in range(MIB):
-            file["spikes"][part * 2**14 : (part + 1) * 2**14] = 0
+            spikes[part * 2**14 : (part + 1) * 2**14] = 0
 
 
 def zeros_in_zarr(path):
@@ -162,7 +162,7 @@ def zeros_in_zarr(path):
 
 
 def zeros_in_csv(path):
-    with gzip.open(path, "wb", compresslevel=1) as file:
+    with gzip.GzipFile(path, "wb", compresslevel=1) as file:
         file.write(b",".join(b"u%d" % unit for unit in range(64)) + b"\n")
         row = b",".join([b"0"] * 64) + b"\n"
         for _ in range(MIB):
@@ -182,7 +182,7 @@ def zeros_in_parquet(path):
 def zeros_in_xdf(path):
     from spikeloop.exporters.formats.xdf.chunks import MAGIC
 
-    with gzip.open(path, "wb", compresslevel=1) as file:
+    with gzip.GzipFile(path, "wb", compresslevel=1) as file:
         file.write(MAGIC)
         for _ in range(MIB):
             file.write(bytes(2**20))
