@@ -14,7 +14,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast bench realism check picture docs bridges clean
+.PHONY: stream web demo-hardware test test-fast soak bench realism check audit sbom picture docs bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -31,6 +31,9 @@ test: .venv/develops  ## every test
 test-fast: .venv/develops  ## tests that need neither torch, nor sockets, nor other programs; within a minute
 	$(TESTS) --fast -n 2 --dist worksteal $(ARGS)
 
+soak: .venv/develops  ## an hour of real processes under faults; ARGS=--quick five minutes, ARGS="--days 6" simulated days
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $(ARGS)
+
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -42,6 +45,13 @@ check: .venv/develops  ## the linters
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+audit: .venv-audit/installed  ## known faults of the packages that constraints.txt pins; says so where none could be looked up
+	@.venv-audit/bin/python .ci/audit
+
+sbom: .venv-audit/installed .venv/develops  ## what .venv holds, as CycloneDX, in dist/sbom.json
+	@mkdir -p dist
+	@.venv-audit/bin/cyclonedx-py environment .venv --pyproject pyproject.toml --output-file dist/sbom.json
 
 bridges: .venv-bridges/installed  ## the vendors' own clients in .venv-bridges, for the tests of the bridges to them
 
@@ -92,5 +102,11 @@ docs: .venv/documents  ## the documentation site in docs/_build/html; without ne
 		|| .venv-bridges/bin/pip install --quiet -c constraints-bridges.txt -e '.[cpu,bridges]'
 	@touch $@
 
+.venv-audit/installed:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/pip install --quiet --disable-pip-version-check "pip-audit>=2.9" "cyclonedx-bom>=7"
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bridges dist docs/_build docs/reference/generated runs benchmarks/results .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bridges .venv-audit dist docs/_build docs/reference/generated runs benchmarks/results
+	rm -rf .pytest_cache .ruff_cache .hypothesis

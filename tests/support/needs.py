@@ -28,6 +28,7 @@ BY_IMPORT = {
     "tests.support.nwb_sessions": "realtime",
     "tests.support.file_server": "realtime",
     "tests.support.fuzzed": "realtime",
+    "tests.soak.program": "realtime",
 }  # by a module of tests, or by what it loads
 BY_FIXTURE = {
     "start": "realtime",
