@@ -16,6 +16,7 @@ PAGES = {  # picture -> height in pixels, and the command that writes the page, 
     "closed_loop": (1250, "closedloop --decoder kalman ridge population_vector --trials 32 --report"),
     "decode": (1000, "decode m1-sim:120 --decoder kalman ridge --bin-ms 20 100 --report"),
     "inspect": (1000, "inspect m1-sim:120 --html"),
+    "evaluate": (1400, "evaluate retina-movie --data retina --report"),
     "importance": (1000, "importance retina --data retina --windows 5 --out maps.npz --plot"),
     "days": (1250, "closedloop --days 5 --drift channels --policy none daily --trials 8 --report"),
 }
