@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def measure(seconds: float) -> dict:
     ]
     for name in ("random, 96 units", *SHIPPED):
         for index, at_once in enumerate((1, 100)):
-            row = {"what": f"one bin of {name}, {at_once} at once (µs)"}
+            row: dict[str, Any] = {"what": f"one bin of {name}, {at_once} at once (µs)"}
             for version in checkouts:
                 row[version] = _median(each[version if "random" in name else name][index] for each in bins[version])
             rows.append(row)

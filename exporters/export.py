@@ -154,7 +154,7 @@ def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, d
     return exported, first
 
 
-def _check_bins(exported: bytes, first: Mapping[str, NDArray[np.float32]]) -> None:
+def _check_bins(exported: bytes, first: dict[str, NDArray[np.float32]]) -> None:
     """Make sure that several bins in one call are, bit for bit, those bins in one call each."""
     import onnxruntime
 
@@ -166,12 +166,12 @@ def _check_bins(exported: bytes, first: Mapping[str, NDArray[np.float32]]) -> No
         if entry.name not in first
     }
     outputs = ["counts", *(f"next_{name}" for name in first)]
-    found = session.run(outputs, series | first)
-    state, emitted = dict(first), []
+    found: Any = session.run(outputs, series | first)
+    state, emitted = first, []
     for bin_ in range(bins):
-        counts, *after = session.run(outputs, {key: value[[bin_]] for key, value in series.items()} | state)
-        state = dict(zip(first, after, strict=True))
-        emitted.append(counts[0])
+        one_bin: Any = session.run(outputs, {key: value[[bin_]] for key, value in series.items()} | state)
+        state = dict(zip(first, one_bin[1:], strict=True))
+        emitted.append(one_bin[0][0])
     if not all(map(np.array_equal, found, [np.stack(emitted), *state.values()])):
         raise FailureError(
             "ONNX Runtime gives other bins in one call than one by one; nothing was exported: check the pinned"

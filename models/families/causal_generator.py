@@ -224,13 +224,14 @@ class Generator(nn.Module):
         """Compute what drive and history add to each unit's parameters, (..., outputs * units), or to all, (1,)."""
         parts = [] if self.direct_effects is None else [self.direct_effects(torch.cat(drive, dim=-1))]
         parts += [] if self.own_history is None else [self.own_history.effect(history)]
-        others = (self.emission.outputs - 1) * self.units
         if not parts:
             return history.new_zeros(1)
-        return F.pad(sum(parts[1:], parts[0]), (0, others)) if others else sum(parts[1:], parts[0])
+        total = parts[0] + parts[1] if len(parts) == 2 else parts[0]
+        others = (self.emission.outputs - 1) * self.units
+        return F.pad(total, (0, others)) if others else total
 
     def _recur(self, given: Tensor, hidden: Tensor) -> Tensor:
-        """Make one step of the recurrent unit, written out so that it becomes plain ONNX."""
+        """Make one step of the recurrent unit."""
         given_weight, hidden_weight, given_bias, hidden_bias = self.recurrence.all_weights[0]
         fresh = F.linear(given, given_weight, given_bias).chunk(3, dim=1)
         kept = F.linear(hidden, hidden_weight, hidden_bias).chunk(3, dim=1)

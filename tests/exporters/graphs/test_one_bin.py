@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,15 +13,26 @@ from spikeloop.models.recordings.condition import Condition, phase_condition
 
 UNITS, BINS, BATCH = 5, 200, 3
 DRIVEN = (phase_condition(7), Condition("velocity", "cm/s", -1.0, 1.0))
+FAST = ("bernoulli", (), {"drives_units": True, "own_history": 3})
 KINDS = [
-    (distribution, channels, options)
-    for distribution in ("bernoulli", "counts", "fluorescence")
-    for channels, options in (
-        ((), {}),
-        (DRIVEN, {"slow_latents": 2}),
-        (DRIVEN, {"drives_units": True, "own_history": 3, "slow_latents": 1}),
-    )
+    FAST,
+    ("counts", DRIVEN, {"drives_units": True, "own_history": 3, "slow_latents": 1}),
+    ("fluorescence", DRIVEN, {"slow_latents": 2}),
 ]
+
+
+@pytest.fixture(scope="module")
+def exports() -> Callable[..., tuple[Generator, bytes, dict[str, np.ndarray]]]:
+    """Export a model of a kind, each once, as that takes seconds."""
+    done = {}
+
+    def export(*kind):
+        if str(kind) not in done:
+            generator, population = lively(*kind)
+            done[str(kind)] = generator, *bins_to_onnx(generator, population)
+        return done[str(kind)]
+
+    return export
 
 
 def lively(distribution: str, channels: tuple[Condition, ...], options: dict) -> tuple[Generator, Population]:
@@ -35,9 +48,8 @@ def lively(distribution: str, channels: tuple[Condition, ...], options: dict) ->
 
 @torch.no_grad()
 @pytest.mark.parametrize(("distribution", "channels", "options"), KINDS)
-def test_the_graph_draws_what_torch_does_in_any_chunks(random, distribution, channels, options):
-    generator, population = lively(distribution, channels, options)
-    exported, first = bins_to_onnx(generator, population)
+def test_the_graph_draws_what_torch_does_in_any_chunks(random, exports, distribution, channels, options):
+    generator, exported, first = exports(distribution, channels, options)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     conditions = random.standard_normal((BINS, BATCH, len(channels))).astype(np.float32)
     uniform = random.random((BINS, BATCH, 3 + UNITS), np.float32)
@@ -65,9 +77,9 @@ def test_the_graph_draws_what_torch_does_in_any_chunks(random, distribution, cha
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_a_bin_takes_few_operators():
+def test_a_bin_takes_few_operators(exports):
     """As many of them cost more than the arithmetic of a small model; 56 were in the first version."""
-    exported, _ = bins_to_onnx(*lively("bernoulli", (), {"drives_units": True, "own_history": 3}))
+    _, exported, _ = exports(*FAST)
     (loop,) = (node for node in onnx.load_from_string(exported).graph.node if node.op_type == "Scan")
     (body,) = (attribute.g for attribute in loop.attribute if attribute.name == "body")
     assert len(body.node) <= 38
