@@ -13,7 +13,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast bench realism check picture bridges clean
+.PHONY: stream web demo-hardware test test-fast bench realism check audit sbom picture bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -41,6 +41,13 @@ check: .venv/develops  ## the linters
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+audit: .venv-audit/installed  ## known faults of the packages that constraints.txt pins; says so where none could be looked up
+	@.venv-audit/bin/python .ci/audit
+
+sbom: .venv-audit/installed .venv/develops  ## what .venv holds, as CycloneDX, in dist/sbom.json
+	@mkdir -p dist
+	@.venv-audit/bin/cyclonedx-py environment .venv --pyproject pyproject.toml --output-file dist/sbom.json
 
 bridges: .venv-bridges/installed  ## the vendors' own clients in .venv-bridges, for the tests of the bridges to them
 
@@ -82,5 +89,10 @@ picture: .venv/develops  ## the pictures in README and docs
 		|| .venv-bridges/bin/pip install --quiet -c constraints-bridges.txt -e '.[cpu,bridges]'
 	@touch $@
 
+.venv-audit/installed:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/pip install --quiet --disable-pip-version-check "pip-audit>=2.9" "cyclonedx-bom>=7"
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bridges dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bridges .venv-audit dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis

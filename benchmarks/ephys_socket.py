@@ -5,9 +5,11 @@ import socket
 import tempfile
 from pathlib import Path
 
-from benchmarks.processes import HERE, ended, python, report, running
+from benchmarks.processes import HERE, busy, ended, python, report, running
 
-SETUPS = ((384, "plain", 0.6), (384, "full", 0.6), (1024, "plain", None))  # the third: cores wanted
+SETUPS = (  # channels, voltage, whether others disturb, cores wanted
+    (384, "plain", False, 0.6), (384, "plain", True, None), (384, "full", False, 0.6), (1024, "plain", False, None),
+)  # fmt: skip
 
 
 def measure(seconds: float) -> dict:
@@ -17,13 +19,17 @@ def measure(seconds: float) -> dict:
         f" at 10 Hz, typical noise, NAME-Broadband beside it without a consumer; {seconds:g} s each. The bare sender"
         " sends one packet of that size again and again; `full` is with drift, bursts, propagation and two far units a"
         " channel.",
-        "rows": [_measure(channels, kind, most_cores, seconds) for channels, kind, most_cores in SETUPS],
-        "notes": ["CPU is the cores that a second of voltage takes, synthesis and all threads included."],
+        "rows": [_measure(*setup, seconds) for setup in SETUPS],
+        "notes": [
+            "CPU is the cores that a second of voltage takes, synthesis and all threads included. Others are a client"
+            " that reads nothing, and one that is cut off and back every second; what they lost is counted apart.",
+            busy(),
+        ],
     }
 
 
-def _measure(channels: int, kind: str, most_cores: float | None, seconds: float) -> dict:
-    sent, received = _over_tcp(kind, channels, seconds)
+def _measure(channels: int, kind: str, disturbed: bool, most_cores: float | None, seconds: float) -> dict:
+    sent, received = _over_tcp(kind, channels, seconds, disturbed)
     bare, _ = _over_tcp("bare", channels, seconds)
     row = {
         "channels": channels,
@@ -35,14 +41,16 @@ def _measure(channels: int, kind: str, most_cores: float | None, seconds: float)
         "the reader (cores)": received["cpu_s"] / seconds,
         "samples received": f"{received['samples']:,}",
         "lost": round(sent["dropped"]),
+        "other clients": f"{sent['others']:g}, lost {sent['dropped_of_others']:,.0f}",
         "dropped steps": sent["dropped_steps"],
+        "late p50 (ms)": sent["late_ms_p50"],
         "late p99 (ms)": sent["late_ms_p99"],
     }
     print(row, flush=True)
     return row
 
 
-def _over_tcp(kind: str, channels: int, seconds: float) -> tuple[dict, dict]:
+def _over_tcp(kind: str, channels: int, seconds: float, disturbed: bool = False) -> tuple[dict, dict]:
     """What the sender and the reader tell."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -51,6 +59,9 @@ def _over_tcp(kind: str, channels: int, seconds: float) -> tuple[dict, dict]:
         sender = python("-m", "benchmarks.socket_sender", kind, port, channels, seconds)
         reader = python(HERE / "socket_reader.py", port, out)
         processes += [sender, reader]
+        reader.stdout.readline()  # type: ignore[union-attr]
+        if disturbed:
+            processes.append(python(HERE / "socket_disturber.py", port))
         sent = report(sender)
         ended(reader)
         return sent, json.loads(out.read_text())

@@ -1,4 +1,5 @@
-"""The other end: `socket_reader.py PORT OUT.json` reads Ephys Socket packets to the end, and tells what it got."""
+"""The other end: `socket_reader.py PORT OUT.json` prints "connected", reads Ephys Socket packets to the end, and
+tells what it got."""
 
 import json
 import socket
@@ -25,6 +26,7 @@ def connected(port: int) -> socket.socket:
 
 def main(port: int, out: str) -> None:
     connection, buffer, samples, filled = connected(port), bytearray(2**22), 0, 0
+    print("connected", flush=True)
     began_s = time.process_time()
     while got := connection.recv_into(memoryview(buffer)[filled:]):
         filled, begin = filled + got, 0

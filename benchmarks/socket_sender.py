@@ -45,6 +45,7 @@ async def send_voltage(kind: str, port: int, channels: int, seconds: float) -> d
     with EphysSocketServer(ListeningAddress("127.0.0.1", port), made.amplifier.rate_hz) as server:
         while not server.report().clients:
             await asyncio.sleep(0.05)
+        measured = server.report().clients[0].address
         steps = poisson_steps(channels, round(seconds / (BIN_S * STEP_BINS)), start_s := clock.now() + OPENING_S)
         start_s, late_s = steps[0].stamps_s[0] - BIN_S, []
         provenance = Provenance("poisson", "", 0, BIN_S, STEP_BINS, start_s)
@@ -59,10 +60,13 @@ async def send_voltage(kind: str, port: int, channels: int, seconds: float) -> d
                     sink.push(step)
             cores = (time.process_time() - began_s) / seconds
             dropped_steps = sink.dropped
-    (client,) = server.report().clients
+    report = server.report()
+    client = next(each for each in report.clients if each.address == measured)
+    others = [each for each in report.clients if each.address != measured]
     return {
-        "cores": cores, "dropped": client.dropped + server.report().left_out, "dropped_steps": dropped_steps,
-        "late_ms_p99": 1000 * float(np.quantile(late_s, 0.99)),
+        "cores": cores, "dropped": client.dropped + report.left_out, "dropped_steps": dropped_steps,
+        "late_ms_p50": 1000 * float(np.quantile(late_s, 0.5)), "late_ms_p99": 1000 * float(np.quantile(late_s, 0.99)),
+        "others": len(others), "dropped_of_others": sum(each.dropped for each in others),
     }  # fmt: skip
 
 

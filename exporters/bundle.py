@@ -6,6 +6,7 @@ reads the card, then what that lists, into memory, checks it, and runs nothing t
 
 import dataclasses
 import io
+import os
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from spikeloop.exporters.bundle_files import (
     write_files,
 )
 from spikeloop.exporters.card import CARD, Card, format_card, parse_card
+from spikeloop.exporters.signatures import REQUIRE_SIGNATURE, verified
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES
@@ -37,7 +39,7 @@ from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.table import key_of
 from spikeloop.models.scalars import checked_path
 
-__all__ = ["Bundle", "bundles", "load_bundle", "write_bundle"]
+__all__ = ["Bundle", "bundles", "load_bundle", "load_unsigned", "write_bundle"]
 
 ZOO = "zoo"
 EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
@@ -111,13 +113,16 @@ def bundles() -> dict[str, Path]:
     return {path.name: path for path in sorted(zoo.iterdir()) if (path / CARD).is_file()} if zoo.is_dir() else {}
 
 
-def load_bundle(name_or_path: str | Path) -> Bundle:
+def load_bundle(name_or_path: str | Path, require_signature: str | Path | None = None) -> Bundle:
     """Load a bundle and verify it.
 
     Parameters
     ----------
     name_or_path : str or pathlib.Path
         The name of one that comes with the package, or the path of a folder or a `.zip`.
+    require_signature : str or pathlib.Path, default the environment variable SPIKELOOP_REQUIRE_SIGNATURE
+        Refuse a bundle that none of these keys signed: a public key of minisign ("RW..."), or the path of a file of
+        them. Those that come with the package are part of it, and need no signature.
 
     Returns
     -------
@@ -126,7 +131,10 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     Raises
     ------
     BadInputError
-        If there is none, or it is incomplete, altered, of another format, or reaches outside itself.
+        If there is none, or it is incomplete, altered, of another format, reaches outside itself, or lacks a
+        signature that is required.
+    FailureError
+        If a signature is required, and the extra `sign` is not installed.
 
     Examples
     --------
@@ -135,11 +143,21 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     0.02
     """
     path = _locate(checked_path("bundle", name_or_path))
-    stated = read_card(path)
+    keys = require_signature or os.environ.get(REQUIRE_SIGNATURE)
+    return _load(path, verified(path, keys) if keys and path not in bundles().values() else None)
+
+
+def load_unsigned(path: str | Path) -> Bundle:
+    """Load a bundle that was just written, or is to be signed, whatever signature is required."""
+    return _load(_locate(checked_path("bundle", path)))
+
+
+def _load(path: Path, signed: bytes | None = None) -> Bundle:
+    stated = read_card(path, signed)
     if stated is None:
         raise BadInputError(f"{path}: no {CARD}; not a spikeloop bundle")
     card = parse_card(stated, path)
-    files = read_files(path, card.files)
+    files = read_files(path, card.files, signed)
     _verify(card, files, path)
 
     def part(name: str) -> bytes:
@@ -256,7 +274,7 @@ def write_bundle(
     path = Path(path)
     parse_card(files[CARD], path)  # what could not be read back is not written
     write_files(path, files)
-    return load_bundle(path)
+    return load_unsigned(path)
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:

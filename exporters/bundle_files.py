@@ -3,6 +3,7 @@
 What a bundle may take of memory follows from what it takes on the disk, so that a small file can't fill it.
 """
 
+import io
 import os
 import tempfile
 import zipfile
@@ -33,6 +34,7 @@ __all__ = [
 
 GENERATOR, CRITIC, PARAMETERS, REFERENCE = "generator.onnx", "critic.onnx", "parameters.npz", "reference.npz"
 CRITIC_CHANGES, CRITIC_EFFECTS = "critic_changes.onnx", "critic_effects.onnx"
+CARD_SIGNATURE = f"{CARD}.minisig"
 FILES = (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS, PARAMETERS, REFERENCE)
 LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger
 LARGEST_CARD = 2**24
@@ -43,24 +45,28 @@ SMALL, MOST_PER_STORED_BYTE = (
 SEGMENT = 2**20  # that is read at once
 
 
-def read_card(path: Path) -> bytes | None:
+def read_card(path: Path, verified: bytes | None = None) -> bytes | None:
     """Read the card of a bundle; None where it has none.
 
     Parameters
     ----------
     path : pathlib.Path
         Of a folder or a `.zip`.
+    verified : bytes, optional
+        What its signature covers, read already: of a folder the card, of a `.zip` the whole file.
 
     Raises
     ------
     BadInputError
         If it can't be read, or the bundle reaches outside itself.
     """
-    with _opened(path) as bundle:
+    if verified is not None and path.is_dir():
+        return verified
+    with _opened(path, verified) as bundle:
         return b"".join(bundle.segments(CARD)) if CARD in bundle.names else None
 
 
-def read_files(path: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
+def read_files(path: Path, hashes: Mapping[str, str], verified: bytes | None = None) -> dict[str, bytes]:
     """Read those files of a bundle that its card lists, and nothing else, hashed as they are read.
 
     Parameters
@@ -69,6 +75,8 @@ def read_files(path: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
         Of a folder or a `.zip`.
     hashes : mapping of str to str
         The SHA-256 that the card has for each, by name.
+    verified : bytes, optional
+        As of `read_card`.
 
     Raises
     ------
@@ -78,7 +86,7 @@ def read_files(path: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
     """
     if odd := [name for name in hashes if name not in FILES]:
         raise BadInputError(f"{path}: the card lists {odd[0]!r:.80}, which is no part of a bundle; refused")
-    with _opened(path) as bundle:
+    with _opened(path, verified) as bundle:
         if missing := [name for name in hashes if name not in bundle.names]:
             raise BadInputError(f"{path}: {missing[0]} is missing; get the bundle again")
         for name in hashes:
@@ -128,7 +136,7 @@ def _is_bundle(path: Path) -> bool:
             names = set(archive.namelist())
     else:
         return False
-    return CARD in names and names <= {CARD, *FILES}
+    return CARD in names and names <= {CARD, CARD_SIGNATURE, *FILES}
 
 
 def _replace(path: Path, fresh: Path, replaced: Path) -> None:
@@ -203,7 +211,7 @@ class _Zip:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Folder | _Zip]:
+def _opened(path: Path, verified: bytes | None = None) -> Iterator[_Folder | _Zip]:
     """Open a bundle; what goes wrong while it is read becomes a sentence."""
     if path.is_dir():
         try:
@@ -212,7 +220,7 @@ def _opened(path: Path) -> Iterator[_Folder | _Zip]:
             raise BadInputError(f"{path}: can't be read ({error})") from error
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if verified is None else io.BytesIO(verified)) as archive:
             yield _Zip(path, archive)
     except BadInputError:
         raise

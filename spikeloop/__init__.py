@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from spikeloop.exporters.bundle import load_bundle as load_bundle
     from spikeloop.exporters.formats.read import read_recording as read_recording
     from spikeloop.exporters.formats.write import write_recording as write_recording
+    from spikeloop.exporters.signing import new_signing_key as new_signing_key
+    from spikeloop.exporters.signing import sign_bundle as sign_bundle
     from spikeloop.models.errors import BadInputError as BadInputError
     from spikeloop.models.errors import FailureError as FailureError
     from spikeloop.models.errors import SpikeloopError as SpikeloopError
@@ -63,6 +65,7 @@ PLACES = {  # public name -> the module that defines it
     "generate": "spikeloop.streamer.launch.generate",
     "generate_files": "spikeloop.streamer.launch.long_generation.generate_files",
     "load_bundle": "spikeloop.exporters.bundle",
+    "new_signing_key": "spikeloop.exporters.signing",
     "open_stream": "spikeloop.streamer.launch.async_stream",
     "Population": "spikeloop.streamer.launch.population",
     "read_broadband": "spikeloop.streamer.broadband.read_broadband",
@@ -73,6 +76,7 @@ PLACES = {  # public name -> the module that defines it
     "replay": "spikeloop.streamer.launch.replay",
     "ReplayReport": "spikeloop.streamer.capture.replay.report",
     "score_sorting": "spikeloop.streamer.launch.score_sorting",
+    "sign_bundle": "spikeloop.exporters.signing",
     "SortingScore": "spikeloop.models.sorting.score",
     "SpikeloopError": "spikeloop.models.errors",
     "stream": "spikeloop.streamer.launch.background",

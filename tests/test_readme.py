@@ -54,6 +54,7 @@ NAMES = (
     "web",
     "voltage",
     "score_sorting",
+    "signing",
     "bridges/open_ephys",
     "bridges/blackrock",
 )
@@ -135,6 +136,7 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     assert [len(each) for each in (LIVE, STEERED, MAPPED, WATCHED, HARDWARE, VOLTAGE)] == [1, 4, 1, 2, 2, 5]
     assert set(commands("hardware")) == {"make demo-hardware", *HARDWARE}
     assert [line.split()[1] for line in commands("score_sorting")] == ["generate", "score-sorting"]
+    assert [line.split()[1] for line in commands("signing")] == ["sign", "export", "sign", "generate"]
     assert [line.split()[1] for line in commands("training")] == ["train", "export", "stream", "evaluate"]
     assert [line.split()[1] for line in NWB] == ["inspect", "train", "export", "closedloop"]
     assert [line.split()[1] for line in CAPTURED] == ["record", "verify", "replay"]
@@ -371,6 +373,13 @@ def test_a_stream_is_recorded_verified_and_sent_out_again(tmp_path):
     assert json.loads(run(f"{replay} --json", tmp_path))["samples"] > 50
 
 
+def test_a_bundle_is_signed_and_required_to_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKELOOP_KEY_PASSWORD", "")
+    for command in commands("signing"):
+        run(command, tmp_path)
+    assert (tmp_path / "spikes.npz").is_file()
+
+
 def test_what_is_written_is_verified(tmp_path):
     pytest.importorskip("pynwb")
     _, generated, _, loop = [run(command, tmp_path) for command in commands("verify")]
@@ -473,7 +482,8 @@ def test_the_table_has_every_command():
 
 
 @pytest.mark.parametrize(
-    "target", ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "picture"]
+    "target",
+    ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "audit", "sbom", "picture"],
 )
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)

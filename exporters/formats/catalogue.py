@@ -14,6 +14,7 @@ from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.matlab import reader as matlab
 from spikeloop.exporters.formats.named import npz
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.conditioning import with_conditions
 from spikeloop.models.recordings.recording import Recording, from_counts, from_fluorescence
 from spikeloop.models.scalars import checked_path
@@ -21,6 +22,7 @@ from spikeloop.models.scalars import checked_path
 __all__ = ["CATALOGUE", "PublishedRecording", "published_as", "read_named"]
 
 
+SIMULATING_M1, SIMULATING_PACKETS = 2**14, 2**14  # bytes of memory for each second, and for each window
 FRAME_S = 0.25  # between frames of the calcium recording, as assumed
 LARGEST_PUBLISHED = 2**28  # bytes; a larger file is none of these
 
@@ -208,6 +210,7 @@ def _simulate_m1(name: str) -> Recording:
     asked = re.fullmatch(r"m1-sim(?::(\d{1,9}(?:\.\d{1,9})?)(:drift)?)?", name, re.ASCII)
     if asked is None:
         raise BadInputError(f"expected m1-sim, m1-sim:SECONDS or m1-sim:SECONDS:drift, found {name!r:.60}")
+    require_memory(name, SIMULATING_M1 * float(asked[1] or 1800))
     return replace(m1_sim(float(asked[1] or 1800), drift=bool(asked[2])), name=name)
 
 
@@ -219,6 +222,7 @@ def _simulate_packets(name: str) -> Recording:
         raise BadInputError(
             f"expected packets:MODES:WINDOWS, of 1 or 2 modes, such as packets:1:8192, found {name!r:.60}"
         )
+    require_memory(name, SIMULATING_PACKETS * int(asked[2]))
     return replace(packets(int(asked[2]), modes=2 if asked[1] == "2" else 1).recording, name=name)
 
 

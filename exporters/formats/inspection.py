@@ -1,6 +1,6 @@
 """What is in a file, and what is read from it: for `spikeloop inspect`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from spikeloop.exporters.formats.catalogue import published_as, read_named
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.found import Found, Item
 from spikeloop.exporters.formats.read import open_format, read_chosen
-from spikeloop.exporters.formats.storage.remote import located
+from spikeloop.exporters.formats.storage.remote import Location, located
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.summary import RecordingSummary, summarise
 
@@ -40,6 +41,8 @@ class Inspection:
         What the file calls the quality of each unit.
     problem : str
         Why nothing can be read, and what to add; empty where it can.
+    memory_bytes : int >= 0, bytes
+        What reading it takes of memory, as far as it came.
     """
 
     path: str
@@ -48,6 +51,7 @@ class Inspection:
     recording: Recording | None
     labels: tuple[str, ...] | None = None
     problem: str = ""
+    memory_bytes: int = 0
 
     @cached_property
     def summary(self) -> RecordingSummary | None:
@@ -72,6 +76,7 @@ class Inspection:
                 "recording": None if summary is None else summary.to_dict(),
                 "units": units,
                 "problem": self.problem,
+                "memory_bytes": self.memory_bytes,
             }
         )
 
@@ -99,6 +104,11 @@ def inspect_recording(name_or_path: str | Path, choices: Choices) -> Inspection:
         If a package is missing, or a fetch fails.
     """
     name, path = str(name_or_path), located(name_or_path)
+    with memory_for(name) as memory:
+        return replace(_inspected(name, path, choices), memory_bytes=memory.needed)
+
+
+def _inspected(name: str, path: Location, choices: Choices) -> Inspection:
     named = read_named(name)
     if named is not None:
         named = read_chosen(name, choices)  # refuses choices, which are for files

@@ -14,6 +14,7 @@ from spikeloop.exporters.formats.choices import Choices, chosen_numbers
 from spikeloop.exporters.formats.registry import FORMATS, Format, format_of, is_recording_path
 from spikeloop.exporters.formats.storage.remote import Location, located
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.cutting import part_of
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.summary import summarise
@@ -41,6 +42,7 @@ def read_recording(
     start_s: float | None = None,
     stop_s: float | None = None,
     max_gap_s: float = 0.1,
+    max_memory: int | str | None = None,
     folder: Path | None = None,
     cache: Path | None = None,
 ) -> Recording:
@@ -83,6 +85,9 @@ def read_recording(
     max_gap_s : float >= 0, s, default 0.1
         Conditions that are missing for up to so long are interpolated; bins in longer gaps are left out, which cuts
         the recording there.
+    max_memory : int or str, bytes, default 80 % of the memory that is free
+        The most that reading may take, such as "8G"; also of names. The environment variable SPIKELOOP_MAX_MEMORY
+        replaces the default.
     folder : pathlib.Path, default the environment variable SPIKELOOP_DATA
         Where named recordings lie.
     cache : pathlib.Path, default the system's cache folder
@@ -97,7 +102,8 @@ def read_recording(
     Raises
     ------
     BadInputError
-        If there is no such name or file, the file can't be read, or what was chosen isn't in it.
+        If there is no such name or file, the file can't be read, what was chosen isn't in it, or reading it would
+        take more memory than it may.
     FailureError
         If a fetch fails, or gives another file than its authors published; or a package is missing.
 
@@ -124,7 +130,8 @@ def read_recording(
         stop_s=stop_s,
         max_gap_s=max_gap_s,
     )
-    recording = read_chosen(name_or_path, choices, folder, cache)
+    with memory_for(name_or_path, max_memory):
+        recording = read_chosen(name_or_path, choices, folder, cache)
     log_recording(recording)
     return recording
 
@@ -145,15 +152,16 @@ def read_chosen(
     """Read a recording with choices that are checked already; see `read_recording`."""
     path = located(name_or_path)
     name = str(name_or_path)
-    named = read_named(name, folder, cache)
-    if named is not None:
-        if choices != Choices():
-            raise BadInputError(f"{name} has its own layout; --key, --bin-size-ms and other choices are for files")
-        return named
-    found = open_format(path, name)
-    if choices == Choices() and isinstance(path, Path) and (published := published_as(path)) is not None:
-        return published
-    return assemble(found.reader().find(path, choices), choices)
+    with memory_for(name):
+        named = read_named(name, folder, cache)
+        if named is not None:
+            if choices != Choices():
+                raise BadInputError(f"{name} has its own layout; --key, --bin-size-ms and other choices are for files")
+            return named
+        found = open_format(path, name)
+        if choices == Choices() and isinstance(path, Path) and (published := published_as(path)) is not None:
+            return published
+        return assemble(found.reader().find(path, choices), choices)
 
 
 def read_timed(name_or_path: str | Path, choices: Choices) -> tuple[Recording, SpikesInBins | None]:
@@ -166,8 +174,9 @@ def read_timed(name_or_path: str | Path, choices: Choices) -> tuple[Recording, S
         return recording, spikes_in_bins(recording)
     if choices == Choices() and isinstance(path, Path) and (published := published_as(path)) is not None:
         return published, None
-    found = open_format(path, name).reader().find(path, choices)
-    recording = assemble(found, choices)
+    with memory_for(name):
+        found = open_format(path, name).reader().find(path, choices)
+        recording = assemble(found, choices)
     return recording, spikes_in_bins(recording, found, choices)
 
 
@@ -215,4 +224,5 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if found is None or not found.arrays:
         suffixes = dict.fromkeys(suffix for other in FORMATS if other.arrays for suffix in other.suffixes)
         raise BadInputError(f"{path}: expected a {' or '.join(suffixes)} file")
-    return found.array_reader().read_arrays(path)
+    with memory_for(path):
+        return found.array_reader().read_arrays(path)

@@ -11,6 +11,7 @@ from spikeloop.exporters.formats.found import Binned, Found
 from spikeloop.exporters.formats.read import open_format
 from spikeloop.exporters.formats.storage.remote import located
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.timed_spikes import spikes_by_unit
 from spikeloop.models.sorting.trains import UnitTrains
 
@@ -34,8 +35,9 @@ def read_trains(path: str | Path, choices: Choices) -> UnitTrains:
     FailureError
         If a package is missing.
     """
-    found = open_format(located(path), str(path)).reader().find(located(path), choices)
-    return _trains_of(with_chosen_units(with_known_trials(found, choices), choices), str(path))
+    with memory_for(path):
+        found = open_format(located(path), str(path)).reader().find(located(path), choices)
+        return _trains_of(with_chosen_units(with_known_trials(found, choices), choices), str(path))
 
 
 def _trains_of(found: Found, name: str) -> UnitTrains:

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from spikeloop.exporters.formats.found import Found, Item
 from spikeloop.exporters.formats.named.arrays import find_in_arrays, items_of_arrays
 from spikeloop.exporters.formats.named.lazy_arrays import Entry, LazyArrays
 from spikeloop.exporters.formats.named.npz import arrays_of
-from spikeloop.exporters.formats.storage.tree import Node, is_array, is_group, opened, read, read_texts, walk
+from spikeloop.exporters.formats.storage.tree import (
+    Node,
+    check_size,
+    is_array,
+    is_group,
+    opened,
+    read,
+    read_texts,
+    walk,
+)
 from spikeloop.exporters.formats.storage.writable import is_zarr_folder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.recordings.recording import Recording
@@ -127,4 +137,6 @@ def _entry(key: str, node: Node) -> Entry:
 
     coded = [str(getattr(entry, "codec_id", "")) for entry in getattr(node, "filters", None) or ()]
     is_text = node.dtype.kind in "ST" or "vlen-utf8" in coded
-    return Entry(node.shape, np.dtype("U") if is_text else np.dtype(node.dtype), load)
+    return Entry(
+        node.shape, np.dtype("U") if is_text else np.dtype(node.dtype), load, check=partial(check_size, node, key)
+    )

@@ -10,7 +10,7 @@ from spikeloop.exporters.pages.drawing import LOOK, MODEL, Axes, draw, literal, 
 from spikeloop.exporters.pages.origin import Origin, made_by
 from spikeloop.exporters.pages.plots import heat, say
 from spikeloop.exporters.pages.shell import figures, fill, page, panel, panels, section, table
-from spikeloop.models.sorting.score import WELL, SortingScore
+from spikeloop.models.sorting.score import WELL, SortingScore, figure_words
 
 __all__ = ["sorting_page", "sorting_picture"]
 
@@ -80,8 +80,8 @@ def sorting_picture(score: SortingScore, kind: str) -> bytes:
 def _figures(score: SortingScore) -> Iterator[tuple[str, str]]:
     yield f"{score.accuracy:.3f}", "mean accuracy"
     yield f"{score.well_detected} of {len(score.units)}", f"units of an accuracy of {WELL:g} or more"
-    yield f"{score.latency_ms:.2f} ms", "latency"
-    yield f"{score.jitter_ms:.2f} ms", "jitter"
+    yield f"{figure_words(score.latency_ms, 2)} ms", "latency"
+    yield f"{figure_words(score.jitter_ms, 2)} ms", "jitter"
 
 
 def _agreement(score: SortingScore, axis: Axes) -> None:

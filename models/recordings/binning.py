@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.checks import MOST_IN_A_BIN, checked_bin_size
 from spikeloop.models.recordings.spike_times import EDGE_TOLERANCE, Trials, edge_tolerance
 
@@ -89,6 +90,8 @@ def bin_trains(
         If times are not finite, or a bin has more than 255 spikes.
     """
     size = checked_bin_size(bin_size_s, name)
+    cells = len(trials.bins) * int(trials.bins.max())
+    require_memory("spikes counted in bins", cells * (len(trains) + min(TOGETHER, len(trains))))
     counts = np.empty((len(trials.bins), int(trials.bins.max()), len(trains)), np.uint8)
     total = Binning(0, 0, 0, 0, 0, 0, *trials.extent_s(size))
     layers = [np.arange(len(trials.bins))] if trial_of_spike is not None else _without_overlap(trials, size)

@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.checks import checked_bin_size
 from spikeloop.models.scalars import checked_number, shown
 
 __all__ = [
+    "BYTES_TO_GROUP",
     "EDGE_TOLERANCE",
     "LATEST_S",
     "MOST_COUNTS",
@@ -26,6 +28,7 @@ __all__ = [
 EDGE_TOLERANCE = 1e-6  # of a bin: 0.3 s with 0.1-s bins begins bin 3, though 0.3 / 0.1 < 3 in floating point
 ROUNDED_BY = 4  # spacings of float64 at the largest time, where these exceed the tolerance
 LATEST_S = 1e18  # of any clock, also one of nanoseconds
+BYTES_TO_GROUP = 48  # of each spike: its time twice, its unit, its place in their order, and what sorts them
 MOST_COUNTS = 2**33  # bins times units; 8 GiB
 
 
@@ -99,6 +102,7 @@ def trains_of(times: ArrayLike, unit_ids: ArrayLike, name: str = "recording") ->
         If times and units don't fit together.
     """
     seconds, ids = _checked(times, unit_ids, name)
+    require_memory("spikes by unit", BYTES_TO_GROUP * len(seconds))
     units, unit = np.unique(ids, return_inverse=True)
     order = np.argsort(unit, kind="stable")
     trains = np.split(seconds[order], np.cumsum(np.bincount(unit, minlength=len(units)))[:-1])
@@ -170,7 +174,9 @@ def _checked(times: ArrayLike, unit_ids: ArrayLike, name: str) -> tuple[NDArray[
         seconds, ids = np.asarray(times), np.asarray(unit_ids)
     except Exception as error:  # rows of several lengths, or an object that only pretends to be an array
         raise BadInputError(f"{name}: expected arrays of times and units, found {shown(times)}") from error
-    if seconds.ndim != 1 or seconds.shape != ids.shape or not seconds.size:
+    if seconds.shape == ids.shape == (0,):
+        raise BadInputError(f"{name}: expected spikes, found none; is it the right file or array, and is it whole?")
+    if seconds.ndim != 1 or seconds.shape != ids.shape:
         raise BadInputError(
             f"{name}: expected a time and a unit for every spike, of shape (spikes,), found {seconds.shape} and"
             f" {ids.shape}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from spikeloop.models.arrays import Floats
 from spikeloop.models.html import ShownAsTable, Table
 
-__all__ = ["SortingScore", "UnitScore"]
+__all__ = ["SortingScore", "UnitScore", "figure_words"]
 
 WELL = 0.8  # accuracy from which a unit counts as well detected, as SpikeInterface has it
 
@@ -116,23 +117,36 @@ class SortingScore(ShownAsTable):
             f"{self.found} against {self.truth}, {self.stop_s - self.start_s:.1f} s: {matched} of {len(self.units)}"
             f" units found, {self.well_detected} of them well (accuracy of {WELL:g} or more); mean accuracy"
             f" {self.accuracy:.3f}",
-            f"found spikes come {self.latency_ms:.3f} ms after true ones (median; jitter {self.jitter_ms:.3f} ms),"
-            f" compared with an offset of {self.offset_s:.6f} s and a tolerance of {self.tolerance_ms:g} ms",
+            f"{self._latency_words()}, compared with an offset of {self.offset_s:z.6f} s and a tolerance of"
+            f" {self.tolerance_ms:g} ms",
         ]
         if self.unmatched:
             lines.append(
                 f"{len(self.unmatched)} found units are of no true unit, {len(self.redundant)} of them redundant;"
                 f" {len(self.overmerged)} of all found units are overmerged"
             )
+        if any(unit.found is None for unit in self.units):
+            lines.append("a dash: no found unit matches this true one, so it has no precision, latency or jitter")
         return lines
+
+    def _latency_words(self) -> str:
+        if isnan(self.latency_ms):
+            return "no unit was found, so there is no latency"
+        late = f"{abs(self.latency_ms):.3f} ms {'before' if round(self.latency_ms, 3) < 0 else 'after'} true ones"
+        return f"found spikes come {late} (median; jitter {self.jitter_ms:.3f} ms)"
 
     def _table(self) -> Table:
         rows = [
             (
-                unit.unit, unit.found or "-", unit.spikes, f"{unit.accuracy:.3f}", f"{unit.precision:.3f}",
-                f"{unit.recall:.3f}", f"{unit.latency_ms:.3f}", f"{unit.jitter_ms:.3f}",
+                unit.unit, unit.found or "-", unit.spikes, figure_words(unit.accuracy), figure_words(unit.precision),
+                figure_words(unit.recall), figure_words(unit.latency_ms), figure_words(unit.jitter_ms),
             )
             for unit in self.units
         ]  # fmt: skip
         heads = ("unit", "found", "spikes", "accuracy", "precision", "recall", "latency (ms)", "jitter (ms)")
         return "\n".join(self.summary()), heads, rows
+
+
+def figure_words(value: float, digits: int = 3) -> str:
+    """Write a figure with so many digits after the point: NaN as a dash, and what rounds to zero without a sign."""
+    return "-" if isnan(value) else f"{value:z.{digits}f}"

@@ -10,14 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikeloop.exporters.documents import parsed_json
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import FailureError
 from spikeloop.models.measures.decoding_scores import fold_mean
 from spikeloop.models.scalars import is_number, is_whole
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.batch.engine import Engine, Task, Work, failure_of
 
-__all__ = ["Cell", "CellFolder", "Columns", "Row", "mean_in_words", "run_cells", "write_table"]
+__all__ = ["PAGE", "TABLE", "Cell", "CellFolder", "Columns", "Row", "mean_in_words", "run_cells", "write_table"]
 
+CELLS, TABLE, PAGE = "cells", "results.parquet", "results.html"  # in the folder of a sweep
 Row = Mapping[str, Any]  # a cell's document
 
 
@@ -80,10 +82,18 @@ class CellFolder:
     path : Path
         Made where there is none.
     columns : Columns
+
+    Raises
+    ------
+    FailureError
+        If cells, a table or a page can't be written there.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path, self._columns = path, columns
+        check_writable(path / CELLS, folder=True)
+        for name in (TABLE, PAGE):
+            check_writable(path / name)
 
     def put(self, cell: Cell, document: str) -> None:
         """Keep a cell's row, whole or not at all; FailureError where the disk refuses."""
@@ -103,7 +113,7 @@ class CellFolder:
         return [(place, cell) for place, cell in enumerate(cells) if self.get(cell) is None]
 
     def _place(self, cell: Cell) -> Path:
-        return self.path / "cells" / f"{cell.key}.json"
+        return self.path / CELLS / f"{cell.key}.json"
 
     def _is_of(self, document: Row, cell: Cell) -> bool:
         """Whether a row has the columns of the table, and names the cell; a file may have been damaged."""

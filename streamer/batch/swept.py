@@ -8,7 +8,7 @@ from typing import Any
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.html import ShownAsTable
 from spikeloop.models.whole_file import whole_file
-from spikeloop.streamer.batch.cells import Columns, Row, write_table
+from spikeloop.streamer.batch.cells import PAGE, TABLE, Columns, Row, write_table
 
 __all__ = ["Swept", "check_axes", "write_when_done"]
 
@@ -34,12 +34,12 @@ class Swept(ShownAsTable):
     @property
     def table(self) -> Path | None:
         """The Parquet table; None until every cell is done."""
-        return self.out / "results.parquet" if len(self.rows) == self.cells else None
+        return self.out / TABLE if len(self.rows) == self.cells else None
 
     @property
     def page(self) -> Path | None:
         """The page; None until every cell is done."""
-        return self.out / "results.html" if len(self.rows) == self.cells else None
+        return self.out / PAGE if len(self.rows) == self.cells else None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to what JSON holds."""

@@ -9,10 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
-from spikeloop.models.errors import FailureError
+from spikeloop.models.listening import listen
 from spikeloop.streamer.bridges.ephys_socket_client import Client, ClientReport
 from spikeloop.streamer.bridges.ephys_socket_packets import packet
 from spikeloop.streamer.bridges.listening_address import ListeningAddress
@@ -71,6 +72,8 @@ class EphysSocketServer:
 
     Raises
     ------
+    BadInputError
+        On entering, if the host is none of this machine.
     FailureError
         On entering, if it can't listen there.
     """
@@ -88,16 +91,8 @@ class EphysSocketServer:
         self._ending = threading.Event()
 
     def __enter__(self) -> Self:
-        host, port = self._asked.host, self._asked.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise FailureError(
-                f"--ephys-socket: can't listen on {self._asked} ({error.strerror or error}); stop what listens there,"
-                " or choose another port"
-            ) from error
-        self.address = ListeningAddress(host, self._socket.getsockname()[1])
+        self._socket = listen(self._asked.host, self._asked.port, "--ephys-socket")
+        self.address = ListeningAddress(self._asked.host, self._socket.getsockname()[1])
         self._socket.settimeout(LOOK_S)
         self._thread = threading.Thread(target=self._accept, name="spikeloop-ephys-socket", daemon=True)
         self._thread.start()
@@ -163,21 +158,25 @@ class EphysSocketServer:
     def _accept(self) -> None:
         while not self._ending.is_set():
             try:
-                connection, peer = self._socket.accept()
+                self._admit(*self._socket.accept())
             except TimeoutError:
                 continue
-            except OSError as error:  # too many open files, or the connection was gone at once
+            except (OSError, RuntimeError) as error:  # too many open files or threads, or it was gone at once
                 logger.warning("Ephys Socket: a connection failed (%s)", error)
                 self._ending.wait(LOOK_S)
-                continue
+
+    def _admit(self, connection: socket.socket, peer: tuple[Any, ...]) -> None:
+        """Serve a client that connected; where this fails, the connection is closed."""
+        with ExitStack() as unless_served:
+            unless_served.callback(connection.close)
             self._forget_gone()
             if len(self._clients) >= MOST_CLIENTS:
                 self._refused += 1
-                connection.close()
-                continue
+                return
             client = Client(connection, str(ListeningAddress(peer[0], peer[1])))
-            with self._changing:
-                self._clients.append(client)
+            unless_served.pop_all()
+        with self._changing:
+            self._clients.append(client)
 
     def _forget_gone(self) -> None:
         """Keep only the figures of clients that left."""

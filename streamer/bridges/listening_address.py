@@ -1,11 +1,12 @@
 """Where a bridge listens: [HOST:]PORT, on this machine alone where no host is named."""
 
+import socket
 from dataclasses import dataclass
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import shown
 
-__all__ = ["ListeningAddress", "parse_listening_address"]
+__all__ = ["ListeningAddress", "ipv4_of", "parse_listening_address"]
 
 LOOPBACK = "127.0.0.1"
 LARGEST_PORT = 65535
@@ -44,3 +45,28 @@ def parse_listening_address(option: str, text: str | int) -> ListeningAddress:
     if isinstance(text, bool) or not (is_port and int(number) <= LARGEST_PORT) or " " in host:
         raise BadInputError(f"{option}: expected [HOST:]PORT with a port from 0 to {LARGEST_PORT}, found {shown(text)}")
     return ListeningAddress(host or LOOPBACK, int(number))
+
+
+def ipv4_of(option: str, host: str) -> str:
+    """Return the IPv4 address of a host.
+
+    Parameters
+    ----------
+    option : str
+        For the message.
+    host : str
+        A name or an address.
+
+    Raises
+    ------
+    BadInputError
+        If it has none.
+    """
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+    except (OSError, ValueError) as error:  # ValueError for what no host can be called
+        reason = getattr(error, "strerror", None) or "no host can have this name"
+        raise BadInputError(
+            f"{option}: expected a host with an IPv4 address, found host {host!r:.80} ({reason}); 127.0.0.1 listens on"
+            " this machine alone, 0.0.0.0 on all networks"
+        ) from error

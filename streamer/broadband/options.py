@@ -1,8 +1,10 @@
 """What may be asked of a simulated voltage, checked in one place for every caller."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_choice, checked_number, checked_path, checked_whole
@@ -15,6 +17,10 @@ BroadbandType = Literal["broadband", "eeg"]
 SLOWEST_HZ, FASTEST_HZ = 10_000, 50_000
 MOST_FAR_UNITS = 20_000
 FASTEST_DRIFT_UM_S = 100.0
+NAMES = {  # of fields whose option on the command line has another name
+    "sampling_rate_hz": "sampling-rate", "drift_um": "drift", "drift_period_s": "drift-period",
+    "propagation_m_s": "propagation",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,6 +99,24 @@ class VoltageOptions:
             )
         if self.templates is not None:
             self._check_templates()
+
+    def check_no_voltage(self, remedy: str) -> None:
+        """Check, where there is no voltage, that no option is to shape one.
+
+        Parameters
+        ----------
+        remedy : str
+            The option that asks for a voltage.
+
+        Raises
+        ------
+        BadInputError
+            For the first that was given another value than its default; the message names it.
+        """
+        for field in fields(VoltageOptions):
+            if not np.array_equal(getattr(self, field.name), getattr(VoltageOptions, field.name)):
+                option = NAMES.get(field.name, field.name.replace("_", "-"))
+                raise BadInputError(f"--{option}: expected a voltage to shape, found none; add {remedy}")
 
     def _check_templates(self) -> None:
         checked_path("--templates", self.templates)

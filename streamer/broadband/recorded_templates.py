@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spikeloop.models.arrays import Floats
-from spikeloop.models.errors import BadInputError, SpikeloopError
+from spikeloop.models.errors import BadInputError, SpikeloopError, in_one_line
 from spikeloop.models.packages import require_packages
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.scalars import checked_path
 from spikeloop.streamer.broadband.amplifier import Amplifier
+from spikeloop.streamer.broadband.analyzer_data import data_of_analyzer
 from spikeloop.streamer.broadband.probe import Probe
 from spikeloop.streamer.broadband.probes import probe_of
 from spikeloop.streamer.broadband.read_broadband import read_broadband
@@ -21,6 +22,7 @@ from spikeloop.streamer.broadband.templates import Template
 __all__ = ["RecordedTemplates", "open_recorded_templates", "read_templates"]
 
 FAINT_UV = 2.0  # a channel that sees no more of a unit is left out
+LEAST_SAMPLES, LARGEST_UV = 4, 100_000.0  # of a waveform
 TAPER_MS = 0.2  # at both ends, so that a waveform begins and ends without a step
 REMEDY = "make it with analyzer.compute(['random_spikes', 'templates'])"
 
@@ -102,24 +104,69 @@ def read_templates(path: str | Path) -> RecordedTemplates:
     """
     path = checked_path("--templates", path)
     require_packages("spikeinterface", extra="sorters", what="--templates")
-    core, tools = import_module("spikeinterface.core"), import_module("spikeinterface.core.template_tools")
+    core = import_module("spikeinterface.core")
+    found = _of_voltage(core, path) if path.suffix == ".raw" else _of_folder(core, path)
+    _check_waveforms(found, path)
+    return found
+
+
+def _of_voltage(core: Any, path: Path) -> RecordedTemplates:
     try:
-        analyzer = _analyzer_of_file(core, path) if path.suffix == ".raw" else core.load_sorting_analyzer(path)
-        if not analyzer.has_extension("templates"):
-            raise BadInputError(f"--templates {path}: expected a SortingAnalyzer with templates, found none; {REMEDY}")
-        waveforms_uv = np.asarray(tools.get_dense_templates_array(analyzer, return_in_uV=True), np.float64)
-        before, rate_hz = analyzer.get_extension("templates").nbefore, analyzer.sampling_frequency
-        probe = probe_of(analyzer.get_probe(), path.stem)
+        return _templates_of(_analyzer_of_file(core, path), path)
     except SpikeloopError:
         raise
-    except Exception as error:  # SpikeInterface raises many kinds on other folders
+    except Exception as error:  # SpikeInterface raises many kinds on damaged files
         raise BadInputError(
-            f"--templates {path}: expected a SortingAnalyzer folder of SpikeInterface, or FILE.raw of generate"
-            f" --broadband ({error}); save one with create_sorting_analyzer(sorting, recording, folder=...)"
+            f"--templates {path}: expected a voltage of generate --broadband with its true spikes beside it"
+            f" ({in_one_line(error)}); generate it again"
         ) from error
-    if not len(waveforms_uv):
+
+
+def _of_folder(core: Any, path: Path) -> RecordedTemplates:
+    expected = "expected a SortingAnalyzer folder of SpikeInterface, or FILE.raw of generate --broadband"
+    remedy = "save one with create_sorting_analyzer(sorting, recording, folder=...)"
+    if not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise BadInputError(f"--templates {path}: {expected}, found {found}; {remedy}")
+    with data_of_analyzer(path) as folder:
+        try:
+            return _templates_of(core.load_sorting_analyzer(folder, load_extensions=False), path)
+        except SpikeloopError:
+            raise
+        except Exception as error:  # SpikeInterface raises many kinds on other folders
+            reason = in_one_line(error).replace(str(folder), str(path))
+            raise BadInputError(f"--templates {path}: {expected} ({reason}); {remedy}") from error
+
+
+def _templates_of(analyzer: Any, path: Path) -> RecordedTemplates:
+    if not analyzer.has_extension("templates"):
+        raise BadInputError(f"--templates {path}: expected a SortingAnalyzer with templates, found none; {REMEDY}")
+    tools = import_module("spikeinterface.core.template_tools")
+    waveforms_uv = np.array(tools.get_dense_templates_array(analyzer, return_in_uV=True), np.float64)
+    before, rate_hz = analyzer.get_extension("templates").nbefore, analyzer.sampling_frequency
+    return RecordedTemplates(waveforms_uv, int(before), float(rate_hz), probe_of(analyzer.get_probe(), path.stem))
+
+
+def _check_waveforms(found: RecordedTemplates, path: Path) -> None:
+    """Check that there are waveforms of finite numbers, on the channels of the probe, around the time of a spike."""
+    shape, channels = found.waveforms_uv.shape, found.probe.channels
+    if not shape[0]:
         raise BadInputError(f"--templates {path}: expected sorted units, found none; sort the recording first")
-    return RecordedTemplates(waveforms_uv, int(before), float(rate_hz), probe)
+    if shape[2:] != (channels,) or not 0 <= found.before < shape[1] or shape[1] < LEAST_SAMPLES:
+        raise BadInputError(
+            f"--templates {path}: expected waveforms of {LEAST_SAMPLES} samples or more on the {channels} channels of"
+            f" the probe, found an array of {shape} with {found.before} samples before the spike; {REMEDY}"
+        )
+    if damaged := np.flatnonzero(~np.isfinite(found.waveforms_uv).all(axis=(1, 2))).tolist():
+        raise BadInputError(
+            f"--templates {path}: expected finite numbers, found others in {len(damaged)} of {shape[0]} waveforms, the"
+            f" first of unit {damaged[0]}; leave these units out with analyzer.select_units, or compute them again"
+        )
+    if (largest_uv := np.abs(found.waveforms_uv).max()) > LARGEST_UV:
+        raise BadInputError(
+            f"--templates {path}: expected waveforms of at most {LARGEST_UV:g} uV, found {largest_uv:.3g} uV; is the"
+            " recording's gain right?"
+        )
 
 
 def _analyzer_of_file(core: Any, path: Path) -> Any:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +14,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from tyro.conf import arg
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.streamer.commands.shared_options import SharedOption
 
 __all__ = ["as_shown", "check_numbers", "description_of", "gathered", "option"]
 
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-LOG_LEVEL = "\nlog_level : str\n    the least severe messages to print on stderr"
 SECTION = "\n\nParameters\n----------"
 
 METAVARS = {
@@ -78,28 +77,33 @@ def option(metavar: str | None = None, *, default: str | None = None) -> Any:
     return arg(metavar=metavar, help_behavior_hint=default)
 
 
-def as_shown(command: Callable[..., int], configure_logging: Callable[[str], None]) -> Callable[..., int]:
-    """Return a command that tyro shows in plain words, with the option `--log-level` added.
+def as_shown(command: Callable[..., int], shared: Sequence[SharedOption]) -> Callable[..., int]:
+    """Return a command that tyro shows in plain words, with the options added that it shares with others.
 
     Parameters
     ----------
     command : callable
         A command; its docstring has a paragraph for each option.
-    configure_logging : callable
-        Called with the level before the command.
+    shared : sequence of SharedOption
+        Each is applied before the command runs.
     """
 
     @functools.wraps(command)
-    def run(*positional: Any, log_level: LogLevel = "warning", **options: Any) -> int:
-        configure_logging(log_level)
-        return command(*positional, **options)
+    def run(*positional: Any, **options: Any) -> int:
+        with ExitStack() as applied:
+            for each in shared:
+                applied.enter_context(each.applied(options.pop(each.name, each.default)))
+            return command(*positional, **options)
 
     hints = get_type_hints(command, include_extras=True)
-    shown = [_shown(parameter, hints[parameter.name]) for parameter in inspect.signature(command).parameters.values()]
-    level = inspect.Parameter("log_level", inspect.Parameter.KEYWORD_ONLY, default="warning", annotation=LogLevel)
-    run.__doc__ = _with_log_level(command.__doc__ or "")
-    run.__signature__ = inspect.Signature([*shown, level], return_annotation=int)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*shown, level)} | {"return": int}
+    own = [_shown(parameter, hints[parameter.name]) for parameter in inspect.signature(command).parameters.values()]
+    own += [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.annotation)
+        for each in shared
+    ]
+    run.__doc__ = _with_shared(command.__doc__ or "", shared)
+    run.__signature__ = inspect.Signature(own, return_annotation=int)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own} | {"return": int}
     del run.__wrapped__
     return run
 
@@ -173,9 +177,10 @@ def _hints(command: Callable[..., int]) -> dict[str, Any]:
     return hints
 
 
-def _with_log_level(doc: str) -> str:
+def _with_shared(doc: str, shared: Sequence[SharedOption]) -> str:
     head, section, rest = inspect.cleandoc(doc).partition(SECTION)
-    return f"{head}{section or SECTION}{rest}{LOG_LEVEL}"
+    added = "".join(f"\n{each.name}\n    {each.help}" for each in shared)
+    return f"{head}{section or SECTION}{rest}{added}"
 
 
 def _shown(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter:

@@ -101,6 +101,11 @@ def generate(
         print one JSON document
     """
     path = _file(out, broadband, windows)
+    shaped = VoltageOptions(**voltage.chosen())
+    if broadband is None:
+        _check_no_voltage(shaped, lfp)
+    else:
+        shaped.check_voltage()
     if engine is not None:
         if broadband is not None or windows is not None or duration is None:
             given = "--broadband" if broadband is not None else "--windows" if windows is not None else "neither"
@@ -131,7 +136,7 @@ def generate(
         if broadband is None:
             spikes = write_generated(path, generation, advance)
         else:
-            synthesiser = open_broadband(card, seed, VoltageOptions(**voltage.chosen()), NoiseLevels(lfp_uv=lfp))
+            synthesiser = open_broadband(card, seed, shaped, NoiseLevels(lfp_uv=lfp))
             source, feed = generation.source, generation.feed
             spikes = write_trace(path, synthesiser, source, feed, shape[0], seed, summary, advance)
             summary |= {"probe": synthesiser.probe.name, "channels": synthesiser.probe.channels}
@@ -217,6 +222,12 @@ def _file(out: Path | None, broadband: Path | None, windows: int | None) -> Path
             raise BadInputError("--broadband: expected --duration, as a voltage has no windows; leave --windows out")
         return broadband
     raise BadInputError("expected either --out FILE.npz (or of another format) for spikes or --broadband FILE.raw")
+
+
+def _check_no_voltage(shaped: VoltageOptions, lfp_uv: float) -> None:
+    shaped.check_no_voltage("--broadband FILE.raw")
+    if lfp_uv:
+        raise BadInputError("--lfp: expected a voltage to shape, found none; add --broadband FILE.raw")
 
 
 def _shape(card: Card, windows: int | None, duration: float | None) -> tuple[int, ...]:

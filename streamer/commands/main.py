@@ -12,7 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from spikeloop.models.errors import INTERRUPTED
-from spikeloop.models.interrupts import hold_interrupts, interrupt_at_any_end
+from spikeloop.models.interrupts import exit_when_interrupted, interrupt_at_any_end
+from spikeloop.streamer.commands.acknowledgement import acknowledged
 from spikeloop.streamer.commands.registry import COMMANDS
 
 __all__ = ["main"]
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     interrupt_at_any_end()  # a polite kill, or a closed terminal, closes everything, as Ctrl-C does
     try:
-        sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+        with acknowledged():
+            sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
@@ -67,16 +69,16 @@ def _run(arguments: list[str]) -> int:
 
 def _call(name: str, arguments: list[str]) -> int:
     """Import one command, parse its options and call it; its errors become a line and an exit code."""
-    with hold_interrupts():
+    with exit_when_interrupted(INTERRUPTED):
         import tyro
 
         from spikeloop.models.errors import SpikeloopError
         from spikeloop.streamer.commands.command_help import as_shown, check_numbers, description_of, gathered
-        from spikeloop.streamer.launch.logs import configure_logging
+        from spikeloop.streamer.commands.shared_options import options_of
 
         function = name.replace("-", "_")
         module = importlib.import_module(f"spikeloop.streamer.commands.{function}")
-        shown = as_shown(command := getattr(module, function), configure_logging)
+        shown = as_shown(command := getattr(module, function), options_of(name))
 
     def run() -> int:
         check_numbers(command, arguments)

@@ -7,6 +7,7 @@ from spikeloop.exporters.documents import print_line, printable
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.read import read_chosen
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.summary import RecordingSummary, summarise
 from spikeloop.streamer.commands.command_help import option
@@ -179,7 +180,8 @@ def read_and_tell(name_or_path: str, options: ReadingOptions) -> tuple[Recording
     summary : RecordingSummary
         For the command's own report.
     """
-    recording = read_chosen(name_or_path, options.choices())
+    with memory_for(name_or_path, state=lambda need: print_line(SideConsole(), printable(need))):
+        recording = read_chosen(name_or_path, options.choices())
     return recording, tell(recording)
 
 

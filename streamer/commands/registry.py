@@ -19,6 +19,7 @@ COMMANDS = {
     "convert": "Write a recording to a file of another format.",
     "train": "Train a model on a recording, or continue its training.",
     "export": "Export a trained model to a bundle that streams.",
+    "sign": "Sign a bundle, or make the keys for it.",
     "evaluate": "Compare a bundle, or samples of any model, with a recording.",
     "importance": "Map which spikes matter to a bundle's critic.",
     "score-sorting": "Judge the spikes of a spike sorter by the true ones.",

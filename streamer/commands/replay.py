@@ -7,12 +7,14 @@ from rich.console import Console
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from spikeloop.exporters.documents import print_line, printable
-from spikeloop.streamer.capture.replay.options import ReplayOptions
+from spikeloop.streamer.broadband.options import BroadbandType
 from spikeloop.streamer.commands.live_line import LiveLine
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.commands.reading_options import AS_STORED, ReadingOptions
+from spikeloop.streamer.commands.voltage_options import TYPICAL_VOLTAGE, VoltageArguments
 from spikeloop.streamer.launch.interpreter import frozen_garbage, short_slices
 from spikeloop.streamer.launch.replay import Replaying, open_replay
+from spikeloop.streamer.launch.replay_options import VoltageReplayOptions
 
 __all__ = ["replay"]
 
@@ -33,6 +35,10 @@ def replay(
     seed: int = 0,
     mqtt: str | None = None,
     broadband: bool = False,
+    broadband_as: BroadbandType = "broadband",
+    voltage: OmitArgPrefixes[VoltageArguments] = TYPICAL_VOLTAGE,
+    ephys_socket: str | None = None,
+    synapse: str | None = None,
     reading: OmitArgPrefixes[ReadingOptions] = AS_STORED,
     json: bool = False,
 ) -> int:
@@ -76,12 +82,20 @@ def replay(
         broker for devices, as of `spikeloop stream`, which may pause, resume and seek; counts go out as spikes, too
     broadband : bool
         also synthesise, of a recording, the voltage of electrodes near the units, as NAME-Broadband
+    broadband_as : str
+        LSL type of NAME-Broadband, as of `spikeloop stream`
+    voltage : VoltageArguments
+        how the voltage is simulated
+    ephys_socket : str, optional
+        [HOST:]PORT for the Open Ephys GUI, as of `spikeloop stream`, with --broadband
+    synapse : str, optional
+        [HOST:]PORT of a device of the Synapse protocol, as of `spikeloop stream`, with --broadband
     reading : ReadingOptions
         how a recording is read from a file; `spikeloop inspect` shows what these options make of it
     json : bool
         print the report as one JSON document at the end
     """
-    options = ReplayOptions(
+    options = VoltageReplayOptions(
         streams=streams,
         source_id=source_id,
         host=host,
@@ -95,12 +109,16 @@ def replay(
         seed=seed,
         mqtt=mqtt,
         broadband=broadband,
+        broadband_as=broadband_as,
+        ephys_socket=ephys_socket,
+        synapse=synapse,
+        **voltage.chosen(),
         reading=reading.choices(),
     )
     return _run(recording, options, json)
 
 
-def _run(recording: str, options: ReplayOptions, json: bool) -> int:
+def _run(recording: str, options: VoltageReplayOptions, json: bool) -> int:
     console = SideConsole()
     with console.status("reading"):
         prepared = open_replay(recording, options)

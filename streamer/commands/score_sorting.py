@@ -85,6 +85,8 @@ def score_sorting(
         print_json(scored.to_dict() | {"plot": plot and str(plot)})
     else:
         print(scored)
+        if plot is not None:
+            print(f"plot: {plot}")
     return 0
 
 

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from spikeloop.models.errors import BadInputError, FailureError, in_one_line
+from spikeloop.models.errors import FailureError, in_one_line
+from spikeloop.models.listening import listen
 from spikeloop.streamer.dashboard.hub import Hub
 
 if TYPE_CHECKING:
@@ -38,18 +39,11 @@ def bind(host: str, port: int) -> socket.socket:
     Raises
     ------
     BadInputError
-        If the port is taken, or the host is none of this machine.
+        If the host is none of this machine.
+    FailureError
+        If the port is taken.
     """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise BadInputError(
-            f"--port: {host}:{port} can't be had ({error.strerror or error}); choose another one, or 0 for any that is"
-            " free"
-        ) from error
-    except UnicodeError as error:
-        raise BadInputError(f"--host: expected the name or address of this machine, found {host!r:.80}") from error
+    listening = listen(host, port, "--port", "--host", BACKLOG)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
     return listening
 

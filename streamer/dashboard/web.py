@@ -71,13 +71,14 @@ def web(
     Raises
     ------
     BadInputError
-        If an argument can't be used; on entering, also if the port is taken.
+        If an argument can't be used.
     FailureError
-        If a package is missing that the page needs, or ONNX Runtime.
+        If the port is taken, or a package is missing that the page needs, or ONNX Runtime.
     """
     import_web()
     folder = checked_path("--save-to", save_to)
     where = Address(checked_text("--host", host), checked_whole("--port", port, 0, 65535), checked_token(host, token))
+    bind(where.host, where.port).close()  # before anything is read that takes a while
     if replay is not None:
         read_replay(replay)  # so that what is wrong with it is said at once
         return Dashboard(where, Library(folder, [replay]))

@@ -8,11 +8,10 @@ from numpy.typing import ArrayLike
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.scalars import checked_choice, checked_number, checked_text, is_whole, shown
-from spikeloop.streamer.bridges.listening_address import parse_listening_address
-from spikeloop.streamer.broadband.options import VoltageOptions
 from spikeloop.streamer.conditions.steered import STEERED
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import bins_of, check_seed
+from spikeloop.streamer.launch.sent_voltage import SentVoltageOptions
 from spikeloop.streamer.lsl.sink import CountFormat
 from spikeloop.streamer.mqtt.condition import MQTT
 
@@ -44,10 +43,10 @@ class Schedule:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamOptions(VoltageOptions):
+class StreamOptions(SentVoltageOptions):
     """What may be asked of a stream, beside its bundle; the command line's options of `spikeloop stream`.
 
-    The options of the voltage are those of `VoltageOptions`, and count with `broadband` alone.
+    The options of the voltage are those of `SentVoltageOptions`.
 
     Attributes
     ----------
@@ -72,13 +71,6 @@ class StreamOptions(VoltageOptions):
         Of a live condition: how long the last value holds, and in how long it then falls to rest.
     mqtt : str or None
         URL of a broker for devices.
-    broadband : bool
-        Whether to synthesise the voltage of electrodes near the units, as NAME-Broadband.
-    ephys_socket : str, int or None
-        [HOST:]PORT on which the plugin "Ephys Socket" of the Open Ephys GUI gets the voltage; with `broadband`.
-    synapse : str, int or None
-        [HOST:]PORT of a device of the Synapse protocol, whose clients get the voltage and the spikes, and may
-        stimulate; with `broadband`.
     monitor : bool
         Whether to start `spikeloop monitor` in a process of its own.
     controls : bool
@@ -97,9 +89,6 @@ class StreamOptions(VoltageOptions):
     condition_hold_s: float = 0.5
     condition_decay_s: float = 0.5
     mqtt: str | None = None
-    broadband: bool = False
-    ephys_socket: str | int | None = None
-    synapse: str | int | None = None
     monitor: bool = False
     controls: bool = False
 
@@ -117,7 +106,7 @@ class StreamOptions(VoltageOptions):
         checked_text("--name", self.name)
         if self.mqtt is not None:
             checked_text("--mqtt", self.mqtt)
-        self._check_bridges()
+        self.check_sent()
         if card.signal == "fluorescence" and self.count_format != "float32":
             raise BadInputError(f"--format: fluorescence is float32, found {self.count_format}; leave --format out")
         if isinstance(self.condition, str) and self.condition == MQTT and self.mqtt is None:
@@ -127,16 +116,6 @@ class StreamOptions(VoltageOptions):
                 f"--condition {STEERED}: expected a program that steers; stream it with spikeloop.stream"
             )
         return replace(self, seed=check_seed(self.seed), step_bins=self._checked_step_bins(card.bin_size_s), **seconds)
-
-    def _check_bridges(self) -> None:
-        for option, asked in (("--ephys-socket", self.ephys_socket), ("--synapse", self.synapse)):
-            if asked is None:
-                continue
-            parse_listening_address(option, asked)
-            if not self.broadband:
-                raise BadInputError(f"{option}: expected a voltage to send, found none; add --broadband")
-        if self.broadband_as != "broadband" and not self.broadband:
-            raise BadInputError("--broadband-as: expected a voltage to send, found none; add --broadband")
 
     def _checked_step_bins(self, bin_size_s: float) -> int:
         longest = max(1, round(LONGEST_STEP_S / bin_size_s))

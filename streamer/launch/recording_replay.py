@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from spikeloop.exporters.card import Card
@@ -22,6 +22,8 @@ from spikeloop.streamer.capture.replay.recorded_population import RecordedMarks,
 from spikeloop.streamer.capture.replay.report import ReplayReport, StreamSent, status_words
 from spikeloop.streamer.conditions.drive import Drive
 from spikeloop.streamer.launch.options import Schedule, StreamOptions
+from spikeloop.streamer.launch.replay_options import VoltageReplayOptions
+from spikeloop.streamer.launch.sent_voltage import SentVoltageOptions
 from spikeloop.streamer.launch.stream import PreparedStream
 from spikeloop.streamer.launch.streamed import ProvidedSource, Streamed
 from spikeloop.streamer.stream.steering import Steering
@@ -126,7 +128,7 @@ class RecordingReplay(PreparedStream):
     ----------
     recording : str, Path or Recording
         A file of any format, a name, or what was read already.
-    options : ReplayOptions
+    options : VoltageReplayOptions
 
     Raises
     ------
@@ -136,13 +138,14 @@ class RecordingReplay(PreparedStream):
         On entering, if something that the stream needs is not installed or can't be reached.
     """
 
-    def __init__(self, recording: str | Path | Recording, options: ReplayOptions) -> None:
+    def __init__(self, recording: str | Path | Recording, options: VoltageReplayOptions) -> None:
         options = options.checked()
         if options.streams:
             raise BadInputError(
                 f"STREAM: expected streams of an XDF file only, found {options.streams[0]!r:.60} of another recording;"
                 " leave it out"
             )
+        options.check_ports()
         read, spikes, sha256 = _read(recording, options)
         self._speed = options.speed
         self._file = read.name if isinstance(recording, Recording) else str(recording)
@@ -153,8 +156,8 @@ class RecordingReplay(PreparedStream):
             seed=options.seed,
             start_delay_s=options.start_delay_s,
             mqtt=options.mqtt,
-            broadband=options.broadband,
             controls=True,
+            **{field.name: getattr(options, field.name) for field in fields(SentVoltageOptions)},
         )
         super().__init__(streamed, asked)
 
@@ -187,6 +190,7 @@ class RecordingReplay(PreparedStream):
             f" {self.card.bin_size_s * 1000:g} ms bins, {population.stop_s - population.start_s:g} s{trials}; {what}"
             + (f"; conditions {conditions}" if conditions else ""),
             *(f"  note: {note}" for note in self._notes),
+            *self.invitations(),
         ]
 
     def status(self) -> str:
@@ -195,7 +199,8 @@ class RecordingReplay(PreparedStream):
         paused = self.steering is not None and self.steering.paused
         late_ms = health.lateness_ms["p99"] if health.steps else 0.0
         line = status_words(paused, self.position_s, stop_s, health.bins, late_ms, self.has_consumers())
-        return line if self._remote is None else f"{line}  {self._remote.remark()}"
+        remarks = [] if self._remote is None else [self._remote.remark()]
+        return "  ".join([line, *remarks, *(remark() for remark in self._bridges.remarks())])
 
     def replayed(self) -> ReplayReport:
         """Return the figures so far, as of a replay of streams."""

@@ -11,11 +11,11 @@ from spikeloop.exporters.formats.xdf.chunks import XDF_SUFFIXES
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.scalars import checked_path
-from spikeloop.streamer.capture.replay.options import ReplayOptions
 from spikeloop.streamer.capture.replay.replay import StreamsReplay
 from spikeloop.streamer.capture.replay.report import ReplayReport
 from spikeloop.streamer.launch.lifetimes import BackgroundLifetime, Prepared
 from spikeloop.streamer.launch.recording_replay import RecordingReplay
+from spikeloop.streamer.launch.replay_options import VoltageReplayOptions
 
 __all__ = ["BackgroundReplay", "Replaying", "open_replay", "replay"]
 
@@ -39,8 +39,9 @@ def replay(file: str | Path | Recording, *streams: str, **options: Any) -> "Back
         Names of an XDF file's streams, each with those beside it (NAME-Events and others), or types; also with * and
         ?; by default all.
     **options
-        As of `ReplayOptions`: speed, loop, start_s, stop_s, name, mqtt, and others. `reading` is a mapping of options
-        of `read_recording`, such as {"bin_size_s": 0.02, "trials": "0-9"}.
+        As of `ReplayOptions`: speed, loop, start_s, stop_s, name, mqtt, and others; of a recording's counts, also those
+        of a voltage, as of `spikeloop.stream`: broadband, ephys_socket, synapse, probe, and others. `reading` is a
+        mapping of options of `read_recording`, such as {"bin_size_s": 0.02, "trials": "0-9"}.
 
     Returns
     -------
@@ -55,10 +56,10 @@ def replay(file: str | Path | Recording, *streams: str, **options: Any) -> "Back
     """
     if isinstance(reading := options.get("reading"), Mapping):
         options["reading"] = _choices(reading)
-    known = {field.name for field in dataclasses.fields(ReplayOptions)} - {"streams"}
+    known = {field.name for field in dataclasses.fields(VoltageReplayOptions)} - {"streams"}
     if unknown := sorted(set(options) - known):
         raise BadInputError(f"expected options of {', '.join(sorted(known))}; found {unknown[0]!r:.80}")
-    return BackgroundReplay(file, ReplayOptions(streams, **options))
+    return BackgroundReplay(file, VoltageReplayOptions(streams, **options))
 
 
 def _choices(reading: Mapping[str, Any]) -> Choices:
@@ -87,7 +88,7 @@ class Replaying(Prepared, Protocol):
     def replayed(self) -> ReplayReport: ...
 
 
-def open_replay(file: str | Path | Recording, options: ReplayOptions) -> Replaying:
+def open_replay(file: str | Path | Recording, options: VoltageReplayOptions) -> Replaying:
     """Prepare the replay of a file: of the streams of an XDF file, or of the counts of another recording.
 
     Raises
@@ -99,7 +100,11 @@ def open_replay(file: str | Path | Recording, options: ReplayOptions) -> Replayi
         return RecordingReplay(file, options)
     path = checked_path("FILE", file)
     as_streams = path.suffix.lower() in XDF_SUFFIXES and not options.counts
-    return StreamsReplay(path, options) if as_streams else RecordingReplay(file, options)
+    if not as_streams:
+        return RecordingReplay(file, options)
+    if options.broadband:
+        raise BadInputError("--broadband: expected counts, found all streams of an XDF file; add --counts")
+    return StreamsReplay(path, options)
 
 
 class BackgroundReplay(BackgroundLifetime[Replaying]):
@@ -108,10 +113,10 @@ class BackgroundReplay(BackgroundLifetime[Replaying]):
     Parameters
     ----------
     file : str, Path or Recording
-    options : ReplayOptions
+    options : VoltageReplayOptions
     """
 
-    def __init__(self, file: str | Path | Recording, options: ReplayOptions) -> None:
+    def __init__(self, file: str | Path | Recording, options: VoltageReplayOptions) -> None:
         super().__init__(partial(open_replay, file, options), "spikeloop.replay")
 
     @property

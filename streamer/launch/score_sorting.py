@@ -69,7 +69,7 @@ def score_sorting(
     Raises
     ------
     BadInputError
-        If a file or an argument can't be used, or there is nothing to compare.
+        If a file or an argument can't be used, has no spikes, or there is nothing to compare.
     FailureError
         If SpikeInterface or another package is not installed.
 
@@ -83,12 +83,12 @@ def score_sorting(
     tolerance_ms = checked_number("--tolerance-ms", tolerance_ms, 0, LONGEST_TOLERANCE_MS, "ms")
     aligned = offset_s == "auto"
     given_s = 0.0 if aligned else checked_finite("--offset", offset_s)
-    true = _trains("TRUTH", truth, Choices.checked(key=truth_key))
-    sorted_ = _trains("FOUND", found, Choices.checked(key=found_key, units=found_units))
-    if start_s is not None or stop_s is not None:
-        low = -np.inf if start_s is None else checked_finite("--start", start_s)
-        high = np.inf if stop_s is None else checked_finite("--stop", stop_s)
-        true = true.between(low, high)
+    low_s = -np.inf if start_s is None else checked_finite("--start", start_s)
+    high_s = np.inf if stop_s is None else checked_finite("--stop", stop_s)
+    if high_s <= low_s:
+        raise BadInputError(f"--stop: expected a time after --start ({low_s:g} s), found {high_s:g} s")
+    true = _part(_spiking("TRUTH", _trains("TRUTH", truth, Choices.checked(key=truth_key))), low_s, high_s)
+    sorted_ = _spiking("FOUND", _trains("FOUND", found, Choices.checked(key=found_key, units=found_units)))
     used_s = find_offset(true.pooled_s, sorted_.pooled_s) if aligned else given_s
     return compare_trains(true, sorted_, tolerance_ms, used_s)
 
@@ -109,7 +109,30 @@ def _trains(what: str, given: str | Path | Recording, choices: Choices) -> UnitT
     try:
         return read_trains(str(given), choices)
     except BadInputError as error:
-        raise BadInputError(OPTION_OF_A_FILE.sub(rf"--{what.lower()}-\1:", str(error))) from error
+        if OPTION_OF_A_FILE.match(str(error)):
+            raise BadInputError(OPTION_OF_A_FILE.sub(rf"--{what.lower()}-\1:", str(error))) from error
+        raise BadInputError(f"{what}: {error}") from error
+
+
+def _spiking(what: str, trains: UnitTrains) -> UnitTrains:
+    """Return trains that have spikes; BadInputError for others."""
+    if not trains.spikes:
+        raise BadInputError(
+            f"{what}: {trains.name}: expected spikes, found none in {len(trains.unit_names)} units; is it the right"
+            " file, and is it whole? `spikeloop inspect` shows what it holds"
+        )
+    return trains
+
+
+def _part(true: UnitTrains, start_s: float, stop_s: float) -> UnitTrains:
+    """Return the true spikes of a stretch; BadInputError where there are none."""
+    part, all_s = true.between(start_s, stop_s), true.pooled_s
+    if not part.spikes:
+        raise BadInputError(
+            f"--start, --stop: expected true spikes in the stretch that they choose, found none; {true.name} has"
+            f" spikes from {all_s[0]:g} to {all_s[-1]:g} s"
+        )
+    return part
 
 
 def _trains_of(what: str, recording: Recording) -> UnitTrains:

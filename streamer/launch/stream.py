@@ -5,16 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.packages import require_packages
-from spikeloop.streamer.bridges.ephys_socket import EphysSocketServer
-from spikeloop.streamer.bridges.listening_address import parse_listening_address
 from spikeloop.streamer.broadband.opening import open_broadband
 from spikeloop.streamer.broadband.sink import BroadbandSink
 from spikeloop.streamer.conditions.steered import SteeredDrive
+from spikeloop.streamer.launch.bridges import Bridges
 from spikeloop.streamer.launch.child import ChildCommand
 from spikeloop.streamer.launch.interpreter import short_slices
 from spikeloop.streamer.launch.options import StreamOptions
@@ -31,9 +29,6 @@ from spikeloop.streamer.stream.health import Health, HealthReport
 from spikeloop.streamer.stream.loop import stream as stream_steps
 from spikeloop.streamer.stream.steering import Steering
 from spikeloop.streamer.stream.step import SpikeSink, Transform
-
-if TYPE_CHECKING:
-    from spikeloop.streamer.bridges.synapse.device import SynapseDevice
 
 __all__ = ["PreparedStream"]
 
@@ -70,7 +65,7 @@ class PreparedStream:
     BadInputError
         If the bundle or an option can't be used.
     FailureError
-        On entering, if something that the stream needs is not installed or can't be reached.
+        If a port is taken; on entering, if something that the stream needs is not installed or can't be reached.
     """
 
     def __init__(self, bundle: str | Path | Bundle | Streamed, options: StreamOptions) -> None:
@@ -78,6 +73,7 @@ class PreparedStream:
         card = self.card = self.streamed.card
         self.options = options = options.checked(card)
         self.schedule = options.schedule(card)
+        options.check_ports()
         self._drive = self.streamed.drive(options)
         check_name_is_free(options.name)
         self.health = Health(card.bin_size_s, len(card.unit_names))
@@ -88,8 +84,7 @@ class PreparedStream:
         self._remote = self._remote_control()
         self._monitor = self._child_monitor(bundle)
         self._voltage = open_broadband(card, options.seed, options) if options.broadband else None
-        self._ephys_socket = self._ephys_socket_server()
-        self._synapse = self._synapse_device()
+        self._bridges = Bridges(options, options.name, self._voltage, self.clock.now, self.steering)
         self._source = self.streamed.source(options, self.health.inference.add)
         self.provider = self._source.provider
         self._lsl: LslSink | None = None
@@ -99,7 +94,7 @@ class PreparedStream:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            for part in (self._remote, self._monitor, self._ephys_socket, self._synapse):
+            for part in (self._remote, self._monitor, self._bridges):
                 if part is not None:
                     opened.enter_context(part)
             self._opened = opened.pop_all()
@@ -121,17 +116,15 @@ class PreparedStream:
             start_s = self.clock.now() + delay_s
             provenance = self.streamed.made_by(options.seed, self.schedule.step_bins, start_s, self._drive.asked)
             channels = self.steering.channels if self.steering else card.channels
-            markers = self.steering is not None or self._ephys_socket is not None
+            markers = self.steering is not None or self._bridges.marks
             lsl = LslSink(options.name, card.unit_names, provenance, options.count_format, channels, markers)
             self._lsl = await opened.enter_async_context(lsl)
             logger.info("%s: streaming %s, seed %d, on %s", options.name, card.name, options.seed, self.provider)
             trace: BroadbandSink | None = None
             if self._voltage is not None:
-                receivers = (self._ephys_socket.push,) if self._ephys_socket is not None else ()
-                receivers = (*receivers, self._synapse.push_trace) if self._synapse is not None else receivers
                 broadband = BroadbandSink(
-                    options.name, self._voltage, provenance, options.broadband_as, *receivers
-                )  # fmt: skip
+                    options.name, self._voltage, provenance, options.broadband_as, *self._bridges.receivers()
+                )
                 trace = await opened.enter_async_context(broadband)
             yield partial(self._run, start_s, (lsl, *sinks), trace)
 
@@ -139,19 +132,15 @@ class PreparedStream:
         transforms: tuple[Transform, ...] = ()
         sinks = (*sinks, trace) if trace is not None else sinks
         sinks = (*sinks, self._remote.bridge) if self._remote is not None else sinks
-        sinks = (*sinks, self._synapse) if self._synapse is not None else sinks
         first, last = self.streamed.joined(self.steering)
-        sinks = (*sinks, *last)
+        sinks = (*sinks, *self._bridges.sinks(), *last)
         if self.steering is not None:
             self.steering.listen(self._mark)
             pulses = (trace.pulse,) if trace is not None else ()
             sinks, transforms = self.steering.begin(start_s, sinks, *pulses)
         if self._remote is not None:
             self._remote.begin(start_s)
-        if self._ephys_socket is not None:
-            self._ephys_socket.begin(start_s, self._mark)
-        if self._synapse is not None:
-            self._synapse.begin(start_s, self._mark)
+        self._bridges.begin(start_s, self._mark)
         schedule = self.schedule
         try:
             with short_slices():
@@ -173,26 +162,20 @@ class PreparedStream:
 
     def invitations(self) -> list[str]:
         """Return what to do in other software that may connect, a line each; once the context is entered."""
-        if self._ephys_socket is None or self._voltage is None:
-            return []
-        voltage = self._voltage
-        return [self._ephys_socket.invitation(voltage.probe.channels, voltage.amplifier.microvolts_per_bit)]
+        return self._bridges.invitations()
 
     def has_consumers(self) -> bool:
         """Return whether anybody receives the stream over LSL."""
         return self._lsl is not None and self._lsl.has_consumers()
 
     def remarks(self) -> list[Callable[[], str]]:
-        """Return what describes, in a few words, how a live condition, a broker and a monitor do."""
+        """Return what describes, in a few words, how a live condition, a broker, bridges and a monitor do."""
         remarks: list[Callable[[], str]] = []
         if "state" in self._drive.describe(0):
             remarks.append(self._condition_remark)
         if self._remote is not None:
             remarks.append(self._remote.remark)
-        if self._ephys_socket is not None:
-            remarks.append(self._ephys_socket.remark)
-        if self._synapse is not None:
-            remarks.append(self._synapse.remark)
+        remarks += self._bridges.remarks()
         if (monitor := self._monitor) is not None:
             remarks.append(lambda: f"monitor: {monitor.remark}")
         return remarks
@@ -218,8 +201,8 @@ class PreparedStream:
             monitor=self._monitor.report if self._monitor is not None else None,
             monitored=self._monitor is not None,
             monitor_remark=self._monitor.remark if self._monitor is not None else "",
-            ephys_socket=self._ephys_socket.report() if self._ephys_socket is not None else None,
-            synapse=self._synapse.report() if self._synapse is not None else None,
+            ephys_socket=self._bridges.ephys_socket_report(),
+            synapse=self._bridges.synapse_report(),
         )
 
     def _remote_control(self) -> RemoteControl | None:
@@ -234,21 +217,6 @@ class PreparedStream:
             address, options.name, status, self.steering, self.health.report, self.clock.now, driven,
             self.streamed.seek(),
         )  # fmt: skip
-
-    def _ephys_socket_server(self) -> EphysSocketServer | None:
-        if self.options.ephys_socket is None or self._voltage is None:
-            return None
-        address = parse_listening_address("--ephys-socket", self.options.ephys_socket)
-        return EphysSocketServer(address, self._voltage.amplifier.rate_hz)
-
-    def _synapse_device(self) -> "SynapseDevice | None":
-        if self.options.synapse is None or self._voltage is None or self.steering is None:
-            return None
-        require_packages("grpc", "synapse", "zmq", extra="bridges", what="--synapse")
-        from spikeloop.streamer.bridges.synapse.device import SynapseDevice
-
-        address = parse_listening_address("--synapse", self.options.synapse)
-        return SynapseDevice(address, self.options.name, self._voltage, self.clock.now, self.steering)
 
     def _child_monitor(self, bundle: str | Path | Bundle | Streamed) -> ChildCommand | None:
         if not self.options.monitor:

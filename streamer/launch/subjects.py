@@ -13,6 +13,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.responses import Parts, Responses, respond, split_as_trained
 from spikeloop.models.measures.seams import seam_covariance_ratio, seam_ratio
 from spikeloop.models.measures.similarity import MOST_DRAWS
+from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.windows import count_short, random_window_count
 from spikeloop.streamer.inference.runtime import Device
@@ -107,11 +108,12 @@ def read_samples(path: Path, recording: Recording, bin_size_s: float | None = No
     bin_size_s : float > 0, s, default None
     """
     choices = Choices.checked(bin_size_s)
-    found = open_format(path).reader().find(path, choices)
-    stated = isinstance(found.spikes, Binned) and found.spikes.bin_size_s is not None
-    if not stated and bin_size_s is None:
-        choices = Choices.checked(recording.bin_size_s)
-    samples = assemble(found, choices)
+    with memory_for(path):
+        found = open_format(path).reader().find(path, choices)
+        stated = isinstance(found.spikes, Binned) and found.spikes.bin_size_s is not None
+        if not stated and bin_size_s is None:
+            choices = Choices.checked(recording.bin_size_s)
+        samples = assemble(found, choices)
     log_recording(samples)
     return samples
 

@@ -3,7 +3,8 @@
 `read CONFIG.json FRAMES OUT.npz [PAUSE_S]` configures and starts the device unless it runs, prints "connected" after
 the first frame, pauses, reads so many frames (or until none comes for two seconds) and writes them with their numbers
 and times. `spikes WINDOWS OUT.npz` reads windows of spikes. `stimulate ROWS.npy` sends currents, (samples, electrodes),
-for each line of stdin. `facts` prints the time of the device and that of LSL, s, and the ports of the taps.
+for each line of stdin, and other messages for the lines "garbage" and "unknown". `facts` prints the time of the device
+and that of LSL, s, and the ports of the taps.
 """
 
 import json
@@ -77,9 +78,10 @@ def stimulate(uri, rows):
     tap = tap_of(uri, STIMULATION)
     currents = np.load(rows)
     tensor = Tensor(shape=currents.shape, dtype=Tensor.DT_INT16, data=currents.astype("<i2").tobytes())
+    others = {"garbage": b"no tensor", "unknown": Tensor(shape=[1, 1], dtype=99).SerializeToString()}
     print("connected", flush=True)
     for line in sys.stdin:
-        assert tap.send(b"no tensor" if line.strip() == "garbage" else tensor.SerializeToString())
+        assert tap.send(others.get(line.strip(), tensor.SerializeToString()))
     time.sleep(0.5)  # what was sent is on its way
 
 

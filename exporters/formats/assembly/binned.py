@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.formats.assembly.counting_memory import COUNTS, memory_of_counts
 from spikeloop.exporters.formats.choices import MOST_BINS, Choices
 from spikeloop.exporters.formats.found import Binned, Found
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.checks import checked_bin_size
 from spikeloop.models.recordings.recording import Recording, from_counts, from_fluorescence
 from spikeloop.models.recordings.repeats import lengths_of, pad_repeats
@@ -37,6 +39,7 @@ def recording_of_bins(found: Found, spikes: Binned, choices: Choices) -> tuple[R
             " bin_size_s=0.02)"
         )
     size = checked_bin_size(size, found.name)
+    require_memory(COUNTS, _memory_of(spikes.values))
     values, lengths = _padded(spikes.values)
     values, recorded, history = _without_nan(values, lengths, found.name)
     if spikes.signal == "fluorescence":
@@ -59,6 +62,16 @@ def recording_of_bins(found: Found, spikes: Binned, choices: Choices) -> tuple[R
         unfit_times=unfit,
     )
     return recording, recorded
+
+
+def _memory_of(values: NDArray[Any] | Sequence[NDArray[Any]]) -> float:
+    """Return the bytes that turning values into counts takes; those of trials are padded to the longest one first."""
+    if isinstance(values, np.ndarray):
+        return memory_of_counts(values.size, values.dtype)
+    if not len(values):
+        return 0
+    padded = max(map(len, values)) * sum(trial.shape[-1] for trial in values)
+    return memory_of_counts(padded, values[0].dtype) + padded * values[0].dtype.itemsize
 
 
 def joined_bins(spikes: Binned, choices: Choices, name: str) -> int:
@@ -111,17 +124,13 @@ def _without_nan(
 
 def _whole_counts(values: NDArray[Any], size: float) -> tuple[NDArray[Any], list[str]]:
     """Round what is whole but for rounding errors, and turn exact rates in Hz into counts."""
-    if values.dtype.kind not in "buif" or not values.size:
-        return values, []
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    if values.dtype.kind != "f" or not values.size or not np.isfinite(values).all():
         return values, []
     filled = values[np.abs(values) > WHOLE]
-    can_be_rates = values.dtype.kind == "f" and size < 0.99  # whole numbers are counts
+    can_be_rates = size < 0.99
     if can_be_rates and len(filled) >= LEAST_TO_BE_RATES and _is_whole(filled * size) and _are_spikes(filled * size):
         return np.rint(values * size), [f"took the values for rates in Hz: counts are rates x {size:g} s"]
-    if values.dtype.kind == "f" and _is_whole(values):
-        return np.rint(values), []
-    return values, []
+    return (np.rint(values) if _is_whole(values) else values), []
 
 
 def _are_spikes(values: NDArray[Any]) -> bool:
@@ -130,7 +139,5 @@ def _are_spikes(values: NDArray[Any]) -> bool:
 
 
 def _is_whole(values: NDArray[Any]) -> bool:
-    if values.dtype.kind != "f":
-        return True
     nearest = np.rint(values)
     return bool((np.abs(values - nearest) <= WHOLE * np.maximum(1.0, np.abs(nearest))).all())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikeloop.exporters.formats.matlab.values import Unreadable, Value, dense, text_rows
 from spikeloop.exporters.formats.named.lazy_arrays import Entry
+from spikeloop.models.memory import require_memory
 
 __all__ = ["Damaged", "variables"]
 
@@ -25,6 +26,7 @@ CLASSES = dict(zip(range(6, 16), ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4"
 COMPLEX, LOGICAL = 0x0800, 0x0200
 DEEPEST = 40
 MOST_PER_COMPRESSED_BYTE = 1100  # deflate packs at most 1032 bytes into one
+CELLS_TAKE = 3  # of memory, of their size in the file: each part is an object of its own
 FIRST = 4096  # bytes of a compressed variable, enough for its name and shape
 
 
@@ -113,6 +115,7 @@ class _Reader:
             array = self.description(memoryview(start)[8:])
             if array.kind in CLASSES:
                 return array.name, self._entry(array, lambda: self._array_of(_unpacked(element.data, self.order)))
+            require_memory(array.name, CELLS_TAKE * _stated_size(start, self.order))
             element, _ = self.element(memoryview(_unpacked(element.data, self.order)), 0)
         if element.kind != MATRIX:
             raise Damaged(f"an element of type {element.kind} in place of a variable")
@@ -253,13 +256,18 @@ class _Reader:
         return self.value(self.description(element.data), depth + 1), at
 
 
+def _stated_size(start: bytes, order: str) -> int:
+    """Return how many bytes follow the tag of an element."""
+    return int(np.frombuffer(start[4:8], f"{order}u4")[0])
+
+
 def _unpacked(data: memoryview, order: str) -> bytes:
     """Decompress one variable, no further than it says that it reaches."""
     packed = zlib.decompressobj()
     start = packed.decompress(data, 8)
     if len(start) < 8:
         raise Damaged("a compressed variable of no length")
-    size = int(np.frombuffer(start[4:], f"{order}u4")[0])
+    size = _stated_size(start, order)
     if size > MOST_PER_COMPRESSED_BYTE * len(data) + 1024:
         raise Damaged(f"a variable of {size} bytes, compressed to {len(data)}")
     return start + packed.decompress(packed.unconsumed_tail, size)

@@ -1,6 +1,6 @@
 """MATLAB files since version 7.3, which are HDF5: arrays with their axes reversed, cells as references."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from spikeloop.exporters.formats.named.lazy_arrays import Entry, LazyArrays
 from spikeloop.exporters.formats.storage.existing_file import require_file
 from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 
 __all__ = ["find", "items", "read_arrays"]
 
@@ -133,18 +134,27 @@ class _Hdf5:
             shape = shape[::-1]
         if _class_of(item) == "logical":
             kind = np.dtype(bool)
-        return Entry(tuple(shape), np.dtype(complex) if kind.kind == "V" else kind, partial(self._loaded, item))
+        kind = np.dtype(complex) if kind.kind == "V" else kind
+        load, check = (partial(self._guarded, work, item) for work in (self._numbers, self._checked_size))
+        return Entry(tuple(shape), kind, load, check=check)
 
-    def _loaded(self, item: Any) -> NDArray[Any]:
+    def _guarded(self, work: Callable[[Any], Any], item: Any) -> Any:
         try:
-            return self._numbers(item)
+            return work(item)
+        except BadInputError:
+            raise
         except Exception as error:  # h5py raises several on damaged files
             raise _unreadable(self.path, error) from error
 
-    def _numbers(self, item: Any) -> NDArray[Any]:
+    def _checked_size(self, item: Any) -> int:
+        """Return the bytes of an array; ValueError where its file holds too little for that."""
         size = int(np.prod([int(length) for length in item.shape], dtype=object)) * item.dtype.itemsize
         if size > SMALL + MOST_PER_STORED_BYTE * item.id.get_storage_size():
             raise ValueError(f"{item.name} of {size} bytes, stored in {item.id.get_storage_size()}")
+        return size
+
+    def _numbers(self, item: Any) -> NDArray[Any]:
+        require_memory(item.name.strip("/").replace("/", "."), self._checked_size(item))
         values = item[()]
         if item.dtype.names == ("real", "imag"):
             values = values["real"] + 1j * values["imag"]

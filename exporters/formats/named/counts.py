@@ -6,12 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.exporters.formats.assembly.counting_memory import COUNTS, memory_of_counts
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.found import Binned
 from spikeloop.exporters.formats.named.lazy_arrays import LazyArrays
 from spikeloop.exporters.formats.named.spike_times import looks_like_times
 from spikeloop.exporters.formats.named.texts import stated_bin_size_s, texts_in
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 
 __all__ = ["COUNT_KEYS", "FLUORESCENCE_KEY", "GENERIC_KEY", "binned", "with_axes_in_order"]
 
@@ -39,6 +41,10 @@ def binned(arrays: LazyArrays, key: str, choices: Choices, path: Path) -> tuple[
     BadInputError
         If they can't be counts.
     """
+    entry = arrays.entries[key]
+    if entry.dtype.kind != "O":
+        entry.check()
+        require_memory(COUNTS, memory_of_counts(entry.size, entry.dtype))
     values = arrays[key]
     signal: Literal["spikes", "fluorescence"] = "fluorescence" if _short(key) == FLUORESCENCE_KEY else "spikes"
     size = stated_bin_size_s(arrays, path, choices)

@@ -1,11 +1,13 @@
 """Arrays by name that are read when they are asked for, so that a damaged one does not matter to the others."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spikeloop.models.memory import require_memory
 
 __all__ = ["Entry", "LazyArrays"]
 
@@ -21,12 +23,15 @@ class Entry:
     load : callable that returns the array
         Raises BadInputError where it can't be read.
     unit : str
+    check : callable
+        Raises BadInputError where the file holds too little for this shape.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     load: Callable[[], NDArray[Any]]
     unit: str = ""
+    check: Callable[[], object] = lambda: None
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> "Entry":
@@ -61,7 +66,10 @@ class LazyArrays(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         if key not in self._loaded:
-            self._loaded[key] = self.entries[key].load()
+            entry = self.entries[key]
+            entry.check()
+            require_memory(key, entry.size * entry.dtype.itemsize)
+            self._loaded[key] = entry.load()
         return self._loaded[key]
 
     def __contains__(self, key: object) -> bool:
@@ -79,7 +87,7 @@ class LazyArrays(Mapping[str, NDArray[Any]]):
         if not prefix:
             return self
         inside = {
-            name.removeprefix(f"{prefix}."): Entry(entry.shape, entry.dtype, lambda name=name: self[name], entry.unit)
+            name.removeprefix(f"{prefix}."): replace(entry, load=lambda name=name: self[name])
             for name, entry in self.entries.items()
             if name.startswith(f"{prefix}.")
         }

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
+from spikeloop.exporters.formats.storage.tree import is_array, opened, walk
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 
 __all__ = ["SUFFIXES", "calm", "is_neo_folder", "is_other_nev", "open_segments", "reader_name"]
 
@@ -45,6 +46,9 @@ SUFFIXES = {
     ".spikes": "OpenEphysIO",
 }
 FOLDERS = ("NeuralynxIO", "TdtIO", "OpenEphysIO")  # these read the whole folder of a file
+COPIES = (
+    4  # of the numbers of a file: as it holds them, as Neo's quantities, in seconds, and one that is made meanwhile
+)
 HDF5 = ("NixIO", "KwikIO")
 SAME_STEM = ("BlackrockIO",)  # these look for files of small suffixes beside it
 NEURALYNX = b"########"  # how its files begin, among them events, which also end in .nev
@@ -86,8 +90,7 @@ def open_segments(path: Path) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     if not path.exists():
         raise BadInputError(f"{path}: no such file")
     name = reader_name(path)
-    if name in HDF5:
-        require_sound(path)
+    whole = _size_of(path, name)
     try:
         with calm(), tempfile.TemporaryDirectory() as scratch:
             import neo.io
@@ -96,6 +99,8 @@ def open_segments(path: Path) -> Iterator[tuple[list[Any], dict[str, Any]]]:
             reader = reader_type(**_arguments(path, str(name), Path(scratch)))
             try:
                 lazy = bool(getattr(reader, "support_lazy", False))
+                if not lazy:
+                    require_memory("the whole file", COPIES * whole)
                 blocks = _blocks(reader, lazy)
                 segments = [segment for block in blocks for segment in block.segments]
                 about = {**blocks[0].annotations, "name": blocks[0].name} if blocks else {}
@@ -109,6 +114,15 @@ def open_segments(path: Path) -> Iterator[tuple[list[Any], dict[str, Any]]]:
         raise BadInputError(f"{path}: too large for memory; is it damaged?") from error
     except Exception as error:  # each of Neo's readers raises its own
         raise BadInputError(f"{path}: Neo's {name} can't read it ({in_one_line(error)}); is it complete?") from error
+
+
+def _size_of(path: Path, name: str | None) -> int:
+    """Return the bytes of a file's arrays, as HDF5 states them; or of the file, where nothing is packed."""
+    if name not in HDF5:
+        return path.stat().st_size
+    with opened(path) as root:
+        arrays = [node for _, node in walk(root) if is_array(node)]
+        return sum(int(np.prod(array.shape, dtype=object)) * array.dtype.itemsize for array in arrays)
 
 
 def _blocks(reader: Any, lazy: bool) -> list[Any]:

@@ -17,10 +17,12 @@ from spikeloop.exporters.formats.neo.own import own_found, own_notes
 from spikeloop.exporters.formats.neo.writer import write
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 
 __all__ = ["find", "items", "write"]
 
 LABELS = ("quality", "group", "label", "unit_label")  # annotations that may say what a unit is
+OF_A_VALUE = 24  # bytes: as it is stored, and as a number in seconds or of the signal's unit
 OF_CHANNEL = {0: "unsorted", 255: "noise"}  # of the units of a channel, the others are sorted
 Trains = dict[str, list[tuple[int, Any]]]  # by the unit's name: the number of a segment, and the train in it
 
@@ -121,7 +123,10 @@ def _spikes(trains: Trains, segments: Sequence[Any]) -> tuple[SpikeTrains, Inter
 
 
 def _loaded(part: Any, **options: Any) -> Any:
-    return part.load(**options) if hasattr(part, "load") else part
+    if not hasattr(part, "load"):
+        return part
+    require_memory(f"{part.name} {id(part)}", OF_A_VALUE * np.prod(part.shape, dtype=np.float64))
+    return part.load(**options)
 
 
 def _seconds(quantity: Any) -> Floats:

@@ -213,7 +213,7 @@ def _part(array: Node, where: str, begin: int, end: int, start_s: float | None, 
     low, high = -np.inf if start_s is None else start_s - 1, np.inf if stop_s is None else stop_s + 1
     parts = []
     for at in range(begin, end, BLOCK):
-        times = read(array, where, slice(at, min(end, at + BLOCK)))
+        times = read(array, where, slice(at, min(end, at + BLOCK)), part=f"a block of {where}")
         parts.append(times[~((times < low) | (times > high))])  # NaN stays, and is refused later
     return np.concatenate(parts) if parts else np.empty(0)
 

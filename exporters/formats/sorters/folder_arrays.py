@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 
 __all__ = ["folder_of", "open_array", "readable_texts", "refuse_conditions", "small_text", "without_labelled"]
 
@@ -45,6 +46,7 @@ def open_array(path: Path, dims: int | None = None, kinds: str = "iufb") -> NDAr
             raise ValueError("it is no single array")
     except Exception as error:  # NumPy raises several on damaged files
         raise BadInputError(f"{path}: not a readable .npy file ({in_one_line(error)}); is it complete?") from error
+    require_memory(path.name, values.nbytes)
     if dims == 1 and values.size == max(values.shape, default=0):
         values = values.reshape(-1)
     if values.dtype.kind not in kinds or (dims is not None and values.ndim != dims):

@@ -25,6 +25,8 @@ from spikeloop.exporters.formats.sorters.folder_arrays import (
 from spikeloop.exporters.formats.sorters.spikeinterface_zarr import open_zarr
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
+from spikeloop.models.recordings.spike_times import BYTES_TO_GROUP
 
 __all__ = ["find", "is_archive", "is_folder", "is_zarr", "items"]
 
@@ -73,6 +75,7 @@ def find(path: Path, choices: Choices) -> Found:
     number = len(sorting.ids)
     if len(sorting.unit) and not (sorting.unit.min() >= 0 and sorting.unit.max() < number):
         raise BadInputError(f"{path}: expected spikes of {number} units, found others")
+    require_memory("spikes by unit", BYTES_TO_GROUP * len(sorting.unit))
     order = np.argsort(sorting.unit, kind="stable")
     cuts = np.cumsum(np.bincount(sorting.unit, minlength=number))[:-1]
     samples = sorting.samples[order] / (1.0 if choices.time_unit else sorting.rate_hz)

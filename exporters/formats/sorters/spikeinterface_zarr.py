@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.sorters.folder_arrays import readable_texts
 from spikeloop.exporters.formats.storage.tree import check_texts
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 from spikeloop.models.packages import require_packages
 
 __all__ = ["open_zarr"]
@@ -63,4 +64,5 @@ def _read(array: Any, root: Path) -> NDArray[Any]:
     if max(array.nbytes, chunk) > LARGEST + PACKED * on_disk:
         raise BadInputError(f"{root}: {array.name} is said to be of {array.nbytes} bytes; is it complete?")
     check_texts(array, str(root))
+    require_memory(array.name, array.nbytes)
     return np.asarray(array[:])

@@ -11,6 +11,7 @@ from spikeloop.exporters.formats.found import Binned, Found, Item
 from spikeloop.exporters.formats.matlab.reader import read_variable
 from spikeloop.exporters.formats.sorters.folder_arrays import folder_of, open_array, refuse_conditions, without_labelled
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import require_memory
 
 __all__ = ["find", "is_suite2p_folder", "items"]
 
@@ -108,6 +109,7 @@ def _are_cells(plane: Path, rois: int) -> list[bool]:
 
 def _joined(traces: list[NDArray[Any]], kept: list[int], frames: int) -> NDArray[np.float32]:
     """Put the chosen traces of all planes into one array, of shape (units, frames)."""
+    require_memory("chosen traces", 4 * len(kept) * frames)
     joined = np.empty((len(kept), frames), np.float32)
     begins = np.cumsum([0, *(len(values) for values in traces)])
     with np.errstate(over="ignore"):

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.storage.hdf5_guard import require_sound
 from spikeloop.exporters.formats.storage.remote import Location, Remote, open_remote
 from spikeloop.models.errors import BadInputError, SpikeloopError, in_one_line
+from spikeloop.models.memory import require_memory
 from spikeloop.models.packages import require_packages
 
 __all__ = [
     "Node",
+    "check_size",
     "check_texts",
     "child",
     "is_array",
@@ -110,7 +112,7 @@ def walk(group: Node, path: str = "", depth: int = 0) -> Iterator[tuple[str, Nod
                     raise BadInputError(f"expected up to {MOST_NODES} groups and arrays, found more below {at:.80}")
 
 
-def read(array: Node, where: str, selection: Any = ()) -> NDArray[Any]:
+def read(array: Node, where: str, selection: Any = (), part: str = "") -> NDArray[Any]:
     """Read an array, or a part of it.
 
     Parameters
@@ -119,19 +121,33 @@ def read(array: Node, where: str, selection: Any = ()) -> NDArray[Any]:
     where : str
         Its path, for messages.
     selection : index, default all of it
+    part : str, default this array and selection
+        Under which its memory is counted; what is read one after the other, and not kept, has the same.
 
     Raises
     ------
     BadInputError
-        If it states a size that it can't have, or holds pickled objects.
+        If it states a size that it can't have, holds pickled objects, or doesn't fit into memory.
     """
-    _check_size(array, where)
+    check_size(array, where)
     _check_filters(array, where)
     check_texts(array, where)
+    require_memory(part or (f"{where} {selection}" if selection != () else where), _memory_of(array, selection))
     return np.asarray(array[selection])
 
 
-def _check_size(array: Node, where: str) -> None:
+def _memory_of(array: Node, selection: Any) -> int:
+    """Return the bytes of what a selection leaves of an array; of texts, those of their references."""
+    chosen = selection if isinstance(selection, tuple) else (selection,)
+    size = array.dtype.itemsize
+    for axis, length in enumerate(array.shape):
+        part = chosen[axis] if axis < len(chosen) else slice(None)
+        size *= len(range(*part.indices(length))) if isinstance(part, slice) else np.size(part)
+    return size
+
+
+def check_size(array: Node, where: str) -> None:
+    """Refuse an array that states a size which it can't have."""
     size = float(np.prod(array.shape or (1,), dtype=np.float64)) * array.dtype.itemsize
     chunk = float(np.prod(array.chunks or (1,), dtype=np.float64)) * array.dtype.itemsize
     stored: Any = array.id.get_storage_size() if hasattr(array, "id") else array.nbytes_stored

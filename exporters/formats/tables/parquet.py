@@ -10,6 +10,7 @@ from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.found import Binned, Found, Series
 from spikeloop.exporters.formats.storage.existing_file import require_file
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.provenance import parse_provenance
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.timed_spikes import UNFIT, SpikeTimes
@@ -19,6 +20,11 @@ __all__ = ["read", "read_first", "write"]
 
 KEY = b"spikeloop"  # of what the schema holds beside pandas' own entry
 SAME_TIME = 1e-6  # of a bin, by which rounding may move a time
+TABLE = "the table"  # the part that its memory is counted as
+COPIES = 3  # of a table: as it is read, as columns, and in the order of a recording
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes of a value
+OF_A_TEXT = 8  # bytes of a value of any other type, at least
+BATCH_ROWS = 2**16
 FIRST = ("repeat", "time")  # columns before those of the units
 OWN_TIMES = ("spike_times_s", "spike_units")  # columns of lists, after all others
 LISTS = "columns_of_lists"  # what the entry of the schema calls the number of these
@@ -88,13 +94,35 @@ def read(path: Path, choices: Choices) -> tuple[Any, Found]:
     """Read a table: as a `pandas.DataFrame`, or None where it is a recording that spikeloop wrote, which is found."""
     file = _opened(path)
     try:
-        table = file.read()
+        require_memory(TABLE, _memory_of(file))
+        table = _read_batches(file)
         stated = (table.schema.metadata or {}).get(KEY)
         if stated is None or choices.key is not None or choices.unit_key is not None or choices.conditions:
             return _as_frame(table), Found(Binned([]))
         return None, _found(table, json.loads(stated))
+    except BadInputError:
+        raise
     except Exception as error:  # pyarrow raises several on damaged files
         raise _unreadable(path, error) from error
+
+
+def _memory_of(file: Any) -> int:
+    """Return the bytes that a table takes, with what is made of it; of texts, which may be packed, at least so many."""
+    chunks = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+    columns = [group.column(number) for group in chunks for number in range(group.num_columns)]
+    return COPIES * sum(column.num_values * WIDTHS.get(column.physical_type, OF_A_TEXT) for column in columns)
+
+
+def _read_batches(file: Any) -> Any:
+    """Read a table batch by batch, as long as there is memory for more."""
+    import pyarrow
+
+    batches, size = [], 0
+    for batch in file.iter_batches(BATCH_ROWS):
+        size += batch.nbytes
+        require_memory(TABLE, COPIES * size)
+        batches.append(batch)
+    return pyarrow.Table.from_batches(batches, file.schema_arrow)
 
 
 def _opened(path: Path) -> Any:

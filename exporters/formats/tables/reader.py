@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from spikeloop.exporters.formats.storage.existing_file import require_file
 from spikeloop.exporters.formats.tables import parquet as tables_parquet
 from spikeloop.exporters.formats.tables.columns import find_in_table, items_of_table
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import memory_left, require_memory
 from spikeloop.models.recordings.recording import Recording
 
 __all__ = ["find", "items", "write"]
@@ -21,6 +23,7 @@ SEPARATORS = (",", "\t", ";", "|")
 FIRST_LINES = 20
 FIRST_BYTES = 2**18
 PREVIEW_ROWS = 2000
+OF_A_ROW = 8  # bytes, of its number
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 MISSING = ("", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan", "-NaN", "<NA>")
 
@@ -57,15 +60,44 @@ def _read_text(path: Path, rows: int | None, unit_key: str | None) -> Any:
             "low_memory": False,
             "compression": "gzip" if path.suffix.lower() == ".gz" else None,
         }
+        if rows is None:
+            require_memory(tables_parquet.TABLE, _memory_of(path, options, encoding))
         try:
             frame = _frame(path, options, encoding, unit_key)
         except UnicodeDecodeError:  # further down than the first lines
             frame = _frame(path, options, "latin-1", unit_key)
+    except BadInputError:
+        raise
     except Exception as error:  # pandas, gzip and the disk each raise their own on damaged files
         raise BadInputError(f"{path}: not a readable table ({in_one_line(error)}); is it complete?") from error
     if options["header"] is None:
         frame.columns = [f"column {number}" for number in range(frame.shape[1])]
     return frame
+
+
+def _memory_of(path: Path, options: dict[str, Any], encoding: str) -> float:
+    """Return the bytes that a table takes, by what its first rows take of memory and of the text."""
+    import pandas
+
+    first: dict[str, Any] = {**options, "nrows": PREVIEW_ROWS, "encoding": encoding, "encoding_errors": "replace"}
+    sample = pandas.read_csv(path, **first)
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rb") as file:
+        of_sample = sum(map(len, islice(file, len(sample) + 1)))
+    taken = float(sample.memory_usage(deep=True).sum()) + OF_A_ROW * len(sample)
+    per_byte = tables_parquet.COPIES * max(1.0, taken / max(1, of_sample))
+    return per_byte * _text_size(path, memory_left() / per_byte)
+
+
+def _text_size(path: Path, enough: float) -> int:
+    """Return the bytes of a text; those of a compressed one are counted, as long as they are not more than enough."""
+    if path.suffix.lower() != ".gz":
+        return path.stat().st_size
+    size = 0
+    with gzip.open(path) as file:
+        while size <= enough and (part := file.read(FIRST_BYTES)):
+            size += len(part)
+    return size
 
 
 def _frame(path: Path, options: dict[str, Any], encoding: str, unit_key: str | None) -> Any:

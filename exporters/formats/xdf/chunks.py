@@ -20,6 +20,7 @@ import numpy as np
 from spikeloop.exporters.formats.storage.existing_file import require_file
 from spikeloop.exporters.formats.xdf.for_pyxdf import header_for_pyxdf, packed_chunk
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import memory_left, require_memory
 
 __all__ = [
     "BOUNDARY",
@@ -49,6 +50,7 @@ MOST_CHANNELS = 2**20
 LARGEST_RATE_HZ = 1e9
 LONGEST_CHUNK = 2**31
 MOST_UNPACKED, UNPACKED_SHARE = 400 * 2**20, 3  # bytes of a compressed file, and per byte of it
+OF_A_TEXT, OF_A_STAMP = 120, 64  # bytes of memory that each takes while a stream is read
 
 Bytes = mmap.mmap | bytes
 
@@ -90,6 +92,14 @@ class Stream:
     def type(self) -> str:
         """Its type, such as "Spikes"."""
         return self.info.findtext("type", "").strip()
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it takes to read all samples: their chunks, twice, then values and stamps, twice."""
+        stored = sum(end - begin for begin, end in self.chunks)
+        if self.is_text:
+            return 2 * stored + self.samples * (OF_A_TEXT * self.channels + OF_A_STAMP) + stored
+        return 2 * stored + self.samples * (2 * FORMATS[self.form] * self.channels + OF_A_STAMP)
 
     @property
     def is_text(self) -> bool:
@@ -164,9 +174,10 @@ def _content(path: Path) -> Iterator[Bytes]:
 
 
 def _unpacked(path: Path) -> bytes:
-    limit = MOST_UNPACKED + UNPACKED_SHARE * path.stat().st_size
-    with gzip.open(path) as file:
-        content = file.read(limit)
+    limit, left = MOST_UNPACKED + UNPACKED_SHARE * path.stat().st_size, memory_left()
+    with gzip.open(path) as file:  # which states no size that could be relied on
+        content = file.read(min(limit, left + 1))
+    require_memory("the unpacked file", len(content))
     if len(content) == limit:
         raise BadInputError(f"{path}: larger than expected; unpack it with gzip to a file ending in .xdf")
     return content

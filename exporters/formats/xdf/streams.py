@@ -23,6 +23,7 @@ from spikeloop.exporters.formats.xdf.other_clocks import (
 from spikeloop.exporters.formats.xdf.stamps import timing_of
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, in_one_line
+from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.spike_times import LATEST_S
 
 __all__ = ["Loaded", "OpenFile", "Samples", "load_stream", "passed_over_words"]
@@ -156,6 +157,7 @@ def load_stream(streams: Streams, stream: Stream, path: Path, clocks: Sequence[O
 
     if not stream.samples:
         raise BadInputError(f"{path}: the stream {stream.name} has no samples; choose another, see inspect")
+    require_memory(stream.name, stream.memory)
     own, passed_over = [np.empty(0)], 0
 
     def keep(values: Any, stamps_s: Floats, info: Any, number: int) -> tuple[Any, Floats, Any]:  # noqa: ARG001

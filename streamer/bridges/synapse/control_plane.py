@@ -21,6 +21,7 @@ from synapse.api.status_pb2 import (  # pyright: ignore[reportMissingImports]
 from synapse.api.tap_pb2 import ListTapsResponse, TapConnection, TapType  # pyright: ignore[reportMissingImports]
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.streamer.bridges.synapse.messages import name_in
 from spikeloop.streamer.bridges.synapse.signal_chain import BROADBAND, SPIKES, STIMULATION
 
 __all__ = ["ControlPlane", "Device"]
@@ -146,7 +147,7 @@ class ControlPlane:
 
     def _query(self, request: Any, _: Any) -> Any:
         if request.query_type != QueryRequest.kListTaps:
-            kind = QueryRequest.QueryType.Name(request.query_type)
+            kind = name_in(QueryRequest.QueryType, request.query_type)
             return QueryResponse(status=self._status(StatusCode.kUnimplemented, f"expected kListTaps, found {kind}"))
         taps = [
             TapConnection(

@@ -5,16 +5,15 @@ gRPC, its data are protobuf messages over ZeroMQ, and devices announce themselve
 """
 
 import logging
-import socket
 import threading
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.bridges.electrode_units import units_at
-from spikeloop.streamer.bridges.listening_address import ListeningAddress
+from spikeloop.streamer.bridges.listening_address import ListeningAddress, ipv4_of
 from spikeloop.streamer.bridges.synapse.announcer import Announcer, announcement
 from spikeloop.streamer.bridges.synapse.control_plane import ControlPlane
 from spikeloop.streamer.bridges.synapse.inflow import Inflow
@@ -33,6 +32,7 @@ __all__ = ["SynapseDevice"]
 
 VOLTAGE_TAP = "broadband_source_sim"  # as of Science's own simulator, whose examples find it
 SPIKE_TAP, STIMULATION_TAP = "spike_source_sim", "electrical_stimulation_sim"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 TRAIN_HZ = 100.0  # of a train of one pulse, which has no rate
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ class SynapseDevice:
 
     Raises
     ------
+    BadInputError
+        On entering, if the host is none of this machine with an address of IPv4.
     FailureError
         On entering, if it can't listen there.
     """
@@ -86,7 +88,7 @@ class SynapseDevice:
         self._running = False
 
     def __enter__(self) -> Self:
-        host = _address_of(self.address.host)
+        host = ipv4_of("--synapse", self.address.host)
         with ExitStack() as opened:
             context = open_context()
             opened.callback(context.term)
@@ -183,6 +185,14 @@ class SynapseDevice:
         )
         return [tap for node, *tap in listed if node is not None]  # pyright: ignore[reportReturnType]
 
+    def invitation(self) -> str:
+        """Return how Science's own programs find it and look at it, in a line."""
+        uri = f"{_reached(self.address.host)}:{self.address.port}"
+        return (
+            f"Synapse: device {self.name} on {self.address}, {self.array}, {self._rate_hz} Hz; find it with `synapsectl"
+            f" discover`, look at it with `synapsectl --uri {uri} info`"
+        )
+
     def remark(self) -> str:
         """Return the address, and who receives, in a few words."""
         clients = self._outflow.voltage.clients + self._outflow.spikes.clients
@@ -220,9 +230,6 @@ def _together(pulses: Sequence[Pulse]) -> dict[tuple[float, float, float], list[
     return together
 
 
-def _address_of(host: str) -> str:
-    """Return the IPv4 address of a host, as Synapse's clients know no other."""
-    try:
-        return socket.gethostbyname(host)
-    except OSError as error:
-        raise FailureError(f"--synapse: expected a host with an IPv4 address, found {host} ({error})") from error
+def _reached(host: str) -> str:
+    """Return by which host this machine reaches what listens there."""
+    return LOOPBACK if host == EVERYWHERE else host

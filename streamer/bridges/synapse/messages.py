@@ -1,6 +1,7 @@
 """The protocol's small messages, read and written with the classes of Science's own package, science-synapse."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -12,7 +13,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.bridges.synapse.signal_chain import SpikeNode, StimulationNode
 from spikeloop.streamer.bridges.synapse.spike_windows import SpikeWindow
 
-__all__ = ["answer_to", "read_waveforms", "spike_message"]
+__all__ = ["answer_to", "name_in", "read_waveforms", "spike_message"]
 
 
 def spike_message(node: SpikeNode, window: SpikeWindow, sequence: int, start_ns: int, unix_start_ns: int) -> bytes:
@@ -59,7 +60,7 @@ def read_waveforms(message: bytes, node: StimulationNode) -> NDArray[np.int16]:
     if tensor.dtype != Tensor.DT_INT16 or len(shape) != 2 or shape[1] != electrodes or shape[0] < 0:
         raise BadInputError(
             f"expected a synapse.Tensor of int16 and of shape (samples, {electrodes}), found"
-            f" {Tensor.DType.Name(tensor.dtype)} and {shape}"
+            f" {name_in(Tensor.DType, tensor.dtype)} and {shape}"
         )
     if len(tensor.data) != 2 * shape[0] * electrodes:
         raise BadInputError(f"expected {2 * shape[0] * electrodes} bytes of data, found {len(tensor.data)}")
@@ -85,3 +86,8 @@ def answer_to(request: bytes, now: Callable[[], float]) -> bytes | None:
         return None
     packet.server_receive_time_ns, packet.server_send_time_ns = received_ns, round(now() * 1e9)
     return packet.SerializeToString()
+
+
+def name_in(kinds: Any, number: int) -> str:
+    """Return the name of a number in an enumeration of protobuf; the number where it has none, as any may be sent."""
+    return kinds.Name(number) if number in kinds.values() else str(number)

@@ -59,7 +59,8 @@ class Outflow:
         self._windows: SpikeWindows | None = None
         self.first_sample: int | None = None
         self.samples = self.left_out = self.spike_windows = 0
-        self._next_sample = self._spike_sequence = 0
+        self._next_sample = 0
+        self._first_window: int | None = None
 
     def __enter__(self) -> Self:
         self.voltage = Publisher(self._context, self._host, max(1, round(BACKLOG_S * self._rate_hz)))
@@ -112,7 +113,7 @@ class Outflow:
         if chain is not None and (node := chain.broadband) is not None:
             self._encoder = FrameEncoder(node.electrodes.places, node.electrodes.ids, self._rate_hz, node.bits)
         if chain is not None and chain.spikes is not None:
-            self._windows, self._spike_sequence = SpikeWindows(chain.spikes, self._templates, self._start_s), 0
+            self._windows, self._first_window = SpikeWindows(chain.spikes, self._templates, self._start_s), None
 
     def _send_voltage(self, trace: Trace) -> None:
         if self._encoder is None or not len(trace.values):
@@ -134,9 +135,10 @@ class Outflow:
             return
         start_ns, ahead_ns = round(self._start_s * 1e9), round(self._unix_ahead_s * 1e9)
         for window in self._windows.of(step):
+            if self._first_window is None:
+                self._first_window = window.number
             if self.spikes.look():
-                node = self._windows.node
-                message = spike_message(node, window, self._spike_sequence, start_ns, start_ns + ahead_ns)
+                sequence = window.number - self._first_window
+                message = spike_message(self._windows.node, window, sequence, start_ns, start_ns + ahead_ns)
                 self.spikes.send(np.frombuffer(message, np.uint8)[np.newaxis])
                 self.spike_windows += 1
-            self._spike_sequence += 1

@@ -13,6 +13,7 @@ from spikeloop.streamer.stream.step import Step
 __all__ = ["SpikeWindow", "SpikeWindows"]
 
 NOWHERE = -1  # the row of a unit that no electrode hears
+NOTHING = np.zeros((2, 0), np.int64)
 
 
 class SpikeWindow(NamedTuple):
@@ -33,6 +34,8 @@ class SpikeWindow(NamedTuple):
 class SpikeWindows:
     """Counts each spike at the electrode that is nearest to its unit, from the end of the first step on.
 
+    Windows that reach into steps that were left out have no counts, and are left out too.
+
     Parameters
     ----------
     node : SpikeNode
@@ -50,10 +53,14 @@ class SpikeWindows:
         self._rows = np.where(heard, rows, NOWHERE)  # of each unit
         self._window_ns, self._start_s = node.window_ms * 1_000_000, start_s
         self._next: int | None = None  # window that is counted next
-        self._waiting = np.zeros((2, 0), np.int64)  # window and row of spikes that were not counted yet
+        self._next_bin: int | None = None  # of the next step, where none is left out
+        self._waiting = NOTHING  # window and row of spikes that were not counted yet
 
     def of(self, step: Step) -> list[SpikeWindow]:
         """Count a step's spikes; returns the windows that end with it, or ended before it did."""
+        if step.first_bin != self._next_bin:
+            self._next, self._waiting = None, NOTHING
+        self._next_bin = step.first_bin + len(step.counts)
         over, into_next_ns = divmod(int(self._since_ns(step.stamps_s[-1])), self._window_ns)  # windows that are over
         if self._next is None:
             self._next = over + (into_next_ns > 0)  # the first that begins now or later

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Self
 
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.models.errors import BadInputError
@@ -39,8 +40,6 @@ class ReplayOptions:
         Further time between announcing the streams and the first sample, for consumers to connect.
     mqtt : str or None
         URL of a broker for devices. Streams of an XDF file only obey `control`; counts go out as spikes, too.
-    broadband : bool, default False
-        Whether to synthesise the voltage of electrodes near the units; of recordings.
     reading : Choices
         How a recording is read from a file: its trials, bin size, conditions and others.
     seed : int >= 0, default 0
@@ -58,11 +57,10 @@ class ReplayOptions:
     name: str | None = None
     start_delay_s: float = 0.0
     mqtt: str | None = None
-    broadband: bool = False
     reading: Choices = AS_STORED
     seed: int = 0
 
-    def checked(self) -> "ReplayOptions":
+    def checked(self) -> Self:
         """Check the options, and return them as types of Python's own.
 
         Raises

@@ -62,9 +62,10 @@ class StreamsReplay:
 
     def __init__(self, path: Path, options: ReplayOptions) -> None:
         self.options = options = options.checked()
-        if options.broadband or options.reading != AS_STORED:
-            option = "--broadband" if options.broadband else "--trials and other options of reading"
-            raise BadInputError(f"{option}: expected counts, found all streams of an XDF file; add --counts")
+        if options.reading != AS_STORED:
+            raise BadInputError(
+                "--trials and other options of reading: expected counts, found all streams of an XDF file; add --counts"
+            )
         read = read_streams(path, options.streams, options.source_id, options.host)
         self.recorded, start_s, stop_s = part_of_streams(read, options)
         self.names = names_of(self.recorded.streams, options.name)

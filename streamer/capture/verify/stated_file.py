@@ -11,6 +11,7 @@ from spikeloop.exporters.formats.found import Binned, Found
 from spikeloop.exporters.formats.named.arrays import find_in_arrays
 from spikeloop.exporters.formats.read import open_format, read_arrays
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.memory import memory_for
 from spikeloop.streamer.capture.acts import parse_act
 from spikeloop.streamer.capture.verify.stated import REMEDY, Stated, recorded_of
 from spikeloop.streamer.capture.verify.stated_xdf import recorded_in_xdf
@@ -45,8 +46,9 @@ def recorded_in(path: Path) -> tuple[Stated, ...]:
 
 def _one_recording(path: Path) -> tuple[Stated, ...]:
     """Read a file of one recording; bins of which the file does not say what drove them are named, and left out."""
-    held = open_format(path).reader().find(path, EXACT)
-    recording = assemble(held, EXACT)
+    with memory_for(path):
+        held = open_format(path).reader().find(path, EXACT)
+        recording = assemble(held, EXACT)
     if recording.provenance is None:
         return ()
     stated = recorded_of(recording)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from spikeloop.exporters.documents import print_line, printable
 from spikeloop.exporters.formats.inspection import Inspection, Stretch, stretch_of
+from spikeloop.models.memory import size_in_words
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.streamer.commands.results.braille import bars, braille_raster, braille_trace, columns_of
 
@@ -56,6 +57,7 @@ def _print_summary(console: Console, found: Inspection) -> None:
     summary = found.summary
     assert summary is not None
     print_line(console, f"\n{printable(str(summary))}")
+    print_line(console, f"  memory: reading takes about {size_in_words(found.memory_bytes)}")
     for what, sentences in (("done", summary.history), ("warning", summary.warnings)):
         for sentence in sentences:
             print_line(console, f"  {what}: {printable(sentence)}")

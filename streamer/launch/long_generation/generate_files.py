@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from spikeloop.exporters.bundle import Bundle, load_bundle
+from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import FailureError
 from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.scalars import checked_callable, checked_choice, checked_path, checked_text, checked_whole
@@ -148,6 +149,7 @@ def generate_files(
         folder=str(path.with_name(f"{path.name}.parts").resolve()), bins=bins, part_bins=_part_bins(source),
         first=0, last=bins,
     )  # fmt: skip
+    check_writable(Path(about.folder), folder=True)
     files = []
     for each in range(seed, seed + sessions):
         named = path if sessions == 1 else path.with_stem(f"{path.stem}-{each}")

@@ -6,13 +6,14 @@ import threading
 import numpy as np
 import pytest
 
-from spikeloop.models.errors import FailureError
+from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.bridges import ephys_socket
 from spikeloop.streamer.bridges.ephys_socket import EphysSocketServer, ephys_socket_words
 from spikeloop.streamer.bridges.ephys_socket_client import MOST_FRAMES
 from spikeloop.streamer.bridges.ephys_socket_packets import packet
 from spikeloop.streamer.bridges.listening_address import ListeningAddress
 from spikeloop.streamer.broadband.step_traces import Trace
+from tests.support.hosts import BAD_HOSTS
 from tests.support.mqtt_stand_ins import wait_until
 
 CHANNELS, RATE_HZ, FRAME = 4, 30_000, 300
@@ -81,6 +82,35 @@ def test_a_second_client_gets_the_same_from_when_it_connected(server):
             server.push(trace_of(1))
             assert received(first, 2 * PACKET_BYTES)[PACKET_BYTES:] == received(second, PACKET_BYTES)
     assert [each.first_sample for each in server.report().clients] == [0, FRAME]
+
+
+def test_1024_channels_arrive_bit_for_bit(server, random):
+    values = random.integers(-32768, 32768, (2 * FRAME, 1024)).astype(np.int16)
+    with connected(server) as client:
+        server.push(Trace(0, values))
+        size = 2 * 1024 * FRAME
+        for half in np.split(values, 2):
+            got = received(client, 22 + size)
+            np.testing.assert_array_equal(np.frombuffer(got, "<i2", offset=22).reshape(1024, FRAME).T, half)
+
+
+@pytest.mark.parametrize("error", [OSError("it was gone at once"), RuntimeError("can't start new thread")])
+def test_after_a_client_that_could_not_be_served_others_are(server, monkeypatch, error):
+    errors, make_client = [error], ephys_socket.Client
+
+    def client(*given):
+        if errors:
+            raise errors.pop()
+        return make_client(*given)
+
+    monkeypatch.setattr(ephys_socket, "Client", client)
+    with socket.create_connection(("127.0.0.1", server.address.port)) as first:
+        first.settimeout(60)
+        assert first.recv(1) == b""  # closed
+    with connected(server) as second:
+        server.push(trace_of(0))
+        assert received(second, PACKET_BYTES) == packet(trace_of(0).values)
+    assert len(server.report().clients) == 1
 
 
 def test_a_client_that_leaves_may_come_back(server):
@@ -173,6 +203,15 @@ def test_a_client_that_stalls_does_not_hold_up_the_end(monkeypatch):
             server.push(trace_of(frame, channels=4096))
     client.close()
     assert not server.report().clients[0].connected
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+def test_a_host_that_is_none_of_this_machine_is_named(host):
+    with (
+        pytest.raises(BadInputError, match=r"--ephys-socket: expected the name or an address .* found host '"),
+        EphysSocketServer(ListeningAddress(host, 9001), RATE_HZ),
+    ):
+        pass
 
 
 def test_a_port_that_is_taken_is_named(server):

@@ -42,10 +42,11 @@ def test_every_command_of_the_page_on_synapse_runs(start_vendors, stream_name, t
         port = str(free.getsockname()[1])
     venv, install, stream, *others = commands("synapse")
     assert (venv, install) == ("python3 -m venv lab", INSTALL)
-    (started,) = re.findall(r"`(synapsectl --uri 127[^`]* start [^`]*)`", PAGES["synapse"])
-    assert [line.split()[-1] for line in others] == ["discover", "info", "5"]
-    (config,), (stimulation,) = blocks("synapse", "json"), blocks("synapse", "python")
+    (counted,) = re.findall(r"`(synapsectl --uri 127[^`]* taps stream [^`]*)`", PAGES["synapse"])
+    assert [line.split()[-1] for line in others] == ["discover", "info", "5", "lab.json", "list"]
+    (config,), (reading, stimulation) = blocks("synapse", "json"), blocks("synapse", "python")
     (tmp_path / "lab.json").write_text(config)
+    (tmp_path / "read.py").write_text(reading.replace("6471", port))
     (tmp_path / "stimulate.py").write_text(stimulation.replace("6471", port))
 
     words = stream.replace("--name lab", f"--name {stream_name}").replace("6471", port).split()
@@ -59,12 +60,24 @@ def test_every_command_of_the_page_on_synapse_runs(start_vendors, stream_name, t
         assert client.returncode == 0, errors
         return printed
 
-    found, info, read = map(printed_by, others)
+    found, info, read, started, taps = map(printed_by, others)
     assert stream_name in found
     assert "utah, 96 electrodes" in info
     assert "Device stopped successfully" in read
     assert list((tmp_path / "recorded").glob("broadband_data_*.h5"))
-    assert "Device started" in printed_by(started)
+    assert "Device started" in started
+    for tap in ("broadband_source_sim", "spike_source_sim", "electrical_stimulation_sim"):
+        assert tap in taps
+    counting = start_vendors("-m", "synapse.cli", *counted.replace("6471", port).split()[1:], FORCE_COLOR="1")
+    reader = start_vendors("read.py", folder=tmp_path)
+    assert re.fullmatch(r"\d+\.\d{3} s: \d+ spikes at electrode [01]\n", reader.stdout.readline())
+    reader.kill()
+    shown = ""
+    while "Messages:" not in shown:
+        shown += counting.stdout.read(1)
+        assert counting.poll() is None, shown
+    counting.send_signal(signal.SIGINT)
+    counting.communicate(timeout=280)
     client = start_vendors("stimulate.py", folder=tmp_path)
     _, errors = client.communicate(timeout=280)
     assert client.returncode == 0, errors

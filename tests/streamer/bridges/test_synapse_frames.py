@@ -39,6 +39,12 @@ def test_the_whole_range_of_int16_is_kept():
     assert list(parsed(values)[0].frame_data) == values[0].tolist()
 
 
+def test_1024_channels_are_read_as_they_were(random):
+    values = random.integers(-32768, 32768, (3, 1024)).astype(np.int16)
+    frames = parsed(values, channels=range(1024), ids=range(1024))
+    np.testing.assert_array_equal([frame.frame_data for frame in frames], values)
+
+
 def test_channels_are_chosen_and_named():
     values = np.arange(2 * CHANNELS, dtype=np.int16).reshape(2, CHANNELS)
     frame = parsed(values, channels=[4, 0, 0], ids=[300, 1, 2])[1]

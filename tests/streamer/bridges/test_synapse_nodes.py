@@ -117,6 +117,15 @@ def test_spikes_are_counted_at_their_electrodes_in_whole_windows():
     assert [(each.number, each.counts.tolist()) for each in (second, third)] == [(3, [0, 1]), (4, [1, 0])]
 
 
+def test_a_window_that_reaches_into_a_step_that_was_left_out_has_no_counts():
+    windows = SpikeWindows(SpikeNode(Electrodes((7,), (0,)), 3, 50.0), templates(5, 7), START_S)
+    assert [each.number for each in windows.of(step(0, 3, []))] == []
+    assert [(each.number, each.counts.tolist()) for each in windows.of(step(3, 4, [(1, 4.5), (1, 6.5)]))] == [(1, [1])]
+    assert windows.of(step(10, 3, [(1, 10.5)])) == []  # bins 7 to 9 never came, of windows 2 and 3
+    assert windows.of(step(13, 2, [(1, 13.5)])) == []  # window 4 was not counted from its beginning
+    assert [(each.number, each.counts.tolist()) for each in windows.of(step(15, 3, [(1, 16.5)]))] == [(5, [1])]
+
+
 def test_each_run_of_negative_current_is_a_pulse():
     node = StimulationNode(Electrodes((6, 1), (0, 1)), 20_000, 500)
     currents = np.zeros((100, 2), np.int16)

@@ -16,6 +16,7 @@ from tests.support.places import SUPPORT
 from tests.support.tiny import tiny_bundle
 
 CLIENT, CONSUMER = SUPPORT / "synapse_client.py", SUPPORT / "lsl_consumer.py"
+OUTFLOW = SUPPORT / "synapse_outflow.py"
 CHANNELS, RATE_HZ = 8, 30_000
 LISTENS = (
     "import sys; from spikeloop.streamer.bridges.synapse.control_plane import ControlPlane;"
@@ -145,13 +146,14 @@ def test_currents_evoke_spikes_where_they_flow_and_spikes_are_counted_in_windows
     assert client.stdout.readline() == "connected\n"
     while not (markers := inlet.pull_chunk(timeout=0.1)[0]) or '"stimulate"' not in markers[-1][0]:
         print("now", file=client.stdin, flush=True)  # a subscription takes a while to arrive
-    print("garbage", file=client.stdin, flush=True)
+    for other in ("unknown", "garbage"):  # a kind of tensor that no protocol has, and what is no tensor
+        print(other, file=client.stdin, flush=True)
     client.communicate(timeout=280)
     ended(counting)
     report = stopped(sender)["synapse"]
     ended(events)
     assert report["pulses"] >= CHANNELS
-    assert report["refused"] == 1
+    assert report["refused"] == 2
     marker = json.loads(markers[-1][0])
     assert marker["units"] == list(range(6))
     assert (marker["amplitude_ua"], marker["pulse_width_us"]) == (150, 200)
@@ -167,6 +169,27 @@ def test_currents_evoke_spikes_where_they_flow_and_spikes_are_counted_in_windows
         begins_s = got["times_ns"] / 1e9
         expected = np.histogram(stamps, np.append(begins_s, begins_s[-1] + 0.015))[0]
         np.testing.assert_array_equal(got["counts"].sum(axis=1), expected)
+
+
+def test_taps_that_stand_still_hold_nobody_up_and_what_is_lost_is_counted(start_vendors):
+    told = json.loads(ended(start_vendors(OUTFLOW, 1000)))
+    assert told["pushed"] == 1000
+    assert told["left_out"] > 0
+    assert told["samples"] + told["left_out"] == 10_000
+
+
+def test_the_command_prints_where_the_device_is_and_how_to_look_at_it(start_vendors, bundle, stream_name):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sender = start_vendors(
+        "-m", "spikeloop", "stream", bundle, "--name", stream_name, "--duration", 1, "--json",
+        "--broadband", "--channels", CHANNELS, "--synapse", f"0.0.0.0:{port}",
+    )  # fmt: skip
+    printed, errors = sender.communicate(timeout=280)
+    assert sender.returncode == 0, errors
+    assert f"Synapse: device {stream_name} on 0.0.0.0:{port}, utah, {CHANNELS} electrodes, {RATE_HZ} Hz" in errors
+    assert f"`synapsectl discover`, look at it with `synapsectl --uri 127.0.0.1:{port} info`" in errors
+    assert json.loads(printed)["synapse"]["address"] == f"0.0.0.0:{port}"
 
 
 def test_without_a_voltage_or_its_packages_or_with_a_port_in_use_it_says_what_to_do(

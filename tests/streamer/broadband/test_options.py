@@ -1,3 +1,6 @@
+from dataclasses import fields
+
+import numpy as np
 import pytest
 
 from spikeloop.models.errors import BadInputError
@@ -32,3 +35,28 @@ def test_what_is_out_of_range_is_named(options, message):
     with pytest.raises(BadInputError) as refused:
         VoltageOptions(**options).check_voltage()
     assert message in str(refused.value)
+
+
+SHAPING = {  # each option, with a value of its own
+    "probe": ("linear", "--probe"),
+    "channels": (8, "--channels"),
+    "sampling_rate_hz": (20_000, "--sampling-rate"),
+    "broadband_as": ("eeg", "--broadband-as"),
+    "templates": ("analyzer", "--templates"),
+    "drift_um": (30, "--drift"),
+    "drift_period_s": (60, "--drift-period"),
+    "adaptation": (0.3, "--adaptation"),
+    "far_units": (10, "--far-units"),
+    "propagation_m_s": (0.67, "--propagation"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(VoltageOptions)])
+def test_without_a_voltage_every_option_that_shapes_one_is_refused_by_name(name):
+    value, option = SHAPING[name]
+    with pytest.raises(BadInputError, match=rf"^{option}: expected a voltage to shape, found none; add --broadband$"):
+        VoltageOptions(**{name: value}).check_no_voltage("--broadband")
+
+
+def test_without_a_voltage_what_has_its_default_is_fine():
+    VoltageOptions(sampling_rate_hz=np.int64(30_000), drift_um=0).check_no_voltage("--broadband")  # pyright: ignore[reportArgumentType]

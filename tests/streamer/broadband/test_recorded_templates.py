@@ -2,7 +2,10 @@
 
 import json
 import logging
+import pickle
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +114,91 @@ def test_what_is_no_sorted_recording_is_refused(tmp_path):
             open_recorded_templates(path, UNITS, INTAN, 0)
     with pytest.raises(BadInputError, match="expected a file of voltage, found none"):
         open_recorded_templates(tmp_path / "missing.raw", UNITS, INTAN, 0)
+
+
+@pytest.fixture
+def analyzer(written, tmp_path):
+    """A folder with the templates of four units, which a test damages."""
+    recording, sorting = read_broadband(written[0])
+    folder = tmp_path / "analyzer"
+    made = core.create_sorting_analyzer(sorting, recording, sparse=False, folder=folder, format="binary_folder")
+    made.compute({"random_spikes": {"seed": 0}, "templates": {"ms_before": 1.0, "ms_after": 2.0}})
+    return folder
+
+
+def spoilt(unit: int, value: float):
+    """Write a value into the waveform of a unit."""
+    return lambda waveforms: np.where(np.arange(UNITS)[:, np.newaxis, np.newaxis] == unit, value, waveforms)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        (spoilt(1, np.nan), "expected finite numbers, found others in 1 of 4 waveforms, the first of unit 1"),
+        (spoilt(2, np.inf), "expected finite numbers, found others in 1 of 4 waveforms, the first of unit 2"),
+        (spoilt(0, 1e9), "expected waveforms of at most 100000 uV"),
+        (lambda waveforms: waveforms[:, :, 0], "expected "),
+        (lambda waveforms: waveforms[:, :, :-3], "expected "),
+        (lambda waveforms: waveforms[:, :2], "expected "),
+        (lambda waveforms: waveforms[:0], "expected "),
+    ],
+)
+def test_waveforms_that_can_be_none_are_refused(analyzer, damaged, message):
+    path = analyzer / "extensions" / "templates" / "average.npy"
+    np.save(path, damaged(np.load(path)))
+    with pytest.raises(BadInputError, match=f"^--templates {analyzer}: {message}"):
+        open_recorded_templates(analyzer, UNITS, INTAN, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"garbage" * 100, pickle.dumps([1.0, 2.0])])
+def test_files_that_hold_no_waveforms_are_refused(analyzer, tmp_path, content):
+    (analyzer / "extensions" / "templates" / "average.npy").write_bytes(content)
+    (tmp_path / "file.npy").write_bytes(content)
+    (tmp_path / "file.raw").write_bytes(content)
+    for path in (analyzer, tmp_path / "file.npy", tmp_path / "file.raw"):
+        with pytest.raises(BadInputError) as refused:
+            open_recorded_templates(path, UNITS, INTAN, 0)
+        assert path.stem in str(refused.value)
+        assert "\n" not in str(refused.value)
+        assert str(refused.value).count(tempfile.gettempdir()) == str(refused.value).count(str(tmp_path))
+
+
+class Opens:
+    """What runs when it is unpickled: it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_nothing_that_a_folder_holds_is_run(analyzer, tmp_path):
+    """Neither pickles, nor what is said of the recording's class; the waveforms are read all the same."""
+    ran = tmp_path / "ran"
+    expected = open_recorded_templates(analyzer, UNITS, INTAN, 0)[1]
+    pickled = np.array([Opens(ran)] * UNITS, dtype=object)
+    (analyzer / "sorting" / "properties").mkdir(exist_ok=True)
+    np.save(analyzer / "sorting" / "properties" / "mine.npy", pickled, allow_pickle=True)
+    (analyzer / "extensions" / "templates" / "mine.pkl").write_bytes(pickle.dumps(Opens(ran)))
+    (analyzer / "recording.json").unlink(missing_ok=True)
+    (analyzer / "recording.pickle").write_bytes(pickle.dumps(Opens(ran)))
+    for ours, theirs in zip(open_recorded_templates(analyzer, UNITS, INTAN, 0)[1], expected, strict=True):
+        np.testing.assert_array_equal(ours.waveform, theirs.waveform)
+    assert not ran.exists()
+
+
+def test_a_zarr_folder_gives_the_same_and_a_pickle_in_it_is_refused(written, analyzer, tmp_path):
+    recording, sorting = read_broadband(written[0])
+    folder = tmp_path / "analyzer.zarr"
+    made = core.create_sorting_analyzer(sorting, recording, sparse=False, folder=folder, format="zarr")
+    made.compute({"random_spikes": {"seed": 0}, "templates": {"ms_before": 1.0, "ms_after": 2.0}})
+    (_, found), (_, expected) = (open_recorded_templates(path, UNITS, INTAN, 0) for path in (folder, analyzer))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours.waveform, theirs.waveform)
+    (described,) = (
+        path for name in (".zarray", "zarr.json") for path in (folder / "extensions/templates/average").glob(name)
+    )
+    described.write_text(described.read_text().replace("}", ', "note": "pickle"}', 1))
+    with pytest.raises(BadInputError, match="found a pickle in extensions/templates/average"):
+        open_recorded_templates(folder, UNITS, INTAN, 0)

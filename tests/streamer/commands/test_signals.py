@@ -77,3 +77,51 @@ def test_work_under_way_leaves_no_file_and_no_traceback(function, arguments, num
     assert "at work\n" in ended.stdout
     assert "Traceback" not in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+# Is busy in compiled code, which no handler of Python's interrupts.
+DEAF = """
+import hashlib
+from spikeloop.models.interrupts import interrupt_at_any_end
+from spikeloop.streamer.commands.acknowledgement import acknowledged
+
+interrupt_at_any_end()
+with acknowledged():
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+"""
+
+IMPORTING = """
+import time
+from spikeloop.models.interrupts import exit_when_interrupted, interrupt_at_any_end
+
+interrupt_at_any_end()
+with exit_when_interrupted(130):
+    print("busy", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_a_signal_is_acknowledged_while_compiled_code_is_deaf_to_it(number):
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            assert process.stdout.readline() == b"busy\n"
+            process.send_signal(number)
+            said = b"".join(process.stderr.readline() for _ in range(2))
+            assert b"spikeloop: interrupted" in said
+            assert process.poll() is None
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_a_signal_ends_a_command_at_once_while_libraries_are_loaded(number):
+    with subprocess.Popen([sys.executable, "-c", IMPORTING], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"busy\n"
+        process.send_signal(number)
+        assert process.communicate()[1] == b""
+    assert process.returncode == 130

@@ -216,5 +216,5 @@ def test_files_are_served_by_their_names_alone(served):
 
 
 def test_a_port_that_is_taken_is_said_so(served):
-    with pytest.raises(BadInputError, match=f"--port: 127.0.0.1:{served.port} can't be had .*or 0 for any"):
+    with pytest.raises(FailureError, match=f"--port: can't listen on 127.0.0.1:{served.port} .*choose another"):
         bind("127.0.0.1", served.port)

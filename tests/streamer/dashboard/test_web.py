@@ -144,7 +144,10 @@ def rename(bundle, names):
         ({"token": "short"}, "--token: expected 16 or more of the characters"),
         ({"bundle": "absent"}, "absent"),
         ({"name": ""}, "expected"),
-        ({"host": "192.0.2.7", "token": "sixteen-characters"}, "--port: 192.0.2.7:0 can't be had"),
+        (
+            {"host": "192.0.2.7", "token": "sixteen-characters"},
+            "--host: expected the name .* found host '192.0.2.7'",
+        ),
     ],
 )
 def test_what_can_not_be_served_is_said_at_once(options, message, stream_name):

@@ -1,6 +1,8 @@
 """Recordings replayed as streams of counts: what consumers in another process and devices receive."""
 
 import json
+import socket
+import struct
 from dataclasses import asdict, replace
 from xml.etree import ElementTree
 
@@ -13,8 +15,8 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import Replayed, parse_provenance
 from spikeloop.models.recordings.rebinning import rebinned
 from spikeloop.models.recordings.recording import from_counts
-from spikeloop.streamer.capture.replay.options import ReplayOptions
 from spikeloop.streamer.launch.recording_replay import RecordingReplay
+from spikeloop.streamer.launch.replay_options import VoltageReplayOptions
 from spikeloop.streamer.mqtt.payloads import decode_spikes
 from tests.support.broker import Mosquitto
 from tests.support.generated import with_own_times, with_provenance
@@ -67,7 +69,7 @@ def test_a_consumer_in_another_process_gets_the_recorded_counts_conditions_and_t
 
 
 def stated(recording, **options) -> Replayed:
-    prepared = RecordingReplay(recording, ReplayOptions(name="never", **options))
+    prepared = RecordingReplay(recording, VoltageReplayOptions(name="never", **options))
     said = prepared.streamed.made_by(9, 2, 500.0, "recorded")
     assert isinstance(said, Replayed)
     return said
@@ -191,6 +193,18 @@ def test_the_voltage_of_a_recording_goes_out_too(stream_name, tmp_path):
     values = np.array(got[f"{stream_name}-Broadband"]["values"])
     assert values.shape[1] == 96
     assert values.std() > 0
+
+
+def test_the_voltage_of_a_recording_goes_out_to_the_open_ephys_gui(stream_name):
+    options = {"broadband": True, "probe": "linear", "channels": 8, "ephys_socket": 0, "loop": True}
+    with spikeloop.replay(counted(), name=stream_name, **options) as replay:
+        listening = replay.report.to_dict()["stream"]["ephys_socket"]
+        with socket.create_connection(("127.0.0.1", int(listening["address"].rpartition(":")[2]))) as client:
+            client.settimeout(ENDS_S)
+            assert client.recv(22, socket.MSG_WAITALL) == struct.pack("<iihiii", 0, 2 * 8 * 300, 3, 2, 8, 300)
+        replay.stop()
+    (received,) = replay.report.to_dict()["stream"]["ephys_socket"]["clients"]
+    assert received["first_sample"] % 300 == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Files of a truth and of sorters, read and judged."""
 
 import json
+import re
 import warnings
 
 import numpy as np
@@ -131,6 +132,67 @@ def test_a_page_and_a_picture_are_written(voltage, kilosort, tmp_path):
 def test_what_can_not_be_used_is_named(voltage, kilosort, capsys, options, message):
     code, said = fails(capsys, "score-sorting", voltage[0], kilosort, *options)
     assert (code, message in said) == (2, True), said
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """A file in which nobody spikes."""
+    path = tmp_path / "silent.npz"
+    np.savez(path, spike_times=np.zeros(0), unit_ids=np.zeros(0, int))
+    return path
+
+
+def test_a_file_without_spikes_is_named(voltage, silent, capsys):
+    for what, files in (("TRUTH", (silent, voltage[0])), ("FOUND", (voltage[0], silent))):
+        code, said = fails(capsys, "score-sorting", *files)
+        assert (code, f"{what}: silent.npz: expected spikes, found none" in said) == (2, True), said
+
+
+def test_a_recording_without_spikes_is_named(tmp_path):
+    bundle = tiny_bundle(tmp_path / "tiny", units=2, generator=tiny_generator(2, bias=-40.0))
+    with pytest.raises(BadInputError, match="TRUTH: .*expected spikes, found none in 2 units"):
+        spikeloop.score_sorting(spikeloop.generate(bundle, duration_s=1), tmp_path)
+
+
+def test_an_empty_file_is_named(voltage, tmp_path, capsys):
+    for name in ("empty.npz", "empty.csv", "empty.xdf", "empty.nwb", "empty.mat"):
+        (tmp_path / name).touch()
+        code, said = fails(capsys, "score-sorting", voltage[0], tmp_path / name)
+        assert (code, name in said) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    ("stretch", "message"),
+    [
+        (["--start", 3, "--stop", 1], "--stop: expected a time after --start (3 s), found 1 s"),
+        (["--start", 2, "--stop", 2], "--stop: expected a time after --start (2 s), found 2 s"),
+        (["--start", 100], "--start, --stop: expected true spikes in the stretch that they choose, found none"),
+    ],
+)
+def test_a_stretch_without_spikes_is_refused_by_name(voltage, capsys, stretch, message):
+    code, said = fails(capsys, "score-sorting", voltage[0], voltage[0], *stretch)
+    assert (code, message in said) == (2, True), said
+
+
+def test_the_plot_is_named_where_it_is_written_in_a_folder_that_is_made(voltage, kilosort, capsys, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    plot = tmp_path / "new" / "folder" / "score.svg"
+    run("score-sorting", voltage[0], kilosort, "--plot", plot)
+    assert capsys.readouterr().out.splitlines()[-1] == f"plot: {plot}"
+    assert plot.stat().st_size > 0
+
+
+def test_no_figure_is_nan_or_less_than_nothing(voltage, tmp_path):
+    """One unit is found, a little early; the others by nobody."""
+    _, times_s, units = voltage
+    own_s = times_s[units == 0]
+    np.savez(tmp_path / "found.npz", spike_times=own_s - 1e-8, unit_ids=np.zeros(len(own_s), int))
+    score = spikeloop.score_sorting(voltage[0], tmp_path / "found.npz")
+    shown = f"{score}{score._repr_html_()}"
+    assert not re.search(r"\bnan\b", shown)
+    assert "-0.000" not in shown
+    assert "a dash: no found unit matches this true one" in shown
+    assert np.isnan(score.units[1].latency_ms)
 
 
 def test_counts_without_times_are_refused(voltage, tmp_path, capsys):

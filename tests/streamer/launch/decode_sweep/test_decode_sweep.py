@@ -138,6 +138,18 @@ def test_what_can_not_be_is_refused_before_any_cell(tmp_path, changes, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("taken", [".", "cells", "results.parquet", "results.html"])
+def test_what_is_in_the_way_of_the_results_is_found_before_any_cell(tmp_path, taken):
+    out = tmp_path / "out"
+    if taken in (".", "cells"):  # a file where a folder is to be
+        (out / taken).parent.mkdir(exist_ok=True)
+        (out / taken).touch()
+    else:
+        (out / taken).mkdir(parents=True)
+    with pytest.raises(FailureError, match=f"could not write {out}"):
+        decode_sweep(["absent.npz"], ["chance"], out)
+
+
 def test_the_command_prints_the_table_and_says_how_to_go_on(tmp_path, here, capsys, monkeypatch):
     words = ["decodesweep", RECORDING, "--out", tmp_path, "--decoder", "chance", "--sessions", 2]
     document = printed_by(capsys, *words)

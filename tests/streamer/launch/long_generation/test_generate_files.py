@@ -234,6 +234,13 @@ def test_what_can_not_be_is_refused_before_anything_is_generated(causal, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_where_parts_are_to_be_kept_is_found_before_anything_is_generated(causal, tmp_path, here):
+    (tmp_path / "a.npz.parts").touch()
+    with pytest.raises(FailureError, match=r"could not write .*a\.npz\.parts \(a file is there\)"):
+        generate_files(causal, tmp_path / "a.npz", DURATION_S)
+    assert here == []
+
+
 def test_a_worker_that_finds_another_bundle_says_so(causal, tmp_path, here, monkeypatch):
     monkeypatch.setattr(module, "run_stretch", lambda task: run_with(task, bundle_sha256="0" * 64))
     from spikeloop.streamer.launch.long_generation.stretch import run_stretch
