@@ -1,6 +1,7 @@
 """Where a stream's steps come from: made ahead of time, or on demand where what drives them comes live."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +19,9 @@ from spikeloop.streamer.stream.timeline import Timeline
 
 __all__ = ["OnDemand", "Prefetcher"]
 
-AHEAD = 2  # chunks that wait, ready or in the making
-CHUNK_S = 0.4  # at least: a thread that wakes up finds its caches cold
+AHEAD, AHEAD_S = 2, 0.2  # chunks, and their duration, that wait at least, ready or in the making
+CHUNK_S = 0.4  # a thread that wakes up finds its caches cold, so that it does much at a time
+CHUNK_VALUES = 2**18  # of many units fewer bins: fresh memory costs more than waking up
 SHORTEST_DETOUR_S = 1e-3  # work of less than that is not worth a thread
 
 
@@ -40,8 +42,9 @@ class Prefetcher:
     def __init__(self, source: SpikeSource, drive: Drive, timeline: Timeline, step_bins: int) -> None:
         self._source, self._drive, self._timeline = source, drive, timeline
         self._step_bins, self._first_bin = step_bins, 0
-        least_bins = max(source.run_bins, round(CHUNK_S / source.bin_size_s))
-        self._chunk_bins = step_bins * max(1, -(-least_bins // step_bins))
+        wanted_bins = min(round(CHUNK_S / source.bin_size_s), CHUNK_VALUES // len(source.unit_names))
+        self._chunk_bins = step_bins * max(1, -(-max(source.run_bins, wanted_bins) // step_bins))
+        self._ahead = max(AHEAD, math.ceil(AHEAD_S / (self._chunk_bins * source.bin_size_s)))
         self._pending: deque[Future[list[Step]]] = deque()
         self._ready: deque[Step] = deque()
 
@@ -53,7 +56,7 @@ class Prefetcher:
         except BaseException:
             await self._close()
             raise
-        for _ in range(1, AHEAD):
+        for _ in range(1, self._ahead):
             self._order()
         return self
 

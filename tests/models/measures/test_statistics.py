@@ -82,7 +82,7 @@ def test_covariance_of_a_long_recording_is_exact(random, largest, lag):
     counts = random.integers(0, largest + 1, (2, 70_000, 3)).astype(np.uint8 if largest < 256 else np.uint16)
     early, late = (part.reshape(-1, 3).astype(np.int64) for part in (counts[:, : 70_000 - lag], counts[:, lag:]))
     bins = len(early)
-    products = (early.T @ late).astype(object) * bins - np.outer(early.sum(0), late.sum(0)).astype(object)
+    products = (early.T @ late).astype(object) * bins - np.outer(early.sum(0).astype(object), late.sum(0))
     np.testing.assert_allclose(lagged_covariance(counts, lag), (products / bins**2).astype(float), rtol=1e-9, atol=1e-9)
 
 

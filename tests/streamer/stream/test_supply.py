@@ -61,6 +61,15 @@ async def test_little_is_taken_ahead():
     assert source.taken <= 4 * 400  # three chunks of 0.4 s and what was asked for
 
 
+async def test_of_many_units_little_memory_is_used_at_once_and_as_much_time_is_ahead():
+    source = Counting()
+    source.unit_names = tuple(map(str, range(30_000)))
+    async with Prefetcher(source, RestFeed(()), timeline(), 20) as prefetcher:
+        steps = [await prefetcher.step(20 * step, 20) for step in range(20)]
+    assert {len(step.counts) for step in steps} == {20}
+    assert 400 <= source.taken <= 400 + 200  # no more than what was asked for and 0.2 s
+
+
 async def test_what_the_source_raises_arrives_after_what_came_before_it():
     with pytest.raises(FailureError, match="broken"):
         async with Prefetcher(Counting(fails_at=250), RestFeed(()), timeline(), 50) as prefetcher:
