@@ -19,7 +19,8 @@ Benchmark = Literal[
     "batch_statistics", "importance", "packets", "drift", "monitor",
     "closed_loop", "decoder_ranking", "broadband", "ephys_socket", "voltage_generators",
     "hardware_round_trip", "binning", "recorder", "replay",
-    "dashboard", "webgrid", "isolation", "sweep", "days", "refit", "training", "candidates",
+    "dashboard", "webgrid", "isolation", "sweep", "days", "refit",
+    "training", "time_to_quality", "candidates", "recordings", "families",
     "bridges_synapse", "bridges_cl",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)

@@ -28,7 +28,7 @@ def measure(seconds: float) -> dict:
         " 200 us. Delays are in the frames of the SDK.",
         "rows": [_measure(bundle, seconds) for bundle in BUNDLES],
         "notes": [
-            "A pulse acts at the next frame that is made when the simulator has told of it; evoked spikes come 1 to 4"
+            "A pulse acts at the next frame that is made when the simulator has passed it on; evoked spikes come 1 to 4"
             " ms after that. A round trip is by the program's own clock, from its call of `stim` to the tick that shows"
             " a spike on that channel 1 to 16 ms after the pulse; ticks come every 10 ms. Frame 0: how far its LSL time"
             " in the truth is from that by the SDK's clock, at best, as the simulator is behind on a busy machine.",

@@ -67,7 +67,7 @@ def _measure(channels: int, clients: str, most_cores: float | str, seconds: floa
         time.sleep(max(0.0, began_s + seconds - time.monotonic()))
         cpu, passed_s = cpu_s(stream.pid) - began, time.monotonic() - began_s
         stream.send_signal(2)
-        told = report(stream, well=(130,))
+        reported = report(stream, well=(130,))
         read = json.loads(out.read_text()) if readers else {}
         voltage_s = (read["frames"] + read["missing"]) / 30_000 if read else passed_s
     row = {
@@ -79,9 +79,9 @@ def _measure(channels: int, clients: str, most_cores: float | str, seconds: floa
         "samples received": f"{read['frames']:,} ({read['missing']} missing)" if read else "",
         "stamp to read p50 (ms)": read.get("delay_ms", ""),
         "first sample, beside NAME-Broadband (ms)": read.get("apart_ms", ""),
-        "lateness p50 (ms)": told["lateness_ms"]["p50"],
-        "lateness p99 (ms)": told["lateness_ms"]["p99"],
-        "late steps": told["late_steps"],
+        "lateness p50 (ms)": reported["lateness_ms"]["p50"],
+        "lateness p99 (ms)": reported["lateness_ms"]["p99"],
+        "late steps": reported["late_steps"],
     }
     print(row, flush=True)
     return row

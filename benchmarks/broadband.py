@@ -64,7 +64,7 @@ def poisson_steps(units: int, many: int, start_s: float) -> list[Step]:
 
 
 def memory_mb() -> int:
-    """Resident memory of this process, where /proc tells it."""
+    """Resident memory of this process, where /proc has it."""
     lines = Path("/proc/self/status").read_text().splitlines() if Path("/proc/self/status").exists() else []
     return next((round(int(line.split()[1]) / 1000) for line in lines if line.startswith("VmRSS")), -1)
 
@@ -111,7 +111,7 @@ def _cores(work: Callable, parts: list) -> float:
 
 
 def _over_lsl(channels: int, probe: str, seconds: float) -> tuple[dict, dict]:
-    """What the sender and the inlet tell."""
+    """Return what the sender and the inlet report."""
     with tempfile.TemporaryDirectory() as folder, running() as processes:
         name, out = f"bench-{time.time_ns()}", Path(folder) / "received.json"
         inlet = python(HERE / "trace_inlet.py", f"{name}-Broadband", out)

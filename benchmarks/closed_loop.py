@@ -1,4 +1,4 @@
-"""What the closed loop tells apart: decoders, units, latency, noise, bin widths, gains, and recalibration."""
+"""What the closed loop shows: decoders, units, latency, noise, bin widths, gains, and recalibration."""
 
 import os
 from collections.abc import Iterable
@@ -115,10 +115,10 @@ def _row(case: Case, figures: Figures, offline: list[float]) -> dict:
         "": case.group,
         "case": case.label,
         "success": _percent(figures.success_rate),
-        "time to target (s)": _told(figures.time_to_target_s),
-        "of it dial-in (s)": _told(figures.dial_in_s),
-        "path efficiency": _told(figures.path_efficiency),
-        "Fitts bits/s": _told(figures.fitts_bits_per_s),
+        "time to target (s)": _with_interval(figures.time_to_target_s),
+        "of it dial-in (s)": _with_interval(figures.dial_in_s),
+        "path efficiency": _with_interval(figures.path_efficiency),
+        "Fitts bits/s": _with_interval(figures.fitts_bits_per_s),
         "R2 offline": f"{np.mean(offline):.2f}" if offline else "-",
     }
 
@@ -127,7 +127,7 @@ def _percent(estimate: Estimate) -> str:
     return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
 
 
-def _told(estimate: Estimate) -> str:
+def _with_interval(estimate: Estimate) -> str:
     return "-" if np.isnan(estimate.value) else f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
@@ -155,13 +155,13 @@ def _refit_note(times: dict[Case, list[float]]) -> str:
 
 def _bins_note(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> str:
     """Where the best bin width lies, offline and in the loop."""
-    told = []
+    widths = []
     for decoder in BINNED:
         cases = [case for case in times if case.group == "bin width" and case.decoder == decoder]
         read = max(cases, key=lambda case: np.mean(offline[case])).plan.decoder_bins
         moved = min(cases, key=lambda case: np.mean(times[case])).plan.decoder_bins
-        told.append(f"{decoder} {_ms(read)} ms offline and {_ms(moved)} ms in the loop")
-    return f"Best bin width: {', '.join(told)}. {CUNNINGHAM}."
+        widths.append(f"{decoder} {_ms(read)} ms offline and {_ms(moved)} ms in the loop")
+    return f"Best bin width: {', '.join(widths)}. {CUNNINGHAM}."
 
 
 def _draw(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> None:

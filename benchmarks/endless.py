@@ -16,7 +16,7 @@ from spikeloop.streamer.stream.source import Source, open_source
 
 HOURS, STEP_BINS, LAGS = 6, 20, (1, 2, 3, 4, 5)
 CHUNK_BINS = 10_000
-OFFSETS = 20  # of the borders, whose spread tells how exact one ratio is
+OFFSETS = 20  # of the borders, whose spread is the error of one ratio
 
 
 def measure(seconds: float) -> dict:  # noqa: ARG001

@@ -51,7 +51,7 @@ def _measure(channels: int, kind: str, disturbed: bool, most_cores: float | None
 
 
 def _over_tcp(kind: str, channels: int, seconds: float, disturbed: bool = False) -> tuple[dict, dict]:
-    """What the sender and the reader tell."""
+    """Return what the sender and the reader report."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, running() as processes:

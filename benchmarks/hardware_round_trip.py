@@ -63,7 +63,7 @@ def _loop(label: str, bundle: Path, step_bins: int, seconds: float) -> tuple[lis
         ping = python(HERE / "mqtt_echo.py", "ping", port, step_s, seconds, scratch / "ping.npz")
         processes += [inlet, echo, stream, device, ping]
         health = json.loads(stream.communicate()[0])
-        told = json.loads(device.communicate()[0])
+        counted = json.loads(device.communicate()[0])["device"]
         for process in (ping, inlet):
             ended(process)
         noted = {each: arrivals(scratch / f"{each}.npz") for each in ("stream", "device", "events", "ping")}
@@ -71,9 +71,9 @@ def _loop(label: str, bundle: Path, step_bins: int, seconds: float) -> tuple[lis
     stages["bare MQTT echo, there and back"] = noted["ping"]["took"] * 1000
     answers = stages["message at the device -> stimulus at the stream"]
     note = (
-        f"{label}: {used} of {told['device']['stimuli']} stimuli evoked spikes; p99 of the threshold-triggered answer"
-        f" {np.quantile(answers, 0.99):.2f} ms (at most {WANTED_MS:g} wanted); {told['device']['lost']} messages lost,"
-        f" {told['device']['refused']} stimuli refused. The stream: lateness p99 {health['lateness_ms']['p99']:.2f} ms,"
+        f"{label}: {used} of {counted['stimuli']} stimuli evoked spikes; p99 of the threshold-triggered answer"
+        f" {np.quantile(answers, 0.99):.2f} ms (at most {WANTED_MS:g} wanted); {counted['lost']} messages lost,"
+        f" {counted['refused']} stimuli refused. The stream: lateness p99 {health['lateness_ms']['p99']:.2f} ms,"
         f" {health['late_steps']} late steps."
     )
     return [_row(label, stage, took_ms) for stage, took_ms in stages.items()], note

@@ -36,12 +36,12 @@ def measure(seconds: float) -> dict:
         watchers = [python(HERE / "watcher.py", each, scratch / f"{each}.npz") for each in watched]
         external = python(HERE / "loop_decoder.py", name, decoder, scratch / "readout.npz")
         processes += [session, sender, python(HERE / "relay.py", bare, relayed), *watchers, external]
-        told = report(session)
+        reported = report(session)
         for process in (external, sender, *watchers):
             ended(process)
         noted, sent = arrivals(scratch / "session.npz"), arrivals(scratch / "sent.npz")
         relay, driven = (arrivals(scratch / f"{each}.npz") for each in watched)
-    latency, stream = told["latency"], told["stream"]
+    latency, stream = reported["latency"], reported["stream"]
     beyond_ms, too_late = _answered_ms(noted, driven, load_bundle(BUNDLE).card.bin_size_s)
     hops_ms = _relayed_ms(sent, relay, noted)
     rows = [{"": what} | _row(latency[stage]) for stage, what in BUDGET.items()]
@@ -53,18 +53,18 @@ def measure(seconds: float) -> dict:
         "about": f"`{BUNDLE}`, 20-ms bins, {seconds:g} s: a session with the simulated user, its population (`spikeloop"
         " stream --step-bins 1`) and an external decoder of bare pylsl (a fixed linear readout), each a process of its"
         " own, over LSL; beside them bare pylsl passes on samples in two hops. Which intended velocity drove a bin,"
-        " NAME-Condition tells.",
+        " NAME-Condition states.",
         "rows": rows,
         "notes": [
             f"{latency['steps']} steps: {latency['missed_steps']} missed, {latency['late_steps']} late,"
             f" {latency['dropped_steps']} dropped, {latency['late_answers']} answered late,"
             f" {latency['invalid_answers']} invalid answers; {too_late} intended velocities came too late for their"
             f" bin, {latency['late_inputs']} were sent less than 2 ms before its end. The session took"
-            f" {told['cpu_cores']:.3f} cores, the population {stream['cpu_cores']:.3f}; its lateness p50"
+            f" {reported['cpu_cores']:.3f} cores, the population {stream['cpu_cores']:.3f}; its lateness p50"
             f" {stream['lateness_ms']['p50']:.3f}, p99 {stream['lateness_ms']['p99']:.3f} ms,"
-            f" {stream['late_steps']} late steps. Trials: {told['outcomes']}.",
+            f" {stream['late_steps']} late steps. Trials: {reported['outcomes']}.",
         ],
-        "report": told,
+        "report": reported,
     }
 
 
@@ -84,7 +84,7 @@ def _write_readout(path: Path) -> None:
 def _answered_ms(noted: dict[str, np.ndarray], driven: dict[str, np.ndarray], bin_size_s: float) -> tuple:
     """From an intended velocity's sending to the spikes of the bin that it drove, beyond the wait for the bin's end.
 
-    The wait is that for the end of the bin that it was meant for. Also tells how many drove a later one.
+    The wait is that for the end of the bin that it was meant for. Also return how many drove a later one.
     """
     numbers = _numbers(noted["ends"], bin_size_s)
     arrived = dict(zip(numbers, noted["arrivals"].tolist(), strict=True))

@@ -54,8 +54,8 @@ def main(source: str, name: str, stream: str, seconds: float, out: str) -> None:
         cpu_cores = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
     np.savez(out, **dict(zip(("sent", "intended", "ends", "arrivals"), np.transpose(notes.rows), strict=True)))
     outcomes = [each.outcome for each in record.trials]
-    told = {"failure": record.failure, "outcomes": {each: outcomes.count(each) for each in sorted(set(outcomes))}}
-    print(json.dumps(dataclasses.asdict(real.report()) | told | {"cpu_cores": cpu_cores}))
+    reported = {"failure": record.failure, "outcomes": {each: outcomes.count(each) for each in sorted(set(outcomes))}}
+    print(json.dumps(dataclasses.asdict(real.report()) | reported | {"cpu_cores": cpu_cores}))
 
 
 if __name__ == "__main__":

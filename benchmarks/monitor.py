@@ -69,10 +69,10 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
         health = report(stream)
         ended(inlet)
         arrived = arrivals(scratch / "arrivals.npz")
-        told = {}
+        reported = {}
         if watcher is not None:
             watcher.terminate()
-            told = json.loads(watcher.communicate()[0])
+            reported = json.loads(watcher.communicate()[0])
     between_ms = np.diff(arrived["arrivals"]) * 1000
     row = {
         "": f"{label}, {'with' if with_monitor else 'no'} monitor",
@@ -83,8 +83,8 @@ def _row(label: str, bundle: Path, seconds: float, with_monitor: bool) -> dict:
         "late steps": health["late_steps"],
         "inter-arrival p99 (ms)": float(np.quantile(between_ms, 0.99)) if bundle.name != "retina" else "",
         "reference prepared after (s)": prepared_s,
-        "lost bins": told.get("reception", {}).get("lost_bins", ""),
-        "maps, skipped": _maps(told),
+        "lost bins": reported.get("reception", {}).get("lost_bins", ""),
+        "maps, skipped": _maps(reported),
     }
     print(row, flush=True)
     return row
@@ -95,7 +95,7 @@ def _steps(bundle: Path) -> tuple[str, ...]:
 
 
 def _wait_until_prepared() -> float:
-    """Until /metrics tells how near an alarm is; how long that took."""
+    """Wait until /metrics shows how near an alarm is; return how long that took."""
     began_s = time.monotonic()
     while time.monotonic() < began_s + PREPARES_WITHIN_S:
         time.sleep(1)
@@ -108,6 +108,6 @@ def _wait_until_prepared() -> float:
     raise SystemExit(f"the monitor had no reference within {PREPARES_WITHIN_S:g} s")
 
 
-def _maps(told: dict) -> str:
-    importance = told.get("importance")
+def _maps(reported: dict) -> str:
+    importance = reported.get("importance")
     return "" if not importance else f"{importance['maps']}, {importance['skipped']}"

@@ -95,6 +95,6 @@ def busy() -> str:
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time of a process so far, where /proc tells it."""
+    """Processor time of a process so far, where /proc has it."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -41,7 +41,7 @@ class Usage:
         if comes and now > self.began_s + len(self.memory_mb) + 1:
             self.memory_mb.append(memory_mb())
 
-    def told(self, samples: int, size: int) -> dict:
+    def described(self, samples: int, size: int) -> dict:
         half = len(self.memory_mb) // 2
         return {
             "samples": samples,
@@ -62,7 +62,7 @@ def pull(name: str) -> dict:
         try:
             _, stamps = inlet.pull_chunk(0.0, len(into), dest_obj=into, as_numpy=True)
         except pylsl.util.LostError:
-            return usage.told(samples, 1)
+            return usage.described(samples, 1)
         samples += len(stamps)
         usage.note(samples)
 
@@ -78,7 +78,7 @@ def recorded(name: str, out: str, stop: bool) -> dict:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     report = record(name, out, wait_s=WAIT_S, until_end=True, on_status=note)
-    return usage.told(report.samples, report.size_bytes)
+    return usage.described(report.samples, report.size_bytes)
 
 
 def continue_later(seconds: float) -> None:

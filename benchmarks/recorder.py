@@ -47,7 +47,7 @@ def _measure(channels: int, rate_hz: float, form: str, seconds: float) -> dict:
 
 
 def _received(channels: int, rate_hz: float, form: str, seconds: float, what: str) -> tuple[dict, int]:
-    """What the receiver tells, and how many samples were sent."""
+    """Return what the receiver reports, and how many samples were sent."""
     with tempfile.TemporaryDirectory() as folder, running() as processes:
         name = f"bench-{time.time_ns()}"
         sender = python(HERE / "chunk_sender.py", name, channels, rate_hz, form, seconds)

@@ -87,19 +87,19 @@ def _seconds(sessions: Sequence[list[Trial]], first: int, last: int) -> list[flo
 
 def _ratios(trials: dict[Case, list[list[Trial]]]) -> list[str]:
     """Of ReFIT's mean time to that of the velocity Kalman filter, seed by seed."""
-    told = []
+    lines = []
     for user, share, decoder in product(USERS, OBSERVATIONS, ("kalman", "refit_kalman")):
         one, other = (
             np.array(_seconds(trials[case], LEARN_FROM, LEARN_FROM + TRIALS))
             for case in (Case(user, share, decoder, True), Case(user, share))
         )
         ratios = one / other
-        told.append(
+        lines.append(
             f"{user} user, observation {share:g}: {decoder} with ReFIT {one.mean():.2f} s, velocity Kalman filter"
             f" {other.mean():.2f} s, failures as the timeout; ratio {ratios.mean():.2f}"
             f" ({ratios.min():.2f} to {ratios.max():.2f} over seeds)."
         )
-    return told
+    return lines
 
 
 def _curve(case: Case, sessions: Sequence[list[Trial]]) -> str:

@@ -60,7 +60,7 @@ def _measure(units: int, seconds: float) -> dict:
 
 
 def _memory_mb(pid: int) -> int:
-    """Resident memory, where /proc tells it."""
+    """Resident memory, where /proc has it."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return round(int(line.split()[1]) / 1000)

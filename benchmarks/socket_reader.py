@@ -1,5 +1,5 @@
 """The other end: `socket_reader.py PORT OUT.json` prints "connected", reads Ephys Socket packets to the end, and
-tells what it got."""
+writes what it got."""
 
 import json
 import socket

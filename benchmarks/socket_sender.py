@@ -86,5 +86,5 @@ def send_bare(port: int, channels: int, seconds: float) -> dict[str, float]:
 if __name__ == "__main__":
     kind, port, channels, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     bare = kind == "bare"
-    told = send_bare(port, channels, seconds) if bare else asyncio.run(send_voltage(kind, port, channels, seconds))
-    print(json.dumps(told))
+    reported = send_bare(port, channels, seconds) if bare else asyncio.run(send_voltage(kind, port, channels, seconds))
+    print(json.dumps(reported))

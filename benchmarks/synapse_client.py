@@ -54,8 +54,8 @@ def read(uri: str, config: str, seconds: str, out: str) -> None:
         if time.monotonic() > end_s:
             break
     cores = (time.process_time() - began_s) / float(seconds)
-    told = {"frames": frames, "missing": missing, "cores": cores, "delay_ms": float(np.median(delays_s)) * 1000}
-    Path(out).write_text(json.dumps(told | {"apart_ms": apart_ms(first, syn.Device(uri).get_name())}))
+    reported = {"frames": frames, "missing": missing, "cores": cores, "delay_ms": float(np.median(delays_s)) * 1000}
+    Path(out).write_text(json.dumps(reported | {"apart_ms": apart_ms(first, syn.Device(uri).get_name())}))
 
 
 def apart_ms(frame: BroadbandFrame, name: str) -> float:

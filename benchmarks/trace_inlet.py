@@ -1,4 +1,4 @@
-"""The other end: `trace_inlet.py NAME OUT.json` takes NAME's samples and tells whether any were missing."""
+"""The other end: `trace_inlet.py NAME OUT.json` pulls NAME's samples and reports whether any were missing."""
 
 import json
 import sys
@@ -36,8 +36,8 @@ def main(name: str, out: str) -> None:
             steps = np.diff(stamps, prepend=stamps[0] - 1 / rate_hz if last_stamp is None else last_stamp)
             missing += int((np.rint(steps * rate_hz) - 1).sum())
             samples, last_stamp, heard_s = samples + len(stamps), stamps[-1], time.monotonic()
-    told = {"samples": samples, "missing": missing, "delay_ms": float(np.median(delays)) * 1000}
-    Path(out).write_text(json.dumps(told | {"cpu_s": time.process_time() - began_s}))
+    reported = {"samples": samples, "missing": missing, "delay_ms": float(np.median(delays)) * 1000}
+    Path(out).write_text(json.dumps(reported | {"cpu_s": time.process_time() - began_s}))
 
 
 if __name__ == "__main__":

@@ -39,5 +39,5 @@ async def send(name: str, channels: int, probe: str, seconds: float) -> dict[str
 
 
 if __name__ == "__main__":
-    told = asyncio.run(send(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))  # type: ignore[arg-type]
-    print(json.dumps(told))
+    reported = asyncio.run(send(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))  # type: ignore[arg-type]
+    print(json.dumps(reported))

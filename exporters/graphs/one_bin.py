@@ -5,6 +5,8 @@ cut apart; of the modes' factors the row of the mode that was drawn is picked; w
 is rounded alike in any chunk, is computed for all bins at once.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -46,7 +48,8 @@ class OneBin(nn.Module):
 
     def __init__(self, generator: Generator, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.generator, self.names = generator, names
+        self.generator: Any = generator
+        self.names = names
         self.recurrence = _Recurrence(generator.recurrence)
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:

@@ -52,7 +52,9 @@ DUPLICATES = (
 ANSWERS = """<p>PSTH correlation {:.3f} (real repeats reach {:.3f}), {} repeats at a time.</p>"""
 CONTINUOUS = """<p>The distance of one half of the held-out part, alternate blocks of 10 s,
 from the other half (F) and from the model's answers in its place (E). Variance of the population count, model over
-real: {}.</p>"""
+real: {}.{}</p>"""
+REACHABLE = """ E/F of the training data in the model's place, which differ from the held-out part as the session
+drifts: {}."""
 
 
 def write_report(
@@ -219,7 +221,9 @@ def _tables(evaluation: Evaluation, answered: ConditionalEvaluation | None) -> S
         parts += [Markup("<h3>Answers</h3>"), similarity_table([responses.noise_correlation])]
     if answered is not None and (continuous := answered.continuous) is not None:
         parts.append(Markup("<h3>The stream as a whole</h3>"))
-        parts.append(fill(CONTINUOUS, _number(continuous.population_variance_ratio)))
+        reached = ", ".join(f"{title_of(row.statistic)} {_number(row.ratio)}" for row in continuous.reachable)
+        ratio = _number(continuous.population_variance_ratio)
+        parts.append(fill(CONTINUOUS, ratio, REACHABLE.format(reached) if reached else ""))
         parts.append(similarity_table(continuous.rows))
     return section("Figures", *parts)
 

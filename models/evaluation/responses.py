@@ -106,8 +106,10 @@ class ConditionalEvaluation:
             noise = self.responses.noise_correlation.to_dict()
             document["responses"] = asdict(self.responses) | {"noise_correlation": noise}
         if self.continuous is not None:
-            rows = [row.to_dict() for row in self.continuous.rows]
-            document["continuous"] = asdict(self.continuous) | {"statistics": rows}
+            rows, reachable = (
+                [row.to_dict() for row in those] for those in (self.continuous.rows, self.continuous.reachable)
+            )
+            document["continuous"] = asdict(self.continuous) | {"statistics": rows, "reachable": reachable}
             del document["continuous"]["rows"]
         if self.decoding:
             document["decoding"] = [
@@ -228,7 +230,12 @@ def evaluate_responses(responses: Responses, parts: Parts, seed: int = 0) -> Con
     if held_out.signal != "spikes":
         return judged
     lengths = held_out.bins_of_repeats.tolist()
-    return replace(judged, continuous=continuous_similarity(model, real, held_out.bin_size_s, random, lengths))
+    continuous = continuous_similarity(model, real, held_out.bin_size_s, random, lengths)
+    if training.lengths is None and (training.repeats == 1 or training.bins == held_out.bins):
+        recorded = join_recorded(training.counts, None)
+        reached = continuous_similarity(recorded, real, held_out.bin_size_s, random, lengths)
+        continuous = replace(continuous, reachable=reached.rows)
+    return replace(judged, continuous=continuous)
 
 
 def tuning(counts: Counts, conditions: NDArray[np.float32]) -> Floats:

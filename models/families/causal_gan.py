@@ -46,6 +46,7 @@ class CausalGanConfig(GeneratorConfig):
         512  # that the generator runs before windows are drawn to judge it, so that its state is settled
     )
     crop_bins: int = 128  # of which the likelihood is computed
+    carried_share: float = 0.0  # of crops that continue the one before, with the state after it; the others begin anew
     dropout: float = 0.25  # of the recurrent unit's output while it learns by likelihood
     likelihood_steps: int = 5000  # of the first stage
     likelihood_batch: int = 16
@@ -70,7 +71,8 @@ class CausalGanConfig(GeneratorConfig):
 
 
 FAST = CausalGanConfig(  # a critic that has not learned yet leads the generator astray
-    state_size=128, factors=24, drives_units=True, own_history=4, critic_lead=500, generator_rate=1e-4
+    state_size=128, factors=24, drives_units=True, own_history=4, carried_share=7 / 8, critic_lead=500,
+    generator_rate=1e-4,
 )  # fmt: skip
 COUNTS = replace(FAST, modes=6, likelihood_batch=8, critic_lead=100, generator_rate=3e-4)
 SHORT = replace(
@@ -98,10 +100,13 @@ class CausalGan(Gan):
     places : tensor of shape (batch, 2), int64
         Where in the recording the generator's runs are; running_hidden, running_previous, running_slow and
         running_history are their states.
+    learned_places : tensor of shape (likelihood_batch, 2), int64
+        Where the crops are of which the likelihood is computed, with states of the same kind, where these are carried.
     """
 
     keeps_first_stage: Tensor
     places: Tensor
+    learned_places: Tensor
 
     def __init__(self, config: CausalGanConfig, population: Population) -> None:
         generator = Generator(config, population)
@@ -115,8 +120,14 @@ class CausalGan(Gan):
         self.first_stage = deepcopy(self.average)
         self.register_buffer("keeps_first_stage", torch.tensor(False))
         self.register_buffer("places", torch.zeros(config.batch, 2, dtype=torch.long))
-        for name, part in generator.first_state(config.batch, torch.Generator())._asdict().items():
-            self.register_buffer(f"running_{name}", torch.zeros(part.shape), persistent=part.numel() > 0)
+        self._register_state("running", config.batch)
+        if config.carried_share:
+            self.register_buffer("learned_places", torch.zeros(config.likelihood_batch, 2, dtype=torch.long))
+            self._register_state("learned", config.likelihood_batch)
+
+    def _register_state(self, name: str, runs: int) -> None:
+        for part, tensor in self.generator.first_state(runs, torch.Generator())._asdict().items():
+            self.register_buffer(f"{name}_{part}", torch.zeros(tensor.shape), persistent=tensor.numel() > 0)
 
     def draw(self, conditions: Tensor, bins: int, random: torch.Generator) -> Tensor:
         """Draw windows of the calibrated generator, (windows, bins, units), after the lead-in of the conditions."""
@@ -136,8 +147,9 @@ class CausalGan(Gan):
 
     def plan_first_stage(self, steps: int) -> None:
         """Let the likelihood be learned for so many steps, in which its rate falls."""
+        self.likelihood_steps = steps
         if self.config.adversarial:
-            self.likelihood_steps = self.first_stage_steps = steps
+            self.first_stage_steps = steps
 
     def end_first_stage(self, steps: int) -> bool:
         """Let the second stage begin after so many steps, from the average; say whether there is one."""
@@ -149,7 +161,8 @@ class CausalGan(Gan):
     def likelihood_loss(self, data: TrainingData, random: torch.Generator) -> float:
         """Compute the mean negative log-likelihood of a bin by the average, without dropout."""
         crops = data.longest_crops(JUDGED_CROPS, self.config.crop_bins, random)
-        return self._negative_log_likelihood_of(crops, 1.0, random, self.average, 0.0).item()
+        first = self.average.first_state(JUDGED_CROPS, random)
+        return self._negative_log_likelihood_of(crops, first, 1.0, random, self.average, 0.0)[0].item()
 
     def _kept(self) -> Generator:
         return self.first_stage if self.keeps_first_stage else self.average
@@ -180,6 +193,9 @@ class CausalGan(Gan):
         float
             The loss: in the first stage in nats per bin, in the second the critic's.
         """
+        if step == 0 and self.config.carried_share:
+            self.learned_places.copy_(data.begin(self.config.likelihood_batch, self._learned_bins(data), random))
+            self._keep("learned", self.generator.first_state(self.config.likelihood_batch, random))
         if step < self.first_stage_steps:
             return self._learn_likelihood(step, data, optimizers["likelihood"], random)
         if step == self.first_stage_steps:
@@ -212,7 +228,7 @@ class CausalGan(Gan):
         follows = step >= config.critic_lead
         if step == 0:
             self.places.copy_(data.begin(config.batch, config.window_bins, random))
-            self._keep(self.generator.first_state(config.batch, random))
+            self._keep("running", self.generator.first_state(config.batch, random))
         real, conditions, places, begins = data.follow(self.places, config.window_bins, random)
         self.places.copy_(places)
         with torch.set_grad_enabled(follows):
@@ -232,35 +248,64 @@ class CausalGan(Gan):
 
     def _continue_runs(self, conditions: Tensor, begins: Tensor, random: torch.Generator) -> Tensor:
         """Draw the next window of every run; a gradient flows through the window, not through what came before it."""
-        running = State(*(getattr(self, f"running_{name}") for name in State._fields))
-        first = self.generator.first_state(len(conditions), random)
-        state = State(*(torch.where(begins, new, old) for new, old in zip(first, running, strict=True)))
+        state = self._continued("running", begins, random)
         noise = self.generator.noise(*conditions.shape[:2], random)
         fake, state = self.generator.draw_softly(conditions, noise, state)
-        self._keep(state)
+        self._keep("running", state)
         return fake
 
+    def _continued(self, name: str, begins: Tensor, random: torch.Generator) -> State:
+        """Return the states of runs, of those that begin here the first one."""
+        first = self.generator.first_state(len(begins), random)
+        kept = State(*(getattr(self, f"{name}_{part}") for part in State._fields))
+        return State(*(torch.where(begins, new, old) for new, old in zip(first, kept, strict=True)))
+
     @torch.no_grad()
-    def _keep(self, state: State) -> None:
-        for name, tensor in state._asdict().items():
-            getattr(self, f"running_{name}").copy_(tensor)
+    def _keep(self, name: str, state: State) -> None:
+        for part, tensor in state._asdict().items():
+            getattr(self, f"{name}_{part}").copy_(tensor)
 
     def _negative_log_likelihood(self, data: TrainingData, divergence_weight: float, random: torch.Generator) -> Tensor:
         """Compute the mean negative log-likelihood of a bin (of a VAE, its upper bound), in nats, with dropout."""
-        crops = data.longest_crops(self.config.likelihood_batch, self.config.crop_bins, random)
-        return self._negative_log_likelihood_of(crops, divergence_weight, random, self.generator, self.config.dropout)
+        crops, state = self._next_crops(data, random)
+        loss, after = self._negative_log_likelihood_of(
+            crops, state, divergence_weight, random, self.generator, self.config.dropout
+        )
+        if self.config.carried_share:
+            self._keep("learned", after)
+        return loss
+
+    def _next_crops(self, data: TrainingData, random: torch.Generator) -> tuple[Crops, State]:
+        """Return crops to learn from, and the states before them."""
+        number = self.config.likelihood_batch
+        if not self.config.carried_share:
+            first = self.generator.first_state(number, random)
+            return data.longest_crops(number, self.config.crop_bins, random), first
+        counts, conditions, places, begins = data.follow(self.learned_places, self._learned_bins(data), random)
+        self.learned_places.copy_(places)
+        anew = torch.rand(begins.shape, generator=random, device=begins.device) >= self.config.carried_share
+        return Crops(counts, conditions, None), self._continued("learned", begins | anew, random)
+
+    def _learned_bins(self, data: TrainingData) -> int:
+        return min(self.config.crop_bins, data.shortest)
 
     def _negative_log_likelihood_of(
-        self, crops: Crops, divergence_weight: float, random: torch.Generator, generator: Generator, dropout: float
-    ) -> Tensor:
+        self,
+        crops: Crops,
+        state: State,
+        divergence_weight: float,
+        random: torch.Generator,
+        generator: Generator,
+        dropout: float,
+    ) -> tuple[Tensor, State]:
         values, conditions, lengths = crops
         if self.encoder is None:
-            slow = values.new_zeros(*values.shape[:2], 0)
-            return -_mean_of_recorded(generator.log_likelihood(values, conditions, slow, dropout, random), lengths)
-        posterior = self.encoder(values, lengths)
-        slow = slow_latents(posterior.sample(random), generator.persistence)
-        likelihood = generator.log_likelihood(values, conditions, slow, dropout, random)
-        return _mean_of_recorded(divergence_weight * divergence(posterior) - likelihood, lengths)
+            slow, cost = values.new_zeros(*values.shape[:2], 0), 0.0
+        else:
+            posterior = self.encoder(values, lengths)
+            slow, cost = slow_latents(posterior.sample(random), generator.persistence), divergence(posterior)
+        likelihood, after = generator.log_likelihood(values, conditions, slow, dropout, random, state)
+        return _mean_of_recorded(divergence_weight * cost - likelihood, lengths), after
 
 
 def _mean_of_recorded(values: Tensor, lengths: Tensor | None) -> Tensor:

@@ -124,8 +124,8 @@ class Generator(nn.Module):
         return State(self.first_hidden.expand(windows, -1), nothing, slow, history)
 
     def log_likelihood(
-        self, values: Tensor, conditions: Tensor, slow: Tensor, dropout: float, random: torch.Generator
-    ) -> Tensor:
+        self, values: Tensor, conditions: Tensor, slow: Tensor, dropout: float, random: torch.Generator, state: State
+    ) -> tuple[Tensor, State]:
         """Compute the log probability of each bin given the bins before it and the slow latents.
 
         Parameters
@@ -136,15 +136,19 @@ class Generator(nn.Module):
         dropout : float
             Of the recurrent unit's output; 0 for the exact value.
         random : torch.Generator
+        state : State
+            Before the first bin; its slow latents are not used.
 
         Returns
         -------
         tensor of shape (windows, bins), nats
+        State
+            After the last bin.
         """
-        before = torch.cat([torch.zeros_like(values[:, :1]), values[:, :-1]], dim=1)
+        before = torch.cat([state.previous.unsqueeze(1), values[:, :-1]], dim=1)
         drive = self.drive(conditions, slow)
         given = torch.cat([self.input_projection(self.emission.seen(before)), *drive], dim=-1)
-        hidden = run_through(self.recurrence, given, self.first_hidden.expand(len(values), -1))
+        states = hidden = run_through(self.recurrence, given, state.hidden)
         if dropout:
             kept = torch.rand(hidden.shape, generator=random, device=hidden.device) >= dropout
             hidden = hidden * kept / (1 - dropout)
@@ -152,9 +156,11 @@ class Generator(nn.Module):
         factors = self.factor_head(hidden).unflatten(-1, (self.modes, -1))
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1)).unsqueeze(-2)
-        history = self.own_history.before(values) if self.own_history is not None else values[..., :0]
+        history = values[..., :0] if self.own_history is None else self.own_history.before(values, state.history)
         given = self.emission_head(factors) + self.effects(drive, history).unsqueeze(-2)
-        return torch.logsumexp(prior + self.emission.log_probability(values, before, given), dim=-1)
+        likelihood = torch.logsumexp(prior + self.emission.log_probability(values, before, given), dim=-1)
+        after = history[:, -1] if self.own_history is None else self.own_history.after(history[:, -1], values[:, -1])
+        return likelihood, State(states[:, -1], values[:, -1], slow[:, -1], after)
 
     def forward(self, conditions: Tensor, noise: Noise, state: State) -> tuple[Tensor, State]:
         """Draw the values of these bins, (windows, bins, units), and the state after them.

@@ -75,7 +75,7 @@ class Gan(nn.Module, ABC):
         """
 
     def plan_first_stage(self, steps: int) -> None:
-        """Shorten the first stage, if there is one, before it begins."""
+        """Set the steps of the first stage, if there is one, over which its rate falls."""
 
     def end_first_stage(self, steps: int) -> bool:  # noqa: ARG002
         """Let the second stage begin after so many steps, from the average; say whether there is one."""

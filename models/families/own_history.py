@@ -52,12 +52,14 @@ class OwnHistory(nn.Module):
         self.mean: Tensor
         self.deviation: Tensor
 
-    def before(self, values: Tensor) -> Tensor:
-        """Compute the sums before each bin of windows that begin without a history.
+    def before(self, values: Tensor, first: Tensor) -> Tensor:
+        """Compute the sums before each bin of windows.
 
         Parameters
         ----------
         values : tensor of shape (windows, bins, units)
+        first : tensor of shape (windows, sums * units)
+            The sums before the first bin; 0 where there was nothing.
 
         Returns
         -------
@@ -67,7 +69,9 @@ class OwnHistory(nn.Module):
         passed = bins[:, None] - 1 - bins
         kernel = self.persistence[:, None, None] ** passed.clamp(min=0) * (passed >= 0)  # (sums, bins, bins)
         kernel = kernel * (self.scale * (1 - self.persistence)[:, None])[:, :, None]
-        return torch.einsum("kts,wsu->wtku", kernel, self._standard(values)).flatten(-2)
+        left = self.persistence ** bins[:, None]  # (bins, sums)
+        carried = left.unsqueeze(-1) * first.unflatten(-1, self.weights.shape).unsqueeze(1)
+        return (torch.einsum("kts,wsu->wtku", kernel, self._standard(values)) + carried).flatten(-2)
 
     def after(self, history: Tensor, values: Tensor) -> Tensor:
         """Compute the sums after a bin, (windows, sums * units), from those before it and its values."""

@@ -71,6 +71,11 @@ class TrainingData:
         """Type of the counts as recorded."""
         return self._counts.dtype
 
+    @property
+    def shortest(self) -> int:
+        """Bins of the shortest repeat."""
+        return self.bins if self._lengths is None else int(self._lengths.min())
+
     def crops(self, windows: int, bins: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw random segments, (windows, bins, units), and what drove them; shorter ones where repeats are shorter."""
         bins = min(bins, self.bins)

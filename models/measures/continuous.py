@@ -80,11 +80,15 @@ class ContinuousSimilarity:
         Variance of the population count, model / held out.
     skipped_units : int
         Units with too few intervals, the most in one comparison.
+    reachable : tuple of Similarity
+        The same of the training part of the recording in place of the model: what a model can reach that knows nothing
+        of how the session drifts. Empty where that was not measured.
     """
 
     rows: tuple[Similarity, ...]
     population_variance_ratio: float
     skipped_units: int
+    reachable: tuple[Similarity, ...] = ()
 
 
 def population_count_divergence(real: Counts, model: Counts) -> float:

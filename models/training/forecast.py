@@ -60,7 +60,7 @@ class Forecast:
 
 
 def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
-    """Measure the steps of each stage, and shorten the first to its share of the time where the rule ends stages.
+    """Measure the steps of each stage, and shorten that of likelihood to its share of the time where a rule ends it.
 
     Parameters
     ----------
@@ -74,9 +74,10 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
         Of a step in each stage.
     """
     step_s = run.time_steps()
-    if minutes is not None and run.stopping is not None and len(step_s) > 1:
-        most = max(1, int(FIRST_STAGE_SHARE * 60 * minutes / step_s[0]))
-        run.model.plan_first_stage(min(run.model.first_stage_steps, most))
+    if minutes is not None and run.stopping is not None:
+        share = FIRST_STAGE_SHARE if len(step_s) > 1 else 1.0
+        most = max(1, int(share * 60 * minutes / step_s[0]))
+        run.model.plan_first_stage(min(run.model.likelihood_steps, most))
     return step_s
 
 

@@ -2,11 +2,15 @@
 
 The part is neither trained on nor judged by. In the first stage its likelihood is computed. In the second, where a
 likelihood says little, the statistics of the model's own spikes are compared (mean E/F) with half of all that is not
-held out, with the other half as the floor: a tenth alone has a floor so high that models of all kinds reach it. A stage
-ends when several checks in a row bring nothing better, and goes back to its best. Checks come after fixed numbers of
-steps, so a run that was resumed stops where one that was not would have.
+held out, with the other half as the floor: a tenth alone has a floor so high that models of all kinds reach it.
+
+When several checks in a row bring nothing better, the rate of the first stage falls to its least within a third of the
+steps made so far, as what is learned at a high rate is noisy, and the stage ends there; the second stage ends at once.
+Each goes back to its best. Checks come after fixed numbers of steps, so a run that was resumed stops where one that was
+not would have.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +30,8 @@ from spikeloop.models.training.validation import JUDGED_WINDOWS, Validation
 __all__ = ["StoppingRule"]
 
 LIKELIHOOD_CHECK_STEPS, LIKELIHOOD_PATIENCE = 50, 6  # steps between checks; checks without a better one
-CRITIC_CHECK_STEPS, CRITIC_PATIENCE = 100, 6
+ANNEALED_SHARE = 1 / 3  # of the steps of the first stage until then, in which its rate falls
+CRITIC_CHECK_STEPS, CRITIC_PATIENCE = 100, 10  # means of E/F are noisy
 LEAST_GAIN = 5e-4  # of the likelihood's loss, as a share of it
 LEAST_RATIO_GAIN = 0.005  # of mean E/F
 Sample = Callable[[int, int], NDArray[Any]]
@@ -85,7 +90,7 @@ class StoppingRule:
             Draws windows of the averaged generator.
         """
         of_critic = steps - model.first_stage_steps
-        if of_critic <= 0 and (of_critic == 0 or steps % LIKELIHOOD_CHECK_STEPS == 0):
+        if of_critic <= 0 and (steps >= model.likelihood_steps or steps % LIKELIHOOD_CHECK_STEPS == 0):
             self._check_likelihood(steps, model)
         elif of_critic >= max(1, model.critic_lead) and of_critic % CRITIC_CHECK_STEPS == 0:
             self._check_statistics(steps, model, sample)
@@ -107,7 +112,9 @@ class StoppingRule:
         random = torch.Generator(self._device).manual_seed(torch_seed(self._seed, Purpose.STOPPING))
         loss = model.likelihood_loss(self._data, random)
         self._compare(loss, LEAST_GAIN * abs(loss), steps, model)
-        if self.checks_since == LIKELIHOOD_PATIENCE or steps == model.first_stage_steps:
+        if self.checks_since == LIKELIHOOD_PATIENCE:
+            model.plan_first_stage(min(model.likelihood_steps, math.ceil((1 + ANNEALED_SHARE) * steps)))
+        if steps >= model.likelihood_steps:
             model.average.load_state_dict(self.best_weights)
             self.over = not model.end_first_stage(steps)
             if not self.over:

@@ -56,7 +56,8 @@ def teacher_forced_score(model: Gan, training: Recording, judged: Recording, see
             slow, cost = counts.new_zeros(*counts.shape[:2], 0), counts.new_zeros(counts.shape[:2])
         else:
             slow, cost = _inferred(model.encoder, generator.persistence, counts, lengths, random)
-        likelihood = generator.log_likelihood(counts, conditions, slow, 0.0, random) - cost
+        first = generator.first_state(len(counts), random)
+        likelihood = generator.log_likelihood(counts, conditions, slow, 0.0, random, first)[0] - cost
         recorded = torch.arange(counts.shape[1], device=device) < lengths[:, None]
         total += likelihood[recorded].double().sum().item()
     known = join_recorded(training.counts, training.lengths)

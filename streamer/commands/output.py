@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from textwrap import fill
 from typing import Any
 
@@ -43,25 +44,39 @@ def print_wrapped(text: str, width: int, indent: str = "") -> None:
     )  # fmt: skip
 
 
-def print_similarity(similarity: Sequence[Similarity], judged_on: str) -> None:
-    """Verdicts as a table, for people."""
+def print_similarity(similarity: Sequence[Similarity], judged_on: str, reachable: Sequence[Similarity] = ()) -> None:
+    """Print verdicts as a table, and beside them the E/F of the training data in the model's place, where it is known.
+
+    Parameters
+    ----------
+    similarity : sequence of Similarity
+    judged_on : str
+        What the model was compared with.
+    reachable : sequence of Similarity, default none
+        Of the training data, as many.
+    """
     console = Console()
     wide = console.width >= WIDE
     table = Table(
-        "statistic", "E", "F", "I", "E/F", "95 %", *(["excess"] if wide else []), "", box=None, pad_edge=False
-    )
-    for row in similarity:
+        "statistic", "E", "F", "I", "E/F", *(["reachable"] if reachable else []), "95 %", *(["excess"] if wide else []),
+        "", box=None, pad_edge=False,
+    )  # fmt: skip
+    for row, reached in zip_longest(similarity, reachable):
         figures = (f"{figure:.3g}" for figure in (row.error, row.floor, row.ceiling))
+        reach = [] if reached is None else [_number(reached.ratio, 2)]
         interval = "" if math.isnan(row.low) else f"{row.low:.2f}-{row.high:.2f}"
         excess = [_number(row.excess, 3)] if wide else []
         table.add_row(
-            title_of(row.statistic), *figures, _number(row.ratio, 2), interval, *excess, in_words(verdict(row))
+            title_of(row.statistic), *figures, _number(row.ratio, 2), *reach, interval, *excess, in_words(verdict(row))
         )
     print(f"judged on {judged_on}:")
     console.print(table)
     print("E: distance of the model to the judged data; F, the floor: of other recorded")
     print("data, so E/F = 1 is as good as more recording; I: of independent units at the")
     print("same rates" + ("; excess (E-F)/(I-F): 0 perfect, 1 no better than these" if wide else ""))
+    if reachable:
+        print("reachable: E/F of the training data in the model's place, which differ from the")
+        print("judged data as the session drifts")
 
 
 def _number(value: float, digits: int) -> str:

@@ -115,16 +115,17 @@ class TrainingOptions(ReadingOptions):
     Attributes
     ----------
     condition : tuple of str
-        what the model answers to: none (the default); phase (of a repeated stimulus); recorded (what the file itself
-        calls conditions); or what drove the population, and where it is inside the file: "velocity
-        [cm/s]=processing/behavior/Velocity". Only causal_gan, vae and vae_gan have conditions
+        what the model answers to: phase (of a repeated stimulus; the default where repeats are alike); none (the
+        default elsewhere); recorded (what the file itself calls conditions); or what drove the population, and where it
+        is inside the file: "velocity [cm/s]=processing/behavior/Velocity". Only causal_gan, vae and vae_gan have
+        conditions
     """
 
     condition: Annotated[tuple[str, ...], option("CONDITION ...", default="")] = ()
 
     @property
-    def answers_to(self) -> str:
-        """What the model answers to: none, phase or recorded."""
+    def answers_to(self) -> str | None:
+        """What the model answers to: none, phase or recorded; None where nothing is named."""
         words = [word for word in self.condition if "=" not in word]
         named = len(self.condition) > len(words)
         if odd := [word for word in words if word not in ANSWERS]:
@@ -137,7 +138,7 @@ class TrainingOptions(ReadingOptions):
                 f"--condition: expected one of {', '.join(ANSWERS)}, or NAME=PATH ..., found"
                 f" {' '.join(self.condition)!r:.80}"
             )
-        return "recorded" if named else words[0] if words else "none"
+        return "recorded" if named else words[0] if words else None
 
     def choices(self) -> Choices:
         """Check the options; BadInputError for the first that can't be meant."""

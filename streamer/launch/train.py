@@ -37,6 +37,7 @@ from spikeloop.models.scalars import (
     shown,
 )
 from spikeloop.models.training.progress import Progress
+from spikeloop.models.training.suited_condition import suited_condition
 from spikeloop.streamer.conditions.loop_channels import loop_warning
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import check_seed
@@ -168,8 +169,9 @@ def train(
         The same seed makes the same steps.
     hold_out : int >= 0
         Every n-th repeat is held out, to compare with; 0 trains on all.
-    condition : "none", "phase" or "recorded", default "none"
-        What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions.
+    condition : "none", "phase" or "recorded", default "phase" where repeats are alike, else "none"
+        What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions. Repeats are
+        alike where the mean responses of odd and even ones correlate by 0.5 or more.
     lead_ms : float >= 0, ms
         Time by which spikes precede the recorded conditions; the model's spikes are delayed by as much.
     device : "auto", "cpu" or "cuda"
@@ -201,7 +203,8 @@ def train(
     minutes, steps = _checked_length(minutes, steps)
     seed, out, lead_ms = check_seed(seed), checked_path("--out", out), checked_number("--lead-ms", lead_ms)
     hold_out = checked_whole("--hold-out", hold_out, 0, LARGEST)
-    condition = "none" if condition is None else checked_choice("--condition", condition, CONDITIONS)
+    if condition is not None:
+        checked_choice("--condition", condition, CONDITIONS)
     checked_choice("--device", device, get_args(Device))
     if on_progress is not None:
         checked_callable("on_progress", on_progress)
@@ -211,6 +214,10 @@ def train(
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
     check_writable(out, folder=True)
     recording = recording if isinstance(recording, Recording) else read_recording(recording)
+    choices: tuple[str, ...] = ()
+    if condition is None:
+        condition, why = suited_condition(recording, family, hold_out)
+        choices = (why,) if why else ()
     recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
     if family in BASELINES:
         if minutes is not None or steps is not None:
@@ -220,8 +227,10 @@ def train(
         require_torch()
     if stop_early is None:
         stop_early = family in CONDITIONAL and steps is None
-    chosen = preset is None
-    preset = suited_preset(family, recording) if preset is None else checked_text("--preset", preset)
+    if preset is None:
+        preset = suited_preset(family, recording)
+        choices = (f"preset {preset}, {why_suited(preset)}", *choices)
+    preset = checked_text("--preset", preset)
     console = Console(stderr=True)
     shows = on_progress is None and (console.is_terminal or console.is_jupyter)
     with shown_progress("fitting" if family in BASELINES else "training", console) if shows else nullcontext() as bar:
@@ -235,17 +244,14 @@ def train(
                 f"{short} of {recording.repeats} repeats, shorter than a window of {window_bins} bins, are left out"
             )
         minutes = MINUTES if minutes is None and steps is None else minutes
-        if chosen:
-            show = _naming_preset(preset, show)
-        return _train(recording, settings, out, device, minutes, steps, show)
+        return _train(recording, settings, out, device, minutes, steps, _naming(choices, show))
 
 
-def _naming_preset(preset: str, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """Add to what is said at the start which preset was chosen, and why."""
+def _naming(choices: tuple[str, ...], on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Add to what is said at the start what was chosen for the user, and why."""
 
     def show(progress: Progress) -> None:
-        chosen = (f"preset {preset}, {why_suited(preset)}",) if progress.starts else ()
-        on_progress(replace(progress, starts=chosen + progress.starts))
+        on_progress(replace(progress, starts=(choices if progress.starts else ()) + progress.starts))
 
     return show
 

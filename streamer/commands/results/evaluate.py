@@ -59,7 +59,8 @@ def _print_answers(answered: ConditionalEvaluation) -> None:
         print(f"I {noise.ceiling:.3g} of repeats shuffled)")
     if (continuous := answered.continuous) is not None:
         print()
-        print_similarity(continuous.rows, "the held-out part as one stream, by halves of blocks of 10 s")
+        judged_on = "the held-out part as one stream, by halves of blocks of 10 s"
+        print_similarity(continuous.rows, judged_on, continuous.reachable)
         print(f"variance of the population count, model over real {continuous.population_variance_ratio:.2f}")
     if answered.decoding:
         passes = f"{TRAINING_PASSES} times over the same movements"

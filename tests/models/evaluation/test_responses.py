@@ -161,6 +161,23 @@ def test_a_model_that_answers_as_the_population_does_is_told_from_a_deaf_one(dri
     for statistic in ("population_count_divergence", "correlation", "lag_1_autocorrelation"):
         assert ratios[0][statistic] < 1.6
         assert ratios[1][statistic] > 2 * ratios[0][statistic]
+    reachable = {row.statistic: row.ratio for row in perfect.continuous.reachable}
+    assert list(reachable) == list(ratios[0])
+    assert all(reachable[statistic] < 1.6 for statistic in ("correlation", "fano_factor", "lag_1_autocorrelation"))
+
+
+def test_what_is_reachable_falls_short_where_the_session_drifts(driven):
+    """The units fire more and more, so that not even the training data are like the part that is held out."""
+    later = np.arange(driven.bins)[np.newaxis, :, np.newaxis] / driven.bins
+    more = np.random.Generator(np.random.Philox(9)).poisson(3 * later, driven.counts.shape)
+    drifting = replace(driven, counts=(driven.counts + more).astype(driven.counts.dtype))
+    reached = []
+    for recording in (driven, drifting):
+        parts = split_as_trained(recording, "model", driven.channels, LEAD, EVERY)
+        found = evaluate_responses(respond(Tuned(7, 1.0), parts, 4), parts).continuous
+        assert found is not None
+        reached.append({row.statistic: row.ratio for row in found.reachable}["rates"])
+    assert reached[1] > 2 * reached[0]
 
 
 def test_answers_that_come_at_other_bins_teach_decoders_less(driven):

@@ -117,7 +117,7 @@ def test_the_first_stage_is_kept_as_it_ended(recording):
 
 def test_the_bound_of_an_autoencoder_is_divergence_less_likelihood(recording, random_numbers):
     """At the prior the divergence is 0 whatever its weight; away from it, the loss is linear in its weight."""
-    model = CausalGan(replace(SLOW, dropout=0.0), population_of(recording))
+    model = CausalGan(replace(SLOW, dropout=0.0, carried_share=0.0), population_of(recording))
     data = data_of(recording)
 
     def mean_negative_log_likelihood(weight):
@@ -126,10 +126,11 @@ def test_the_bound_of_an_autoencoder_is_divergence_less_likelihood(recording, ra
     assert mean_negative_log_likelihood(0.0) == mean_negative_log_likelihood(1.0)
     assert model.encoder is not None
     torch.nn.init.normal_(model.encoder.posterior_head.weight)
-    values, conditions = data.crops(4, 6, random_numbers.manual_seed(3))
+    first = model.generator.first_state(4, random_numbers.manual_seed(3))
+    values, conditions = data.crops(4, 6, random_numbers)
     posterior = model.encoder(values)
     slow = slow_latents(posterior.sample(random_numbers), model.generator.persistence)
-    likelihood = model.generator.log_likelihood(values, conditions, slow, 0.0, random_numbers).mean().item()
+    likelihood = model.generator.log_likelihood(values, conditions, slow, 0.0, random_numbers, first)[0].mean().item()
     prior, unit = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(posterior.mean, posterior[1].exp())
     divergence = torch.distributions.kl_divergence(unit, prior).sum(-1).mean().item()
     assert mean_negative_log_likelihood(0.0) == pytest.approx(-likelihood, rel=1e-5)
@@ -159,8 +160,39 @@ def runs(recording, random_numbers) -> CausalGan:
     with torch.no_grad():
         model.generator.emission_head.weight.normal_(std=3.0)  # spikes that depend on the state
         model.generator.first_hidden.normal_()
-        model._keep(State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2), torch.randn(4, 8)))
+        model._keep("running", State(torch.randn(4, 8), torch.ones(4, 2), torch.randn(4, 2), torch.randn(4, 8)))
     return model
+
+
+def test_the_likelihood_of_a_carried_crop_knows_the_bins_before_it(random, random_numbers):
+    """Crop after crop is the likelihood of the whole; a crop that begins anew knows nothing of what came before."""
+    recording = from_counts(random.random((40, 2)) < 0.4, 0.02)
+    config = replace(SMALL, dropout=0.0, carried_share=1.0, likelihood_batch=1)
+    model, data = CausalGan(config, population_of(recording)), data_of(recording)
+    model.learned_places.zero_()
+    with torch.no_grad():
+        model._keep("learned", model.generator.first_state(1, random_numbers))
+        losses = [model._negative_log_likelihood(data, 1.0, random_numbers).item() for _ in range(6)]
+        values, conditions = data._segment(torch.zeros(1, 2, dtype=torch.long), 36)
+        first = model.generator.first_state(1, random_numbers)
+        slow = values.new_zeros(1, 36, 0)
+        whole, _ = model.generator.log_likelihood(values, conditions, slow, 0.0, random_numbers, first)
+        alone, _ = model.generator.log_likelihood(
+            values[:, 6:12], conditions[:, 6:12], slow[:, :6], 0.0, random_numbers, first
+        )
+    assert losses == pytest.approx([-part.mean().item() for part in whole.split(6, dim=1)], rel=1e-5)
+    assert losses[1] != pytest.approx(-alone.mean().item(), rel=1e-5)
+
+
+def test_some_crops_begin_anew(recording, random_numbers):
+    config = replace(SMALL, dropout=0.0, carried_share=0.5, likelihood_batch=400)
+    model, data = CausalGan(config, population_of(recording)), data_of(recording)
+    model._keep(
+        "learned", State(torch.ones(400, 8), *(part for part in model.generator.first_state(400, random_numbers)[1:]))
+    )
+    _, state = model._next_crops(data, random_numbers)
+    anew = (state.hidden == model.generator.first_hidden).all(1).float().mean().item()
+    assert anew == pytest.approx(0.5, abs=0.1)
 
 
 NO, YES = torch.zeros(4, 1, dtype=torch.bool), torch.ones(4, 1, dtype=torch.bool)

@@ -83,7 +83,8 @@ def every_window(bins, units, largest=1):
 
 def likelihood(generator, values, conditions, slow=None):
     slow = values.new_zeros(*values.shape[:2], generator.slow_latents) if slow is None else slow
-    return generator.log_likelihood(values, conditions, slow, 0.0, torch.Generator())
+    first = generator.first_state(len(values), torch.Generator())
+    return generator.log_likelihood(values, conditions, slow, 0.0, torch.Generator(), first)[0]
 
 
 KINDS = [
@@ -256,7 +257,10 @@ def test_dropout_hides_units_of_the_state_and_keeps_the_likelihood_near(random_n
     values, conditions, *_ = run(generator, 200, 20, random_numbers)
     slow = values.new_zeros(200, 20, 0)
     with torch.no_grad():
-        exact = generator.log_likelihood(values, conditions, slow, 0.0, random_numbers)
-        dropped, again = (generator.log_likelihood(values, conditions, slow, 0.5, random_numbers) for _ in range(2))
+        first = generator.first_state(200, random_numbers)
+        exact, dropped, again = (
+            generator.log_likelihood(values, conditions, slow, dropout, random_numbers, first)[0]
+            for dropout in (0.0, 0.5, 0.5)
+        )
     assert not torch.allclose(dropped, again)
     assert exact.mean() - 1 < dropped.mean() < exact.mean()

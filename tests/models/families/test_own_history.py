@@ -9,6 +9,8 @@ from spikeloop.models.families.own_history import LARGEST, LARGEST_SUM, OwnHisto
 from spikeloop.models.families.population import population_of
 from spikeloop.models.recordings.recording import from_counts
 
+NOTHING = torch.zeros(1, 12)
+
 
 @pytest.fixture
 def counts():
@@ -25,16 +27,22 @@ def history(counts):
 
 def test_the_sums_before_each_bin_are_those_that_are_passed_from_bin_to_bin(history, counts):
     values = torch.as_tensor(counts).float()
-    sums, passed = history.before(values), torch.zeros(2, history.size)
+    sums, passed = history.before(values, NOTHING), torch.zeros(2, history.size)
     for bin_ in range(values.shape[1]):
         torch.testing.assert_close(sums[:, bin_], passed)
         passed = history.after(passed, values[:, bin_])
 
 
+def test_the_sums_go_on_from_those_before_the_first_bin(history, counts):
+    values = torch.as_tensor(counts).float()
+    whole = history.before(values, NOTHING)
+    torch.testing.assert_close(history.before(values[:, 15:], whole[:, 15]), whole[:, 15:])
+
+
 def test_a_sum_is_the_past_weighted_by_an_exponential_of_its_time_constant_in_standard_deviations(history, counts):
     standard = (counts - counts.mean((0, 1))) / counts.std((0, 1))
     standard = np.clip(standard, -LARGEST, LARGEST)
-    sums = history.before(torch.as_tensor(counts).float()).unflatten(-1, (4, 3)).numpy()
+    sums = history.before(torch.as_tensor(counts).float(), NOTHING).unflatten(-1, (4, 3)).numpy()
     for index, time_constant in enumerate((1, 30 ** (1 / 3), 30 ** (2 / 3), 30)):
         left = math.exp(-1 / time_constant)
         weights = (1 - left) * left ** np.arange(30)
@@ -47,7 +55,7 @@ def test_a_unit_acts_on_itself_alone(history, counts):
     values = torch.as_tensor(counts).float()
     changed = values.clone()
     changed[:, 3, 1] += 2
-    difference = history.effect(history.before(changed)) - history.effect(history.before(values))
+    difference = history.effect(history.before(changed, NOTHING)) - history.effect(history.before(values, NOTHING))
     assert torch.all(difference[:, :4] == 0)
     assert torch.all(difference[:, 4:, [0, 2]] == 0)
     assert torch.all(difference[:, 4, 1] != 0)
@@ -57,12 +65,12 @@ def test_no_burst_counts_more_than_a_few_standard_deviations(history, counts):
     values = torch.as_tensor(counts).float()
     burst, larger = values.clone(), values.clone()
     burst[:, 3], larger[:, 3] = 100, 200
-    torch.testing.assert_close(history.before(burst), history.before(larger))
+    torch.testing.assert_close(history.before(burst, NOTHING), history.before(larger, NOTHING))
 
 
 def test_no_unit_excites_itself_without_bound(history):
     """However long it has fired at its most, its past adds at most as many standard deviations of each sum."""
-    most = history.effect(history.before(torch.full((1, 400, 3), 255.0)))
+    most = history.effect(history.before(torch.full((1, 400, 3), 255.0), NOTHING))
     assert torch.all(most <= LARGEST_SUM * history.weights.abs().sum(0) + 1e-5)
     assert torch.all(
         history.weights.abs().sum(0) * LARGEST_SUM < LARGEST * (history.weights.abs() * history.scale).sum(0)
@@ -71,5 +79,5 @@ def test_no_unit_excites_itself_without_bound(history):
 
 def test_units_that_hardly_ever_fire_are_sound(counts):
     population = replace(population_of(from_counts(counts, 0.02)), deviations=np.zeros(3))
-    history = OwnHistory(2, population)
-    assert torch.isfinite(history.before(torch.as_tensor(counts).float())).all()
+    history = OwnHistory(4, population)
+    assert torch.isfinite(history.before(torch.as_tensor(counts).float(), NOTHING)).all()

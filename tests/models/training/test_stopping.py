@@ -90,23 +90,25 @@ def test_a_recording_too_short_to_keep_a_part_trains_on_all(settings):
     assert not run.over
 
 
-def test_the_first_stage_ends_after_checks_that_bring_nothing_and_goes_back_to_its_best(
+def test_after_checks_that_bring_nothing_the_rate_falls_and_the_first_stage_ends_at_its_best(
     recording, settings, monkeypatch
 ):
     monkeypatch.setattr(stopping, "LIKELIHOOD_PATIENCE", 2)
     run = Training(recording, replace(settings, config=replace(SMALL, likelihood_steps=1000)), "cpu")
-    losses(run, monkeypatch, 3.0, 2.0, 2.1, 2.0)
-    weights = []
-    while run.steps < 8:
+    losses(run, monkeypatch, 3.0, 2.0, 2.1, 2.0, 1.9, 2.2)
+    weights, rates = [], []
+    while run.steps < 11:
         run.step()
         weights.append(average(run))
-    assert run.model.first_stage_steps == 8
-    assert torch.equal(weights[7], weights[3])  # after 8 steps those of the check after 4
-    assert not torch.equal(weights[6], weights[3])
+        rates.append(run.optimizers["likelihood"].param_groups[0]["lr"])
+    assert run.model.first_stage_steps == run.model.likelihood_steps == 11  # a third more than the 8 of the last check
+    assert rates[7] > 0.99 * SMALL.likelihood_rate
+    assert rates[10] < 0.2 * SMALL.likelihood_rate
+    assert torch.equal(weights[10], weights[9])  # after 11 steps those of the check after 10
     model: Any = run.model
     run.step()
     first = torch.cat([value.flatten() for value in model.first_stage.state_dict().values()])
-    assert torch.equal(first, weights[3])
+    assert torch.equal(first, weights[9])
     assert model.places.any()  # the critic's runs have begun
     assert not run.over
 
@@ -122,15 +124,16 @@ def test_the_first_stage_ends_with_its_steps_at_the_latest(recording, settings):
 def test_an_autoencoder_alone_is_over_when_its_bound_no_longer_improves(recording, settings, monkeypatch, tmp_path):
     monkeypatch.setattr(stopping, "LIKELIHOOD_PATIENCE", 1)
     run = Training(recording, autoencoder(settings), "cpu")
-    losses(run, monkeypatch, 3.0, 2.0, 2.5)
+    losses(run, monkeypatch, 3.0, 2.0, 2.5, 2.5)
     train(run, tmp_path, None, steps=100)
-    assert (run.steps, run.over) == (6, True)
+    assert (run.steps, run.over) == (8, True)  # a third more than those of the check that brought nothing
 
 
 def autoencoder(settings: Settings) -> Settings:
-    """The same, without a critic."""
+    """The same, without a critic, and longer."""
     config = VAE_PRESETS["fast"]
     sizes = {name: value for name, value in vars(SMALL).items() if name not in ("slow_latents", "adversarial")}
+    sizes["likelihood_steps"] = 100
     return replace(settings, family="vae", config=replace(config, **sizes))
 
 

@@ -457,7 +457,7 @@ def test_samples_are_driven_as_the_recording_that_is_asked_for(recording):
 def test_tuning_to_velocity_and_phase_is_learned():
     """Units with known log odds: one rises with velocity, one falls, one follows the phase alone."""
     random = np.random.Generator(np.random.Philox(3))
-    velocity = random.standard_normal((120, 50, 1))
+    velocity = np.repeat(random.standard_normal((120, 1, 1)), 50, axis=1)
     swing = 1.5 * np.cos(2 * np.pi * np.arange(50) / 50)[:, None]
     log_odds = np.concatenate([velocity - 1, -velocity - 1, np.broadcast_to(swing - 1, velocity.shape)], 2)
     recording = from_counts(random.random(log_odds.shape) < 1 / (1 + np.exp(-log_odds)), 0.02)

@@ -71,7 +71,7 @@ def test_from_python_the_logger_gets_the_line_and_the_warnings(foreign, caplog):
 @pytest.mark.parametrize(
     ("given", "answers", "conditions"),
     [
-        ((), "none", {}),
+        ((), None, {}),
         (("none",), "none", {}),
         (("phase",), "phase", {}),
         (("recorded",), "recorded", {}),
