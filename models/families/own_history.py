@@ -23,6 +23,8 @@ SMALLEST_DEVIATION = 0.05  # of a count, so that a unit that hardly ever fires i
 class OwnHistory(nn.Module):
     """Leaky sums of each unit's own output, and what they add to its parameters.
 
+    A sum is in standard deviations of itself, were the bins independent.
+
     Parameters
     ----------
     sums : int
@@ -66,20 +68,21 @@ class OwnHistory(nn.Module):
         bins = torch.arange(values.shape[1], device=values.device)
         passed = bins[:, None] - 1 - bins
         kernel = self.persistence[:, None, None] ** passed.clamp(min=0) * (passed >= 0)  # (sums, bins, bins)
-        kernel = kernel * (1 - self.persistence)[:, None, None]
+        kernel = kernel * (self.scale * (1 - self.persistence)[:, None])[:, :, None]
         left = self.persistence ** bins[:, None]  # (bins, sums)
         carried = left.unsqueeze(-1) * first.unflatten(-1, self.weights.shape).unsqueeze(1)
         return (torch.einsum("kts,wsu->wtku", kernel, self._standard(values)) + carried).flatten(-2)
 
     def after(self, history: Tensor, values: Tensor) -> Tensor:
         """Compute the sums after a bin, (windows, sums * units), from those before it and its values."""
-        sums = history.unflatten(-1, self.weights.shape)
-        persistence = self.persistence[:, None]
-        return (persistence * sums + (1 - persistence) * self._standard(values).unsqueeze(-2)).flatten(-2)
+        units = values.shape[-1]
+        persistence = self.persistence.repeat_interleave(units)
+        gain = (self.scale[:, 0] * (1 - self.persistence)).repeat_interleave(units)
+        return persistence * history + gain * torch.cat([self._standard(values)] * len(self.weights), -1)
 
     def effect(self, history: Tensor) -> Tensor:
         """Compute what sums, (..., sums * units), add to the first parameter of each unit, (..., units)."""
-        sums = history.unflatten(-1, self.weights.shape) * self.scale
+        sums = history.unflatten(-1, self.weights.shape)
         return (sums.clamp(-LARGEST_SUM, LARGEST_SUM) * self.weights).sum(-2)
 
     def _standard(self, values: Tensor) -> Tensor:
