@@ -44,7 +44,8 @@ def test_halved_rate_takes_what_theory_says(reference, random, unit):
     low = 1 - 2 / np.sqrt(RATES_HZ[unit] * 3600)
     theory_s = threshold / (RATES_HZ[unit] * (0.5 * np.log(0.5 / low) + low - 0.5))
     assert expected_s == pytest.approx(theory_s, rel=0.25)
-    found = [first_of(unit, reference, changed(random, unit, RATES_HZ[unit] / 2)) for _ in range(9)]
+    blocks = round(4 * theory_s / BLOCK_S)
+    found = [first_of(unit, reference, changed(random, unit, RATES_HZ[unit] / 2, blocks)) for _ in range(9)]
     assert sum(alarm.kind == "rate down" for alarm in found) >= 8
     assert 0.5 < np.median([(alarm.bin + 1) * BLOCK_S for alarm in found]) / theory_s < 1.7
 
