@@ -37,9 +37,8 @@ __all__ = [
 
 Classes = NDArray[np.intp]
 
-LOST, HALVED, ADDED, MULTIPLIED = range(4)  # drift: nearly silent; every second spike gone; an independent train added
-# (of a rare unit: begun); each spike twice
-BEGUN_SPIKES = 0.05  # of a rare unit's added train, in a block: 0.25 Hz in blocks of 0.2 s
+LOST, HALVED, ADDED, MULTIPLIED = range(4)  # nearly silent; every second spike gone; a train added; each spike twice
+BEGUN_SPIKES = 0.05  # in a block, of the train added to a rare unit: 0.25 Hz in blocks of 0.2 s; others', at their rate
 LEFT_OF_LOST = 0.05  # of a lost unit's spikes, so that one stray spike doesn't disprove the loss
 MOST_EVIDENCE = 4.0  # of one block, in nats: none raises an alarm alone
 LEAST_SPIKES = 20  # of a unit in the sample; with fewer it is rare

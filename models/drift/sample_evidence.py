@@ -126,7 +126,7 @@ def _every_second(own: Floats) -> Floats:
 
 def _begun(blocks: int) -> Floats:
     """A regular train of `BEGUN_SPIKES` a block, (blocks, 1)."""
-    return np.diff(np.arange(blocks + 1) * BEGUN_SPIKES // 1)[:, np.newaxis]
+    return np.diff(np.floor(np.arange(blocks + 1) * BEGUN_SPIKES)).astype(np.float64)[:, np.newaxis]
 
 
 def _shifted_apart(blocks: Floats) -> Floats:

@@ -24,7 +24,7 @@ def changed(random, unit, rate_hz, blocks=HOUR):
 
 
 def first_of(unit, reference, counts):
-    return next((alarm for alarm in DriftAlarm(reference).add(counts) if alarm.unit == unit), None)
+    return next(alarm for alarm in DriftAlarm(reference).add(counts) if alarm.unit == unit)
 
 
 @pytest.fixture(scope="module")
