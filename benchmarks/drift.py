@@ -39,9 +39,9 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
         f" {HOURS} hours of as many other seeds, and how many an hour where {OFTEN_PER_HOUR:g} were set. Delays:"
         " from a harm's onset to the first alarm that names the unit (of the right kind), for every unit once, each in"
         " another stretch of a fresh hour. Lost: silent. Halved: every second spike gone. Added: an independent copy of"
-        " the unit's own train, shifted by minutes. Repeated: every spike again in the next bin (of 0/1 counts: the next"
-        f" free one). Shuffled: all units shifted against each other, {SHUFFLES} times. First: how often the first alarm"
-        " of all was the right one.",
+        " the unit's own train, shifted by minutes. Repeated: every spike again in the next bin (of 0/1 counts: the"
+        f" next free one). Shuffled: all units shifted against each other, {SHUFFLES} times. First: how often the first"
+        " alarm of all was the right one.",
         "rows": rows,
         "notes": [*notes, *(_cost(units, bin_size_s) for units, bin_size_s in COSTS)],
     }
