@@ -496,6 +496,7 @@ def test_the_table_has_every_command():
         "audit",
         "sbom",
         "picture",
+        "docs",
     ],
 )
 def test_the_make_targets_exist(target):
