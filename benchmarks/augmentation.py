@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.decoders.decoder import decode
 from spikeloop.models.decoders.ridge import RidgeDecoder
-from spikeloop.models.families.causal_gan import PRESETS
+from spikeloop.models.families.causal_presets import PRESETS
 from spikeloop.models.families.registry import preset
 from spikeloop.models.measures.decoding_scores import r_squared
 from spikeloop.models.random_streams import Purpose, torch_seed

@@ -8,8 +8,8 @@ import torch
 from spikeloop.exporters.bundle import write_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.export import bins_to_onnx
-from spikeloop.models.families.causal_gan import PRESETS
 from spikeloop.models.families.causal_generator import Generator
+from spikeloop.models.families.causal_presets import PRESETS
 from spikeloop.models.families.population import Population
 from spikeloop.models.random_streams import Purpose, torch_seed
 

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.replay import replay as replay
     from spikeloop.streamer.launch.report import StreamReport as StreamReport
     from spikeloop.streamer.launch.score_sorting import score_sorting as score_sorting
-    from spikeloop.streamer.launch.train import TrainedModel as TrainedModel
     from spikeloop.streamer.launch.train import train as train
+    from spikeloop.streamer.launch.trained_model import TrainedModel as TrainedModel
     from spikeloop.streamer.launch.write_falcon import write_falcon as write_falcon
 
 PLACES = {  # public name -> the module that defines it
@@ -82,7 +82,7 @@ PLACES = {  # public name -> the module that defines it
     "stream": "spikeloop.streamer.launch.background",
     "StreamReport": "spikeloop.streamer.launch.report",
     "train": "spikeloop.streamer.launch.train",
-    "TrainedModel": "spikeloop.streamer.launch.train",
+    "TrainedModel": "spikeloop.streamer.launch.trained_model",
     "Verification": "spikeloop.streamer.capture.verify.verification",
     "verify": "spikeloop.streamer.capture.verify.verify",
     "web": "spikeloop.streamer.dashboard.web",

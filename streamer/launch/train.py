@@ -2,25 +2,20 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from rich.console import Console
 
-from spikeloop.exporters.bundle import Bundle
-from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES, Settings, suited_preset, why_suited
 from spikeloop.models.families.registry import preset as named_preset
-from spikeloop.models.html import ShownAsTable, Table
-from spikeloop.models.measures.one_step import OneStepScore, parse_one_step
-from spikeloop.models.measures.similarity import Similarity, in_words, verdict
-from spikeloop.models.measures.table import title_of
+from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.packages import require_packages, require_torch
 from spikeloop.models.recordings.conditioning import with_phase, without_conditions
 from spikeloop.models.recordings.recording import Recording
@@ -41,95 +36,16 @@ from spikeloop.models.training.suited_condition import suited_condition
 from spikeloop.streamer.conditions.loop_channels import loop_warning
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import check_seed
+from spikeloop.streamer.launch.trained_model import TrainedModel
 from spikeloop.streamer.launch.training_progress import shown_progress
 
-__all__ = ["TrainedModel", "train"]
+__all__ = ["train"]
 
 logger = logging.getLogger(__name__)
 
 MINUTES = 10.0  # of training, where neither time nor steps are given
 CONDITIONS = ("none", "phase", "recorded")
 LARGEST = 2**31 - 1  # number of steps or parts
-
-
-@dataclass(frozen=True, repr=False)
-class TrainedModel(ShownAsTable):
-    """A trained model, as its checkpoint holds it.
-
-    Attributes
-    ----------
-    checkpoint : pathlib.Path
-        The folder of the checkpoint.
-    family, preset : str
-    steps : int
-        Steps of training in all; 0 of a baseline, which is fitted in one go.
-    trained_s : float, s
-        Time of training in all.
-    device : str
-        That it was trained on.
-    judged_on : str
-        What the similarity was measured with: "held-out repeats" or "training data".
-    similarity : tuple of Similarity
-        Distance of each statistic from the held-out data, beside that of the training recording itself.
-    stopped_early : bool
-        Whether training ended before its time, as a part that was kept for this brought nothing better.
-    one_step : OneStepScore or None
-        How well it predicts each held-out bin from those before it; None of a model that has no likelihood.
-    """
-
-    checkpoint: Path
-    family: str
-    preset: str
-    steps: int
-    trained_s: float
-    device: str
-    judged_on: str
-    similarity: tuple[Similarity, ...]
-    stopped_early: bool = False
-    one_step: OneStepScore | None = None
-
-    def export(self, out: str | Path, name: str | None = None, rename: Mapping[str, str] | None = None) -> Bundle:
-        """Export the model to a bundle that streams: ONNX, compared with torch before it is written.
-
-        Parameters
-        ----------
-        out : str or pathlib.Path
-            A folder, or a file that ends in `.zip`.
-        name : str, default that of `out`
-            The bundle's name.
-        rename : mapping of str to str, optional
-            New names of conditions, such as {"vx": "velocity x [cm/s]"}; values stay as they are.
-
-        Raises
-        ------
-        BadInputError
-            If the checkpoint is gone or damaged, or `out` is no place for a bundle.
-        FailureError
-            If ONNX Runtime and torch disagree, or the disk refuses.
-        """
-        out, name = checked_path("out", out), None if name is None else checked_text("name", name)
-        require_torch()
-        from spikeloop.exporters.export import export_bundle
-
-        return export_bundle(self.checkpoint, out, name, rename)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the model in types that JSON has."""
-        described = {key: value for key, value in asdict(self).items() if key != "similarity"}
-        return described | {
-            "checkpoint": str(self.checkpoint),
-            "realism": [json_values(row.to_dict()) for row in self.similarity],
-        }
-
-    def _table(self) -> Table:
-        rows = {"preset": self.preset, "steps": self.steps, "trained": f"{self.trained_s / 60:.1f} min"}
-        if self.one_step is not None:
-            rows["forecast of the next bin"] = self.one_step.in_words()
-        ratios = {
-            f"{title_of(row.statistic)}, E/F": f"{row.ratio:.2f}, {in_words(verdict(row))}" for row in self.similarity
-        }
-        title = f"{self.family} at {self.checkpoint}, compared with {self.judged_on}"
-        return title, (), (rows | ratios).items()
 
 
 def train(

@@ -12,8 +12,9 @@ from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.export import _settled, bins_to_onnx, export_bundle
 from spikeloop.exporters.graphs.torch_to_onnx import check_parity, to_onnx
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.families.causal_gan import CausalGan, CausalGanConfig
+from spikeloop.models.families.causal_gan import CausalGan
 from spikeloop.models.families.causal_generator import Generator, GeneratorConfig, Noise, State
+from spikeloop.models.families.causal_presets import CausalGanConfig
 from spikeloop.models.families.population import population_of, population_of_description
 from spikeloop.models.families.registry import Settings, load_gan_family
 from spikeloop.models.families.registry import preset as named

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from spikeloop.models.families import causal_gan
-from spikeloop.models.families.causal_gan import PRESETS, VAE_GAN_PRESETS, VAE_PRESETS, CausalGan
+from spikeloop.models.families.causal_gan import CausalGan
 from spikeloop.models.families.causal_generator import Noise, State
+from spikeloop.models.families.causal_presets import PRESETS, VAE_GAN_PRESETS, VAE_PRESETS
 from spikeloop.models.families.critic import critic_loss
 from spikeloop.models.families.population import population_of
 from spikeloop.models.families.training_data import TrainingData

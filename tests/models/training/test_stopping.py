@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.families.causal_gan import PRESETS, VAE_PRESETS
+from spikeloop.models.families.causal_presets import PRESETS, VAE_PRESETS
 from spikeloop.models.families.registry import Settings
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.recordings.recording import Recording, from_counts

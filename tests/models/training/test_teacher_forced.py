@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spikeloop.models.families.causal_gan import PRESETS, CausalGan
+from spikeloop.models.families.causal_gan import CausalGan
+from spikeloop.models.families.causal_presets import PRESETS
 from spikeloop.models.families.population import population_of
 from spikeloop.models.measures.one_step import OneStepScore, bits_per_spike
 from spikeloop.models.recordings.cutting import split_where
