@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle_files import (
     CRITIC,
     CRITIC_CHANGES,
@@ -31,6 +32,7 @@ from spikeloop.exporters.bundle_files import (
     write_files,
 )
 from spikeloop.exporters.card import CARD, Card, format_card, parse_card
+from spikeloop.exporters.pulled_bundles import pulled_bundle
 from spikeloop.exporters.signatures import REQUIRE_SIGNATURE, verified
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
@@ -39,7 +41,15 @@ from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.table import key_of
 from spikeloop.models.scalars import checked_path
 
-__all__ = ["Bundle", "bundles", "load_bundle", "load_unsigned", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "bundles",
+    "load_bundle",
+    "load_unsigned",
+    "locate_bundle",
+    "signature_required",
+    "write_bundle",
+]
 
 ZOO = "zoo"
 EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
@@ -119,7 +129,8 @@ def load_bundle(name_or_path: str | Path, require_signature: str | Path | None =
     Parameters
     ----------
     name_or_path : str or pathlib.Path
-        The name of one that comes with the package, or the path of a folder or a `.zip`.
+        The name of one that comes with the package, the path of a folder or a `.zip`, or the address of one that was
+        pulled. The network is never used: that is what `pull` is for.
     require_signature : str or pathlib.Path, default the environment variable SPIKELOOP_REQUIRE_SIGNATURE
         Refuse a bundle that none of these keys signed: a public key of minisign ("RW..."), or the path of a file of
         them. Those that come with the package are part of it, and need no signature.
@@ -142,14 +153,18 @@ def load_bundle(name_or_path: str | Path, require_signature: str | Path | None =
     >>> spikeloop.load_bundle("retina").card.bin_size_s
     0.02
     """
-    path = _locate(checked_path("bundle", name_or_path))
-    keys = require_signature or os.environ.get(REQUIRE_SIGNATURE)
+    path, keys = locate_bundle(name_or_path), signature_required(require_signature)
     return _load(path, verified(path, keys) if keys and path not in bundles().values() else None)
 
 
 def load_unsigned(path: str | Path) -> Bundle:
     """Load a bundle that was just written, or is to be signed, whatever signature is required."""
-    return _load(_locate(checked_path("bundle", path)))
+    return _load(locate_bundle(path))
+
+
+def signature_required(keys: str | Path | None = None) -> str | Path | None:
+    """Return the keys that sign what is loaded: those given, or else those of the environment; None where none must."""
+    return keys or os.environ.get(REQUIRE_SIGNATURE)
 
 
 def _load(path: Path, signed: bytes | None = None) -> Bundle:
@@ -175,8 +190,11 @@ def _load(path: Path, signed: bytes | None = None) -> Bundle:
     )
 
 
-def _locate(path: Path) -> Path:
-    shipped = bundles()
+def locate_bundle(name_or_path: str | Path) -> Path:
+    """Return where a bundle lies, by its name, path or address; BadInputError where there is none."""
+    if isinstance(name_or_path, str) and is_address(name_or_path):
+        return pulled_bundle(name_or_path)
+    path, shipped = checked_path("bundle", name_or_path), bundles()
     if str(path) in shipped:
         return shipped[str(path)]
     try:
@@ -186,7 +204,7 @@ def _locate(path: Path) -> Path:
         pass  # absent, a loop of links, a name too long or with a zero in it
     raise BadInputError(
         f"no bundle named or at {str(path)!r:.200}; shipped ones are {', '.join(shipped) or '(none)'},"
-        " others go by the path of a folder or .zip"
+        " others go by the path of a folder or .zip, or by their address once `spikeloop pull` has fetched them"
     )
 
 
