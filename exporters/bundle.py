@@ -5,10 +5,8 @@ reads the card, then what that lists, into memory, checks it, and runs nothing t
 """
 
 import dataclasses
-import io
 import os
 import stat
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from spikeloop.exporters.addresses import is_address
+from spikeloop.exporters.bundle_arrays import pack_arrays, parse_arrays
 from spikeloop.exporters.bundle_files import (
     CRITIC,
     CRITIC_CHANGES,
     CRITIC_EFFECTS,
+    CRITIC_WEIGHTS,
     GENERATOR,
     PARAMETERS,
     REFERENCE,
-    check_size,
-    most_unpacked,
     read_card,
     read_files,
     write_files,
@@ -53,6 +51,8 @@ __all__ = [
 
 ZOO = "zoo"
 EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
+CRITIC_GRAPHS = (CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS)
+BESIDE_CRITIC = EXTERNAL_LOCATION + b"\x12" + bytes([len(CRITIC_WEIGHTS)]) + CRITIC_WEIGHTS.encode()  # and its value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +73,8 @@ class Bundle(ShownAsTable):
         Of the card, and so of everything.
     critic_changes, critic_effects : bytes
         ONNX files of how the critic answers to rearranged spikes, as of `exporters.graphs.critic`; may be empty.
+    critic_weights : bytes
+        The weights that these three have in common, which they refer to as `critic_weights.bin`; may be empty.
     """
 
     card: Card
@@ -83,6 +85,7 @@ class Bundle(ShownAsTable):
     sha256: str
     critic_changes: bytes = b""
     critic_effects: bytes = b""
+    critic_weights: bytes = b""
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the bundle in types that JSON has: its card and its SHA-256."""
@@ -184,8 +187,9 @@ def _load(path: Path, signed: bytes | None = None) -> Bundle:
         critic=part(CRITIC),
         critic_changes=part(CRITIC_CHANGES),
         critic_effects=part(CRITIC_EFFECTS),
-        parameters=_parse_arrays(files, PARAMETERS, path) if PARAMETERS in card.files else {},
-        reference={key_of(name): value for name, value in _parse_arrays(files, REFERENCE, path).items()},
+        critic_weights=part(CRITIC_WEIGHTS),
+        parameters=parse_arrays(files[PARAMETERS], PARAMETERS, path) if PARAMETERS in card.files else {},
+        reference={key_of(name): value for name, value in parse_arrays(files[REFERENCE], REFERENCE, path).items()},
         sha256=sha256(stated).hexdigest(),
     )
 
@@ -220,30 +224,14 @@ def _verify(card: Card, files: Mapping[str, bytes], path: Path) -> None:
 
 
 def _refuse_external_data(content: bytes, name: str, path: Path) -> None:
-    """Refuse an ONNX tensor that names a file anywhere on the disk as its data.
+    """Refuse an ONNX tensor that names a file as its data, but for the weights of a critic, which are in the bundle.
 
     A search for the usual encoding, for the sake of a clear message; the engine sees to it that no other
     encoding of it works either.
     """
-    if EXTERNAL_LOCATION in content:
+    allowed = content.count(BESIDE_CRITIC) if name in CRITIC_GRAPHS else 0
+    if content.count(EXTERNAL_LOCATION) > allowed:
         raise BadInputError(f"{path}: {name} keeps its weights in another file; refused")
-
-
-def _parse_arrays(files: Mapping[str, bytes], name: str, path: Path) -> dict[str, Floats]:
-    content = files[name]
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            unpacked = sum(info.file_size for info in packed.infolist())
-        check_size(path, f"{name}, unpacked,", unpacked, most_unpacked(path))
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-        if any(value.dtype.kind not in "fiu" for value in arrays.values()):
-            raise BadInputError(f"{path}: {name} holds something other than numbers; refused")
-        return arrays
-    except BadInputError:
-        raise
-    except Exception as error:
-        raise BadInputError(f"{path}: {name} can't be read ({error}); get the bundle again") from error
 
 
 def write_bundle(
@@ -255,6 +243,7 @@ def write_bundle(
     parameters: Mapping[str, np.ndarray] | None = None,
     critic_changes: bytes = b"",
     critic_effects: bytes = b"",
+    critic_weights: bytes = b"",
 ) -> Bundle:
     """Write a bundle to a folder, or to one file where `path` ends in `.zip`; whole or not at all.
 
@@ -263,7 +252,7 @@ def write_bundle(
     path : pathlib.Path
     card : Card
         Its list of files is made here.
-    generator, critic, reference, parameters, critic_changes, critic_effects
+    generator, critic, reference, parameters, critic_changes, critic_effects, critic_weights
         As of `Bundle`.
 
     Returns
@@ -283,8 +272,9 @@ def write_bundle(
         CRITIC: critic,
         CRITIC_CHANGES: critic_changes,
         CRITIC_EFFECTS: critic_effects,
-        PARAMETERS: _pack(parameters or {}),
-        REFERENCE: _pack(reference),
+        CRITIC_WEIGHTS: critic_weights,
+        PARAMETERS: pack_arrays(parameters or {}),
+        REFERENCE: pack_arrays(reference),
     }
     files = {name: content for name, content in parts.items() if content}
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
@@ -293,11 +283,3 @@ def write_bundle(
     parse_card(files[CARD], path)  # what could not be read back is not written
     write_files(path, files)
     return load_unsigned(path)
-
-
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    if not arrays:
-        return b""
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **dict(arrays))
-    return packed.getvalue()

@@ -150,7 +150,8 @@ def _similarities(realism: Mapping[str, Any]) -> list[Similarity]:
 
 def _training(card: Card) -> str:
     stated = card.training
-    settings = stated.get("settings") if isinstance(stated.get("settings"), dict) else {}
+    given = stated.get("settings")
+    settings = given if isinstance(given, dict) else {}
     rows = [
         (words, _text(value))
         for words, value in (

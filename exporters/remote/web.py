@@ -98,8 +98,7 @@ def _response(url: str, absent_is_fine: bool = False) -> Iterator["Response"]:
     except SpikeloopError:
         raise
     except requests.HTTPError as error:
-        answer = f"{error.response.status_code} {error.response.reason}"
-        raise FailureError(f"{url}: the server answered {answer:.100}; check the address") from error
+        raise FailureError(f"{url}: the server answered {str(error).partition(' for url')[0]:.100}") from error
     except requests.RequestException as error:
         raise FailureError(
             f"could not fetch {url} ({_reason(error)}); check the address and the connection, and try again"

@@ -293,4 +293,5 @@ def write_card(model: str, report: EvaluationReport) -> None:
     write_bundle(
         bundles().get(model, Path(model)), dataclasses.replace(bundle.card, realism=realism), bundle.generator,
         bundle.critic, bundle.reference, bundle.parameters, bundle.critic_changes, bundle.critic_effects,
+        bundle.critic_weights,
     )  # fmt: skip

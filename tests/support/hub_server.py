@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 __all__ = ["TOKEN", "Hub", "hub_server"]
 
 TOKEN = "hf_of_the_owner"
+NONE: dict[str, str] = {}
 
 
 @dataclass
@@ -112,9 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(404, {"error": f"no route for {method} {path}"})
 
     def _say(self, status: int, document: Any, **headers: str) -> None:
-        self._send(status, json.dumps(document).encode(), **headers)
+        self._send(status, json.dumps(document).encode(), headers)
 
-    def _send(self, status: int, content: bytes, whole: bool = True, **headers: str) -> None:
+    def _send(self, status: int, content: bytes, headers: dict[str, str] = NONE, whole: bool = True) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         for name, value in headers.items():
@@ -164,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.redirected:
             elsewhere = self.hub.url.replace("127.0.0.1", "localhost")  # another host, for the client
             about |= {"X_Linked_Etag": about["ETag"], "X_Linked_Size": str(len(files[path]))}
-            self._send(302, b"", Location=f"{elsewhere}/elsewhere/{name}/{commit}/{path}", **about)
+            self._send(302, b"", about | {"Location": f"{elsewhere}/elsewhere/{name}/{commit}/{path}"})
             return
-        self._send(200, files[path], whole=not path.endswith(self.hub.cut), **about)
+        self._send(200, files[path], about, whole=not path.endswith(self.hub.cut))
 
     def elsewhere(self, name: str, commit: str, path: str) -> None:
         self._send(200, self.hub.repositories[name].commits[commit][path], whole=not path.endswith(self.hub.cut))

@@ -109,7 +109,7 @@ def test_what_is_no_address_of_a_bundle_is_refused(address, message):
 
 
 def test_a_server_that_refuses_or_is_not_there_is_a_failure(files, made):
-    with pytest.raises(FailureError, match="answered 404 Not Found; check the address"):
+    with pytest.raises(FailureError, match="answered 404 .*Not Found"):
         spikeloop.pull(f"{files.url}/absent.zip", "1" * 64)
     with pytest.raises(FailureError, match=r"could not fetch .*no connection"):
         spikeloop.pull("http://127.0.0.1:9/absent.zip", "1" * 64)
