@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(1) 2>/dev/null || $(PIP) $(1)
 export SPIKELOOP_DATA ?= $(abspath ../shared/data)
 # hundreds of tests start a program: what Python compiled once is kept, whatever the shell says
+SPHINX = $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir docs/_build/doctrees
 TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 ARGS ?=
 # of the bridges to the software of laboratories; one of it wants 3.12
@@ -13,7 +14,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast bench realism check audit sbom picture bridges clean
+.PHONY: stream web demo-hardware test test-fast soak bench realism check audit sbom picture docs bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -29,6 +30,9 @@ test: .venv/develops  ## every test
 
 test-fast: .venv/develops  ## tests that need neither torch, nor sockets, nor other programs; within a minute
 	$(TESTS) --fast -n 2 --dist worksteal $(ARGS)
+
+soak: .venv/develops  ## an hour of real processes under faults; ARGS=--quick five minutes, ARGS="--days 6" simulated days
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $(ARGS)
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -57,6 +61,11 @@ picture: .venv/develops  ## the pictures in README and docs
 	$(BIN)/python docs/terminal.py
 	$(BIN)/python docs/monitor_page.py
 	$(BIN)/python docs/web_page.py
+	$(BIN)/python docs/report_pages.py
+
+docs: .venv/documents  ## the documentation site in docs/_build/html; without network, warnings are errors, examples are run
+	$(SPHINX) -b html docs docs/_build/html
+	$(SPHINX) -b doctest docs docs/_build/doctest
 
 .venv/bare:
 	@echo "setting up .venv, once; this takes a minute"
@@ -82,6 +91,10 @@ picture: .venv/develops  ## the pictures in README and docs
 	@$(PIP) --no-deps falcon-challenge==1.0.2  # its sample decoders run without what the rest of it needs
 	@touch $@
 
+.venv/documents: .venv/streams
+	@$(PIP) -e '.[cpu,web,docs]'
+	@touch $@
+
 .venv-bridges/installed: .venv/bare pyproject.toml constraints-bridges.txt
 	@test -n "$(BRIDGES_PYTHON)" || { echo "no Python 3.12 or newer was found; set BRIDGES_PYTHON"; exit 1; }
 	@$(BRIDGES_PYTHON) -m venv .venv-bridges
@@ -95,4 +108,5 @@ picture: .venv/develops  ## the pictures in README and docs
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bridges .venv-audit dist runs benchmarks/results .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bridges .venv-audit dist docs/_build docs/reference/generated runs benchmarks/results
+	rm -rf .pytest_cache .ruff_cache .hypothesis

@@ -36,10 +36,12 @@ def python(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
-def stream_on_a_terminal(*arguments: object, command: str = "stream") -> subprocess.Popen[str]:
+def stream_on_a_terminal(
+    *arguments: object, command: str = "stream", checkout: Path = HERE.parent
+) -> subprocess.Popen[str]:
     """Start `spikeloop stream ARGUMENTS --json` with its live status on a terminal, as a user would see it.
 
-    Another command that has a live status may take the place of `stream`.
+    Another command that has a live status may take the place of `stream`, and another checkout that of this one.
     """
     master, terminal = os.openpty()
     process = subprocess.Popen(
@@ -47,7 +49,8 @@ def stream_on_a_terminal(*arguments: object, command: str = "stream") -> subproc
         stdout=subprocess.PIPE,
         stderr=terminal,
         text=True,
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+        cwd=checkout,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", "PYTHONPATH": str(checkout)},
     )
     os.close(terminal)
     threading.Thread(target=_drain, args=(master,), daemon=True).start()

@@ -50,7 +50,7 @@ def _measure(units: int, seconds: float) -> dict:
         "late steps": figures["late_steps"],
         "bins received": f"{arrived['counts'].sum()} of {figures['bins']}",
         "push to pull p50 (ms)": float(np.quantile(push_to_pull_ms, 0.5)),
-        "inference p50 (ms / 100 bins)": figures["inference_ms"]["p50"],
+        "inference p50 (ms / run)": figures["inference_ms"]["p50"],
         "CPU cores": figures["cpu_cores"],
         "memory, a third (MB)": memory_mb[0],
         "memory, end (MB)": memory_mb[1],

@@ -9,16 +9,17 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
 from spikeloop.exporters.card import Card
 from spikeloop.exporters.formats.assembly.renaming import relabelled_channels
 from spikeloop.exporters.graphs.critic import CriticGraphs, critic_to_onnx
-from spikeloop.exporters.graphs.scan import over_bins
-from spikeloop.exporters.graphs.torch_to_onnx import random_input, to_onnx
+from spikeloop.exporters.graphs.one_bin import NOISE, BinNoise, OneBin
+from spikeloop.exporters.graphs.scan import fed_by, over_bins
+from spikeloop.exporters.graphs.torch_to_onnx import convert, random_input, to_onnx
 from spikeloop.models.errors import BadInputError, FailureError
-from spikeloop.models.families.causal_generator import Generator, Noise, State
+from spikeloop.models.families.causal_generator import Generator, State
 from spikeloop.models.families.gan import Gan
 from spikeloop.models.families.population import Population, population_of_description
 from spikeloop.models.families.registry import BASELINES, FAMILIES, load_baseline, load_gan_family
@@ -143,30 +144,35 @@ def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, d
     names = [name for name in State._fields if getattr(state, name).shape[1]]
     example = {key: value.repeat(2, 1) for key, value in _bin_inputs(generator, population, state).items()}
     outputs = ("counts", *(f"next_{name}" for name in names))
-    one_bin = to_onnx(_Bin(generator, tuple(example)), example, outputs, FORKS)
-    exported = over_bins(onnx.load_from_string(one_bin), names).SerializeToString()
-    _check_bins(one_bin, exported, names)
-    return exported, {name: getattr(state, name).numpy() for name in names}
+    one_bin = onnx.load_from_string(to_onnx(OneBin(generator, tuple(example)), example, outputs, FORKS))
+    uniform = torch.full((2, 1, generator.modes + generator.units), 0.5)
+    free = {"uniform": {0: torch.export.Dim("bins"), 1: torch.export.Dim("batch")}}
+    noise = onnx.load_from_string(convert(BinNoise(generator), {"uniform": uniform}, NOISE, free))
+    exported = fed_by(over_bins(one_bin, names), noise).SerializeToString()
+    first = {name: getattr(state, name).numpy() for name in names}
+    _check_bins(exported, first)
+    return exported, first
 
 
-def _check_bins(one_bin: bytes, many: bytes, states: Sequence[str]) -> None:
+def _check_bins(exported: bytes, first: dict[str, NDArray[np.float32]]) -> None:
     """Make sure that several bins in one call are, bit for bit, those bins in one call each."""
     import onnxruntime
 
-    single, whole = (
-        onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]) for model in (one_bin, many)
-    )
-    random = random_stream(1, Purpose.EXPORT_CHECK)
-    given = {entry.name: random_input(entry.name, (1, entry.shape[1]), random) for entry in single.get_inputs()}
-    series = {key: np.stack([value, value[:, ::-1], value]) for key, value in given.items() if key not in states}
-    state = {key: given[key] for key in states}
-    expected = []
-    for bin_ in range(3):
-        emitted, *after = single.run(None, {key: value[bin_] for key, value in series.items()} | state)
-        state = dict(zip(states, after, strict=True))
-        expected.append(emitted)
-    (found,) = whole.run(["counts"], series | {key: given[key] for key in states})
-    if not np.array_equal(np.stack(expected), np.asarray(found)):
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    random, bins = random_stream(1, Purpose.EXPORT_CHECK), 50
+    series = {
+        entry.name: random_input(entry.name, (bins, 1, entry.shape[2]), random)
+        for entry in session.get_inputs()
+        if entry.name not in first
+    }
+    outputs = ["counts", *(f"next_{name}" for name in first)]
+    found: Any = session.run(outputs, series | first)
+    state, emitted = first, []
+    for bin_ in range(bins):
+        one_bin: Any = session.run(outputs, {key: value[[bin_]] for key, value in series.items()} | state)
+        state = dict(zip(first, one_bin[1:], strict=True))
+        emitted.append(one_bin[0][0])
+    if not all(map(np.array_equal, found, [np.stack(emitted), *state.values()])):
         raise FailureError(
             "ONNX Runtime gives other bins in one call than one by one; nothing was exported: check the pinned"
             " versions in constraints.txt"
@@ -190,28 +196,12 @@ def _bin_inputs(generator: Generator, population: Population, state: State) -> d
     """Make an example of one bin's inputs, by name, without those of size 0."""
     given = {
         "condition": torch.from_numpy(rest_of(population.channels)[np.newaxis]),
-        "uniform": torch.full((1, generator.modes + generator.units), 0.5),
+        "gumbel": torch.zeros(1, generator.modes),
+        "of_units": torch.full((1, generator.units), 0.5),
         "normal": torch.zeros(1, generator.slow_latents),
         **state._asdict(),
     }
     return {name: value for name, value in given.items() if value.shape[1]}
-
-
-class _Bin(nn.Module):
-    """One bin for ONNX: flat inputs in the order of `names`, without those of size 0."""
-
-    def __init__(self, generator: Generator, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.generator = generator
-        self.names = names
-
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        by_name = dict(zip(self.names, given, strict=True))
-        nothing = by_name["uniform"][:, :0]
-        noise = Noise(by_name["uniform"], by_name.get("normal", nothing))
-        state = State(*(by_name.get(name, nothing) for name in State._fields))
-        after = self.generator.next_bin(by_name.get("condition", nothing), noise, state)
-        return after.previous, *(getattr(after, name).clone() for name in State._fields if name in by_name)
 
 
 def _export_baseline(arrays: Mapping[str, np.ndarray], description: dict, out: Path, name: str | None) -> Bundle:

@@ -81,6 +81,9 @@ class Purpose(IntEnum):
     OBSERVED_TUNING = 110
     DECODER_EVENT_TIMES = 112
     PERTURBATIONS = 200
+    # faults of the soak
+    SOAK_PLAN = 300
+    SOAK_FAULT = 301
     # benchmarks and pictures of the documentation
     BENCHMARK = 900
 

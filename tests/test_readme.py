@@ -483,7 +483,21 @@ def test_the_table_has_every_command():
 
 @pytest.mark.parametrize(
     "target",
-    ["stream", "web", "demo-hardware", "test", "test-fast", "bench", "realism", "check", "audit", "sbom", "picture"],
+    [
+        "stream",
+        "web",
+        "demo-hardware",
+        "test",
+        "test-fast",
+        "soak",
+        "bench",
+        "realism",
+        "check",
+        "audit",
+        "sbom",
+        "picture",
+        "docs",
+    ],
 )
 def test_the_make_targets_exist(target):
     outcome = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=False)

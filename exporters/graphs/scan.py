@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["over_bins"]
+__all__ = ["fed_by", "over_bins"]
 
-NEXT, INSIDE, BINS = "next_", "bin_", "bins"
+NEXT, INSIDE, BINS, BEFORE = "next_", "bin_", "bins", "before_"
 
 
 def over_bins(model: "onnx.ModelProto", states: Sequence[str]) -> "onnx.ModelProto":
@@ -60,6 +60,21 @@ def over_bins(model: "onnx.ModelProto", states: Sequence[str]) -> "onnx.ModelPro
     wrapped = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
     onnx.checker.check_model(wrapped)
     return wrapped
+
+
+def fed_by(model: "onnx.ModelProto", before: "onnx.ModelProto") -> "onnx.ModelProto":
+    """Join two models: the outputs of the one before become inputs of the other, of the same names.
+
+    Parameters
+    ----------
+    model, before : onnx.ModelProto
+        Of the same versions.
+    """
+    from onnx import compose
+
+    names = [value.name for value in before.graph.output]
+    inside = compose.add_prefix(before, BEFORE, rename_inputs=False, rename_outputs=False)
+    return compose.merge_models(inside, model, [(name, name) for name in names])
 
 
 def _with_bins(value: "onnx.ValueInfoProto") -> "onnx.ValueInfoProto":

@@ -147,7 +147,7 @@ def check_parity(module: nn.Module, exported: bytes, example: Mapping[str, Tenso
 
 def random_input(name: str, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
     """Draw values as that input has them: uniform from 0 to 1, earlier spikes, or normal numbers."""
-    if name == "uniform":
+    if name in ("uniform", "of_units"):
         return random.random(shape, np.float32)
     normal = random.standard_normal(shape, np.float32)
     return np.rint(np.abs(normal)) if name == "previous" else normal

@@ -35,6 +35,7 @@ from spikeloop.models.families.vae_encoder import Encoder, divergence, slow_late
 __all__ = ["FAMILIES", "PRESETS", "VAE_GAN_PRESETS", "VAE_PRESETS", "CausalGan", "CausalGanConfig"]
 
 JUDGED_CROPS = 32  # of which the likelihood of what is not learned from is computed
+BOUNDING_CROPS, BOUNDING_BINS = 128, 512  # of the recording, that say how large the sums of a unit's history become
 
 
 @dataclass(frozen=True)
@@ -193,15 +194,25 @@ class CausalGan(Gan):
         float
             The loss: in the first stage in nats per bin, in the second the critic's.
         """
-        if step == 0 and self.config.carried_share:
-            self.learned_places.copy_(data.begin(self.config.likelihood_batch, self._learned_bins(data), random))
-            self._keep("learned", self.generator.first_state(self.config.likelihood_batch, random))
+        if step == 0:
+            self._begin(data, random)
         if step < self.first_stage_steps:
             return self._learn_likelihood(step, data, optimizers["likelihood"], random)
         if step == self.first_stage_steps:
             self.generator.load_state_dict(self.average.state_dict())
             self.first_stage.load_state_dict(self.average.state_dict())
         return self._learn_adversarially(step - self.first_stage_steps, data, optimizers, random)
+
+    def _begin(self, data: TrainingData, random: torch.Generator) -> None:
+        """Place the runs that the likelihood is computed of, and bound what the units' own histories count as."""
+        config = self.config
+        if config.carried_share:
+            self.learned_places.copy_(data.begin(config.likelihood_batch, self._learned_bins(data), random))
+            self._keep("learned", self.generator.first_state(config.likelihood_batch, random))
+        if config.own_history:
+            recorded, _ = data.crops(BOUNDING_CROPS, BOUNDING_BINS, random)
+            for generator in (self.generator, self.average):
+                generator.own_history.bound(recorded)
 
     def _learn_likelihood(
         self, step: int, data: TrainingData, optimizer: torch.optim.Optimizer, random: torch.Generator

@@ -146,7 +146,7 @@ class Generator(nn.Module):
             After the last bin.
         """
         before = torch.cat([state.previous.unsqueeze(1), values[:, :-1]], dim=1)
-        drive = self._drive(conditions, slow)
+        drive = self.drive(conditions, slow)
         given = torch.cat([self.input_projection(self.emission.seen(before)), *drive], dim=-1)
         states = hidden = run_through(self.recurrence, given, state.hidden)
         if dropout:
@@ -157,7 +157,7 @@ class Generator(nn.Module):
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1)).unsqueeze(-2)
         history = values[..., :0] if self.own_history is None else self.own_history.before(values, state.history)
-        given = self.emission_head(factors) + self._on_each_unit(drive, history).unsqueeze(-2)
+        given = self.emission_head(factors) + self.effects(drive, history).unsqueeze(-2)
         likelihood = torch.logsumexp(prior + self.emission.log_probability(values, before, given), dim=-1)
         after = history[:, -1] if self.own_history is None else self.own_history.after(history[:, -1], values[:, -1])
         return likelihood, State(states[:, -1], values[:, -1], slow[:, -1], after)
@@ -203,8 +203,8 @@ class Generator(nn.Module):
     ) -> State:
         """Draw one bin: the state after it, whose `previous` is what it emitted."""
         uniform = noise.uniform.clamp(SMALLEST_UNIFORM, 1 - SMALLEST_UNIFORM)
-        slow = self.persistence * state.slow + torch.sqrt(1 - self.persistence**2) * noise.normal
-        drive = self._drive(condition, slow)
+        slow = self.next_slow(state.slow, noise.normal)
+        drive = self.drive(condition, slow)
         received = torch.cat([self.input_projection(self.emission.seen(state.previous)), *drive], dim=-1)
         hidden = self._recur(received, state.hidden)
         gumbel = -torch.log(-torch.log(uniform[:, : self.modes]))  # the Gumbel-max trick draws from the probabilities
@@ -212,30 +212,32 @@ class Generator(nn.Module):
         factors = torch.einsum("wm,wmf->wf", mode, self.factor_head(hidden).unflatten(-1, (self.modes, -1)))
         if self.direct_factors is not None:
             factors = factors + self.direct_factors(torch.cat(drive, dim=-1))
-        given = self.emission_head(factors) + self._on_each_unit(drive, state.history)
+        given = self.emission_head(factors) + self.effects(drive, state.history)
         values = draw(given, state.previous, uniform[:, self.modes :])
         history = self.own_history.after(state.history, values) if self.own_history is not None else state.history
         return State(hidden, values, slow, history)
 
-    def next_bin(self, condition: Tensor, noise: Noise, state: State) -> State:
-        """Draw one bin: the state after it, whose `previous` is what it emitted; arguments lack the axis of bins."""
-        return self._next_state(condition, noise, state, _one_hot_of_largest, self.emission.draw)
+    def next_slow(self, slow: Tensor, normal: Tensor) -> Tensor:
+        """Draw the slow latents of the next bin, (..., slow_latents), from those before and normal numbers."""
+        return self.persistence * slow + torch.sqrt(1 - self.persistence**2) * normal
 
-    def _drive(self, conditions: Tensor, slow: Tensor) -> list[Tensor]:
+    def drive(self, conditions: Tensor, slow: Tensor) -> list[Tensor]:
+        """Encode what drives bins, (..., channels) and (..., slow_latents); empty where nothing does."""
         encoded = [self.condition(conditions)] if self.condition is not None else []
         return encoded + ([slow] if self.slow_latents else [])
 
-    def _on_each_unit(self, drive: list[Tensor], history: Tensor) -> Tensor:
-        """Compute what drive and history add to each unit's parameters, (..., outputs * units)."""
-        effects = history.new_zeros(*history.shape[:-1], self.units)
-        if self.direct_effects is not None:
-            effects = effects + self.direct_effects(torch.cat(drive, dim=-1))
-        if self.own_history is not None:
-            effects = effects + self.own_history.effect(history)
-        return F.pad(effects, (0, (self.emission.outputs - 1) * self.units))
+    def effects(self, drive: list[Tensor], history: Tensor) -> Tensor:
+        """Compute what drive and history add to each unit's parameters, (..., outputs * units), or to all, (1,)."""
+        parts = [] if self.direct_effects is None else [self.direct_effects(torch.cat(drive, dim=-1))]
+        parts += [] if self.own_history is None else [self.own_history.effect(history)]
+        if not parts:
+            return history.new_zeros(1)
+        total = parts[0] + parts[1] if len(parts) == 2 else parts[0]
+        others = (self.emission.outputs - 1) * self.units
+        return F.pad(total, (0, others)) if others else total
 
     def _recur(self, given: Tensor, hidden: Tensor) -> Tensor:
-        """Make one step of the recurrent unit, written out so that it becomes plain ONNX."""
+        """Make one step of the recurrent unit."""
         given_weight, hidden_weight, given_bias, hidden_bias = self.recurrence.all_weights[0]
         fresh = F.linear(given, given_weight, given_bias).chunk(3, dim=1)
         kept = F.linear(hidden, hidden_weight, hidden_bias).chunk(3, dim=1)

@@ -38,12 +38,18 @@ def interspike_interval_cv(windows: Windows) -> Floats:
     -------
     array of shape (units,). 0 for a unit with no intervals, or none but of 0 bins.
     """
-    units = windows.shape[2]
-    intervals, unit, _ = interspike_intervals(windows)
-    number = np.maximum(1, np.bincount(unit, minlength=units))
-    mean = np.bincount(unit, weights=intervals, minlength=units) / number
-    square = np.bincount(unit, weights=intervals.astype(np.float64) ** 2, minlength=units) / number
-    deviation = np.sqrt(np.maximum(0, square - mean**2))
+    number, bins, units = windows.shape
+    spikes = _spikes_in_trains(windows)
+    train = spikes // bins
+    inside = train[1:] == train[:-1]
+    intervals = np.diff(spikes) * inside
+    borders = np.searchsorted(spikes[1:], np.arange(units + 1) * (number * bins))
+    total, square, count = (
+        np.diff(np.concatenate([[0], np.cumsum(values, dtype=np.int64)])[borders])
+        for values in (intervals, intervals * intervals, inside)
+    )
+    mean, mean_square = total / np.maximum(1, count), square / np.maximum(1, count)
+    deviation = np.sqrt(np.maximum(0, mean_square - mean**2))
     return np.divide(deviation, mean, out=np.zeros(units), where=mean > 0)
 
 
@@ -58,13 +64,24 @@ def interspike_intervals(windows: Windows) -> tuple[NDArray[np.int64], NDArray[n
     -------
     (intervals, units, windows), each an array of shape (intervals,), sorted by unit, window and time
     """
-    trains = np.ascontiguousarray(windows.transpose(2, 0, 1))  # (units, windows, bins)
-    places = np.flatnonzero(trains > 0)
-    spikes = np.repeat(places, trains.reshape(-1)[places])
-    train = spikes // windows.shape[1]
-    together = train[1:] == train[:-1]
-    unit, window = np.divmod(train[1:][together], windows.shape[0])
-    return np.diff(spikes)[together], unit, window
+    number, bins, _ = windows.shape
+    spikes = _spikes_in_trains(windows)
+    train = spikes // bins
+    later = np.flatnonzero(train[1:] == train[:-1])
+    unit, window = np.divmod(train[later], number)
+    return np.diff(spikes)[later], unit, window
+
+
+def _spikes_in_trains(windows: Windows) -> NDArray[np.int64]:
+    """Return the place of every spike, ascending, in all trains laid end to end: unit by unit, window by window."""
+    number, bins, units = windows.shape
+    places = np.flatnonzero(windows != 0)  # bin by bin
+    time, unit = np.divmod(places, units)
+    by_unit = np.argsort(unit.astype(np.min_scalar_type(units)), kind="stable")  # of small numbers a radix sort
+    spikes = (unit * (number * bins) + time)[by_unit]
+    if windows.max(initial=0) > 1:
+        spikes = spikes.repeat(windows.reshape(-1)[places[by_unit]])
+    return spikes
 
 
 def interval_moments(windows: Counts) -> tuple[Floats, Floats, NDArray[np.int64]]:

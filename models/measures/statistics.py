@@ -77,20 +77,31 @@ def lagged_covariance(windows: Windows, lag: int) -> Floats:
     bins = windows.shape[1]
     if not 0 <= lag < bins:
         raise ValueError(f"expected a lag from 0 to {bins - 1} (windows have {bins} bins), got {lag}")
-    # float32 holds sums of small integers exactly up to 2**24, and its matrix product is twice as fast
-    small = windows.dtype.kind == "f" or int(windows.max(initial=0)) <= LARGEST_UINT8
-    dtype, rows = (np.float32, 2**24 // LARGEST_UINT8**2) if small else (np.float64, windows.size)
-    early = join_bins(windows[:, : bins - lag]).astype(dtype)
-    late = early if lag == 0 else join_bins(windows[:, lag:]).astype(dtype)
-    products = np.zeros((windows.shape[2], windows.shape[2]))
+    early, late = join_bins(windows[:, : bins - lag]), join_bins(windows[:, lag:])
+    dtype, rows = _exact_chunks(windows)
+    products, ones = np.zeros((windows.shape[2], windows.shape[2])), np.ones(rows, dtype)
+    sum_early, sum_late = np.zeros(windows.shape[2]), np.zeros(windows.shape[2])
     for start in range(0, len(early), rows):
-        products += early[start : start + rows].T @ late[start : start + rows]
-    mean_early = expected_counts(windows[:, : bins - lag])
-    mean_late = mean_early if lag == 0 else expected_counts(windows[:, lag:])
-    return products / len(early) - np.outer(mean_early, mean_late)
+        before = early[start : start + rows].astype(dtype)
+        after = before if lag == 0 else late[start : start + rows].astype(dtype)
+        products += before.T @ after
+        sum_early += ones[: len(before)] @ before
+        sum_late += ones[: len(after)] @ after
+    return products / len(early) - np.outer(sum_early / len(early), sum_late / len(early))
 
 
+CACHED_VALUES = 2**17  # of a chunk, which stay in a core's cache
+EXACT_FLOAT32 = 2**24  # up to which float32 holds every integer
 LARGEST_UINT8 = 255
+
+
+def _exact_chunks(windows: Windows) -> tuple[type[np.floating], int]:
+    """Choose a type whose sums of products of counts are exact, and how many bins may be summed up in it."""
+    largest = LARGEST_UINT8 if windows.dtype.kind == "f" else max(1, int(windows.max(initial=0)))
+    cached = max(1, CACHED_VALUES // windows.shape[2])
+    if largest > LARGEST_UINT8:
+        return np.float64, cached
+    return np.float32, min(cached, EXACT_FLOAT32 // largest**2)
 
 
 def pairwise_correlation(windows: Windows) -> Floats:

@@ -4,6 +4,7 @@ import sys
 from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 from rich.progress import Progress
 from tyro.conf import Positional
@@ -12,6 +13,7 @@ from spikeloop.exporters.pages.origin import Origin
 from spikeloop.models.errors import INTERRUPTED
 from spikeloop.models.scalars import checked_whole
 from spikeloop.streamer.commands.as_typed import as_typed
+from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.launch.compare_decoders import DECODERS
 
@@ -21,7 +23,7 @@ MOST_SEEDS = 10_000
 
 
 def decodesweep(
-    recordings: Positional[tuple[str, ...]],
+    recordings: Annotated[Positional[tuple[str, ...]], option("RECORDING ...", default="(required)")],
     *,
     out: Path,
     decoder: tuple[str, ...] = DECODERS,

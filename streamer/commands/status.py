@@ -1,9 +1,12 @@
 """The live status of a stream in the terminal: figures and a small raster."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.text import Text
 
@@ -49,9 +52,25 @@ class Status:
         rows = -(-health.units // self._units_per_dot)
         self._dots = np.zeros((rows, COLUMNS), bool)
         self._drawn_to = 0  # columns since the start
+        self._undrawn: deque[Step] = deque()
 
     def push(self, step: Step) -> None:
-        bins, units = step.counts.nonzero()
+        """Keep a step until the raster is drawn, in another thread; of more than it can show, the latest."""
+        self._undrawn.append(step)
+        shown_from = step.first_bin - COLUMNS * self._bins_per_dot
+        with suppress(IndexError):  # the other thread is as quick
+            while self._undrawn[0].first_bin < shown_from:
+                self._undrawn.popleft()
+
+    def raster(self) -> NDArray[np.bool_]:
+        """Return what fired lately as dots, (rows, COLUMNS), the latest on the right."""
+        with suppress(IndexError):  # none is left
+            while True:
+                self._draw(self._undrawn.popleft())
+        return self._dots
+
+    def _draw(self, step: Step) -> None:
+        bins, units = np.nonzero(step.counts)
         columns = (step.first_bin + bins) // self._bins_per_dot
         newest = (step.first_bin + len(step.counts) - 1) // self._bins_per_dot
         shift = newest - self._drawn_to
@@ -79,7 +98,7 @@ class Status:
 
     def _raster(self) -> list[Text]:
         can_show = self._console.encoding.startswith("utf")
-        return [Text(braille_raster(self._dots), style="cyan")] if can_show else []
+        return [Text(braille_raster(self.raster()), style="cyan")] if can_show else []
 
     def _remarks(self) -> list[Text]:
         return [Text(remark(), no_wrap=True, overflow="ellipsis") for remark in self._further_remarks]

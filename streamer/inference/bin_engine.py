@@ -1,11 +1,13 @@
 """Run a causal generator on ONNX Runtime, any number of bins at a time, and never let invalid counts out."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.models.arrays import Counts
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.streamer.inference.runtime import Device, check_signature, first_line, open_generator
 
@@ -26,6 +28,8 @@ class BinEngine:
         The ONNX Runtime provider really in use.
     notice : str
         One line for the user where that is not the one asked for; else empty.
+    dtype : numpy.dtype
+        Of what it gives: uint8, or float32 of fluorescence.
     """
 
     def __init__(self, bundle: Bundle, device: Device = "auto", copies: int = 1) -> None:
@@ -59,13 +63,14 @@ class BinEngine:
             [(COUNTS, ("bins", "batch", len(card.unit_names))), *((f"next_{name}", shape) for name, shape in states)],
         )
         self._outputs = [COUNTS, *(f"next_{name}" for name in card.state_tensors)]
-        self._largest, self._whole = LARGEST[card.count_distribution], card.signal == "spikes"
+        self._largest = LARGEST[card.count_distribution]
+        self.dtype = np.dtype(np.uint8 if card.signal == "spikes" else np.float32)
         shapes = ((copies, len(card.conditions)), (card.uniform_size,), (card.normal_size,))
         self._nothing = [np.zeros((1, *shape), np.float32) for shape in shapes]
         self._state = self._first
         self.warm_up()
 
-    def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
+    def run(self, conditions: Floats, uniform: Floats, normal: Floats) -> Counts:
         """Return the next bins of a single copy, the same however they are cut into calls.
 
         Parameters
@@ -75,7 +80,7 @@ class BinEngine:
 
         Returns
         -------
-        array of shape (bins, units), float32
+        array of shape (bins, units), of `dtype`
 
         Raises
         ------
@@ -86,13 +91,13 @@ class BinEngine:
         """
         return self.run_copies(conditions[:, np.newaxis], uniform, normal)[:, 0]
 
-    def run_copies(self, conditions: Floats, uniform: Floats, normal: Floats) -> Floats:
+    def run_copies(self, conditions: Floats, uniform: Floats, normal: Floats) -> Counts:
         """Return the next bins of all copies, (bins, copies, units); conditions are (bins, copies, channels)."""
         expected = (len(uniform), self.copies, len(self.card.unit_names))
         if not len(uniform):
-            return np.empty(expected, np.float32)
-        given = {CONDITION: conditions, UNIFORM: self._shared(uniform), NORMAL: self._shared(normal)}
-        series = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
+            return np.empty(expected, self.dtype)
+        given = {CONDITION: conditions, UNIFORM: uniform, NORMAL: normal}
+        series = {name: self._for_all_copies(name, given[name]) for name in self._inputs}
         try:
             emitted, *after = self._session.run(self._outputs, series | self._state)
         except Exception as error:  # ONNX Runtime's own exceptions share no base
@@ -103,9 +108,9 @@ class BinEngine:
                 f" generator gives {emitted.shape}; its card and its ONNX file don't belong together"
             )
         state = dict(zip(self.card.state_tensors, after, strict=True))
-        self._check(emitted, state)
+        counts = self._checked(emitted, state)
         self._state = state
-        return emitted
+        return counts
 
     @property
     def state(self) -> dict[str, Floats]:
@@ -122,20 +127,24 @@ class BinEngine:
         self.run_copies(*self._nothing)
         self._state = before
 
-    def _shared(self, numbers: Floats) -> Floats:
-        """The same numbers for every copy, (bins, copies, size)."""
-        return np.broadcast_to(numbers[:, np.newaxis], (len(numbers), self.copies, numbers.shape[1]))
+    def _for_all_copies(self, name: str, values: Floats) -> Floats:
+        """Return conditions as they are, and random numbers, (bins, size), for each copy, (bins, copies, size)."""
+        shared = values if name == CONDITION else values[:, np.newaxis].repeat(self.copies, axis=1)
+        return np.ascontiguousarray(shared)
 
-    def _check(self, counts: Floats, state: dict[str, Floats]) -> None:
-        sound = counts.min(initial=0) >= 0 and counts.max(initial=0) <= self._largest
-        sound = sound and not (self._whole and (counts != np.rint(counts)).any())
-        bad = [name for name, tensor in state.items() if not np.isfinite(tensor.sum())]
+    def _checked(self, emitted: Floats, state: Mapping[str, Floats]) -> Counts:
+        """Return what was emitted as counts, if counts it is and the state is finite."""
+        sound = emitted.min() >= 0 and emitted.max() <= self._largest
+        counts = emitted.astype(self.dtype, copy=False) if sound else emitted
+        sound = sound and (counts is emitted or bool((counts == emitted).all()))
+        bad = [name for name, tensor in state.items() if not math.isfinite(tensor.sum())]
         if sound and not bad:
-            return
-        found = f"NaN or infinity in its state {bad[0]!r}" if sound else f"{counts.min()} to {counts.max()}"
+            return counts
+        found = f"NaN or infinity in its state {bad[0]!r}" if sound else f"{emitted.min()} to {emitted.max()}"
+        wanted = "values" if self.dtype == np.float32 else "whole counts"
         raise FailureError(
-            f"{self.card.name}: expected {'whole counts' if self._whole else 'values'} from 0 to {self._largest:g}, the"
-            f" generator gave {found}; nothing of it was emitted: train or export it anew"
+            f"{self.card.name}: expected {wanted} from 0 to {self._largest:g}, the generator gave {found}; nothing"
+            " of it was emitted: train or export it anew"
         )
 
 

@@ -18,6 +18,8 @@ __all__ = ["AsyncStream", "open_stream"]
 def open_stream(bundle: str | Path | Bundle, name: str = "spikeloop", **options: Any) -> "AsyncStream":
     """Stream a population's spikes over LSL in the running event loop.
 
+    As a context it streams while its block runs::
+
         async with spikeloop.open_stream("retina", name="lab") as stream:
             ...
         print(stream.report)

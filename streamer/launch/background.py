@@ -17,6 +17,8 @@ __all__ = ["BackgroundStream", "stream"]
 def stream(bundle: str | Path | Bundle, name: str = "spikeloop", **options: Any) -> "BackgroundStream":
     """Stream a population's spikes over LSL in the background, also of a Jupyter notebook.
 
+    As a context it streams while its block runs::
+
         with spikeloop.stream("retina", name="lab") as stream:
             ...
         print(stream.report)

@@ -23,6 +23,8 @@ __all__ = ["BackgroundReplay", "Replaying", "open_replay", "replay"]
 def replay(file: str | Path | Recording, *streams: str, **options: Any) -> "BackgroundReplay":
     """Replay a recorded file over LSL in the background, also of a Jupyter notebook.
 
+    As a context it replays while its block runs::
+
         with spikeloop.replay("session.xdf", speed=2, name="again") as replay:
             replay.pause()
             replay.seek(30)

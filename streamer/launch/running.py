@@ -65,8 +65,10 @@ class RunningStream:
     def set_condition(self, values: ArrayLike | None) -> None:
         """Drive the population by these values from the next bin on, of a stream with the condition `steered`.
 
+        A movement to the right, until `set_condition(None)`::
+
             with spikeloop.stream("m1-sim", condition="steered") as stream:
-                stream.set_condition([20.0, 0.0])  # to the right, until set_condition(None)
+                stream.set_condition([20.0, 0.0])
 
         Parameters
         ----------
@@ -132,11 +134,13 @@ class RunningStream:
     def perturb(self, kind: str, value: float | None = None, *, units: Sequence[SupportsIndex] | None = None) -> None:
         """Have something go wrong with the stream from the next step on, as in a closed loop.
 
+        One takes the place of the one of its kind before::
+
             stream.perturb("drop", units=[3, 14])  # these two fall silent
             stream.perturb("noise", 5)  # and 5 Hz of noise join every unit's spikes
             stream.perturb("drop", 0)  # the two are back
 
-        It takes the place of the one of its kind before. NAME-Markers holds it, and `verify` does it again.
+        NAME-Markers holds it, and `verify` does it again.
 
         Parameters
         ----------

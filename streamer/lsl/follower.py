@@ -13,6 +13,7 @@ from spikeloop.models.clocks import as_times
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.streamer.lsl.connection import Chunk, Connection
+from spikeloop.streamer.lsl.handed_out import HandedOut
 from spikeloop.streamer.lsl.library import import_pylsl
 from spikeloop.streamer.lsl.search import Listening, Search
 from spikeloop.streamer.lsl.stream_query import StreamQuery, describe_origin
@@ -81,6 +82,7 @@ class Follower:
         self.on_network: Sequence[pylsl.StreamInfo] = ()
         self.namesakes: tuple[str, ...] = ()
         self.origin = ""
+        self._handed_out = HandedOut()
         self._select, self._connect = select, connect
         self._misfits: set[str] = set()  # by uid
         self._connected, self._wake, self._closing = threading.Event(), threading.Event(), threading.Event()
@@ -128,7 +130,9 @@ class Follower:
             self._wake.set()
             return None
         connection.received += len(stamps_s)
-        return Chunk(connection, np.asarray(values), as_times(np.asarray(stamps_s))) if len(stamps_s) else None
+        chunk = Chunk(connection, np.asarray(values), as_times(np.asarray(stamps_s)))
+        chunk = self._handed_out.without_repeats(chunk)
+        return chunk if len(chunk.stamps_s) else None
 
     def _follow(self) -> None:
         kept: Connection | None = None  # so that the thread that pulls never closes an inlet, which may take a while

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ["Durations", "Health", "HealthReport"]
 
@@ -91,14 +90,14 @@ class Health:
         self._start_s = self._last_push_s = start_s
         self._cpu_began_s = self._cpu_s()
 
-    def step(self, counts: NDArray[np.uint8], due_s: float, pushed_s: float) -> None:
-        """Count a step, (bins, units), that was passed on or that a pause kept back."""
+    def step(self, bins: int, activity: float, due_s: float, pushed_s: float) -> None:
+        """Count a step that was passed on or that a pause kept back; `activity` is its spikes, or sum of values."""
         lateness_s = max(0.0, pushed_s - due_s)
         self.lateness.add(lateness_s)
-        self.late_steps += lateness_s >= len(counts) * self.bin_size_s
-        self.bins += len(counts)
+        self.late_steps += lateness_s >= bins * self.bin_size_s
+        self.bins += bins
         self.steps += 1
-        self.spikes += float(counts.sum(dtype=np.float64))  # of fluorescence, its sum
+        self.spikes += activity
         self._last_push_s = pushed_s
 
     def report(self) -> HealthReport:

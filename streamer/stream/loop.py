@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.conditions.drive import Drive
 from spikeloop.streamer.stream.clock import Clock
 from spikeloop.streamer.stream.health import Health
 from spikeloop.streamer.stream.source import SpikeSource
-from spikeloop.streamer.stream.step import SpikeSink, Step, Transform, bin_end_s, timed_spikes
-from spikeloop.streamer.stream.supply import Driven, OnDemand, Prefetcher
+from spikeloop.streamer.stream.step import SpikeSink, Transform
+from spikeloop.streamer.stream.supply import OnDemand, Prefetcher
+from spikeloop.streamer.stream.timeline import Timeline
 
 __all__ = ["stream"]
 
@@ -59,51 +57,28 @@ async def stream(
     sinks, transforms = tuple(sinks), tuple(transforms)
     if next_length is None:
         next_length = partial(_next_length, step_bins, bins)
-    event_random = random_stream(seed, Purpose.EVENT_TIMES)
-    supply = Prefetcher(source, drive, step_bins, start_s) if drive.known_ahead else OnDemand(source, drive)
+    timeline = Timeline(start_s, source.bin_size_s, random_stream(seed, Purpose.EVENT_TIMES))
+    supply = Prefetcher(source, drive, timeline, step_bins) if drive.known_ahead else OnDemand(source, drive, timeline)
     async with supply:
         health.start(start_s)
         first_bin = 0
         while (length := next_length(first_bin)) > 0:
-            stamps_s = bin_end_s(start_s, source.bin_size_s, np.arange(first_bin, first_bin + length))
-            due_s = float(stamps_s[-1])
+            due_s = float(timeline.ends_s(first_bin + length - 1, 1)[0])
             if isinstance(supply, OnDemand):
                 if length * source.bin_size_s > 2 * WARM_UP_S and clock.now() < due_s - WARM_UP_S:
                     await clock.sleep_until(due_s - WARM_UP_S)
                     supply.warm_up()
                 await clock.sleep_until(due_s)
-            driven = await supply.step(stamps_s)
-            step = _make_step(driven, first_bin, stamps_s, start_s, source.bin_size_s, event_random)
+            step = await supply.step(first_bin, length)
             if drive.known_ahead:
                 await clock.sleep_until(due_s)
             for transform in transforms:
                 step = transform.apply(step)
             for sink in sinks:
                 sink.push(step)
-            health.step(step.counts, due_s, clock.now())
+            health.step(len(step.counts), step.activity, due_s, clock.now())
             first_bin += length
 
 
 def _next_length(step_bins: int, bins: int | None, first_bin: int) -> int:
     return step_bins if bins is None else min(step_bins, bins - first_bin)
-
-
-def _make_step(
-    driven: Driven,
-    first_bin: int,
-    stamps_s: NDArray[np.float64],
-    start_s: float,
-    bin_size_s: float,
-    random: np.random.Generator,
-) -> Step:
-    """Every spike given its own time; the last step may have fewer stamps than bins."""
-    counts, conditions = driven.counts[: len(stamps_s)], driven.conditions[: len(stamps_s)]
-    spikes = timed_spikes(counts, first_bin, start_s, bin_size_s, random)
-    return Step(
-        first_bin=first_bin,
-        counts=counts,
-        conditions=conditions,
-        stamps_s=stamps_s,
-        event_units=spikes.units,
-        event_stamps_s=spikes.times_s,
-    )

@@ -201,7 +201,7 @@ class StreamSource:
         self.provider, self.notice = engine.provider, engine.notice
         self._engine, self._sizes, self._on_inference = engine, (card.uniform_size, card.normal_size), on_inference
         self._rest = rest_of(card.channels)
-        self.dtype = np.dtype(np.float32 if card.signal == "fluorescence" else np.uint8)
+        self.dtype = engine.dtype
         self._uniform = random_stream(seed, Purpose.SPIKES)
         self._normal = random_stream(seed, Purpose.LATENTS)
 
@@ -234,7 +234,7 @@ class StreamSource:
         normal = self._normal.standard_normal((bins, normal_size), np.float32)
         counts = self._engine.run_copies(conditions, uniform, normal)
         self._on_inference(time.perf_counter() - began)
-        return counts.astype(self.dtype, copy=False)
+        return counts
 
 
 class SamplerSource(_RunSource):

@@ -13,11 +13,14 @@ __all__ = [
     "SpikeSink",
     "Step",
     "Transform",
+    "beginning",
     "bin_end_s",
     "event_bins",
     "multiplied",
+    "spike_places",
     "timed_spikes",
     "times_in_bins",
+    "times_of",
     "with_events",
 ]
 
@@ -51,6 +54,11 @@ class Step:
     event_units: NDArray[np.int32]
     event_stamps_s: NDArray[np.float64]
 
+    @property
+    def activity(self) -> float:
+        """Number of spikes; of fluorescence, the sum of its values."""
+        return float(len(self.event_units) if self.counts.dtype == np.uint8 else self.counts.sum(dtype=np.float64))
+
 
 class SpikeSink(Protocol):
     """Where steps go; `push` must return at once, whatever its consumers do."""
@@ -67,6 +75,38 @@ class Transform(Protocol):
 def bin_end_s(start_s: float, bin_size_s: float, bins: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the ends of bins, counted from the start in whole bins, so that no rounding error builds up."""
     return start_s + (bins + 1).astype(np.float64) * bin_size_s
+
+
+def spike_places(counts: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the bin and the unit of each spike, (spikes,), bin by bin; of fluorescence, none."""
+    if counts.dtype != np.uint8:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    places = np.flatnonzero(counts != 0)  # several times faster than `nonzero` of two axes
+    bins, units = np.divmod(places, counts.shape[1])
+    if counts.max(initial=0) > 1:
+        spikes = counts[bins, units]
+        bins, units = bins.repeat(spikes), units.repeat(spikes)
+    return bins, units
+
+
+def times_of(
+    bins: NDArray[np.intp], units: NDArray[np.intp], start_s: float, bin_size_s: float, random: np.random.Generator
+) -> SpikeTimes:
+    """Give each spike a time of its own inside its bin.
+
+    Parameters
+    ----------
+    bins, units : arrays of shape (spikes,)
+        As of `spike_places`; bins counted from the start.
+    start_s : float, s
+        When bin 0 begins.
+    bin_size_s : float > 0, s
+    random : numpy.random.Generator
+        Of `Purpose.EVENT_TIMES`; draws one number for each spike.
+    """
+    times = start_s + (bins + random.random(len(bins))) * bin_size_s
+    order = np.argsort(times, kind="stable")
+    return SpikeTimes(units[order].astype(np.int32), times[order])
 
 
 def timed_spikes(
@@ -86,14 +126,23 @@ def timed_spikes(
     random : numpy.random.Generator
         Of `Purpose.EVENT_TIMES`; draws one number for each spike.
     """
-    spiking = counts.dtype == np.uint8
-    bins, units = counts.nonzero() if spiking else np.zeros((2, 0), np.intp)
-    if spiking and counts.max(initial=0) > 1:
-        spikes = counts[bins, units]
-        bins, units = bins.repeat(spikes), units.repeat(spikes)
-    times = start_s + (first_bin + bins + random.random(len(bins))) * bin_size_s
-    order = np.argsort(times, kind="stable")
-    return SpikeTimes(units[order].astype(np.int32), times[order])
+    bins, units = spike_places(counts)
+    return times_of(first_bin + bins, units, start_s, bin_size_s, random)
+
+
+def beginning(step: Step, bins: int) -> Step:
+    """Return the first bins of a step, or all where it has no more."""
+    if bins >= len(step.counts):
+        return step
+    spikes = int(step.counts[:bins].sum(dtype=np.intp)) if step.counts.dtype == np.uint8 else 0
+    return replace(
+        step,
+        counts=step.counts[:bins],
+        conditions=step.conditions[:bins],
+        stamps_s=step.stamps_s[:bins],
+        event_units=step.event_units[:spikes],
+        event_stamps_s=step.event_stamps_s[:spikes],
+    )
 
 
 def event_bins(step: Step) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 
-__all__ = ["BROKERS", "Amqtt", "Authority", "Broker", "Mosquitto", "free_port", "require"]
+__all__ = ["BROKERS", "Amqtt", "Authority", "Broker", "Mosquitto", "find_program", "free_port", "require"]
 
 STARTS_WITHIN_S = 20.0
 TRIES = 3  # another program may take a free port first
@@ -22,7 +22,7 @@ TRIES = 3  # another program may take a free port first
 def require(*programs: str) -> None:
     """Skip the test where a program is missing; in CI it fails instead."""
     for program in programs:
-        if _find(program) is None:
+        if find_program(program) is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {program}; install it")
 
 
@@ -38,9 +38,10 @@ class Broker:
     Attributes
     ----------
     port : that it listens on, also after a restart
+    address : that it listens on
     """
 
-    scheme, host = "mqtt", "127.0.0.1"
+    scheme, host, address = "mqtt", "127.0.0.1", "127.0.0.1"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -111,18 +112,18 @@ class Mosquitto(Broker):
         self._lines = lines
 
     def command(self) -> list[str]:
-        listener = [f"listener {self.port} 127.0.0.1", *self._lines, "persistence false"]
+        listener = [f"listener {self.port} {self.address}", *self._lines, "persistence false"]
         if os.geteuid() == 0:
             listener.append("user root")  # else it could not read the files of a test
         (self.folder / "mosquitto.conf").write_text("\n".join(listener) + "\n")
-        return [_find("mosquitto") or "", "-c", str(self.folder / "mosquitto.conf")]
+        return [find_program("mosquitto") or "", "-c", str(self.folder / "mosquitto.conf")]
 
     @classmethod
     def with_password(cls, folder: Path, user: str, password: str, more: Sequence[str] = ()) -> Self:
         """One that lets only this user in."""
         require("mosquitto", "mosquitto_passwd")
         path = folder / "passwords"
-        subprocess.run([_find("mosquitto_passwd") or "", "-b", "-c", path, user, password], check=True)
+        subprocess.run([find_program("mosquitto_passwd") or "", "-b", "-c", path, user, password], check=True)
         path.chmod(0o600)
         return cls(folder, ["allow_anonymous false", f"password_file {path}", *more])
 
@@ -151,7 +152,7 @@ class Amqtt(Broker):
         self._readable = readable
 
     def command(self) -> list[str]:
-        return [sys.executable, "-c", AMQTT, str(self.port), *self._readable]
+        return [sys.executable, "-c", AMQTT, self.address, str(self.port), *self._readable]
 
 
 BROKERS: dict[str, type[Mosquitto | Amqtt]] = {each.name: each for each in (Mosquitto, Amqtt)}
@@ -160,18 +161,18 @@ AMQTT = """
 import asyncio, sys
 from amqtt.broker import Broker
 
-async def serve(port, *readable):
+async def serve(address, port, *readable):
     plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
     if readable:
         acl = {"acl": {"anonymous": list(readable)}}
         plugins["amqtt.plugins.topic_checking.TopicAccessControlListPlugin"] = acl
     broker = Broker({
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": plugins
+        "listeners": {"default": {"type": "tcp", "bind": f"{address}:{port}"}}, "plugins": plugins
     })
     await broker.start()
     await asyncio.Event().wait()
 
-asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:]))
+asyncio.run(serve(*sys.argv[1:]))
 """
 
 
@@ -206,6 +207,6 @@ class Authority:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
-def _find(program: str) -> str | None:
+def find_program(program: str) -> str | None:
     """Where a program is; Debian keeps daemons off the path of ordinary users."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")

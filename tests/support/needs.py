@@ -29,6 +29,7 @@ BY_IMPORT = {
     "tests.support.file_server": "realtime",
     "tests.support.hub_server": "realtime",
     "tests.support.fuzzed": "realtime",
+    "tests.soak.program": "realtime",
 }  # by a module of tests, or by what it loads
 BY_FIXTURE = {
     "start": "realtime",

@@ -5,6 +5,7 @@ Of the specification, https://github.com/sccn/xdf/wiki/Specifications.
 
 import struct
 import time
+from array import array
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -183,7 +184,7 @@ class XdfWriter:
 
     def add_clock_offset(self, stream: int, at_s: float, offset_s: float) -> None:
         """Say by how much a stream's clock was behind the recorder's, s, at a time of the stream's clock, s."""
-        self._streams[stream - 1].offsets.append((at_s, offset_s))
+        self._streams[stream - 1].offsets.extend((at_s, offset_s))
         self._chunk(CLOCK_OFFSET, struct.pack("<Idd", stream, at_s, offset_s))
 
     def add_boundary(self) -> None:
@@ -196,7 +197,7 @@ class XdfWriter:
         stamps = {} if not written.samples else {"first_timestamp": written.first_s, "last_timestamp": written.last_s}
         append_entries(info, {key: float(value) for key, value in stamps.items()} | {"sample_count": written.samples})
         offsets = ElementTree.SubElement(info, "clock_offsets")
-        for at_s, offset_s in written.offsets:
+        for at_s, offset_s in zip(written.offsets[::2], written.offsets[1::2], strict=True):
             append_entries(offsets, {"offset": {"time": at_s, "value": offset_s}})
         self._chunk(STREAM_FOOTER, struct.pack("<I", number) + ElementTree.tostring(info, "utf-8"))
 
@@ -255,7 +256,7 @@ class _Written:
     def __init__(self, form: str, channels: int) -> None:
         self.form, self.channels = form, channels
         self.samples, self.first_s, self.last_s = 0, 0.0, 0.0
-        self.offsets: list[tuple[float, float]] = []
+        self.offsets = array("d")  # time and offset by turns: days of them fit into memory
 
 
 def _length(number: int) -> bytes:

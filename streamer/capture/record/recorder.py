@@ -10,6 +10,7 @@ from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, 
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
+from spikeloop.streamer.lsl.large_blocks import return_large_blocks
 from spikeloop.streamer.lsl.stream_query import describe_origin
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Recorder:
         self._threads = Threads()
 
     def __enter__(self) -> Self:
+        return_large_blocks()
         self._threads.__enter__()
         return self
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Self, TypeVar
 
+from spikeloop.models.errors import SpikeloopError
 from spikeloop.models.interrupts import hold_interrupts
 
 __all__ = ["Threads"]
@@ -38,6 +39,8 @@ class Threads:
         def run() -> None:
             try:
                 future.set_result(work(*arguments))
+            except (RuntimeError, SpikeloopError) as error:  # without what it was raised in, such as an open inlet
+                future.set_exception(error.with_traceback(None))
             except BaseException as error:  # handed to who asks
                 future.set_exception(error)
 

@@ -17,8 +17,9 @@ from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.stream.controls import Controls
 from spikeloop.streamer.stream.perturbations import Perturbations
 from spikeloop.streamer.stream.source import CHUNK_COUNTS, open_source
-from spikeloop.streamer.stream.step import Step, Transform, bin_end_s, timed_spikes
+from spikeloop.streamer.stream.step import Step, Transform
 from spikeloop.streamer.stream.stimulation import Stimulator, Stimulus
+from spikeloop.streamer.stream.timeline import Timeline
 
 __all__ = ["Acts", "Regeneration", "conditions_again", "first_bin_of", "pauses_of"]
 
@@ -56,15 +57,12 @@ class Regeneration:
         """
         made_by, units = self.provenance, len(self.bundle.card.unit_names)
         source = open_source(self.bundle, made_by.seed, self.device)
-        random = random_stream(made_by.seed, Purpose.EVENT_TIMES)
+        timeline = Timeline(made_by.start_s, made_by.bin_size_s, random_stream(made_by.seed, Purpose.EVENT_TIMES))
         acts = Acts(made_by, units, self.markers)
         for first, stop in pairwise(self._cuts(acts, units)):
             conditions = self.conditions[first:stop]
             counts = source.next(stop - first, conditions)
-            spikes = timed_spikes(counts, first, made_by.start_s, made_by.bin_size_s, random)
-            stamps_s = bin_end_s(made_by.start_s, made_by.bin_size_s, np.arange(first, stop))
-            step = Step(first, counts, conditions, stamps_s, spikes.units, spikes.times_s)
-            yield acts.apply(step)
+            yield acts.apply(timeline.step(first, counts, conditions))
 
     def _cuts(self, acts: "Acts", units: int) -> list[int]:
         """Return where steps begin: every second or so of work, and where something was done to the stream."""

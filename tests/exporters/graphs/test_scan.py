@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from spikeloop.exporters.graphs.scan import over_bins
+from spikeloop.exporters.graphs.scan import fed_by, over_bins
 
 
 @pytest.fixture
@@ -42,3 +42,20 @@ def test_names_and_shapes_are_those_of_the_model_with_bins_before_them(one_bin):
         "total": ["batch", 2],
         "next_total": ["batch", 2],
     }
+
+
+def test_a_model_is_fed_by_the_one_before_it(one_bin):
+    """What goes before doubles the drive of all bins at once."""
+    drive, doubled = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["bins", "batch", 2]) for name in ("given", "drive")
+    )
+    two = helper.make_tensor("two", TensorProto.FLOAT, [], [2.0])  # a name that the other has, too
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["given", "two"], ["drive"])], "twice", [drive], [doubled], [two]
+    )
+    before = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    session = onnxruntime.InferenceSession(fed_by(over_bins(one_bin, ["total"]), before).SerializeToString())
+    given = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    counts, after = session.run(["counts", "next_total"], {"given": given, "total": np.zeros((2, 2), np.float32)})
+    np.testing.assert_array_equal(counts, 4 * np.cumsum(given, axis=0))
+    np.testing.assert_array_equal(after, 2 * given.sum(axis=0))

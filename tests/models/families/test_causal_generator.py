@@ -167,7 +167,8 @@ def test_any_cut_gives_the_same_bins_bit_for_bit(random_numbers, config, options
         assert all(map(torch.equal, state, last))
     state = first
     for bin_ in range(20):
-        state = generator.next_bin(conditions[:, bin_], Noise(*(each[:, bin_] for each in noise)), state)
+        one = slice(bin_, bin_ + 1)
+        _, state = generator(conditions[:, one], Noise(*(each[:, one] for each in noise)), state)
         assert torch.equal(state.previous, whole[:, bin_])
     assert 0 < whole.mean() < options.get("largest", 1)
 
@@ -179,7 +180,7 @@ def test_slow_latents_are_stationary_with_their_time_constants(random_numbers):
     state, slow = generator.first_state(20_000, random_numbers), []
     noise = generator.noise(20_000, 8, random_numbers)
     for bin_ in range(8):
-        state = generator.next_bin(torch.zeros(20_000, 0), Noise(*(each[:, bin_] for each in noise)), state)
+        _, state = generator(torch.zeros(20_000, 1, 0), Noise(*(each[:, [bin_]] for each in noise)), state)
         slow.append(state.slow.numpy())
     apart = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
     for latent, time_constant in enumerate((2.0, 20.0)):

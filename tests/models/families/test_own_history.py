@@ -39,13 +39,14 @@ def test_the_sums_go_on_from_those_before_the_first_bin(history, counts):
     torch.testing.assert_close(history.before(values[:, 15:], whole[:, 15]), whole[:, 15:])
 
 
-def test_a_sum_is_the_mean_of_the_past_weighted_by_an_exponential_of_its_time_constant(history, counts):
+def test_a_sum_is_the_past_weighted_by_an_exponential_of_its_time_constant_in_standard_deviations(history, counts):
     standard = (counts - counts.mean((0, 1))) / counts.std((0, 1))
     standard = np.clip(standard, -LARGEST, LARGEST)
     sums = history.before(torch.as_tensor(counts).float(), NOTHING).unflatten(-1, (4, 3)).numpy()
     for index, time_constant in enumerate((1, 30 ** (1 / 3), 30 ** (2 / 3), 30)):
         left = math.exp(-1 / time_constant)
         weights = (1 - left) * left ** np.arange(30)
+        weights /= np.sqrt((1 - left) / (1 + left))  # the deviation of such a mean of independent bins
         expected = sum(weight * standard[:, 29 - passed] for passed, weight in enumerate(weights))
         np.testing.assert_allclose(sums[:, 30, index], expected, atol=1e-5)
 

@@ -75,6 +75,17 @@ def test_covariance_is_numpys(counts):
     np.testing.assert_allclose(pairwise_covariance(counts), np.atleast_2d(expected), atol=1e-6)
 
 
+@pytest.mark.parametrize("largest", [1, 255, 60_000])
+@pytest.mark.parametrize("lag", [0, 3])
+def test_covariance_of_a_long_recording_is_exact(random, largest, lag):
+    """Beside whole numbers without limit; sums are taken in parts that float32 or float64 holds exactly."""
+    counts = random.integers(0, largest + 1, (2, 70_000, 3)).astype(np.uint8 if largest < 256 else np.uint16)
+    early, late = (part.reshape(-1, 3).astype(np.int64) for part in (counts[:, : 70_000 - lag], counts[:, lag:]))
+    bins = len(early)
+    products = (early.T @ late).astype(object) * bins - np.outer(early.sum(0).astype(object), late.sum(0))
+    np.testing.assert_allclose(lagged_covariance(counts, lag), (products / bins**2).astype(float), rtol=1e-9, atol=1e-9)
+
+
 @given(windows, st.integers(0, 11))
 def test_lagged_covariance_is_its_definition(counts, lag):
     if lag >= counts.shape[1]:

@@ -50,7 +50,7 @@ async def test_the_raster_shows_the_latest_bins(step_bins):
         Diagonal(4), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=step_bins, seed=0, bins=400
     )
     expected = np.arange(400 - status_module.COLUMNS, 400) % 4 == np.arange(4)[:, None]
-    np.testing.assert_array_equal(status._dots, expected)
+    np.testing.assert_array_equal(status.raster(), expected)
 
 
 async def test_many_units_share_rows():
@@ -59,8 +59,8 @@ async def test_many_units_share_rows():
     await stream(
         Diagonal(100), [status], SimulatedClock(), health, RestFeed(()), start_s=0, step_bins=1, seed=0, bins=100
     )
-    assert status._dots.shape[0] <= status_module.ROWS
-    assert status._dots.sum() == 100
+    assert status.raster().shape[0] <= status_module.ROWS
+    assert status.raster().sum() == 100
 
 
 @pytest.mark.parametrize("terminal", [True, False])

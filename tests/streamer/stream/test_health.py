@@ -31,10 +31,9 @@ def test_the_report_adds_up():
     cpu_s = iter([0.0, 10.0, 10.5])
     health = Health(bin_size_s=0.01, units=2, cpu_s=lambda: next(cpu_s))
     health.start(100.0)
-    counts = np.array([[1, 0], [2, 0]], np.uint8)
-    health.step(counts, due_s=100.02, pushed_s=100.021)  # 1 ms late
-    health.step(counts, due_s=100.04, pushed_s=100.065)  # later than a step is long
-    health.step(counts, due_s=100.06, pushed_s=100.066)
+    health.step(2, 3.0, due_s=100.02, pushed_s=100.021)  # 1 ms late
+    health.step(2, 3.0, due_s=100.04, pushed_s=100.065)  # later than a step is long
+    health.step(2, 3.0, due_s=100.06, pushed_s=100.066)
     report = health.report()
     assert (report.bins, report.steps, report.late_steps) == (6, 3, 1)
     assert report.ratio == pytest.approx(0.06 / 0.066)

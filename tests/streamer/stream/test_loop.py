@@ -132,7 +132,7 @@ async def test_nothing_of_a_broken_model_is_emitted():
 
         def next(self, bins, conditions=None):
             self.taken += bins
-            if self.taken > 30:
+            if self.taken > 40:
                 raise FailureError("the generator gave nan")
             return np.ones((bins, 1), np.uint8)
 
@@ -140,7 +140,7 @@ async def test_nothing_of_a_broken_model_is_emitted():
     with pytest.raises(FailureError, match="gave nan"):
         await stream(Breaks(), [kept], SimulatedClock(), Health(0.02, 1), REST, start_s=0, step_bins=5, seed=0)
     emitted = kept.joined("counts")
-    assert len(emitted) == 30  # all that was sound, and nothing else
+    assert len(emitted) == 40  # two chunks of 0.4 s, all that was sound, and nothing else
     assert emitted.all()
 
 

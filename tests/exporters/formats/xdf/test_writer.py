@@ -1,6 +1,8 @@
 """Files that grow: cut off anywhere, and on a disk that becomes full."""
 
 import io
+import os
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,6 +56,25 @@ def test_pyxdf_opens_a_file_that_was_cut_off_among_samples(chunk, inside):
     numbers, texts = (stream["time_series"] for stream in streams)
     assert numbers[:, 0].tolist() == [number // 3 for number in range(3 * (chunk + 1))]
     assert texts[: 2 * chunk] == [row for number in range(chunk) for row in (["µV"], [f"number {number}"])]
+
+
+def test_the_footer_has_every_comparison_of_clocks_in_its_order():
+    streams, _ = pyxdf.load_xdf(io.BytesIO(GROWN))
+    offsets = streams[0]["footer"]["info"]["clock_offsets"][0]["offset"]
+    assert [(float(each["time"][0]), float(each["value"][0])) for each in offsets] == [(n, 0.001) for n in range(10)]
+
+
+def test_days_of_comparisons_of_clocks_fit_into_memory():
+    """Of three days; a recording of many streams grows by them alone."""
+    comparisons = 3 * 17_280
+    with open(os.devnull, "wb") as nowhere, XdfWriter(nowhere) as writer:
+        stream = writer.add_stream(header("numbers", "Spikes", ["a"]))
+        tracemalloc.start()
+        for number in range(comparisons):
+            writer.add_clock_offset(stream, number / 5, 1e-6 * number)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 20 * comparisons
 
 
 def test_texts_of_bytes_are_written_as_they_are():

@@ -1,0 +1,1 @@
+"""Faults: each kind a file, and a line in the registry."""

@@ -1,0 +1,1 @@
+"""What the soak runs beside spikeloop's own commands, each a program of its own."""
