@@ -16,7 +16,7 @@ FIGURES = Path(__file__).parents[1] / "docs" / "figures.md"
 
 Benchmark = Literal[
     "stream", "speed", "scale", "endless", "latency", "loop_latency", "augmentation",
-    "batch_statistics", "importance", "packets", "drift", "monitor",
+    "batch_statistics", "importance", "packets", "drift", "drift_rates", "monitor",
     "closed_loop", "decoder_ranking", "broadband", "ephys_socket", "voltage_generators",
     "hardware_round_trip", "binning", "recorder", "replay",
     "dashboard", "webgrid", "isolation", "sweep", "days", "refit",

@@ -38,9 +38,10 @@ def measure(seconds: float) -> dict:  # noqa: ARG001
         "about": f"Reference: {SAMPLE_BINS:,} bins of the bundle itself, at rest; default settings. False alarms: in"
         f" {HOURS} hours of as many other seeds, and how many an hour where {OFTEN_PER_HOUR:g} were set. Delays:"
         " from a harm's onset to the first alarm that names the unit (of the right kind), for every unit once, each in"
-        " another stretch of a fresh hour. Lost: silent. Added: an independent copy of the unit's own train, shifted by"
-        " minutes. Repeated: every spike again in the next bin (of 0/1 counts: the next free one). Shuffled: all units"
-        f" shifted against each other, {SHUFFLES} times. First: how often the first alarm of all was the right one.",
+        " another stretch of a fresh hour. Lost: silent. Halved: every second spike gone. Added: an independent copy of"
+        " the unit's own train, shifted by minutes. Repeated: every spike again in the next bin (of 0/1 counts: the"
+        f" next free one). Shuffled: all units shifted against each other, {SHUFFLES} times. First: how often the first"
+        " alarm of all was the right one.",
         "rows": rows,
         "notes": [*notes, *(_cost(units, bin_size_s) for units, bin_size_s in COSTS)],
     }
@@ -69,6 +70,7 @@ def _measure(bundle: Bundle) -> tuple[dict, str]:
     slow = []
     for name, kind, harm in (
         ("lost", "unit lost", _lost),
+        ("halved", "rate down", _halved),
         ("added", "rate up", _added),
         ("repeated", "rate up", _repeated),
     ):
@@ -135,6 +137,11 @@ def _watched(reference: DriftReference, hour: Counts, harmed: Counts, start: int
 
 def _lost(hour: Counts, unit: int, shift: int) -> Counts:  # noqa: ARG001
     return _with_train(hour, unit, np.zeros(len(hour), np.uint8))
+
+
+def _halved(hour: Counts, unit: int, shift: int) -> Counts:  # noqa: ARG001
+    kept = np.cumsum(hour[:, unit], dtype=np.int64) // 2
+    return _with_train(hour, unit, np.diff(kept, prepend=0).astype(np.uint8))
 
 
 def _added(hour: Counts, unit: int, shift: int) -> Counts:

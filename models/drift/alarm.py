@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from spikeloop.models.arrays import Floats
 from spikeloop.models.drift.block_counts import (
     ADDED,
+    HALVED,
+    LEAST_SPIKES,
     LOST,
     MOST_EVIDENCE,
     MULTIPLIED,
@@ -22,6 +24,7 @@ from spikeloop.models.drift.block_counts import (
     classes_of,
     correlation_evidence,
     drift_evidence,
+    fires_rarely,
     fit_count_model,
     limited,
     sum_blocks,
@@ -37,10 +40,10 @@ BLOCK_S = 0.2
 FALSE_ALARMS_PER_HOUR = 0.1
 REPEATED_AFTER_S = 600.0  # while an alarm persists
 
-KINDS = ("unit lost", "rate up", "rate up", "correlations")  # of LOST, ADDED and MULTIPLIED; and of no unit's
+KINDS = ("unit lost", "rate down", "rate up", "rate up")  # of LOST, HALVED, ADDED and MULTIPLIED
+CORRELATIONS = "correlations"  # of no unit
 
 LEAST_BLOCKS, GOOD_BLOCKS = 1500, 10_000  # 5 min, in which rare units fire a few dozen times; and half an hour
-LEAST_SPIKES = 20  # of a unit in the sample, to be watched
 LEAST_THRESHOLD = 2 * MOST_EVIDENCE
 MOST_BLOCKS = 256  # judged at once, to bound memory
 
@@ -51,7 +54,7 @@ class Alarm:
 
     Attributes
     ----------
-    kind : "unit lost", "rate up" or "correlations"
+    kind : "unit lost", "rate down", "rate up" or "correlations"
     unit : int, or None of correlations
     bin : int, the last of those that raised it, counted over all bins added
     since_bin : int, where its CUSUM rose from 0: about when the drift began
@@ -78,11 +81,12 @@ class DriftReference:
     false_alarms_per_hour : float, of all channels together
     model : of counts in blocks
     correlation_scale : float, of the evidence about correlations; see `SampleEvidence`
-    thresholds : (3 units + 1,), nats: of each unit lost, added to, multiplied, and of correlations; infinite where
-        nothing is watched
-    expected_delay_s : (3 units + 1,), from such a drift to its alarm: a unit silent, an independent copy of its train
-        added, each of its spikes twice; units shifted against each other
-    unwatched : units that fired too little in the sample
+    thresholds : (4 units + 1,), nats: of each unit lost, halved, added to, multiplied, and of correlations; infinite
+        where nothing is watched
+    expected_delay_s : (4 units + 1,), from such a drift to its alarm: a unit silent, every second of its spikes gone,
+        an independent copy of its train added (to a rare unit, a train of 0.25 Hz), each of its spikes twice; units
+        shifted against each other
+    rare : units that fired too little in the sample to be watched but for a train added to theirs
     """
 
     bin_size_s: float
@@ -92,7 +96,7 @@ class DriftReference:
     correlation_scale: float
     thresholds: Floats = field(repr=False)
     expected_delay_s: Floats = field(repr=False)
-    unwatched: tuple[int, ...]
+    rare: tuple[int, ...]
 
     @property
     def units(self) -> int:
@@ -100,11 +104,15 @@ class DriftReference:
         return len(self.model.centre)
 
     def late(self, within_s: float = 60.0) -> dict[str, tuple[int, ...]]:
-        """Units whose loss, or doubled rate, is not expected to be seen within a time; most fire too rarely."""
-        lost, added, multiplied = self.expected_delay_s[:-1].reshape(3, -1) > within_s
+        """Units whose drift is not expected to be seen within a time, by kind; most fire too rarely.
+
+        The rate of a rare unit is up where it begins to fire at 0.25 Hz, that of others where it is doubled.
+        """
+        late = self.expected_delay_s[:-1].reshape(len(KINDS), -1) > within_s
+        late[MULTIPLIED, list(self.rare)] = False
         return {
-            KINDS[LOST]: tuple(np.flatnonzero(lost).tolist()),
-            KINDS[ADDED]: tuple(np.flatnonzero(added | multiplied).tolist()),
+            kind: tuple(np.flatnonzero(late[[each == kind for each in KINDS]].any(axis=0)).tolist())
+            for kind in dict.fromkeys(KINDS)
         }
 
 
@@ -132,14 +140,16 @@ def calibrate(
         )
     block_bins = max(1, round(BLOCK_S / bin_size_s))
     blocks = sum_blocks(_checked_sample(sample, block_bins), block_bins)
-    watched = blocks.sum(axis=0) >= LEAST_SPIKES
-    if not watched.any():
+    rare = fires_rarely(blocks)
+    if rare.all():
         raise BadInputError(
             f"drift alarm: expected a sample in which some unit fires {LEAST_SPIKES} times or more, the most active of"
-            f" {len(watched)} fires {blocks.sum(axis=0).max():g} times; give a longer sample"
+            f" {len(rare)} fires {blocks.sum(axis=0).max():g} times; give a longer sample"
         )
     judged = judge_sample(blocks)
-    on = np.append(np.tile(watched, 3), judged.correlation_scale > 0)
+    of_units = np.tile(~rare, (len(KINDS), 1))
+    of_units[ADDED] = True
+    on = np.append(of_units, judged.correlation_scale > 0)
     thresholds = np.full(len(on), np.inf)
     hours = len(blocks) * block_bins * bin_size_s / 3600
     for channel in np.flatnonzero(on):
@@ -153,7 +163,7 @@ def calibrate(
         correlation_scale=judged.correlation_scale,
         thresholds=thresholds,
         expected_delay_s=_expected_delay(thresholds, judged.drift) * block_bins * bin_size_s,
-        unwatched=tuple(np.flatnonzero(~watched).tolist()),
+        rare=tuple(np.flatnonzero(rare).tolist()),
     )
 
 
@@ -174,8 +184,13 @@ class DriftAlarm:
     def scores(self) -> dict[str, Floats]:
         """Each CUSUM over its threshold: arrays (units,) of the kinds that concern a unit, (1,) of correlations."""
         scores = self._cusums / self._reference.thresholds
-        lost, added, multiplied = scores[:-1].reshape(3, -1)
-        return {KINDS[LOST]: lost, KINDS[ADDED]: np.maximum(added, multiplied), KINDS[-1]: scores[-1:]}
+        lost, halved, added, multiplied = scores[:-1].reshape(len(KINDS), -1)
+        return {
+            KINDS[LOST]: lost,
+            KINDS[HALVED]: halved,
+            KINDS[ADDED]: np.maximum(added, multiplied),
+            CORRELATIONS: scores[-1:],
+        }
 
     def add(self, counts: NDArray[Any], contiguous: bool = True) -> tuple[Alarm, ...]:
         """Watch further bins.
@@ -217,9 +232,9 @@ class DriftAlarm:
         return tuple(alarms)
 
     def _evidence(self, blocks: Floats) -> Floats:
-        """Of every block for every CUSUM, (blocks, 3 units + 1)."""
+        """Of every block for every CUSUM, (blocks, 4 units + 1)."""
         model, classes = self._reference.model, classes_of(self._reference.model, blocks)
-        of_units = [drift_evidence(model, kind, blocks, classes) for kind in (LOST, ADDED, MULTIPLIED)]
+        of_units = [drift_evidence(model, kind, blocks, classes) for kind in range(len(KINDS))]
         correlations = limited(correlation_evidence(model, blocks, classes) * self._reference.correlation_scale)
         return np.concatenate([*of_units, correlations[:, np.newaxis]], axis=1)
 
@@ -233,13 +248,13 @@ class DriftAlarm:
         passed = np.flatnonzero(scores >= 1)
         highest_first = passed[np.argsort(-scores[passed])].tolist()
         alarms = [self._alarm(channel, float(scores[channel])) for channel in highest_first]
-        self._cusums[passed] = 0.0
+        lost = passed[passed < reference.units]
+        self._cusums[passed] = self._cusums[lost + HALVED * reference.units] = 0.0
         return [alarm for alarm in alarms if alarm is not None]
 
     def _alarm(self, channel: int, score: float) -> Alarm | None:
         """The alarm of a channel that passed its threshold; None where it was raised a short while ago."""
-        units, now = self._reference.units, self._bins - 1
-        about = (KINDS[channel // units], channel % units) if channel < 3 * units else (KINDS[-1], None)
+        about, now = self._about(channel), self._bins - 1
         short = REPEATED_AFTER_S / self._reference.bin_size_s
         before, raised = self._passed.get(about, -np.inf), self._raised.get(about, -np.inf)
         self._passed[about] = now
@@ -247,6 +262,15 @@ class DriftAlarm:
             return None
         self._raised[about] = now
         return Alarm(*about, now, int(self._since[channel]), score, persists=now - before < short)
+
+    def _about(self, channel: int) -> tuple[str, int | None]:
+        """Kind and unit of a channel's alarm: a rate that fell to half or below is that of a lost unit, if likelier."""
+        kind, unit = divmod(channel, self._reference.units)
+        if kind == len(KINDS):
+            return CORRELATIONS, None
+        if kind == HALVED and self._cusums[unit] >= self._cusums[channel]:
+            kind = LOST
+        return KINDS[kind], unit
 
 
 def _checked_sample(sample: NDArray[Any], block_bins: int) -> NDArray[Any]:

@@ -1,7 +1,8 @@
 """Counts of a population in blocks of bins: what to expect of a unit given the others, and evidence that it drifted.
 
 A unit's count in a block is taken for negative binomial (Poisson where it varies no more), with mean and variance by
-what the other units' counts in the same block let expect, so that what the population does in common is no drift.
+what the other units' counts in the same block let expect, so that what the population does in common is no drift. Of a
+unit that fires rarely there is too little to learn; it is taken for Poisson at the highest rate that its sample allows.
 Evidence is a log-likelihood ratio, in nats: of a drifted unit to an undrifted one; and, summed over units, of units on
 their own to units given the others, which grows when correlations are gone.
 """
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaincinv, gammaln
 
 from spikeloop.models.arrays import Floats
 
 __all__ = [
     "ADDED",
+    "BEGUN_SPIKES",
+    "HALVED",
+    "LEAST_SPIKES",
     "LOST",
     "MOST_EVIDENCE",
     "MULTIPLIED",
@@ -25,6 +29,7 @@ __all__ = [
     "classes_of",
     "correlation_evidence",
     "drift_evidence",
+    "fires_rarely",
     "fit_count_model",
     "limited",
     "sum_blocks",
@@ -32,9 +37,12 @@ __all__ = [
 
 Classes = NDArray[np.intp]
 
-LOST, ADDED, MULTIPLIED = range(3)  # kinds of drift: nearly silent; an independent train added; each spike twice
+LOST, HALVED, ADDED, MULTIPLIED = range(4)  # nearly silent; every second spike gone; a train added; each spike twice
+BEGUN_SPIKES = 0.05  # in a block, of the train added to a rare unit: 0.25 Hz in blocks of 0.2 s; others', at their rate
 LEFT_OF_LOST = 0.05  # of a lost unit's spikes, so that one stray spike doesn't disprove the loss
 MOST_EVIDENCE = 4.0  # of one block, in nats: none raises an alarm alone
+LEAST_SPIKES = 20  # of a unit in the sample; with fewer it is rare
+HIGHEST_QUANTILE = 0.975  # of a rare unit's rate, given its spikes
 
 FOLDS = 4  # in which the regression is cross-validated
 LEAST_RIDGE = 0.05
@@ -73,7 +81,7 @@ class CountModel:
     centre, scale, most : (units,), of square roots of counts
     weights : (units, units), of standardised roots for the expected count of each unit (column); 0 for its own
     edges : (classes - 1, units), expected counts, less their mean, between one class and the next
-    undrifted, drifted : (3, classes, units), by kind of drift: given the others, a unit that drifted, and the nearest
+    undrifted, drifted : (4, classes, units), by kind of drift: given the others, a unit that drifted, and the nearest
         to it that an undrifted one may be, as its rate in the sample is not exactly known
     given : (classes, units), given the others
     alone : (units,), not given the others
@@ -96,8 +104,26 @@ def sum_blocks(counts: NDArray[Any], block_bins: int) -> Floats:
     return counts[: blocks * block_bins].reshape(blocks, block_bins, counts.shape[1]).sum(axis=1, dtype=np.float64)
 
 
-def fit_count_model(blocks: Floats) -> CountModel:
-    """The model of a sample's counts in blocks, (blocks, units)."""
+def fires_rarely(blocks: Floats) -> NDArray[np.bool_]:
+    """Which units fire too rarely in a sample (blocks, units) to learn more than a highest rate, (units,)."""
+    return blocks.sum(axis=0) < LEAST_SPIKES
+
+
+def fit_count_model(blocks: Floats, rare: NDArray[np.bool_] | None = None) -> CountModel:
+    """Fit the model of a sample's counts.
+
+    Parameters
+    ----------
+    blocks : array of shape (blocks, units)
+        Counts in blocks.
+    rare : array of shape (units,), default by the blocks
+        Which units fire rarely; of a part of a sample, those that do so in the whole.
+
+    Returns
+    -------
+    CountModel
+    """
+    rare = fires_rarely(blocks) if rare is None else rare
     roots = np.sqrt(blocks)  # of about equal variance at all rates, and milder on bursts
     centre, scale, most = roots.mean(axis=0), roots.std(axis=0), roots.max(axis=0)
     scale[scale == 0] = 1.0
@@ -108,11 +134,17 @@ def fit_count_model(blocks: Floats) -> CountModel:
     class_mean, class_variance = _class_moments(blocks, _classes_between(edges, expected), len(quantiles) + 1)
 
     doubt = _rate_doubt(blocks)
-    share = np.stack([1 - np.minimum(doubt, MOST_DOUBT), 1 + doubt, 1 + doubt])[:, np.newaxis]  # of the sample's rate
-    means, variances = share * class_mean, share * class_variance  # (3, classes, units)
-    drifted_means = np.stack([LEFT_OF_LOST * means[LOST], means[ADDED] + mean, 2 * means[MULTIPLIED]])
-    thinned = LEFT_OF_LOST**2 * variances[LOST] + LEFT_OF_LOST * (1 - LEFT_OF_LOST) * means[LOST]
-    drifted_variances = np.stack([thinned, variances[ADDED] + variance, 4 * variances[MULTIPLIED]])
+    low, high = 1 - np.minimum(doubt, MOST_DOUBT), 1 + doubt
+    share = np.stack([low, low, high, high])[:, np.newaxis]  # of the sample's rate
+    means, variances = share * class_mean, share * class_variance  # (4, classes, units)
+    means[ADDED][:, rare] = variances[ADDED][:, rare] = _highest_rate(blocks[:, rare])
+    drifted_means, drifted_variances = zip(
+        _thinned(LEFT_OF_LOST, means[LOST], variances[LOST]),
+        _thinned(0.5, class_mean, class_variance),
+        (means[ADDED] + np.where(rare, BEGUN_SPIKES, mean), variances[ADDED] + np.where(rare, BEGUN_SPIKES, variance)),
+        (2 * means[MULTIPLIED], 4 * variances[MULTIPLIED]),
+        strict=True,
+    )
     return CountModel(
         centre=centre,
         scale=scale,
@@ -120,7 +152,7 @@ def fit_count_model(blocks: Floats) -> CountModel:
         weights=weights,
         edges=edges,
         undrifted=_negative_binomial(means, variances),
-        drifted=_negative_binomial(drifted_means, drifted_variances),
+        drifted=_negative_binomial(np.stack(drifted_means), np.stack(drifted_variances)),
         given=_negative_binomial(class_mean, class_variance),
         alone=_negative_binomial(mean, variance),
     )
@@ -138,7 +170,7 @@ def drift_evidence(model: CountModel, kind: int, blocks: Floats, classes: Classe
     Parameters
     ----------
     model : CountModel
-    kind : LOST, ADDED or MULTIPLIED
+    kind : LOST, HALVED, ADDED or MULTIPLIED
     blocks : array of shape (blocks, units), counts
     classes : array of shape (blocks, units), as of `classes_of`
 
@@ -213,6 +245,16 @@ def _rate_doubt(blocks: Floats) -> Floats:
     """How far each unit's rate may be off, as a share of it: standard errors, by the means of batches."""
     sums = sum_blocks(blocks, DOUBT_BLOCKS)
     return RATE_DOUBT * sums.std(axis=0) / np.sqrt(len(sums)) / np.maximum(sums.mean(axis=0), LEAST_MEAN)
+
+
+def _highest_rate(blocks: Floats) -> Floats:
+    """The highest rate, in spikes a block, that a Poisson unit with so many spikes may well have (Garwood 1936)."""
+    return gammaincinv(blocks.sum(axis=0) + 1, HIGHEST_QUANTILE) / len(blocks)
+
+
+def _thinned(share: float, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of counts of which each spike is left with this probability."""
+    return share * mean, share**2 * variance + share * (1 - share) * mean
 
 
 def _negative_binomial(mean: Floats, variance: Floats) -> NegativeBinomial:

@@ -3,7 +3,7 @@
 Each part of the sample is judged by a model of the other parts, as a stream will be judged by a model that was not
 fitted to it. Each part is judged again after a drift was imposed on it, which measures how fast evidence then grows.
 
-Channels are each unit lost, each added to, each multiplied, and the correlations: 3 units + 1.
+Channels are each unit lost, each halved, each added to, each multiplied, and the correlations: 4 units + 1.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from spikeloop.models.arrays import Floats
 from spikeloop.models.drift.block_counts import (
     ADDED,
+    BEGUN_SPIKES,
+    HALVED,
     LOST,
     MULTIPLIED,
     classes_of,
     correlation_evidence,
     drift_evidence,
+    fires_rarely,
     fit_count_model,
     limited,
 )
@@ -39,8 +42,9 @@ class SampleEvidence:
     peaks : list of arrays of shape (excursions,)
         Of each channel, how high the excursions of its CUSUM rose.
     drift : array of shape (channels,)
-        Mean evidence of a block where all of a unit's spikes are gone, an independent copy of its train is added, each
-        of its spikes comes twice; and where units are shifted against each other.
+        Mean evidence of a block where all of a unit's spikes are gone, every second one is, an independent copy of its
+        train is added (to a rare unit, a train of `BEGUN_SPIKES`), each of its spikes comes twice; and where units are
+        shifted against each other.
     correlation_scale : float, 0 to 1
         Factor that brings the evidence about correlations, which units share, to that of a likelihood ratio; 0 where
         units on their own explain the sample as well.
@@ -63,7 +67,8 @@ def judge_sample(blocks: Floats) -> SampleEvidence:
     -------
     SampleEvidence
     """
-    folds = [_judge_fold(blocks, fold) for fold in np.array_split(np.arange(len(blocks)), FOLDS)]
+    rare = fires_rarely(blocks)
+    folds = [_judge_fold(blocks, fold, rare) for fold in np.array_split(np.arange(len(blocks)), FOLDS)]
     scale = _correlation_scale(np.concatenate([fold.correlations for fold in folds]))
     of_correlations = [excursion_peaks(limited(fold.correlations * scale)) for fold in folds]
     shuffled = np.mean([limited(fold.shuffled * scale).mean() for fold in folds])
@@ -92,10 +97,15 @@ class _JudgedFold:
     shuffled: Floats
 
 
-def _judge_fold(blocks: Floats, fold: NDArray[np.intp]) -> _JudgedFold:
-    model, own = fit_count_model(np.delete(blocks, fold, axis=0)), blocks[fold]
+def _judge_fold(blocks: Floats, fold: NDArray[np.intp], rare: NDArray[np.bool_]) -> _JudgedFold:
+    model, own = fit_count_model(np.delete(blocks, fold, axis=0), rare), blocks[fold]
     classes = classes_of(model, own)
-    harmed = {LOST: np.zeros_like(own), ADDED: own + np.roll(own, len(own) // 2, axis=0), MULTIPLIED: 2 * own}
+    harmed = {
+        LOST: np.zeros_like(own),
+        HALVED: _every_second(own),
+        ADDED: own + np.where(rare, _begun(len(own)), np.roll(own, len(own) // 2, axis=0)),
+        MULTIPLIED: 2 * own,
+    }
     peaks, drift = [], []
     for kind, counts in harmed.items():
         peaks += [excursion_peaks(evidence) for evidence in drift_evidence(model, kind, own, classes).T]
@@ -107,6 +117,16 @@ def _judge_fold(blocks: Floats, fold: NDArray[np.intp]) -> _JudgedFold:
         correlations=correlation_evidence(model, own, classes),
         shuffled=correlation_evidence(model, shuffled, classes_of(model, shuffled)),
     )
+
+
+def _every_second(own: Floats) -> Floats:
+    """What is left of each unit where every second spike is gone."""
+    return np.diff(np.cumsum(own, axis=0) // 2, axis=0, prepend=0.0)
+
+
+def _begun(blocks: int) -> Floats:
+    """A regular train of `BEGUN_SPIKES` a block, (blocks, 1)."""
+    return np.diff(np.floor(np.arange(blocks + 1) * BEGUN_SPIKES)).astype(np.float64)[:, np.newaxis]
 
 
 def _shifted_apart(blocks: Floats) -> Floats:

@@ -20,7 +20,7 @@ from spikeloop.streamer.monitor.reference import Reference
 
 __all__ = ["KeptReferences", "references_folder"]
 
-FORMAT = 1  # to be raised where references are prepared otherwise
+FORMAT = 2  # to be raised where references are prepared otherwise
 MOST_KEPT = 32
 CLASSES = {kind.__name__: kind for kind in (Reference, DriftReference, CountModel, NegativeBinomial)}
 

@@ -27,7 +27,7 @@ class TimedAlarm:
     Attributes
     ----------
     kind : str
-        "unit lost", "rate up" or "correlations".
+        "unit lost", "rate down", "rate up" or "correlations".
     unit : str
         The unit's name; empty for the population.
     at_s : float, s

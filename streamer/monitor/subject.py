@@ -313,9 +313,10 @@ def _misfit(bundle: Bundle, stream: StreamDescription) -> str:
 
 def _blind_spots(drift: DriftReference) -> Iterator[str]:
     """Notices of units whose drift raises no alarm, or a late one, since they fire too rarely."""
-    if drift.unwatched:
-        yield f"{len(drift.unwatched)} units fire too rarely to be watched for drift"
-    late = drift.late(SOON_S)
-    slow = sorted({unit for units in late.values() for unit in units} - set(drift.unwatched))
-    if slow:
+    if drift.rare:
+        yield f"{len(drift.rare)} units fire so rarely that no alarm is raised but that their rate is up"
+    late = {kind: set(units).difference(drift.rare) for kind, units in drift.late(SOON_S).items()}
+    if slow := late["unit lost"] | late["rate up"]:
         yield f"{len(slow)} units fire so rarely that an alarm may take more than {SOON_S:g} s"
+    if halved := late["rate down"] - slow:
+        yield f"{len(halved)} units fire so rarely that the alarm of a halved rate may take more than {SOON_S:g} s"

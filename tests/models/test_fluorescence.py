@@ -113,7 +113,7 @@ def test_from_a_file_of_traces_to_a_stream_of_them(start, data, tmp_path, stream
     monkeypatch.setitem(load_gan_family("causal_gan").presets, "short", small().config)
     export_no_importance(monkeypatch)
     out, mine = tmp_path / "run", tmp_path / "mine"
-    trained = run(capsys, "train", "--data", data, "--out", out, "--steps", 3, "--device", "cpu")
+    trained = run(capsys, "train", "--data", data, "--condition", "none", "--out", out, "--steps", 3, "--device", "cpu")
     assert [row["statistic"] for row in trained["realism"]] == list(TRACE_STATISTICS)
     arrays, _ = read_checkpoint(out)
     assert {name.removeprefix("reference.") for name in arrays if name.startswith("reference.")} == set(

@@ -31,7 +31,7 @@ __all__ = ["draw_alarm_scores", "draw_course", "draw_importance", "draw_statisti
 
 
 ALARM = COLOURS["far off"]
-KINDS = ("line", "accent", "violet")  # colours of kinds of alarms
+KINDS = ("line", "drive", "accent", "violet")  # colours of kinds of alarms
 LONG_S = 600.0  # from which on the time axis is in minutes
 EXTREME = 99.5  # percentile of correlations that the colours reach to
 LEAST_COLOUR = 0.01

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeloop.models.drift.alarm import REPEATED_AFTER_S, DriftAlarm, calibrate
+from spikeloop.models.drift.block_counts import HALVED, LOST, MULTIPLIED
 from spikeloop.models.errors import BadInputError
 
 BIN_S = 0.02
@@ -163,11 +164,13 @@ def test_scores_rise_from_nought_to_the_alarm_and_start_again(reference):
     assert max(seen) < 1
 
 
-def test_silent_unit_is_unwatched_and_never_flagged(reference):
-    assert reference.unwatched == (SILENT,)
-    assert np.flatnonzero(~np.isfinite(reference.thresholds)).tolist() == [SILENT, SILENT + UNITS, SILENT + 2 * UNITS]
+def test_silent_unit_is_watched_for_spikes_alone_and_not_flagged_without(reference):
+    assert reference.rare == (SILENT,)
+    unwatched = [SILENT + kind * UNITS for kind in (LOST, HALVED, MULTIPLIED)]
+    assert np.flatnonzero(~np.isfinite(reference.thresholds)).tolist() == unwatched
     assert all(alarm.unit != SILENT for alarm in alarms_of(reference, population(96, minutes=20)))
-    assert SILENT in reference.late()["unit lost"]
+    late = reference.late()
+    assert [kind for kind, units in late.items() if SILENT in units] == ["unit lost", "rate down"]
 
 
 def test_expected_delays_foretell_the_measured_ones(reference):
@@ -185,8 +188,8 @@ def test_rarely_firing_unit_is_late():
     random = np.random.Generator(np.random.Philox(0))
     sample = random.poisson(BIN_S * np.array([0.1, 10.0]), (30 * MINUTE, 2))
     late = calibrate(sample, BIN_S).late()
-    assert late == {"unit lost": (0,), "rate up": (0,)}
-    assert calibrate(sample, BIN_S).late(within_s=0.1) == {"unit lost": (0, 1), "rate up": (0, 1)}
+    assert late == {"unit lost": (0,), "rate down": (0,), "rate up": (0,)}
+    assert set(calibrate(sample, BIN_S).late(within_s=0.1).values()) == {(0, 1)}
 
 
 def test_loss_of_an_independent_poisson_unit_takes_what_theory_says():
@@ -196,7 +199,7 @@ def test_loss_of_an_independent_poisson_unit_takes_what_theory_says():
     reference = calibrate(random.poisson(BIN_S * rate_hz, (60 * MINUTE, 3)), BIN_S)
     silent = reference.thresholds[:3] / (rate_hz * 0.95)  # no spike at all: e^-(1 - e) rate per s against
     assert reference.expected_delay_s[:3] == pytest.approx(silent, rel=0.1)
-    blocks_an_hour, channels = 3600 / 0.2, 9
+    blocks_an_hour, channels = 3600 / 0.2, 12
     ideal = np.log(blocks_an_hour * channels / 0.1)  # tail of exponent 1 from every block
     assert np.all(reference.thresholds[:3] < 2 * ideal)
     assert np.all(reference.thresholds[:3] > 0.5 * ideal)

@@ -10,6 +10,7 @@ from scipy.special import gammaln
 
 from spikeloop.models.drift.block_counts import (
     ADDED,
+    HALVED,
     LOST,
     MOST_EVIDENCE,
     MULTIPLIED,
@@ -20,7 +21,7 @@ from spikeloop.models.drift.block_counts import (
     sum_blocks,
 )
 
-WAYS = (LOST, ADDED, MULTIPLIED)
+WAYS = (LOST, HALVED, ADDED, MULTIPLIED)
 RATES = np.array([4.0, 2.0, 1.0, 0.6, 0.3, 0.0])  # of a block
 
 
@@ -60,11 +61,11 @@ def test_units_that_vary_less_than_poisson_are_poisson():
 
 
 def test_evidence_of_independent_poisson_units_is_the_closed_form(random):
-    """n log(share) - rate (share - 1): a unit that falls to a twentieth, or fires twice as often."""
+    """n log(share) - rate (share - 1): a unit that falls to a twentieth, to half, or fires twice as often."""
     blocks = independent(random, 200_000)
     model, few = fit_count_model(blocks), blocks[:2000]
     classes = classes_of(model, few)
-    for way, share in ((LOST, 0.05), (ADDED, 2.0)):
+    for way, share in ((LOST, 0.05), (HALVED, 0.5), (ADDED, 2.0)):
         expected = few * np.log(share) - RATES * (share - 1)
         shown = np.abs(expected) < 0.9 * MOST_EVIDENCE
         shown[:, 5] = False
@@ -77,7 +78,8 @@ def test_evidence_falls_where_nothing_drifted_and_rises_where_it_did(random, cou
     model, fresh = fit_count_model(blocks), counts(random)
     classes = classes_of(model, fresh)
     other = np.roll(fresh, 5000, axis=0)
-    for way, harmed in ((LOST, 0 * fresh), (ADDED, fresh + other), (MULTIPLIED, 2 * fresh)):
+    kept = random.binomial(fresh.astype(int), 0.5)
+    for way, harmed in ((LOST, 0 * fresh), (HALVED, kept), (ADDED, fresh + other), (MULTIPLIED, 2 * fresh)):
         assert np.all(drift_evidence(model, way, fresh, classes).mean(axis=0)[:5] < 0)
         assert np.all(drift_evidence(model, way, harmed, classes).mean(axis=0)[:5] > 0)
 

@@ -30,7 +30,7 @@ def test_correlations_that_are_lost_tell(random):
 def test_excursions_of_every_channel_are_seen_and_their_tails_no_longer_than_those_of_a_right_model(random):
     common = random.gamma(2, 0.5, (40_000, 1))
     judged = judge_sample(random.poisson(RATES * common).astype(float))
-    assert len(judged.peaks) == len(judged.drift) == 3 * UNITS + 1
+    assert len(judged.peaks) == len(judged.drift) == 4 * UNITS + 1
     for peaks in judged.peaks:
         assert len(peaks) > 100
         assert peaks.min() > 0
