@@ -26,7 +26,7 @@ extensions = [
     "mathml",
     "repository_links",
 ]
-exclude_patterns = ["_build", "_templates", "_extensions"]
+exclude_patterns = ["_build", "_templates", "_extensions", "paper"]
 templates_path = ["_templates"]
 smartquotes = False  # options and messages are to be copied
 default_role = "code"  # what docstrings put between single backticks

@@ -5,10 +5,8 @@ reads the card, then what that lists, into memory, checks it, and runs nothing t
 """
 
 import dataclasses
-import io
 import os
 import stat
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,20 +15,22 @@ from typing import Any
 
 import numpy as np
 
+from spikeloop.exporters.addresses import is_address
+from spikeloop.exporters.bundle_arrays import pack_arrays, parse_arrays
 from spikeloop.exporters.bundle_files import (
     CRITIC,
     CRITIC_CHANGES,
     CRITIC_EFFECTS,
+    CRITIC_WEIGHTS,
     GENERATOR,
     PARAMETERS,
     REFERENCE,
-    check_size,
-    most_unpacked,
     read_card,
     read_files,
     write_files,
 )
 from spikeloop.exporters.card import CARD, Card, format_card, parse_card
+from spikeloop.exporters.pulled_bundles import pulled_bundle
 from spikeloop.exporters.signatures import REQUIRE_SIGNATURE, verified
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError
@@ -39,10 +39,20 @@ from spikeloop.models.html import ShownAsTable, Table
 from spikeloop.models.measures.table import key_of
 from spikeloop.models.scalars import checked_path
 
-__all__ = ["Bundle", "bundles", "load_bundle", "load_unsigned", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "bundles",
+    "load_bundle",
+    "load_unsigned",
+    "locate_bundle",
+    "signature_required",
+    "write_bundle",
+]
 
 ZOO = "zoo"
 EXTERNAL_LOCATION = b"\x0a\x08location"  # protobuf: StringStringEntryProto.key = "location"
+CRITIC_GRAPHS = (CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS)
+BESIDE_CRITIC = EXTERNAL_LOCATION + b"\x12" + bytes([len(CRITIC_WEIGHTS)]) + CRITIC_WEIGHTS.encode()  # and its value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +73,8 @@ class Bundle(ShownAsTable):
         Of the card, and so of everything.
     critic_changes, critic_effects : bytes
         ONNX files of how the critic answers to rearranged spikes, as of `exporters.graphs.critic`; may be empty.
+    critic_weights : bytes
+        The weights that these three have in common, which they refer to as `critic_weights.bin`; may be empty.
     """
 
     card: Card
@@ -73,6 +85,7 @@ class Bundle(ShownAsTable):
     sha256: str
     critic_changes: bytes = b""
     critic_effects: bytes = b""
+    critic_weights: bytes = b""
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the bundle in types that JSON has: its card and its SHA-256."""
@@ -119,7 +132,8 @@ def load_bundle(name_or_path: str | Path, require_signature: str | Path | None =
     Parameters
     ----------
     name_or_path : str or pathlib.Path
-        The name of one that comes with the package, or the path of a folder or a `.zip`.
+        The name of one that comes with the package, the path of a folder or a `.zip`, or the address of one that was
+        pulled. The network is never used: that is what `pull` is for.
     require_signature : str or pathlib.Path, default the environment variable SPIKELOOP_REQUIRE_SIGNATURE
         Refuse a bundle that none of these keys signed: a public key of minisign ("RW..."), or the path of a file of
         them. Those that come with the package are part of it, and need no signature.
@@ -142,14 +156,18 @@ def load_bundle(name_or_path: str | Path, require_signature: str | Path | None =
     >>> spikeloop.load_bundle("retina").card.bin_size_s
     0.02
     """
-    path = _locate(checked_path("bundle", name_or_path))
-    keys = require_signature or os.environ.get(REQUIRE_SIGNATURE)
+    path, keys = locate_bundle(name_or_path), signature_required(require_signature)
     return _load(path, verified(path, keys) if keys and path not in bundles().values() else None)
 
 
 def load_unsigned(path: str | Path) -> Bundle:
     """Load a bundle that was just written, or is to be signed, whatever signature is required."""
-    return _load(_locate(checked_path("bundle", path)))
+    return _load(locate_bundle(path))
+
+
+def signature_required(keys: str | Path | None = None) -> str | Path | None:
+    """Return the keys that sign what is loaded: those given, or else those of the environment; None where none must."""
+    return keys or os.environ.get(REQUIRE_SIGNATURE)
 
 
 def _load(path: Path, signed: bytes | None = None) -> Bundle:
@@ -169,14 +187,18 @@ def _load(path: Path, signed: bytes | None = None) -> Bundle:
         critic=part(CRITIC),
         critic_changes=part(CRITIC_CHANGES),
         critic_effects=part(CRITIC_EFFECTS),
-        parameters=_parse_arrays(files, PARAMETERS, path) if PARAMETERS in card.files else {},
-        reference={key_of(name): value for name, value in _parse_arrays(files, REFERENCE, path).items()},
+        critic_weights=part(CRITIC_WEIGHTS),
+        parameters=parse_arrays(files[PARAMETERS], PARAMETERS, path) if PARAMETERS in card.files else {},
+        reference={key_of(name): value for name, value in parse_arrays(files[REFERENCE], REFERENCE, path).items()},
         sha256=sha256(stated).hexdigest(),
     )
 
 
-def _locate(path: Path) -> Path:
-    shipped = bundles()
+def locate_bundle(name_or_path: str | Path) -> Path:
+    """Return where a bundle lies, by its name, path or address; BadInputError where there is none."""
+    if isinstance(name_or_path, str) and is_address(name_or_path):
+        return pulled_bundle(name_or_path)
+    path, shipped = checked_path("bundle", name_or_path), bundles()
     if str(path) in shipped:
         return shipped[str(path)]
     try:
@@ -186,7 +208,7 @@ def _locate(path: Path) -> Path:
         pass  # absent, a loop of links, a name too long or with a zero in it
     raise BadInputError(
         f"no bundle named or at {str(path)!r:.200}; shipped ones are {', '.join(shipped) or '(none)'},"
-        " others go by the path of a folder or .zip"
+        " others go by the path of a folder or .zip, or by their address once `spikeloop pull` has fetched them"
     )
 
 
@@ -202,30 +224,14 @@ def _verify(card: Card, files: Mapping[str, bytes], path: Path) -> None:
 
 
 def _refuse_external_data(content: bytes, name: str, path: Path) -> None:
-    """Refuse an ONNX tensor that names a file anywhere on the disk as its data.
+    """Refuse an ONNX tensor that names a file as its data, but for the weights of a critic, which are in the bundle.
 
     A search for the usual encoding, for the sake of a clear message; the engine sees to it that no other
     encoding of it works either.
     """
-    if EXTERNAL_LOCATION in content:
+    allowed = content.count(BESIDE_CRITIC) if name in CRITIC_GRAPHS else 0
+    if content.count(EXTERNAL_LOCATION) > allowed:
         raise BadInputError(f"{path}: {name} keeps its weights in another file; refused")
-
-
-def _parse_arrays(files: Mapping[str, bytes], name: str, path: Path) -> dict[str, Floats]:
-    content = files[name]
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            unpacked = sum(info.file_size for info in packed.infolist())
-        check_size(path, f"{name}, unpacked,", unpacked, most_unpacked(path))
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-        if any(value.dtype.kind not in "fiu" for value in arrays.values()):
-            raise BadInputError(f"{path}: {name} holds something other than numbers; refused")
-        return arrays
-    except BadInputError:
-        raise
-    except Exception as error:
-        raise BadInputError(f"{path}: {name} can't be read ({error}); get the bundle again") from error
 
 
 def write_bundle(
@@ -237,6 +243,7 @@ def write_bundle(
     parameters: Mapping[str, np.ndarray] | None = None,
     critic_changes: bytes = b"",
     critic_effects: bytes = b"",
+    critic_weights: bytes = b"",
 ) -> Bundle:
     """Write a bundle to a folder, or to one file where `path` ends in `.zip`; whole or not at all.
 
@@ -245,7 +252,7 @@ def write_bundle(
     path : pathlib.Path
     card : Card
         Its list of files is made here.
-    generator, critic, reference, parameters, critic_changes, critic_effects
+    generator, critic, reference, parameters, critic_changes, critic_effects, critic_weights
         As of `Bundle`.
 
     Returns
@@ -265,8 +272,9 @@ def write_bundle(
         CRITIC: critic,
         CRITIC_CHANGES: critic_changes,
         CRITIC_EFFECTS: critic_effects,
-        PARAMETERS: _pack(parameters or {}),
-        REFERENCE: _pack(reference),
+        CRITIC_WEIGHTS: critic_weights,
+        PARAMETERS: pack_arrays(parameters or {}),
+        REFERENCE: pack_arrays(reference),
     }
     files = {name: content for name, content in parts.items() if content}
     card = dataclasses.replace(card, files={name: sha256(content).hexdigest() for name, content in files.items()})
@@ -275,11 +283,3 @@ def write_bundle(
     parse_card(files[CARD], path)  # what could not be read back is not written
     write_files(path, files)
     return load_unsigned(path)
-
-
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    if not arrays:
-        return b""
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **dict(arrays))
-    return packed.getvalue()

@@ -21,6 +21,7 @@ __all__ = [
     "CRITIC",
     "CRITIC_CHANGES",
     "CRITIC_EFFECTS",
+    "CRITIC_WEIGHTS",
     "FILES",
     "GENERATOR",
     "PARAMETERS",
@@ -35,7 +36,8 @@ __all__ = [
 GENERATOR, CRITIC, PARAMETERS, REFERENCE = "generator.onnx", "critic.onnx", "parameters.npz", "reference.npz"
 CRITIC_CHANGES, CRITIC_EFFECTS = "critic_changes.onnx", "critic_effects.onnx"
 CARD_SIGNATURE = f"{CARD}.minisig"
-FILES = (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS, PARAMETERS, REFERENCE)
+CRITIC_WEIGHTS = "critic_weights.bin"
+FILES = (GENERATOR, CRITIC, CRITIC_CHANGES, CRITIC_EFFECTS, CRITIC_WEIGHTS, PARAMETERS, REFERENCE)
 LARGEST_FILE = 2**31  # bytes; an ONNX file can't be larger
 LARGEST_CARD = 2**24
 SMALL, MOST_PER_STORED_BYTE = (

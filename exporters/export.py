@@ -79,7 +79,7 @@ def export_bundle(
         return _export_stream(sampled, population, description, out, name, critic, reference)
     generator = to_onnx(sampled, {"latent": torch.zeros(2, sampled.latent_size)}, ("probability",))
     card = _card(description, name or out.stem, kind="window", window_bins=window_bins, latent_size=sampled.latent_size)
-    return write_bundle(out, card, generator, critic.score, reference, None, critic.changes, critic.effects)
+    return write_bundle(out, card, generator, critic.score, reference, None, *critic[1:])
 
 
 def _renamed(channels: Sequence[dict[str, Any]], rename: Mapping[str, str], where: str) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def _export_stream(
         conditions=tuple(dataclasses.asdict(channel) for channel in population.channels),
         state_tensors=tuple(first),
     )
-    return write_bundle(out, card, exported, critic.score, reference, first, critic.changes, critic.effects)
+    return write_bundle(out, card, exported, critic.score, reference, first, *critic[1:])
 
 
 def bins_to_onnx(generator: Generator, population: Population) -> tuple[bytes, dict[str, NDArray[np.float32]]]:

@@ -43,5 +43,5 @@ def rename_bundle(
     )
     return write_bundle(
         out, card, bundle.generator, bundle.critic, bundle.reference, bundle.parameters, bundle.critic_changes,
-        bundle.critic_effects,
+        bundle.critic_effects, bundle.critic_weights,
     )  # fmt: skip

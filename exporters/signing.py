@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import bundles, load_unsigned
 from spikeloop.exporters.signatures import SUFFIX, import_minisign, signed_file, small_text
 from spikeloop.models.errors import BadInputError, FailureError, in_one_line
@@ -79,6 +80,8 @@ def sign_bundle(path: str | Path, key: str | Path, password: str | None = None, 
     """
     if str(path) in bundles():
         raise BadInputError(f"{path} comes with the package, and needs no signature; give the path of a folder or .zip")
+    if is_address(path):
+        raise BadInputError(f"{path}: expected a folder or .zip of your own to sign, found an address")
     load_unsigned(path)  # what can't be loaded is not signed
     at = signed_file(checked_path("bundle", path))
     name = at.name.encode("ascii", "replace").decode()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from spikeloop.exporters.bundle import load_bundle as load_bundle
     from spikeloop.exporters.formats.read import read_recording as read_recording
     from spikeloop.exporters.formats.write import write_recording as write_recording
+    from spikeloop.exporters.remote.offers import remote_bundles as remote_bundles
+    from spikeloop.exporters.remote.pull import pull as pull
+    from spikeloop.exporters.remote.push import push as push
     from spikeloop.exporters.signing import new_signing_key as new_signing_key
     from spikeloop.exporters.signing import sign_bundle as sign_bundle
     from spikeloop.models.errors import BadInputError as BadInputError
@@ -68,11 +71,14 @@ PLACES = {  # public name -> the module that defines it
     "new_signing_key": "spikeloop.exporters.signing",
     "open_stream": "spikeloop.streamer.launch.async_stream",
     "Population": "spikeloop.streamer.launch.population",
+    "pull": "spikeloop.exporters.remote.pull",
+    "push": "spikeloop.exporters.remote.push",
     "read_broadband": "spikeloop.streamer.broadband.read_broadband",
     "read_recording": "spikeloop.exporters.formats.read",
     "record": "spikeloop.streamer.capture.record.record",
     "RecordReport": "spikeloop.streamer.capture.record.report",
     "Recording": "spikeloop.models.recordings.recording",
+    "remote_bundles": "spikeloop.exporters.remote.offers",
     "replay": "spikeloop.streamer.launch.replay",
     "ReplayReport": "spikeloop.streamer.capture.replay.report",
     "score_sorting": "spikeloop.streamer.launch.score_sorting",

@@ -5,6 +5,8 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +112,7 @@ def test_the_editable_install_is_this_checkout():
 
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+FOLDERS = ("models", "exporters", "streamer", "spikeloop")  # of what is installed
 
 
 def wheel_of(source: Path, folder: Path) -> Path:
@@ -118,20 +121,59 @@ def wheel_of(source: Path, folder: Path) -> Path:
     return wheel
 
 
-def test_a_wheel_made_from_the_source_archive_is_the_wheel_of_the_checkout(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel_of(REPOSITORY, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder]
     subprocess.run(build, check=True, cwd=REPOSITORY, capture_output=True)
-    (archive,) = tmp_path.glob("spikeloop-*.tar.gz")
-    whole, again = (
-        {(entry.filename, entry.CRC) for entry in ZipFile(wheel).infolist() if "dist-info/" not in entry.filename}
-        for wheel in (wheel_of(REPOSITORY, tmp_path / "checkout"), wheel_of(archive, tmp_path / "archive"))
+    (archive,) = folder.glob("spikeloop-*.tar.gz")
+    return archive
+
+
+def test_a_wheel_made_from_the_source_archive_is_the_wheel_of_the_checkout(wheel, archive, tmp_path):
+    again = wheel_of(archive, tmp_path)
+    assert again.name == wheel.name  # and so the version, although an archive has no tags
+    first, second = (
+        {(entry.filename, entry.CRC) for entry in ZipFile(made).infolist() if "dist-info/" not in entry.filename}
+        for made in (wheel, again)
     )
-    assert again == whole
+    assert first == second
 
 
-def test_the_wheel_holds_the_three_rooms_and_streams_by_itself(tmp_path):
+def test_the_wheel_holds_every_file_of_the_rooms_and_nothing_else(wheel):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *FOLDERS],
+        capture_output=True, text=True, check=True, cwd=REPOSITORY,
+    ).stdout.splitlines()  # fmt: skip
+    tracked = {Path(name) for name in listed if (REPOSITORY / name).is_file()}
+    expected = {(Path() if name.parts[0] == "spikeloop" else Path("spikeloop")) / name for name in tracked}
+    held = {Path(name) for name in ZipFile(wheel).namelist() if ".dist-info" not in Path(name).parts[0]}
+    assert held == expected
+    assert {"card.json", "generator.onnx", "main.js", "index.html", "page.css", "py.typed"} <= {at.name for at in held}
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [("v3.2.1", r"3\.2\.1"), (None, r"0\.1\.0\.dev1\+g[0-9a-f]+"), ("no history", r"0\.1\.0\.dev0")],
+)
+def test_the_version_is_that_of_the_tag(tag, expected, tmp_path):
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    if tag != "no history":
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", tmp_path]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"], *([["tag", tag]] if tag else [])):
+            subprocess.run([*git, *command], check=True)
+    version = [sys.executable, "-m", "hatchling", "version"]
+    found = subprocess.run(version, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+    assert re.fullmatch(expected, found)
+
+
+def test_the_wheel_holds_the_three_rooms_and_streams_by_itself(wheel, tmp_path):
     """Built, installed elsewhere, and asked for the shipped bundle; the checkout's modules come after it."""
-    wheel = wheel_of(REPOSITORY, tmp_path / "dist")
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", tmp_path / "site", wheel], check=True)
     folder = tmp_path / "site" / "spikeloop"
     front_door = {path.name for path in (REPOSITORY / "spikeloop").iterdir()} - {"__pycache__"}

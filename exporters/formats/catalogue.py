@@ -13,6 +13,7 @@ from spikeloop.exporters.formats.assembly.assemble import assemble
 from spikeloop.exporters.formats.choices import Choices
 from spikeloop.exporters.formats.matlab import reader as matlab
 from spikeloop.exporters.formats.named import npz
+from spikeloop.exporters.pulled_bundles import cache_folder
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.memory import require_memory
 from spikeloop.models.recordings.conditioning import with_conditions
@@ -165,7 +166,7 @@ def read_named(name: str, folder: Path | None = None, cache: Path | None = None)
         As of `read_recording`.
     folder : pathlib.Path, default the environment variable SPIKELOOP_DATA
         Where published recordings lie.
-    cache : pathlib.Path, default the system's cache folder
+    cache : pathlib.Path, default SPIKELOOP_CACHE, or the system's cache folder
         Where recordings that were fetched are kept.
 
     Raises
@@ -241,7 +242,7 @@ def _fetch(published: PublishedRecording, cache: Path | None) -> Path:
             published.url,
             known_hash=f"sha256:{published.sha256}",
             fname=f"{published.name}{Path(published.url).suffix}",
-            path=cache or pooch.os_cache("spikeloop"),
+            path=cache or cache_folder(),
             progressbar=False,
         )
     except Exception as error:  # requests, pooch and the disk each raise their own

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spikeloop.exporters.bundle_files import CRITIC_WEIGHTS
+from spikeloop.exporters.graphs.shared_weights import share_weights
 from spikeloop.exporters.graphs.torch_to_onnx import alike, convert, to_onnx
 from spikeloop.models.errors import FailureError
 from spikeloop.models.families.critic import ConvolutionalCritic, Critic
@@ -29,11 +31,14 @@ class CriticGraphs(NamedTuple):
         critic is not convolutional, or its windows are shorter than a span.
     effects : bytes
         Windows (and conditions) to the effect of a spike in each bin, as of `SpikeEffects`; empty likewise.
+    weights : bytes
+        What they have in common, to which they refer as `critic_weights.bin`; empty where the score is all.
     """
 
     score: bytes
     changes: bytes
     effects: bytes
+    weights: bytes
 
 
 def critic_to_onnx(critic: Critic, window_bins: int, units: int, channels: int) -> CriticGraphs:
@@ -55,13 +60,15 @@ def critic_to_onnx(critic: Critic, window_bins: int, units: int, channels: int) 
         windows["conditions"] = torch.zeros(2, window_bins, channels)
     score = to_onnx(critic, windows, ("score",))
     if not isinstance(critic.body, ConvolutionalCritic) or window_bins < SPAN_BINS:
-        return CriticGraphs(score, b"", b"")
+        return CriticGraphs(score, b"", b"", b"")
     given = _rearrangements(window_bins, units, channels)
     some = {0: torch.export.Dim("changes")}
     free: dict[str, dict[int, Any]] = dict.fromkeys(("unit", "first", "change"), some)
     changes = convert(ScoreChanges(critic), given, ("changes",), free)
     _check_changes(critic, changes, given)
-    return CriticGraphs(score, changes, to_onnx(SpikeEffects(critic), windows, ("effects",)))
+    effects = to_onnx(SpikeEffects(critic), windows, ("effects",))
+    (score, changes, effects), weights = share_weights([score, changes, effects], CRITIC_WEIGHTS)
+    return CriticGraphs(score, changes, effects, weights)
 
 
 def _rearrangements(bins: int, units: int, channels: int) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ from tyro.conf import OmitArgPrefixes, Positional
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.storage.writable import check_writable
 from spikeloop.exporters.pages.origin import Origin
-from spikeloop.models.errors import BadInputError
 from spikeloop.models.packages import require_packages
 from spikeloop.streamer.commands.as_typed import as_typed
 from spikeloop.streamer.commands.output import SideConsole, print_json
@@ -108,5 +107,5 @@ def _check_options(model: str, report: Path | None, write_card: bool, seed: int)
         check_writable(report)
     if not launch.is_samples_file(model):
         load_bundle(model)  # before the recording, which may have to be downloaded
-    if write_card and launch.is_samples_file(model):
-        raise BadInputError(f"--write-card: expected a bundle, which has a card, found the samples {model}")
+    if write_card:
+        launch.check_own_bundle(model)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
+from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import Bundle, bundles, load_bundle
 from spikeloop.exporters.card import CARD
 from spikeloop.exporters.formats.storage.writable import check_writable
@@ -18,7 +19,7 @@ __all__ = ["export"]
 
 
 def export(
-    checkpoint: Positional[Path],
+    checkpoint: Positional[str],
     *,
     out: Path,
     name: str | None = None,
@@ -32,8 +33,8 @@ def export(
 
     Parameters
     ----------
-    checkpoint : path
-        folder that `spikeloop train --out` wrote; or name or path of a bundle that is to have other names
+    checkpoint : str
+        folder that `spikeloop train --out` wrote; or name, path or address of a bundle that is to have other names
     out : path
         bundle to write, a folder or a .zip file
     name : str, optional
@@ -52,7 +53,7 @@ def export(
         from spikeloop.exporters.export import export_bundle
 
         with SideConsole().status("exporting, and checking against torch"):
-            bundle = export_bundle(checkpoint, out, name, pairs)
+            bundle = export_bundle(Path(checkpoint), out, name, pairs)
     if json:
         print_json({"bundle": str(out), "name": bundle.card.name, "sha256": bundle.sha256})
     else:
@@ -60,11 +61,17 @@ def export(
     return 0
 
 
-def _is_bundle(path: Path) -> bool:
-    return path.suffix == ".zip" or (path / CARD).is_file() or (str(path) in bundles() and not path.exists())
+def _is_bundle(given: str) -> bool:
+    path = Path(given)
+    return (
+        is_address(given)
+        or path.suffix == ".zip"
+        or (path / CARD).is_file()
+        or (given in bundles() and not path.exists())
+    )
 
 
-def _renamed(path: Path, out: Path, name: str | None, pairs: dict[str, str]) -> Bundle:
+def _renamed(path: str, out: Path, name: str | None, pairs: dict[str, str]) -> Bundle:
     from spikeloop.exporters.renamed_bundles import rename_bundle
 
     bundle = load_bundle(path)

@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+from typing import Annotated
 
 from tyro.conf import Positional
 
 from spikeloop.exporters.bundle import bundles, load_bundle
+from spikeloop.exporters.remote.offers import remote_bundles
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.measures.similarity import Similarity, mean_ratio, worst_of
 from spikeloop.models.measures.table import title_of
+from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import print_json
 
 __all__ = ["models"]
@@ -17,16 +21,27 @@ LONGEST_SHOWN = 300
 AUCS = ("two_sample_auc", "memorisation_auc")
 
 
-def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> int:
-    """List the bundles that ship, and others by path.
+def models(
+    paths: Positional[tuple[str, ...]] = (),
+    *,
+    remote: Annotated[str | None, option("SOURCE", default="")] = None,
+    json: bool = False,
+) -> int:
+    """List the bundles that ship, others by path, or what can be pulled.
 
     Parameters
     ----------
     paths : tuple of str
-        further bundles, as folders or .zip files
+        further bundles, as folders, .zip files, or addresses of what was pulled
+    remote : str, optional
+        list what can be pulled instead: hf:OWNER of the Hugging Face hub, or the https: address of an index
     json : bool
         print the bundles' cards as one JSON document
     """
+    if remote is not None:
+        if paths:
+            raise BadInputError(f"--remote: expected no other bundles beside it, found {paths[0]!r:.100}")
+        return _list_remote(remote, json)
     at_hand = [load_bundle(name_or_path) for name_or_path in (*bundles(), *paths)]
     if json:
         print_json([dataclasses.asdict(bundle.card) | {"sha256": bundle.sha256} for bundle in at_hand])
@@ -43,6 +58,18 @@ def models(paths: Positional[tuple[str, ...]] = (), *, json: bool = False) -> in
         print(f"  similarity {_similarity(card.realism)}")
         if (one_step := parse_one_step(card.realism)) is not None:
             print(f"  forecast of the next bin {one_step.in_words()}")
+    return 0
+
+
+def _list_remote(source: str, json: bool) -> int:
+    offers = remote_bundles(source)
+    if json:
+        print_json([dataclasses.asdict(offer) | {"command": offer.command} for offer in offers])
+        return 0
+    for offer in offers:
+        print(f"{offer.address}{f': {offer.description}' if offer.description else ''}\n  {offer.command}")
+    if not offers:
+        print(f"{source} offers no bundles")
     return 0
 
 

@@ -26,8 +26,8 @@ READING = (  # recordings
     "score-sorting", "decode", "decodesweep", "closedloop", "sweep", "falcon",
 )
 LOADING = (  # bundles
-    "stream", "monitor", "record", "replay", "web", "models", "generate", "verify", "export", "evaluate", "importance",
-    "decode", "decodesweep", "closedloop", "sweep",
+    "stream", "monitor", "record", "replay", "web", "models", "pull", "push", "generate", "verify", "export",
+    "evaluate", "importance", "decode", "decodesweep", "closedloop", "sweep",
 )
 # fmt: on
 

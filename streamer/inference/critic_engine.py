@@ -1,11 +1,13 @@
 """A bundle's critic on ONNX Runtime: the score of windows, and how it changes with rearranged spikes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloop.exporters.bundle import Bundle
+from spikeloop.exporters.bundle_files import CRITIC_WEIGHTS
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.importance.maps import SPAN_BINS
 from spikeloop.streamer.inference.runtime import Device, Opened, Wanted, check_signature, first_line, open_graph
@@ -57,21 +59,26 @@ class Critic:
         if self.channels:
             given = [*given, ("conditions", ("windows", bins, self.channels))]
             one = [*one, ("conditions", (bins, self.channels))]
-        score = self._open("critic.onnx", bundle.critic, device, given, [("score", ("windows",))])
+        beside = {CRITIC_WEIGHTS: bundle.critic_weights} if bundle.critic_weights else {}
+        score = self._open("critic.onnx", bundle.critic, device, given, [("score", ("windows",))], beside)
         assert score is not None
         self._score, self.provider, self.notice = score
-        changes = self._open("critic_changes.onnx", bundle.critic_changes, device, one, [("changes", ("changes",))])
+        changes = self._open(
+            "critic_changes.onnx", bundle.critic_changes, device, one, [("changes", ("changes",))], beside
+        )
         effects = self._open(
-            "critic_effects.onnx", bundle.critic_effects, device, given, [("effects", ("windows", *window))]
+            "critic_effects.onnx", bundle.critic_effects, device, given, [("effects", ("windows", *window))], beside
         )
         self._changes = None if changes is None else changes.session
         self._effects = None if effects is None else effects.session
         self.local = changes is not None
 
-    def _open(self, file: str, content: bytes, device: Device, inputs: Wanted, outputs: Wanted) -> Opened | None:
+    def _open(
+        self, file: str, content: bytes, device: Device, inputs: Wanted, outputs: Wanted, beside: Mapping[str, bytes]
+    ) -> Opened | None:
         if not content:
             return None
-        opened = open_graph(self.name, file, content, device)
+        opened = open_graph(self.name, file, content, device, beside)
         check_signature(self.name, opened.session, inputs, outputs, file, ("unit", "first"))
         return opened
 

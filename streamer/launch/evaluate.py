@@ -7,12 +7,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
+from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import Bundle, bundles, load_bundle, write_bundle
 from spikeloop.exporters.documents import json_values
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.exporters.formats.registry import format_of
 from spikeloop.exporters.formats.storage.remote import located
 from spikeloop.exporters.pages.origin import Origin
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.evaluation.responses import ANSWERS, ConditionalEvaluation, evaluate_responses
 from spikeloop.models.evaluation.windows import STEPS, Evaluation, windows_of_samples
 from spikeloop.models.evaluation.windows import evaluate as evaluate_windows
@@ -30,7 +32,7 @@ from spikeloop.streamer.launch.subjects import Asked, Subject, read_samples, sub
 
 MEANING = "1 means as close to held-out data as another recording"
 
-__all__ = ["EvaluationReport", "check_report", "evaluate", "is_samples_file", "write_card"]
+__all__ = ["EvaluationReport", "check_own_bundle", "check_report", "evaluate", "is_samples_file", "write_card"]
 
 LARGEST = 2**31 - 1  # number of parts or bins: what any index holds
 
@@ -220,6 +222,17 @@ def evaluate(
     return EvaluationReport(subject.name, data.name, subject.judged_on(hold_out), found, answers, subject, one_step)
 
 
+def check_own_bundle(model: str) -> None:
+    """Raise BadInputError for what has no card that can be written: samples, and what was pulled."""
+    if is_samples_file(model):
+        raise BadInputError(f"--write-card: expected a bundle, which has a card, found the samples {model}")
+    if is_address(model):
+        raise BadInputError(
+            f"--write-card: expected a bundle of your own, found the address {model}; make one of it first:"
+            f" spikeloop export {model} --out FOLDER --name NAME"
+        )
+
+
 def is_samples_file(model: str | Path) -> bool:
     """Whether a path is of samples, and not of a bundle."""
     return format_of(Path(model)) is not None
@@ -280,4 +293,5 @@ def write_card(model: str, report: EvaluationReport) -> None:
     write_bundle(
         bundles().get(model, Path(model)), dataclasses.replace(bundle.card, realism=realism), bundle.generator,
         bundle.critic, bundle.reference, bundle.parameters, bundle.critic_changes, bundle.critic_effects,
+        bundle.critic_weights,
     )  # fmt: skip

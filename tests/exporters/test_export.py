@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper
 
 from spikeloop.exporters.bundle import load_bundle
+from spikeloop.exporters.bundle_files import CRITIC_WEIGHTS
 from spikeloop.exporters.export import _settled, bins_to_onnx, export_bundle
 from spikeloop.exporters.graphs.torch_to_onnx import check_parity, to_onnx
 from spikeloop.models.errors import BadInputError, FailureError
@@ -28,6 +29,7 @@ from spikeloop.models.training.checkpoint import read_checkpoint, write_checkpoi
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.saved_run import save_run
 from spikeloop.models.training.trainer import train
+from spikeloop.streamer.inference.runtime import open_graph
 from spikeloop.streamer.stream.source import open_source
 from tests.support.training import export_no_importance
 
@@ -62,7 +64,7 @@ def test_the_exported_generator_and_critic_compute_what_torch_does(trained, expo
         (exported.generator, run.model.average, (16,)),
         (exported.critic, run.model.critic, (32, 6)),
     ):
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session = open_graph("mine", "graph", content, "cpu", {CRITIC_WEIGHTS: exported.critic_weights}).session
         for batch in (1, 3, 100):
             given = random.standard_normal((batch, *shape), np.float32)
             found = np.asarray(session.run(None, {session.get_inputs()[0].name: given})[0])
@@ -214,7 +216,7 @@ def test_the_card_of_a_stream_says_what_it_takes_and_gives(stream):
 
 def test_a_critic_is_exported_with_its_conditions(stream, random):
     run, bundle = stream
-    session = onnxruntime.InferenceSession(bundle.critic, providers=["CPUExecutionProvider"])
+    session = open_graph("mine", "graph", bundle.critic, "cpu", {CRITIC_WEIGHTS: bundle.critic_weights}).session
     windows = random.integers(0, 2, (3, 32, 6)).astype(np.float32)
     conditions = random.integers(0, 9, (3, 32, 2)).astype(np.float32)
     found = np.asarray(session.run(None, {"windows": windows, "conditions": conditions})[0])

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,8 @@ class FileServer:
         Whether it sends parts of files.
     broken_after : int or None
         Requests for files after which it breaks off in the middle of each.
+    halfway : callable
+        Called in the middle of each file.
     """
 
     url: str = ""
@@ -40,6 +42,7 @@ class FileServer:
     ranges: bool = True
     broken_after: int | None = None
     requests: int = 0
+    halfway: Callable[[], object] = lambda: None
 
     def add(self, path: Path, name: str) -> str:
         """Serve a file; return its address."""
@@ -125,4 +128,6 @@ def _send(handler: BaseHTTPRequestHandler, state: FileServer, data: bytes) -> No
         body = body[: len(body) // 2]
         handler.close_connection = True
     state.sent += len(body)
-    handler.wfile.write(body)
+    handler.wfile.write(body[: len(data) // 2])
+    state.halfway()
+    handler.wfile.write(body[len(data) // 2 :])

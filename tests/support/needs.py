@@ -27,6 +27,7 @@ BY_IMPORT = {
     "pynwb": "realtime",  # asks a program for the machine's name
     "tests.support.nwb_sessions": "realtime",
     "tests.support.file_server": "realtime",
+    "tests.support.hub_server": "realtime",
     "tests.support.fuzzed": "realtime",
     "tests.soak.program": "realtime",
 }  # by a module of tests, or by what it loads

@@ -124,7 +124,7 @@ def test_windows_of_another_shape_are_told(retina_bundle):
 @pytest.mark.parametrize("file", ["critic", "critic_changes", "critic_effects"])
 def test_files_that_are_not_of_this_critic_are_refused(retina_bundle, driven_bundle, file):
     other = replace(retina_bundle, **{file: getattr(driven_bundle, file)})
-    with pytest.raises(BadInputError, match=f"expected {file}.onnx inputs .* don't belong together"):
+    with pytest.raises(BadInputError, match=rf"{file}.onnx (inputs .* don't belong together|is no model)"):
         Critic(other, "cpu")
     with pytest.raises(BadInputError, match=f"{file}.onnx is no model"):
         Critic(replace(retina_bundle, **{file: b"nothing"}), "cpu")
