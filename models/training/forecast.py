@@ -74,9 +74,10 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
         Of a step in each stage.
     """
     step_s = run.time_steps()
+    first_s, stages = step_s[0], len(step_s)
     if minutes is not None and run.stopping is not None:
-        share = FIRST_STAGE_SHARE if len(step_s) > 1 else 1.0
-        most = max(1, int(share * 60 * minutes / step_s[0]))
+        share = FIRST_STAGE_SHARE if stages > 1 else 1.0
+        most = max(1, int(share * 60 * minutes / first_s))
         run.model.plan_first_stage(min(run.model.likelihood_steps, most))
     return step_s
 

@@ -64,7 +64,7 @@ def test_the_graph_draws_what_torch_does_in_any_chunks(random, exports, distribu
     begins = State(*(torch.from_numpy(state[name]) if name in state else empty for name in State._fields))
     expected, last = generator(torch.from_numpy(conditions.swapaxes(0, 1).copy()), noise, begins)
 
-    whole, *after = session.run(outputs, series | state)
+    whole, *after = map(np.asarray, session.run(outputs, series | state))
     np.testing.assert_allclose(whole, expected.numpy().swapaxes(0, 1), rtol=1e-3, atol=1e-4)
     for name, values in zip(first, after, strict=True):
         np.testing.assert_allclose(values, getattr(last, name).numpy(), rtol=1e-3, atol=1e-4)

@@ -19,7 +19,7 @@ def timeline() -> Timeline:
 class Counting:
     """Bin k holds k in every unit; fails at a chosen bin."""
 
-    unit_names = ("a", "b")
+    unit_names: tuple[str, ...] = ("a", "b")
     bin_size_s = 0.001
     run_bins = 1
     dtype = np.dtype(np.uint8)

@@ -64,7 +64,7 @@ def test_the_beginning_of_a_step_is_a_shorter_step(random, bins):
 
 def test_fluorescence_has_no_spikes_and_keeps_its_values():
     values = np.full((4, 3), 0.5, np.float32)
-    step = timeline().step(0, values, conditions_of(values))
+    step = timeline().step(0, values, conditions_of(values))  # type: ignore[arg-type]
     assert len(step.event_units) == 0
     assert step.activity == 6.0
     np.testing.assert_array_equal(beginning(step, 3).counts, values[:3])
