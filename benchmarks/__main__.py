@@ -24,7 +24,7 @@ Benchmark = Literal[
     "bridges_synapse", "bridges_cl",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
-BY_DEFAULT: tuple[Benchmark, ...] = tuple(name for name in ALL if name != "speed")  # which needs an earlier version beside this one
+BY_DEFAULT: tuple[Benchmark, ...] = tuple(name for name in ALL if name != "speed")  # which needs an earlier version
 
 
 def main(
