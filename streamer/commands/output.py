@@ -57,17 +57,25 @@ def print_similarity(similarity: Sequence[Similarity], judged_on: str, reachable
     """
     console = Console()
     wide = console.width >= WIDE
+    has_intervals = any(not math.isnan(row.low) for row in similarity)
     table = Table(
-        "statistic", "E", "F", "I", "E/F", *(["reachable"] if reachable else []), "95 %", *(["excess"] if wide else []),
-        "", box=None, pad_edge=False,
+        "statistic", "E", "F", "I", "E/F", *(["reachable"] if reachable else []), *(["95 %"] if has_intervals else []),
+        *(["excess"] if wide else []), "", box=None, pad_edge=False,
     )  # fmt: skip
     for row, reached in zip_longest(similarity, reachable):
         figures = (f"{figure:.3g}" for figure in (row.error, row.floor, row.ceiling))
         reach = [] if reached is None else [_number(reached.ratio, 2)]
         interval = "" if math.isnan(row.low) else f"{row.low:.2f}-{row.high:.2f}"
+        intervals = [interval] if has_intervals else []
         excess = [_number(row.excess, 3)] if wide else []
         table.add_row(
-            title_of(row.statistic), *figures, _number(row.ratio, 2), *reach, interval, *excess, in_words(verdict(row))
+            title_of(row.statistic),
+            *figures,
+            _number(row.ratio, 2),
+            *reach,
+            *intervals,
+            *excess,
+            in_words(verdict(row)),
         )
     print(f"judged on {judged_on}:")
     console.print(table)

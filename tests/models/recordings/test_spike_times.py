@@ -122,7 +122,7 @@ def test_times_placed_in_bins_give_the_same_counts_again(rows):
     ("times", "units", "options", "message"),
     [
         ([0.1, 0.2], [1], {}, r"found \(2,\) and \(1,\)"),
-        ([], [], {}, "expected a time and a unit for every spike"),
+        ([], [], {}, "expected spikes, found none"),
         ([0.1, np.nan], [1, 1], {}, "with NaN or infinity; leave out spikes without a time"),
         (["0.1"], [1], {}, "expected times in seconds, found <U3"),
         ([0.1], [1.5], {}, "expected unit ids that are whole numbers or text, found float64"),

@@ -89,4 +89,4 @@ def test_another_rate_is_refused():
 
 def test_without_a_voltage_it_is_refused(capsys):
     code, said = fails(capsys, "stream", "m1-sim", "--broadband-as", "eeg", "--duration", 1)
-    assert (code, "--broadband-as: expected a voltage to send, found none; add --broadband" in said) == (2, True), said
+    assert (code, "--broadband-as: expected a voltage to shape, found none; add --broadband" in said) == (2, True), said

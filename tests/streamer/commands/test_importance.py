@@ -231,7 +231,10 @@ def test_bundles_without_a_critic_or_its_effects_are_told(generated, tmp_path, c
     code, said = fails(capsys, "importance", tmp_path / "tiny", "--data", generated, "--out", tmp_path / "m.npz")
     assert (code, "k_pairwise has no critic" in said) == (2, True)
     whole = load_bundle("retina")
-    write_bundle(tmp_path / "old", whole.card, whole.generator, whole.critic, whole.reference, whole.parameters)
+    write_bundle(
+        tmp_path / "old", whole.card, whole.generator, whole.critic, whole.reference, whole.parameters,
+        critic_weights=whole.critic_weights,
+    )  # fmt: skip
     options = ["--data", generated, "--out", tmp_path / "m.npz", "--method", "gradient"]
     code, said = fails(capsys, "importance", tmp_path / "old", *options)
     assert (code, "critic_effects.onnx" in said) == (2, True)

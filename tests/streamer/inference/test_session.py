@@ -98,5 +98,6 @@ def test_a_command_inside_a_graph_without_end_ends_with_the_code_of_ctrl_c(numbe
         text=True,
         cwd=tmp_path,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "in the graph\n", "")
+    said = ended.stderr.replace("spikeloop: interrupted; ending what is under way", "")  # if it took a moment
+    assert (ended.returncode, ended.stdout, said.strip()) == (130, "in the graph\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["endless"]

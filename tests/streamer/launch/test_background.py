@@ -68,13 +68,13 @@ def test_a_consumer_in_another_process_gets_every_bin_of_a_background_stream(bun
 
 
 def test_two_streams_of_one_process_run_beside_each_other_and_leave_the_interpreter_as_it_was(bundle, stream_name):
-    before = sys.getswitchinterval(), gc.get_freeze_count(), gc.isenabled()
+    before = sys.getswitchinterval(), gc.get_freeze_count() > 0, gc.isenabled()
     names = f"{stream_name}-a", f"{stream_name}-b"
     with spikeloop.stream(bundle, names[0]) as first, spikeloop.stream(bundle, names[1], seed=1) as second:
         got = [receive(name, 20) for name in names]
         assert [part.shape for part in got] == [(20, 96)] * 2
         wait_until(lambda: first.health.bins > 100 and second.health.bins > 100)
-    assert (sys.getswitchinterval(), gc.get_freeze_count(), gc.isenabled()) == before
+    assert (sys.getswitchinterval(), gc.get_freeze_count() > 0, gc.isenabled()) == before
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("spikeloop")]
     assert all(map(gone, names))
 
