@@ -15,7 +15,16 @@ from spikeloop.models.errors import BadInputError, in_one_line
 from spikeloop.models.packages import require_packages
 from spikeloop.models.scalars import checked_path, checked_text
 
-__all__ = ["REQUIRE_SIGNATURE", "SUFFIX", "import_minisign", "signed_file", "small_text", "trusted_keys", "verified"]
+__all__ = [
+    "REQUIRE_SIGNATURE",
+    "SUFFIX",
+    "import_minisign",
+    "key_number",
+    "signed_file",
+    "small_text",
+    "trusted_keys",
+    "verified",
+]
 
 REQUIRE_SIGNATURE = "SPIKELOOP_REQUIRE_SIGNATURE"  # the environment variable
 OPTION = "--require-signature (require_signature)"
@@ -60,8 +69,8 @@ def verified(path: Path, require_signature: str | Path) -> bytes:
         )
     check_size(path, at.name, at.stat().st_size)
     content, signature = at.read_bytes(), _signature(beside)
-    signer = _number(bytes(signature).splitlines()[1])
-    own = {_number(key.to_base64()): key for key in keys}
+    signer = key_number(bytes(signature).splitlines()[1])
+    own = {key_number(key.to_base64()): key for key in keys}
     if signer not in own:
         raise BadInputError(
             f"{path}: expected a signature of the key {' or '.join(own)}, found one of {signer}; trust that key if it"
@@ -143,7 +152,7 @@ def _fits(key: Any, content: bytes, signature: Any) -> bool:
     return True
 
 
-def _number(coded: bytes) -> str:
+def key_number(coded: bytes) -> str:
     """Return the number of a key as minisign prints it, from the line of a public key or of a signature."""
     return base64.b64decode(coded)[2:10][::-1].hex().upper()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import bundles, load_unsigned
-from spikeloop.exporters.signatures import SUFFIX, import_minisign, signed_file, small_text
+from spikeloop.exporters.signatures import SUFFIX, import_minisign, key_number, signed_file, small_text
 from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.models.scalars import checked_path
 from spikeloop.models.whole_file import whole_file
@@ -47,7 +47,9 @@ def new_signing_key(path: str | Path, password: str | None = None) -> Path:
         pair.secret_key.encrypt(password)
     with pair.secret_key as secret:
         _write_new(path, bytes(secret) + b"\n", 0o600)
-    _write_new(public, bytes(pair.public_key) + b"\n", 0o644)
+    coded = bytes(pair.public_key).splitlines()[1]
+    comment = f"untrusted comment: minisign public key {key_number(coded)}\n"  # as `minisign -G` writes it
+    _write_new(public, comment.encode() + coded + b"\n", 0o644)
     return public
 
 
@@ -107,6 +109,10 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 def _secret_key(path: Path, password: str | None) -> Any:
     minisign = import_minisign()
     text = small_text(path, "the file of a secret key")
+    if "minisign public key" in text.partition("\n")[0]:
+        raise BadInputError(
+            f"{path}: expected a secret key to sign with, found a public one; give the file without .pub"
+        )
     if os.name == "posix" and (mode := path.stat().st_mode) & OTHERS:
         raise BadInputError(
             f"{path}: expected a secret key that only its owner can read, found one with mode {stat.S_IMODE(mode):o};"

@@ -10,6 +10,7 @@ from spikeloop.models.training.run import Training
 __all__ = ["Forecast", "forecast", "plan"]
 
 FIRST_STAGE_SHARE = 0.4  # of the time: the critic mends what the likelihood leaves, and needs the rest
+LEAST_STEPS = 200  # of the first stage, below which nothing is learned, whatever a busy machine takes for the first few
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
     first_s, stages = step_s[0], len(step_s)
     if minutes is not None and run.stopping is not None:
         share = FIRST_STAGE_SHARE if stages > 1 else 1.0
-        most = max(1, int(share * 60 * minutes / first_s))
+        most = max(LEAST_STEPS, int(share * 60 * minutes / first_s))
         run.model.plan_first_stage(min(run.model.likelihood_steps, most))
     return step_s
 

@@ -83,6 +83,8 @@ class VoltageOptions:
         checked_choice("--broadband-as", self.broadband_as, get_args(BroadbandType))
         checked_number("--drift", self.drift_um, 0, 1000, "um")
         checked_number("--drift-period", self.drift_period_s, 1, 1e6, "s")
+        if not self.drift_um and self.drift_period_s != VoltageOptions.drift_period_s:
+            raise BadInputError("--drift-period: expected a drift to repeat, found none; add --drift")
         checked_number("--adaptation", self.adaptation, 0, 0.9)
         checked_whole("--far-units", self.far_units, 0, MOST_FAR_UNITS)
         if self.propagation_m_s is not None:

@@ -48,6 +48,7 @@ def read_broadband(path: str | Path) -> tuple[Any, Any]:
     core = import_package("spikeinterface.core", "read_broadband")
     probeinterface = import_package("probeinterface", "read_broadband")
     header, spikes = _described(raw)
+    _check_whole(raw, header)
     recording = core.read_binary(
         str(raw), sampling_frequency=float(header["rate_hz"]), dtype=header["dtype"], num_channels=header["channels"],
         gain_to_uV=header["microvolts_per_bit"], offset_to_uV=0.0,
@@ -63,6 +64,18 @@ def read_broadband(path: str | Path) -> tuple[Any, Any]:
     sorting = core.NumpySorting.from_unit_dict([trains], sampling_frequency=float(header["rate_hz"]))
     sorting.set_property("unit_name", np.array([unit["name"] for unit in header["units"]]))
     return recording, sorting
+
+
+def _check_whole(raw: Path, header: dict[str, Any]) -> None:
+    """Check that the file has as many samples as are described."""
+    if not isinstance(samples := header.get("samples"), int):
+        return
+    expected, found = samples * header["channels"] * np.dtype(header["dtype"]).itemsize, raw.stat().st_size
+    if found != expected:
+        raise BadInputError(
+            f"{raw}: expected {expected:,} bytes ({samples:,} samples of {header['channels']} channels), found"
+            f" {found:,}; is it whole? Copy or generate it again"
+        )
 
 
 def _described(raw: Path) -> tuple[dict[str, Any], dict[str, Any]]:

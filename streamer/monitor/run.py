@@ -217,8 +217,9 @@ class Watch:
 
         if self._writing is not None:
             self._writing.join()
-        self._writing = threading.Thread(target=write, name="spikeloop-page", daemon=True)
-        self._writing.start()
+        thread = threading.Thread(target=write, name="spikeloop-page", daemon=True)
+        thread.start()
+        self._writing = thread  # not before it runs: a signal may come in between
 
     def _waits(self) -> str:
         refused = self._spikes.report().refused

@@ -58,6 +58,11 @@ def test_a_signed_bundle_is_loaded_by_its_public_key_as_file_or_text_and_from_am
         assert load_bundle(bundle, require_signature=keys).sha256 == load_bundle(bundle).sha256
 
 
+def test_a_public_key_does_not_sign(public, bundle):
+    with pytest.raises(BadInputError, match="expected a secret key to sign with, found a public one"):
+        sign_bundle(bundle, public)
+
+
 def test_any_changed_byte_of_a_bundle_is_refused(public, key, tmp_path):
     folders = {}
     for name in NAMES:
@@ -126,7 +131,7 @@ def test_a_signature_of_another_key_is_refused_and_both_are_named(bundle, public
     with pytest.raises(BadInputError, match=r"expected a signature of the key \w{16}, found one of \w{16}") as refused:
         load_bundle(bundle, require_signature=other)
     for number in numbers:
-        assert bytes.fromhex(number)[::-1].hex().upper() in str(refused.value)
+        assert number in str(refused.value)
 
 
 @given(at=some.integers(0, 400), by=some.integers(1, 255))

@@ -202,10 +202,13 @@ def test_no_longer_stopping_is_another_run(recording, settings, tmp_path):
 def test_the_first_stage_has_a_share_of_the_time(recording, settings, monkeypatch):
     run = Training(recording, replace(settings, config=replace(SMALL, likelihood_steps=1000)), "cpu")
     monkeypatch.setattr(run, "time_steps", lambda: (0.1, 0.3))
-    assert forecast.plan(run, 0.5) == (0.1, 0.3)
-    assert run.model.first_stage_steps == run.model.likelihood_steps == 120  # 40 % of 30 s, of 0.1 s each
+    assert forecast.plan(run, 1) == (0.1, 0.3)
+    assert run.model.first_stage_steps == run.model.likelihood_steps == 240  # 40 % of 60 s, of 0.1 s each
     forecast.plan(run, 500)
-    assert run.model.first_stage_steps == 120
+    assert run.model.first_stage_steps == 240
+    monkeypatch.setattr(run, "time_steps", lambda: (26.0, 28.0))
+    forecast.plan(run, 1)
+    assert run.model.first_stage_steps == 200  # a machine that was busy for a moment does not cost it the first stage
     without = Training(recording, replace(run.settings, stop_early=False), "cpu")
     forecast.plan(without, 0.5)
     assert without.model.first_stage_steps == 1000

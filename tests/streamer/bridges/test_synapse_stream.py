@@ -125,7 +125,7 @@ def test_clients_get_the_bits_of_the_trace_with_lsl_times_whoever_comes_stalls_i
         assert abs(time.time() - (pylsl.local_clock() + float(unix_ns[0] - times_ns[0]) / 1e9)) < 1
         assert report["first_sample_s"] == pytest.approx(times_ns[0] / 1e9 - numbers[0] / RATE_HZ, abs=1e-6)
     assert abs(told["device_s"] - told["lsl_s"]) < 1  # asked one after the other
-    assert report["samples"] >= 5 * RATE_HZ - 600
+    assert report["samples"] >= 4 * RATE_HZ  # all that the steady one read
 
 
 def test_currents_evoke_spikes_where_they_flow_and_spikes_are_counted_in_windows(

@@ -20,6 +20,7 @@ def test_every_option_by_default_is_fine():
         ({"drift_um": -1}, "--drift: expected 0 to 1000 um, found -1"),
         ({"drift_period_s": 0}, "--drift-period: expected 1 to"),
         ({"drift_um": 500, "drift_period_s": 2}, "--drift: expected at most 100 um/s, found 500 um/s; choose a longer"),
+        ({"drift_period_s": 60}, "--drift-period: expected a drift to repeat, found none; add --drift"),
         ({"adaptation": 1}, "--adaptation: expected 0 to 0.9, found 1"),
         ({"far_units": -1}, "--far-units: expected a whole number from 0 to 20000, found -1"),
         ({"propagation_m_s": 0}, "--propagation: expected 0.1 to 100 m/s, found 0"),
