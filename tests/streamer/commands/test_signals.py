@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from spikeloop.__main__ import main
 from spikeloop.models.interrupts import ENDING
 from spikeloop.streamer.commands.registry import COMMANDS
+from tests.support.mqtt_stand_ins import wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends a process at once")
 
@@ -109,6 +111,9 @@ def test_a_signal_is_acknowledged_while_compiled_code_is_deaf_to_it(number):
         assert process.stderr is not None
         try:
             assert process.stdout.readline() == b"busy\n"
+            clock = psutil.Process(process.pid)
+            before_s = clock.cpu_times().user
+            wait_until(lambda: clock.cpu_times().user > before_s + 0.2)  # it is inside the compiled code
             process.send_signal(number)
             said = b"".join(process.stderr.readline() for _ in range(2))
             assert b"spikeloop: interrupted" in said
