@@ -164,9 +164,8 @@ class CausalGan(Gan):
             self.learned_places.copy_(data.begin(config.likelihood_batch, self._learned_bins(data), random))
             self._keep("learned", self.generator.first_state(config.likelihood_batch, random))
         if config.own_history:
-            recorded, _ = data.crops(BOUNDING_CROPS, BOUNDING_BINS, random)
-            for generator in (self.generator, self.average):
-                generator.own_history.bound(recorded)
+            self.generator.own_history.bound(data.crops(BOUNDING_CROPS, BOUNDING_BINS, random)[0])
+            self.average.own_history.load_state_dict(self.generator.own_history.state_dict())
 
     def _learn_likelihood(
         self, step: int, data: TrainingData, optimizer: torch.optim.Optimizer, random: torch.Generator

@@ -7,7 +7,7 @@ import uuid
 __all__ = ["Namesakes"]
 
 LOG = logging.getLogger(__name__)
-MOST = 1000  # that are told apart
+MOST = 1000  # that are kept track of
 
 
 class Namesakes:

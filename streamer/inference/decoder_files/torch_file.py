@@ -1,6 +1,6 @@
 """Programs of PyTorch in files: TorchScript (`torch.jit.save`) and exported programs (`torch.export.save`).
 
-Both are zip archives, and are told apart by what is in them, whatever the file is called. What holds pickles, as
+Both are zip archives, and are distinguished by what is in them, whatever the file is called. What holds pickles, as
 `torch.save` writes them, is refused: loading it would run what it says.
 """
 

@@ -1,4 +1,4 @@
-"""What a FALCON decoder is told of its task: channels, outputs, bins, and the tags of sessions.
+"""What a FALCON decoder receives about its task: channels, outputs, bins, and the tags of sessions.
 
 The attributes are those of `falcon_challenge.config.FalconConfig` 1.0.2. Where a decoder's file imported that package,
 the configuration is of its class, and the task of its enumeration, as decoders compare them.

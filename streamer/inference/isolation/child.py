@@ -1,4 +1,4 @@
-"""What runs in a decoder's process: it makes the decoder that it is told, and answers one request after another."""
+"""What runs in a decoder's process: it makes the decoder that is named, and answers one request after another."""
 
 import faulthandler
 import importlib
