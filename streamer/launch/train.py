@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 MINUTES = 10.0  # of training, where neither time nor steps are given
 CONDITIONS = ("none", "phase", "recorded")
+PREPARING = "preparing: compares the recording with itself, and times some steps"
 LARGEST = 2**31 - 1  # number of steps or parts
 
 
@@ -190,6 +191,7 @@ def _train(
     steps: int | None,
     on_progress: Callable[[Progress], None],
 ) -> TrainedModel:
+    on_progress(Progress(0, 0.0, preparing=PREPARING))
     from spikeloop.models.training.run import Training
     from spikeloop.models.training.trainer import train as train_run
 
