@@ -29,4 +29,4 @@ def _palette_of(frames: Sequence[Image.Image]) -> Image.Image:
     stacked = Image.new("RGB", (width, height * len(chosen)))
     for place, frame in enumerate(chosen):
         stacked.paste(frame.convert("RGB"), (0, place * height))
-    return stacked.quantize(COLOURS)
+    return stacked.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+LONGEST_MS = 300_000  # that anything of a page may take, on a machine that is busy
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -29,6 +30,7 @@ def opened(address: str, width: int, height: int) -> Iterator["Page"]:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+        page.set_default_timeout(LONGEST_MS)
         page.goto(address)
         yield page
         browser.close()
