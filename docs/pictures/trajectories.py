@@ -15,6 +15,7 @@ SIDE = 3.2  # of a panel, inches
 def main() -> None:
     result = closed_loop(DECODERS, bundle=BUNDLE, trials=TRIALS, seeds=SEED)
     figure = new_figure(SIDE * len(DECODERS), SIDE + 0.2)
+    figure.get_layout_engine().set(wspace=0.08)
     axes = figure.subplots(1, len(DECODERS), sharey=True)
     for axis, run in zip(axes, result.runs, strict=True):
         paint_trajectories(axis, result.setup, run)
