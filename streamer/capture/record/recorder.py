@@ -10,7 +10,7 @@ from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, 
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
-from spikeloop.streamer.lsl.large_blocks import return_large_blocks
+from spikeloop.streamer.lsl.heaps import return_large_blocks
 
 if TYPE_CHECKING:
     import pylsl
