@@ -106,8 +106,12 @@ def problems_of(
         problems.append(_missing(who, "before its first", run, Span(0, found.first - 1), events))
     tail = Span(found.last + 1, found.last + entry.after)
     ends_s = life.until_s or np.inf
-    wanted_until_s = min(run.stamp_s(tail.last) - END_S, ends_s - (END_S if life.end == "asked" else KILLED_S))
-    if entry.after and run.stamp_s(found.last) < wanted_until_s and rest(tail).any():
+    on_their_way_s = END_S if life.end == "asked" else KILLED_S
+    if (
+        entry.after
+        and sent_s[tail.first] < min(sent_s[tail.last] - END_S, ends_s - on_their_way_s)
+        and rest(tail).any()
+    ):
         missing = _missing(who, "after its last", run, tail, events)
         problems.append(replace(missing, number=number_at(min(ends_s, run.stamp_s(tail.last)), events)))
     if entry.counted is not None and entry.counted != found.missing_bins:
