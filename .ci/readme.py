@@ -1,4 +1,4 @@
-"""The README of the package index, made of that of the checkout when a wheel is built: its links lead to the code host."""
+"""The README of the package index, made when a wheel is built: its links lead to the code host."""
 
 import re
 from pathlib import Path
