@@ -71,9 +71,7 @@ def test_maps_of_effects_go_with_those_of_scores(request, random, which):
     assert agreement(gradient_importance(counts, critic, random, conditions), exact, counts).rank_correlation > 0.9
 
 
-@pytest.mark.parametrize(
-    "metadata", [{"kernel": "0", "stride": "2"}, {"kernel": "9" * 30, "stride": "1", "padding": "0"}]
-)
+@pytest.mark.parametrize("kernel", ["0", "9" * 30, "five"])
 def test_a_graph_of_changes_that_says_nonsense_of_its_patches_is_refused(retina_bundle, kernel):
     graph = onnx.load_from_string(retina_bundle.critic_changes)
     onnx.helper.set_model_props(graph, {"kernel": kernel, "stride": "2", "padding": "2"})
