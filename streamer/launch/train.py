@@ -84,7 +84,8 @@ def train(
     seed : int >= 0
         The same seed makes the same steps.
     hold_out : int >= 0
-        Every n-th repeat is held out, to compare with; 0 trains on all.
+        Every n-th repeat is held out, to compare with, or the last n-th of each of up to 5 stretches of a continuous
+        recording; 0 trains on all.
     condition : "none", "phase" or "recorded", default "phase" where repeats are alike, else "none"
         What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions. Repeats are
         alike where the mean responses of odd and even ones correlate by 0.5 or more.
