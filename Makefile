@@ -14,7 +14,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast soak bench realism check audit sbom pictures docs bridges clean
+.PHONY: stream web demo-hardware test test-fast soak bench gpu realism check audit sbom pictures docs bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -36,6 +36,11 @@ soak: .venv/develops  ## an hour of real processes under faults; ARGS=--quick fi
 
 bench: .venv/develops  ## the benchmarks; figures are printed and kept in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
+
+gpu: .venv/develops  ## on a machine with an NVIDIA GPU: the tests that need one, then what it is worth, into docs/figures.md
+	$(BIN)/python -c "from benchmarks.gpu import card_name; print(card_name())"
+	$(TESTS) tests/test_gpu.py tests/streamer/inference/test_window_engine.py
+	$(BIN)/python -m benchmarks gpu --write $(ARGS)
 
 realism: .venv/develops  ## train every model, judge it beside the baselines, and write docs/realism.md; hours
 	$(BIN)/python -m benchmarks.realism $(ARGS)

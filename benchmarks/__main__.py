@@ -21,10 +21,11 @@ Benchmark = Literal[
     "hardware_round_trip", "binning", "recorder", "replay",
     "dashboard", "webgrid", "isolation", "sweep", "days", "refit",
     "training", "time_to_quality", "candidates", "recordings", "families",
-    "bridges_synapse", "bridges_cl",
+    "bridges_synapse", "bridges_cl", "gpu",
 ]  # fmt: skip
 ALL: tuple[Benchmark, ...] = get_args(Benchmark)
-BY_DEFAULT: tuple[Benchmark, ...] = tuple(name for name in ALL if name != "speed")  # which needs an earlier version
+NOT_BY_DEFAULT = ("speed", "gpu")  # an earlier version, or a GPU, is needed
+BY_DEFAULT: tuple[Benchmark, ...] = tuple(name for name in ALL if name not in NOT_BY_DEFAULT)
 
 
 def main(

@@ -13,10 +13,11 @@ from spikeloop.models.recordings.checks import LONGEST_BIN_S, SHORTEST_BIN_S, is
 from spikeloop.models.recordings.condition import Condition, conditions_from
 from spikeloop.models.recordings.recording import Signal
 
-__all__ = ["CARD", "FORMAT_VERSION", "Card", "format_card", "parse_card"]
+__all__ = ["CARD", "FORMAT_VERSION", "GRAPH_VERSION", "Card", "format_card", "parse_card"]
 
 CARD = "card.json"
 FORMAT_VERSION = 1
+GRAPH_VERSION = 2  # one more whenever an export of the same weights gives other spikes for a seed than before
 LONGEST_WINDOW = 2**16  # bins
 LARGEST_NOISE = 2**20
 DISTRIBUTIONS = ("bernoulli", "counts", "fluorescence")
@@ -54,6 +55,9 @@ class Card:
     files : dict of str to str
         SHA-256 of every other file of the bundle, by name.
     format_version : int
+    graph_version : int
+        Of the generator's arithmetic; exports of the same weights with another one give other spikes for a seed. 1
+        where the card does not say.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Card:
     realism: dict = field(default_factory=dict)
     files: dict = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    graph_version: int = 1
 
     @property
     def signal(self) -> Signal:
@@ -155,6 +160,7 @@ def _check_card(card: Card, path: Path) -> None:
         "latency_bins": 0 <= card.latency_bins <= LONGEST_WINDOW if card.conditions else card.latency_bins == 0,
         "conditions": by_bin or not card.conditions,
         "state_tensors": len(set(card.state_tensors)) == len(card.state_tensors) and bool(card.state_tensors) == by_bin,
+        "graph_version": card.graph_version >= 1,
         "files": all(isinstance(digest, str) for digest in card.files.values()),
     }
     for name, holds in checks.items():

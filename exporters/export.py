@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikeloop.exporters.bundle import Bundle, write_bundle
-from spikeloop.exporters.card import Card
+from spikeloop.exporters.card import GRAPH_VERSION, Card
 from spikeloop.exporters.formats.assembly.renaming import relabelled_channels
 from spikeloop.exporters.graphs.critic import CriticGraphs, critic_to_onnx
 from spikeloop.exporters.graphs.one_bin import NOISE, BinNoise, OneBin
@@ -225,6 +225,7 @@ def _card(description: dict, name: str, **of_family: Any) -> Card:
             "trained_s": round(description["trained_s"], 1),
         },
         realism=description["realism"],
+        graph_version=GRAPH_VERSION,
         **of_family,
     )
 

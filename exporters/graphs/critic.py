@@ -1,8 +1,10 @@
 """A critic as ONNX: its score, and for importance maps how the score changes with rearranged spikes."""
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
@@ -11,7 +13,8 @@ from spikeloop.exporters.graphs.shared_weights import share_weights
 from spikeloop.exporters.graphs.torch_to_onnx import alike, convert, to_onnx
 from spikeloop.models.errors import FailureError
 from spikeloop.models.families.critic import ConvolutionalCritic, Critic
-from spikeloop.models.families.critic_changes import SPAN_BINS, ScoreChanges, SpikeEffects
+from spikeloop.models.families.critic_changes import ScoreChanges, SpikeEffects, convolution_of
+from spikeloop.models.importance.patches import SPAN_BINS, Convolution, cut_patches
 from spikeloop.models.random_streams import Purpose, random_stream
 
 __all__ = ["CriticGraphs", "critic_to_onnx"]
@@ -27,10 +30,10 @@ class CriticGraphs(NamedTuple):
     score : bytes
         Windows (and conditions) to score.
     changes : bytes
-        Window, unit, first, change (and conditions) to changes of the score, as of `ScoreChanges`; empty where the
+        Window, changes, their patches (and conditions) to changes of the score, as of `ScoreChanges`; empty where the
         critic is not convolutional, or its windows are shorter than a span.
     effects : bytes
-        Windows (and conditions) to the effect of a spike in each bin, as of `SpikeEffects`; empty likewise.
+        Windows (and conditions) to effects, pair slopes and population scores, as of `SpikeEffects`; empty likewise.
     weights : bytes
         What they have in common, to which they refer as `critic_weights.bin`; empty where the score is all.
     """
@@ -61,17 +64,19 @@ def critic_to_onnx(critic: Critic, window_bins: int, units: int, channels: int) 
     score = to_onnx(critic, windows, ("score",))
     if not isinstance(critic.body, ConvolutionalCritic) or window_bins < SPAN_BINS:
         return CriticGraphs(score, b"", b"", b"")
-    given = _rearrangements(window_bins, units, channels)
-    some = {0: torch.export.Dim("changes")}
+    convolution = convolution_of(critic.body)
+    given = _rearrangements(window_bins, units, channels, convolution)
+    some, patches = {0: torch.export.Dim("changes")}, {1: torch.export.Dim("patches")}
     free: dict[str, dict[int, Any]] = dict.fromkeys(("unit", "first", "change"), some)
-    changes = convert(ScoreChanges(critic), given, ("changes",), free)
+    free |= dict.fromkeys(("patch_unit", "patch_position", "patch"), patches) | {"place": {1: some[0]}}
+    changes = _described(convert(ScoreChanges(critic), given, ("changes",), free), convolution)
     _check_changes(critic, changes, given)
-    effects = to_onnx(SpikeEffects(critic), windows, ("effects",))
+    effects = to_onnx(SpikeEffects(critic), windows, ("effects", "pair_slopes", "population_scores"))
     (score, changes, effects), weights = share_weights([score, changes, effects], CRITIC_WEIGHTS)
     return CriticGraphs(score, changes, effects, weights)
 
 
-def _rearrangements(bins: int, units: int, channels: int) -> dict[str, Tensor]:
+def _rearrangements(bins: int, units: int, channels: int, convolution: Convolution) -> dict[str, Tensor]:
     """Draw random moves of spikes in a random window, also at its ends."""
     random = random_stream(0, Purpose.EXPORT_CHECK)
     window = random.poisson(0.3, (bins, units)).astype(np.float32)
@@ -83,8 +88,17 @@ def _rearrangements(bins: int, units: int, channels: int) -> dict[str, Tensor]:
     ):
         change[row, first[row] : first[row] + SPAN_BINS] = random.permutation(span) - span
     conditions = {"conditions": random.standard_normal((bins, channels), np.float32)} if channels else {}
-    arrays = {"window": window, "unit": unit, "first": first, "change": change} | conditions
+    cut = cut_patches(unit, first, change, convolution)
+    patches = {"patch_unit": cut.unit, "patch_position": cut.position, "patch": cut.values, "place": cut.place}
+    arrays = {"window": window, "unit": unit, "first": first, "change": change} | patches | conditions
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _described(changes: bytes, convolution: Convolution) -> bytes:
+    """Write into a graph what whoever cuts patches for it has to know."""
+    model = onnx.load_from_string(changes)
+    onnx.helper.set_model_props(model, {name: str(value) for name, value in asdict(convolution).items()})
+    return model.SerializeToString()
 
 
 @torch.no_grad()

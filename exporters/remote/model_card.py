@@ -117,6 +117,7 @@ def _facts(bundle: Bundle) -> str:
         ("generates", f"{card.signal}, {length}"),
         ("conditions", ", ".join(f"{_text(one.name)} ({_text(one.unit)})" for one in card.channels) or "none"),
         *([("latency", f"{card.latency_bins} bins after what drives it")] if card.channels else []),
+        ("graph version", card.graph_version),
         ("SHA-256", f"`{bundle.sha256}`"),
     ]
     return "## What it is\n\n" + _table(("property", "value"), rows)

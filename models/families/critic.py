@@ -215,30 +215,18 @@ class CountViews(nn.Module):
         products = [(windows[:, lag:] * windows[:, :-lag]).sum(1) for lag in self.lags]
         return torch.cat([counts, *few, *products], 1)
 
-    def effects(self, windows: Tensor, signs: Tensor) -> Tensor:
-        """Estimate by how much one count more (sign 1), or the negative of one count less (-1), changes the score.
-
-        Linear but for the population count; what the change of a unit's total does is left out.
-
-        Returns
-        -------
-        tensor of shape (windows, bins, units)
-        """
+    def pair_slopes(self, windows: Tensor) -> Tensor:
+        """Compute the slopes of the score with respect to each unit's lagged products, (windows, lags, units)."""
         lags, units = len(self.lags), windows.shape[2]
         drive = self.units[0](self.features(windows))
-        weight = (weight_of(self.units, 2) * _leaky_slope(drive)) @ weight_of(self.units, 0)[:, -lags * units :]
-        weight = (weight + self.units_directly.weight[:, -lags * units :]).unflatten(1, (lags, units))
-        effects = torch.zeros_like(windows)
-        for index, lag in enumerate(self.lags):
-            later = F.pad(windows[:, lag:], (0, 0, 0, lag))
-            earlier = F.pad(windows[:, :-lag], (0, 0, lag, 0))
-            effects = effects + weight[:, index : index + 1] * (later + earlier)
-        population = windows.sum(2)
-        drive = self.time_course[0](population)
+        slopes = (weight_of(self.units, 2) * _leaky_slope(drive)) @ weight_of(self.units, 0)[:, -lags * units :]
+        return (slopes + self.units_directly.weight[:, -lags * units :]).unflatten(1, (lags, units))
+
+    def time_course_slopes(self, windows: Tensor) -> Tensor:
+        """Compute the slopes of what the time course adds with respect to the population counts, (windows, bins)."""
+        drive = self.time_course[0](windows.sum(2))
         first, last = (weight_of(self.time_course, index) for index in (0, 2))
-        slope = (last * _leaky_slope(drive)) @ first  # (windows, bins)
-        here, more, fewer = (self.histogram_score(population + change)[:, :, None] for change in (0.0, 1.0, -1.0))
-        return effects + slope[:, :, None] + torch.where(signs > 0, more - here, here - fewer)
+        return (last * _leaky_slope(drive)) @ first
 
     def histogram_score(self, population: Tensor) -> Tensor:
         """Compute what bins, (windows, bins), of so many spikes each add to the score."""

@@ -8,7 +8,6 @@ without spikes have none.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from math import factorial, prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats, Windows
+from spikeloop.models.importance.effects import Effects, Orders, cut_effects
+from spikeloop.models.importance.patches import SPAN_BINS, distinct_rows
 
 __all__ = [
     "MOST_ARRANGEMENTS",
@@ -23,6 +24,7 @@ __all__ = [
     "SPAN_BINS",
     "STEP_BINS",
     "Critic",
+    "Effects",
     "ExactMaps",
     "exact_importance",
     "gradient_importance",
@@ -31,10 +33,10 @@ __all__ = [
 
 Integers = NDArray[np.int64]
 
-SPAN_BINS, STEP_BINS, SHUFFLES = 8, 2, 5  # as published
+STEP_BINS, SHUFFLES = 2, 5  # as published, like SPAN_BINS
 MOST_ARRANGEMENTS = 70  # of a span: of 0/1 counts there are no more, 8 over 4
+DRAWN, SCORED = 256, 8  # arrangements of a span that has more: estimated by effects, and of these scored
 CHUNK_CHANGES = 512  # what fits a core's cache
-LARGEST_CODE = 2**62
 
 
 class Critic(Protocol):
@@ -64,8 +66,13 @@ class Critic(Protocol):
         """
         ...
 
-    def effects(self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None = None) -> NDArray[Any]:
-        """Effect on the score of one more spike in each bin, or of the spike that is there; of the windows' shape."""
+    @property
+    def estimates(self) -> bool:
+        """Whether `effects` can be had."""
+        ...
+
+    def effects(self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None = None) -> Effects:
+        """Effects of single spikes, and of what they do together, on the score of each window."""
         ...
 
 
@@ -76,7 +83,7 @@ class ExactMaps:
     Attributes
     ----------
     maps : (windows, bins, units)
-    capped : number of units and spans of which only some arrangements were drawn, as there are too many
+    capped : number of units and spans that have too many arrangements for all to be scored
     changes : number of different changes that the critic scored
     """
 
@@ -143,7 +150,8 @@ def exact_importance(
 
     This is the expectation of `shuffle_importance`. Spans that are empty or full can't change and are not scored.
     Arrangements that overlapping spans have in common are scored once. Of a span with more than `most_arrangements`,
-    at most as many different arrangements are drawn.
+    some are drawn: where the critic has effects, these estimate the mean over many, and the few that are scored take
+    from it what the estimate is off by, so that it is right on average.
 
     Parameters
     ----------
@@ -169,24 +177,29 @@ def exact_importance(
     importance = np.zeros(spans.shape[:3])
     capped = changes = 0
     for index, window in enumerate(windows.astype(np.float32)):
+        given = None if conditions is None else conditions[index]
         span, unit = np.nonzero(spans[index].min(axis=-1) != spans[index].max(axis=-1))
-        found = _rearranged(spans[index][span, unit], random, most_arrangements)
+        counts = spans[index][span, unit].astype(np.int64)
+        many = np.flatnonzero(_numbers_of_arrangements(counts) > most_arrangements)
+        orders, estimate = _drawn(window, critic, random, (span[many], unit[many]), most_arrangements, given)
+        found = _rearranged(counts, many, orders[:SCORED] if critic.estimates else orders)
         moves = np.flatnonzero(found.difference.any(axis=1))
         difference, where = found.difference[moves], found.span[moves]
         first, difference = _from_first_change(span[where] * STEP_BINS, difference)
-        once, back = _distinct(unit[where] * windows.shape[1] + first, difference)
-        given = None if conditions is None else conditions[index]
+        once, back = distinct_rows(unit[where] * windows.shape[1] + first, difference)
         changed = _score(window, critic, unit[where][once], first[once], difference[once], given)
         total = np.bincount(where, np.abs(changed)[back], minlength=len(span))
-        importance[index, span, unit] = total / np.bincount(found.span, minlength=len(span))
-        capped, changes = capped + found.capped, changes + len(once)
+        means = total / np.bincount(found.span, minlength=len(span))
+        means[many] += np.abs(estimate).mean(axis=1) - np.abs(estimate[:, : len(orders[:SCORED])]).mean(axis=1)
+        importance[index, span, unit] = means
+        capped, changes = capped + len(many), changes + len(once)
     return ExactMaps(_maps(windows, importance), capped, changes)
 
 
 def gradient_importance(
     windows: Windows, critic: Critic, random: np.random.Generator, conditions: NDArray[np.float32] | None = None
 ) -> Floats:
-    """Map importance to first order: it equals `exact_importance` if the effects of single spikes add up.
+    """Map importance by estimates from the effects of spikes, instead of by scores.
 
     Parameters
     ----------
@@ -207,72 +220,111 @@ def gradient_importance(
     ValueError
         If windows are shorter than a span.
     """
-    spans, effect = _spans(windows), _spans(critic.effects(windows.astype(np.float32), conditions))
+    spans = _spans(windows)
     place = np.nonzero(spans.min(axis=-1) != spans.max(axis=-1))
-    counts, effect = spans[place], effect[place]
+    counts = spans[place].astype(np.int64)
+    effects = cut_effects(critic.effects(windows.astype(np.float32), conditions), windows, place, STEP_BINS)
     means = np.empty(len(counts))
-    for members, table in _kinds(counts, random, MOST_ARRANGEMENTS):
-        unchanged = np.einsum("sb,sb->s", counts[members], effect[members])
-        means[members] = np.abs(effect[members] @ table.T - unchanged[:, np.newaxis]).mean(axis=1)
+    many = _numbers_of_arrangements(counts) > MOST_ARRANGEMENTS
+    means[many] = np.abs(effects.of(many).changes(_random_orders(random, DRAWN))).mean(axis=1)
+    for members, orders in _kinds(counts, np.flatnonzero(~many)):
+        means[members] = np.abs(effects.of(members).changes(orders)).mean(axis=1)
     importance = np.zeros(spans.shape[:3])
     importance[place] = means
     return _maps(windows, importance)
 
 
+def _drawn(
+    window: NDArray[np.float32],
+    critic: Critic,
+    random: np.random.Generator,
+    place: tuple[Integers, Integers],
+    most: int,
+    conditions: NDArray[np.float32] | None,
+) -> tuple[Integers, Floats]:
+    """Random orders for spans that have too many, and the change of the score that is estimated of each, if any is.
+
+    The same orders serve all of them.
+    """
+    number = len(place[0])
+    if not number or not critic.estimates:
+        return random.permuted(np.tile(np.arange(SPAN_BINS), (most, 1)), axis=1), np.zeros((number, 1))
+    effects = critic.effects(window[np.newaxis], None if conditions is None else conditions[np.newaxis])
+    at = np.zeros(number, np.int64), *place
+    orders = _random_orders(random, DRAWN)
+    return orders.source, cut_effects(effects, window[np.newaxis], at, STEP_BINS).changes(orders)
+
+
 class _Rearranged(NamedTuple):
-    """Arrangements of spans, one a row: of which span and what each adds to it; and the number of spans capped."""
+    """Arrangements of spans, one a row: of which span and what each adds to it."""
 
     span: Integers
-    difference: NDArray[np.int32]
-    capped: int
+    difference: Integers
 
 
-def _rearranged(spans: Windows, random: np.random.Generator, most: int) -> _Rearranged:
-    of_span, differences, capped = [np.zeros(0, np.int64)], [np.zeros((0, SPAN_BINS), np.int32)], 0
-    for members, table in _kinds(spans, random, most):
-        capped += len(members) * (len(table) < _number_of_arrangements(spans[members[0]]))
-        of_span.append(np.repeat(members, len(table)))
-        differences.append((table - spans[members].astype(np.int32)[:, np.newaxis]).reshape(-1, SPAN_BINS))
-    return _Rearranged(np.concatenate(of_span), np.concatenate(differences), capped)
+def _rearranged(counts: Integers, many: Integers, orders: Integers) -> _Rearranged:
+    """Arrange the spans of few arrangements in every way, and those of many in these orders."""
+    of_span = [np.repeat(many, len(orders))]
+    differences = [(np.sort(counts[many])[:, orders] - counts[many][:, np.newaxis]).reshape(-1, SPAN_BINS)]
+    for members, every in _kinds(counts, np.setdiff1d(np.arange(len(counts)), many, assume_unique=True)):
+        of_span.append(np.repeat(members, len(every.source)))
+        table = np.sort(counts[members[0]])[every.source]
+        differences.append((table - counts[members][:, np.newaxis]).reshape(-1, SPAN_BINS))
+    return _Rearranged(np.concatenate(of_span), np.concatenate(differences))
 
 
-def _from_first_change(first: Integers, difference: NDArray[np.int32]) -> tuple[Integers, NDArray[np.int32]]:
+def _from_first_change(first: Integers, difference: Integers) -> tuple[Integers, Integers]:
     """Differences from their first bin that is not 0 on, and that bin: what makes equal changes equal."""
     offset = (difference != 0).argmax(axis=1)
     padded = np.pad(difference, ((0, 0), (0, SPAN_BINS)))
     return first + offset, np.take_along_axis(padded, offset[:, np.newaxis] + np.arange(SPAN_BINS), axis=1)
 
 
-def _kinds(spans: Windows, random: np.random.Generator, most: int) -> Iterator[tuple[Integers, NDArray[np.int32]]]:
-    """Spans of the same counts in any order: which they are, and their arrangements, (arrangements, bins)."""
-    if not len(spans):
+def _kinds(counts: Integers, some: Integers) -> Iterator[tuple[Integers, Orders]]:
+    """Which of some spans have the same counts in any order, and every order of these, sorted, that is different."""
+    if not len(some):
         return
-    ordered = np.sort(spans.astype(np.int32), axis=1)
-    once, kind = _distinct(np.zeros(len(ordered), np.int64), ordered)
+    ordered = np.sort(counts[some], axis=1)
+    once, kind = distinct_rows(np.zeros(len(ordered), np.int64), ordered)
     members = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
-    for counts, those in zip(ordered[once], members, strict=True):
-        if _number_of_arrangements(counts) <= most:
-            yield those, _arrangements(tuple(counts.tolist()))
-        else:
-            drawn = random.permuted(np.tile(counts, (2 * most, 1)), axis=1)
-            different = np.unique(drawn, axis=0)
-            yield those, different[random.permutation(len(different))[:most]]
+    for sorted_counts, those in zip(ordered[once], members, strict=True):
+        yield some[those], _every_order(tuple(sorted_counts.tolist()))
 
 
-def _number_of_arrangements(counts: Windows) -> int:
-    return factorial(len(counts)) // prod(factorial(number) for number in np.unique(counts, return_counts=True)[1])
+def _numbers_of_arrangements(counts: Integers) -> Integers:
+    """How many different ones each span, (spans, bins), has."""
+    ordered = np.sort(counts, axis=1)
+    number, alike = np.ones(len(counts), np.int64), np.ones(len(counts), np.int64)
+    for bin_ in range(1, counts.shape[1]):
+        alike = np.where(ordered[:, bin_] == ordered[:, bin_ - 1], alike + 1, 1)
+        number = number * (bin_ + 1) // alike  # so far, of these bins alone
+    return number
+
+
+def _random_orders(random: np.random.Generator, number: int) -> Orders:
+    return Orders(random.permuted(np.tile(np.arange(SPAN_BINS), (number, 1)), axis=1))
+
+
+@lru_cache(maxsize=256)
+def _every_order(counts: tuple[int, ...]) -> Orders:
+    """Every order of sorted counts that makes another arrangement."""
+    values = _arrangements(counts)
+    source = np.empty_like(values)
+    rows, bins = np.nonzero(np.ones_like(values))
+    source[rows, np.argsort(values, axis=1, kind="stable").ravel()] = bins
+    return Orders(source)
 
 
 @lru_cache(maxsize=1024)
-def _arrangements(counts: tuple[int, ...]) -> NDArray[np.int32]:
+def _arrangements(counts: tuple[int, ...]) -> Integers:
     """Every distinct order of counts, (arrangements, bins)."""
     if len(set(counts)) <= 1:
-        return np.array([counts], np.int32)
+        return np.array([counts], np.int64)
     firsts = sorted(set(counts))
     rests = [_arrangements(tuple(_without(counts, first))) for first in firsts]
     return np.concatenate(
         [np.column_stack([np.full(len(rest), first), rest]) for first, rest in zip(firsts, rests, strict=True)]
-    ).astype(np.int32)
+    )
 
 
 def _without(counts: tuple[int, ...], one: int) -> list[int]:
@@ -281,24 +333,12 @@ def _without(counts: tuple[int, ...], one: int) -> list[int]:
     return rest
 
 
-def _distinct(place: Integers, rows: NDArray[np.int32]) -> tuple[Integers, Integers]:
-    """Which rows, with their places, are the first of their like, and for every row which of these it is like."""
-    low, high = (int(rows.min()), int(rows.max())) if rows.size else (0, 0)
-    values = high - low + 1
-    if (int(place.max(initial=0)) + 1) * values ** rows.shape[1] > LARGEST_CODE:
-        _, once, back = np.unique(np.column_stack([place, rows]), axis=0, return_index=True, return_inverse=True)
-        return once, back
-    code = (rows - low).astype(np.int64) @ values ** np.arange(rows.shape[1], dtype=np.int64)
-    _, once, back = np.unique(place * values ** rows.shape[1] + code, return_index=True, return_inverse=True)
-    return once, back
-
-
 def _score(
     window: NDArray[np.float32],
     critic: Critic,
     unit: Integers,
     first: Integers,
-    difference: NDArray[np.int32],
+    difference: Integers,
     conditions: NDArray[np.float32] | None,
 ) -> Floats:
     """The changes of the score, a cacheful at a time."""

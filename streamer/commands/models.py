@@ -50,7 +50,7 @@ def models(
         card = bundle.card
         print(f"{card.name}: {card.family}, {len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins,", end=" ")
         length = "without end" if card.kind == "stream" else f"windows of {card.window_bins} bins"
-        print(f"{length}, SHA-256 {bundle.sha256[:12]}...")
+        print(f"{length}, graph version {card.graph_version}, SHA-256 {bundle.sha256[:12]}...")
         if card.channels:
             channels = ", ".join(f"{channel.name} ({channel.unit})" for channel in card.channels)
             print(f"  driven by {channels}; spikes {card.latency_bins} bins late")

@@ -31,6 +31,8 @@ def simulate(units: int, bins: int, seed: int) -> np.ndarray:
 class SumOfSquares:
     """A critic: the squared population count, summed over bins."""
 
+    estimates = False
+
     def score(self, windows, conditions=None):
         return (windows.sum(axis=2) ** 2).sum(axis=1)
 

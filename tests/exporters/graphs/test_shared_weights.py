@@ -57,7 +57,8 @@ def outputs(bundle: Bundle) -> list[bytes]:
     change[:, :2] = 1, -1
     places = np.arange(3), np.zeros(3, np.int64)
     changes = critic.changes(windows[0], *places, change, None if given is None else given[0])
-    return [found.tobytes() for found in (critic.score(windows, given), critic.effects(windows, given), changes)]
+    found = critic.score(windows, given), changes, *vars(critic.effects(windows, given)).values()
+    return [array.tobytes() for array in found]
 
 
 def test_what_graphs_have_in_common_is_kept_once_and_the_rest_stays(tmp_path):

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from spikeloop.models.families.critic import FEW, ConditionProjection, ConvolutionalCritic, CountViews, Critic
-from spikeloop.models.families.critic_changes import SPAN_BINS, ScoreChanges, SpikeEffects
+from spikeloop.models.families.critic_changes import ScoreChanges, SpikeEffects, convolution_of
+from spikeloop.models.importance.patches import SPAN_BINS, cut_patches
 
 UNITS, CHANNELS = 5, 2
 
@@ -49,11 +50,11 @@ def rearranged(window: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 def changes(
     critic: Critic, window: Tensor, unit: Tensor, first: Tensor, change: Tensor, given: Tensor | None
 ) -> Tensor:
-    """In float64, table of crowds and all, so that rounding hides nothing."""
-    of_score = ScoreChanges(critic)
-    if of_score.views is not None:
-        of_score.views.populations = of_score.views.populations.double()
-    return of_score(window, unit, first, change, given)
+    """In float64, so that rounding hides nothing."""
+    body: Any = critic.body
+    cut = cut_patches(unit.numpy(), first.numpy(), change.float().numpy(), convolution_of(body))
+    patches = (torch.from_numpy(part) for part in cut)
+    return ScoreChanges(critic)(window, unit, first, change, *patches, given)
 
 
 @torch.no_grad()
@@ -134,6 +135,22 @@ def finite_differences(critic: Critic, windows: Tensor, conditions: Tensor | Non
     return found
 
 
+@torch.no_grad()
+def single_effects(critic: Critic, windows: Tensor, conditions: Tensor | None) -> Tensor:
+    """What one count more, or the one that is there, adds: of its own, in pairs, and to the population's count."""
+    spikes, slopes, scores = SpikeEffects(critic)(windows, conditions)
+    signs = torch.where(windows > 0, -1, 1)
+    bins, effects = windows.shape[1], spikes.clone()
+    for lag in range(1, slopes.shape[1] + 1):
+        paired = torch.zeros_like(windows)
+        paired[:, : bins - lag] += windows[:, lag:]
+        paired[:, lag:] += windows[:, : bins - lag]
+        effects += slopes[:, lag - 1 : lag] * paired
+    population, most = windows.sum(2, keepdim=True).long(), scores.shape[1] - 1
+    table = scores[0]
+    return effects + signs * (table[(population + signs).clamp(0, most)] - table[population.clamp(0, most)])
+
+
 @pytest.mark.parametrize("views", [True, False])
 @pytest.mark.parametrize("projection", [True, False])
 @pytest.mark.parametrize(("kernel", "stride", "bins"), [(5, 2, 12), (1, 1, 8), (3, 3, 18), (7, 2, 8), (3, 1, 9)])
@@ -145,8 +162,7 @@ def test_effects_are_finite_differences_where_nothing_switches_behind_the_first_
     critic = without_switches(random_critic(bins, kernel, stride, views, projection, scale))
     windows = torch.stack([random_window(bins, most, seed) for seed in range(2)])
     conditions = torch.randn(2, bins, CHANNELS, dtype=windows.dtype) if projection else None
-    with torch.no_grad():
-        found = SpikeEffects(critic)(windows, conditions)
+    found = single_effects(critic, windows, conditions)
     torch.testing.assert_close(found, finite_differences(critic, windows, conditions), rtol=1e-6, atol=1e-6)
 
 
@@ -155,8 +171,7 @@ def test_effects_of_a_whole_critic_go_with_finite_differences():
     critic = random_critic(32, views=False)
     windows = torch.stack([random_window(32, 1, seed) for seed in range(4)])
     conditions = torch.randn(4, 32, CHANNELS, dtype=windows.dtype)
-    with torch.no_grad():
-        found = SpikeEffects(critic)(windows, conditions)
+    found = single_effects(critic, windows, conditions)
     expected = finite_differences(critic, windows, conditions)
     assert np.corrcoef(found.flatten(), expected.flatten())[0, 1] > 0.97
     assert not torch.allclose(found, expected, atol=1e-4)

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from spikeloop.models.importance.maps import (
     SPAN_BINS,
     STEP_BINS,
+    Effects,
     ExactMaps,
     exact_importance,
     gradient_importance,
@@ -30,6 +31,7 @@ class Formula:
 
     formula: Callable[[np.ndarray], np.ndarray]
     asked: list[int] = field(default_factory=list)
+    estimates: bool = True
 
     def score(self, windows, conditions=None):
         driven = 0 if conditions is None else (windows.sum(2) * conditions[..., 0]).sum(1)
@@ -56,7 +58,7 @@ class Formula:
             changed = windows.astype(float)
             changed[:, *place] += sign
             effects[:, *place] = sign * (self.score(changed, conditions) - self.score(windows, conditions))
-        return effects
+        return Effects(effects, np.zeros((len(windows), 1, windows.shape[2])), np.zeros((len(windows), 1)))
 
 
 WEIGHTS = np.random.Generator(np.random.Philox(5)).standard_normal((40, UNITS))
@@ -196,13 +198,55 @@ def crowded():
     return windows
 
 
+@dataclass
+class Parts(Formula):
+    """Weights of spikes, products of a unit's counts one and two bins apart, and a table of population counts."""
+
+    formula: Callable[[np.ndarray], np.ndarray] = field(init=False)
+
+    def __post_init__(self):
+        random = np.random.Generator(np.random.Philox(3))
+        self.slopes, self.table = random.standard_normal((2, UNITS)), random.standard_normal(40)
+        self.formula = self._whole
+
+    def _whole(self, windows):
+        pairs = [(windows[:, lag:] * windows[:, :-lag]).sum(1) @ self.slopes[lag - 1] for lag in (1, 2)]
+        return linear(windows) + sum(pairs) + self.table[windows.sum(2).astype(int)].sum(1)
+
+    def effects(self, windows, conditions=None):
+        number, bins, units = windows.shape
+        spikes = np.broadcast_to(WEIGHTS[:bins], (number, bins, units))
+        slopes = np.broadcast_to(self.slopes, (number, 2, units))
+        return Effects(spikes, slopes, np.broadcast_to(self.table, (number, 40)))
+
+
+@given(windows=few_windows)
+@settings(max_examples=5, deadline=None)
+def test_gradient_is_exact_where_the_score_is_of_spikes_pairs_and_population_counts(windows):
+    random = np.random.Generator(np.random.Philox(1))
+    expected = exact_importance(windows, Parts(estimates=False), random).maps
+    np.testing.assert_allclose(gradient_importance(windows, Parts(), random), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_where_estimates_are_right_capped_spans_have_no_noise_but_of_the_draws(crowded):
+    """Eight arrangements are scored, and none of them tells the estimate of 256 that it is off."""
+    random = np.random.Generator(np.random.Philox(1))
+    found = exact_importance(crowded, Parts(), random)
+    expected = exact_importance(crowded, Parts(estimates=False), random, len(ORDERS))
+    assert found.capped == 2
+    assert found.changes < expected.changes / 10
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=0.2)
+
+
 def test_capped_spans_are_counted_and_seeded(crowded):
     one, same, other = (exact(crowded, quadratic, seed, most_arrangements=60) for seed in (1, 1, 2))
     assert one.capped == 2  # unit 0 in both spans; unit 1 has 56 arrangements of 3 spikes
     np.testing.assert_array_equal(one.maps, same.maps)
     assert (one.maps[0, 1:10, 0] != other.maps[0, 1:10, 0]).any()
     np.testing.assert_array_equal(one.maps[..., 1:], other.maps[..., 1:])
-    assert one.changes <= 2 * 60 + 2 * comb(8, 3)
+    assert one.changes <= 2 * 8 + 2 * comb(8, 3)
+    drawn = exact_importance(crowded, Formula(quadratic, estimates=False), np.random.default_rng(0), 60)
+    assert 100 < drawn.changes <= 2 * 60 + 2 * comb(8, 3)
     assert exact(crowded, quadratic, most_arrangements=len(ORDERS)).capped == 0
 
 

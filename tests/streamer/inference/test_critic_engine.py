@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from spikeloop.exporters.bundle import Bundle, load_bundle
 from spikeloop.models.errors import BadInputError
-from spikeloop.models.importance.maps import SPAN_BINS, exact_importance
+from spikeloop.models.importance.maps import SPAN_BINS, exact_importance, gradient_importance
+from spikeloop.models.importance.summary import agreement
 from spikeloop.streamer.inference.critic_engine import Critic
 from tests.support.tiny_baseline import tiny_baseline
 
@@ -59,18 +61,22 @@ def test_changes_by_what_they_reach_are_those_of_whole_windows(request, random, 
 
 
 @pytest.mark.parametrize("which", ["retina_bundle", "driven_bundle"])
-def test_effects_go_with_what_one_spike_changes(request, random, which):
-    """Of changes of the score by one spike moved from bin to bin; effects are of the first order only."""
+def test_maps_of_effects_go_with_those_of_scores(request, random, which):
     bundle = request.getfixturevalue(which)
     critic = Critic(bundle, "cpu")
-    windows, conditions = windows_of(bundle, 1, random)
-    given = None if conditions is None else conditions[0]
-    effects = critic.effects(windows, conditions)[0]
-    bins, units = np.nonzero(windows[0, :-1])
-    change = np.zeros((len(bins), BINS), np.float32)
-    change[np.arange(len(bins)), bins], change[np.arange(len(bins)), bins + 1] = -1, 1
-    found = critic.changes(windows[0], units, np.minimum(bins, BINS - SPAN_BINS), change, given)
-    assert np.corrcoef(found, effects[bins + 1, units] - effects[bins, units])[0, 1] > 0.8
+    windows, conditions = windows_of(bundle, 2, random)
+    windows[:, :, 12:] = 0
+    counts = windows.astype(np.uint8)
+    exact = exact_importance(counts, critic, random, conditions=conditions).maps
+    assert agreement(gradient_importance(counts, critic, random, conditions), exact, counts).rank_correlation > 0.9
+
+
+@pytest.mark.parametrize("kernel", ["0", "9" * 30, "five"])
+def test_a_graph_of_changes_that_says_nonsense_of_its_patches_is_refused(retina_bundle, kernel):
+    graph = onnx.load_from_string(retina_bundle.critic_changes)
+    onnx.helper.set_model_props(graph, {"kernel": kernel, "stride": "2", "padding": "2"})
+    with pytest.raises(BadInputError, match="critic_changes.onnx says .* which is no convolution"):
+        Critic(replace(retina_bundle, critic_changes=graph.SerializeToString()), "cpu")
 
 
 def test_scores_do_not_depend_on_how_many_windows_there_are(retina_bundle, random):
