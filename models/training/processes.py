@@ -106,10 +106,12 @@ def joined(processes: Processes, device: "torch.device") -> Iterator[None]:
     try:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
         yield
-    except distributed.DistError as error:
+    except RuntimeError as error:
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
         raise FailureError(
-            f"process {processes.number + 1} of {processes.total} lost the others ({str(error).splitlines()[0]:.200});"
-            " what ended first says why; the same command continues from the last checkpoint"
+            f"process {processes.number + 1} of {processes.total} lost another one; what ended first says why; the same"
+            " command continues from the last checkpoint"
         ) from error
     distributed.destroy_process_group()  # after an error the end of the process tells the others
 

@@ -34,8 +34,7 @@ def train(
     """Train a model on a recording, or continue its training.
 
     Interrupt the training at any time: the same command continues it. Processes that torchrun starts train one model
-    together. A part of the recording is held out, and the
-    model is compared with it while it trains.
+    together. A part of the recording is held out, and the model is compared with it while it trains.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from spikeloop.models.families.registry import Settings, load_gan_family
@@ -24,8 +25,8 @@ CAUSAL = SMALL | {"likelihood_steps": 3, "critic_lead": 1, "encoder_size": 8}
 LEAST = 1e-3  # of Adam's denominators: some gradients cancel but for rounding, which it would make steps of full length
 
 
-def _even() -> Recording:
-    return correlated_groups(windows=160, window_bins=64, units=6, spike_probability=0.1, seed=1)
+def _even(windows: int) -> Recording:
+    return correlated_groups(windows, window_bins=64, units=6, spike_probability=0.1, seed=1)
 
 
 def _uneven() -> Recording:
@@ -33,9 +34,9 @@ def _uneven() -> Recording:
 
 
 CASES: dict[str, tuple[str, dict[str, object], Callable[[], Recording]]] = {
-    "runs that go on, and a rule": ("causal_gan", CAUSAL, _even),
+    "runs that go on, and a rule": ("causal_gan", CAUSAL, partial(_even, 104)),
     "crops of unequal length": ("vae_gan", CAUSAL | {"carried_share": 0.0}, _uneven),
-    "windows": ("spike_gan", {"features": 8, "batch": 8, "latent_size": 16}, _even),
+    "windows": ("spike_gan", {"features": 8, "batch": 8, "latent_size": 16}, partial(_even, 30)),
 }
 
 

@@ -89,7 +89,7 @@ def test_all_processes_return_what_the_first_one_found(made):
 
 
 def test_a_process_that_ends_ends_the_others(made):
-    assert "process 1 of 2 lost the others" in made[3]
+    assert "process 1 of 2 lost another one" in made[3]
 
 
 @pytest.mark.parametrize(("case", "batches"), [("windows", "8"), ("runs that go on, and a rule", "8 and 8")])
