@@ -14,7 +14,7 @@ BRIDGES_PYTHON ?= $(shell for each in $(HOME)/.pyenv/versions/3.12*/bin/python p
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
 comma := ,
 
-.PHONY: stream web demo-hardware test test-fast soak bench realism check audit sbom picture docs bridges clean
+.PHONY: stream web demo-hardware test test-fast soak bench realism check audit sbom pictures docs bridges clean
 
 stream: .venv/streams  ## stream the shipped retina until Ctrl-C; ARGS="--duration 10" passes options on
 	@$(BIN)/spikeloop stream $(ARGS)
@@ -55,13 +55,8 @@ sbom: .venv-audit/installed .venv/develops  ## what .venv holds, as CycloneDX, i
 
 bridges: .venv-bridges/installed  ## the vendors' own clients in .venv-bridges, for the tests of the bridges to them
 
-picture: .venv/develops  ## the pictures in README and docs
-	$(BIN)/python docs/raster.py
-	$(BIN)/python docs/trajectories.py
-	$(BIN)/python docs/terminal.py
-	$(BIN)/python docs/monitor_page.py
-	$(BIN)/python docs/web_page.py
-	$(BIN)/python docs/report_pages.py
+pictures: .venv/develops  ## the pictures in README and docs; ARGS="raster loop" draws those
+	$(BIN)/python docs/pictures $(ARGS)
 
 docs: .venv/documents  ## the documentation site in docs/_build/html; without network, warnings are errors, examples are run
 	$(SPHINX) -b html docs docs/_build/html

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spikeloop.exporters.pages.drawing import MODEL, REAL, new_figure
+from spikeloop.exporters.pages.drawing import MODEL, REAL, look, new_figure, picture_file
+from spikeloop.exporters.pages.plots import sequential
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.streamer.closedloop.closed_loop import closed_loop
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
@@ -164,6 +165,7 @@ def _bins_note(times: dict[Case, list[float]], offline: dict[Case, list[float]])
     return f"Best bin width: {', '.join(widths)}. {CUNNINGHAM}."
 
 
+@look()
 def _draw(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> None:
     """docs/closed_loop.png: bin widths offline and in the loop, and the map of gain and smoothing."""
     figure = new_figure(12, 4)
@@ -175,21 +177,24 @@ def _draw(times: dict[Case, list[float]], offline: dict[Case, list[float]]) -> N
             means, spread = (np.array([of(values[case]) for case in cases]) for of in (np.mean, np.std))
             axis.plot(widths, means, "o-", color=colour, label=decoder)
             axis.fill_between(widths, means - spread, means + spread, color=colour, alpha=0.2, linewidth=0)
-    read.set(title="reads a recording", xlabel="bin width (ms)", ylabel="offline R2")
-    moved.set(title="moves the cursor", xlabel="bin width (ms)", ylabel="mean time to target (s)")
-    read.legend(frameon=False)
+    read.set(xlabel="bin width (ms)", ylabel="offline R2")
+    moved.set(xlabel="bin width (ms)", ylabel="mean time to target (s)")
+    read.legend()
     cases = [case for case in times if case.group == "gain and smoothing"]
     means = np.reshape([np.mean(times[case]) for case in cases], (len(GAINS), len(SMOOTHINGS)))
-    image = shaped.imshow(means, cmap="viridis_r", origin="lower", aspect="auto")
+    image = shaped.imshow(means, cmap=sequential().reversed(), origin="lower", aspect="auto")
     for (row, column), value in np.ndenumerate(means):
         shaped.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > 2 else "black")
-    shaped.set(title="gain against smoothing", xlabel="smoothing", ylabel="gain")
+    shaped.set(xlabel="smoothing", ylabel="gain")
     shaped.set_xticks(range(len(SMOOTHINGS)), SMOOTHINGS)
     shaped.set_yticks(range(len(GAINS)), GAINS)
     figure.colorbar(image, ax=shaped, label="mean time to target (s)")
+    titles = ("how well it reads a recording", "how fast it moves the cursor", "gain against smoothing")
+    for axis, title in zip((read, moved, shaped), titles, strict=True):
+        axis.set_title(title, loc="left", fontsize=11)
     for axis in (read, moved):
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(PICTURE, dpi=110)
+        axis.grid(visible=True)
+    PICTURE.write_bytes(picture_file(figure, ".png"))
 
 
 def _ms(bins: int) -> int:

@@ -4,25 +4,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from spikeloop.exporters.pages.drawing import FAINT, SERIES, look, new_figure, picture_file
+from spikeloop.exporters.pages.plots import log_axis
 from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, title_of
 
 __all__ = ["draw_curves", "page_of"]
 
 
+@look()
 def draw_curves(path: Path, curves: Mapping[str, list[dict[str, float]]]) -> None:
     """Mean E/F over minutes of training, one line a model."""
-    figure = Figure(figsize=(7, 3.6), dpi=150, layout="constrained")
+    figure = new_figure(9, 4)
     axis = figure.subplots()
-    for title, curve in curves.items():
+    for (title, curve), colour in zip(curves.items(), SERIES.values(), strict=False):
         minutes, ratios = ([point[key] for point in curve] for key in ("minutes", "mean_ratio"))
-        axis.plot(minutes, ratios, label=title.replace("`", ""))
-    axis.axhline(1, color="#222222", linewidth=0.8, linestyle=":")
-    axis.set(xlabel="minutes of training on one core", ylabel="mean E/F on held-out repeats", yscale="log")
-    axis.legend(frameon=False)
-    axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+        axis.plot(minutes, ratios, color=colour, label=title.replace("`", ""))
+    axis.axhline(1, color=FAINT, linewidth=1)
+    log_axis(axis.yaxis, *axis.get_ylim())
+    axis.set(xlabel="minutes of training on one core", ylabel="mean E/F on held-out repeats")
+    axis.grid(visible=True)
+    axis.legend()
+    path.write_bytes(picture_file(figure, ".png"))
 
 
 def page_of(result: dict[str, Any], model: str) -> str:

@@ -4,13 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
 
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.exporters.pages.drawing import FAINT, SERIES, look, new_figure, picture_file
+from spikeloop.exporters.pages.plots import log_axis
 from spikeloop.models.families.registry import preset
 from spikeloop.models.measures.similarity import mean_ratio
 from spikeloop.models.recordings.conditioning import with_phase, without_conditions
@@ -94,17 +92,22 @@ def _driven(name: str, condition: str) -> Recording:
     return {"none": without_conditions, "phase": with_phase, "recorded": lambda same: same}[condition](recording)
 
 
+@look()
 def _draw(curves: dict[tuple[str, str], list[tuple[float, int, float]]]) -> None:
-    figure, axes = plt.subplots(1, len(RUNS), figsize=(10, 3.2), layout="constrained")
+    figure = new_figure(10, 3.4)
+    axes = figure.subplots(1, len(RUNS), sharey=True)
     for axis, recording in zip(axes, RUNS, strict=True):
-        for name in RUNS[recording]:
+        for name, colour in zip(RUNS[recording], SERIES.values(), strict=False):
             seconds, _, ratios = zip(*curves[recording, name], strict=True)
-            axis.plot([each / 60 for each in seconds], ratios, ".-", label=name)
-        axis.set(title=recording, xlabel="minutes of training on one core", ylabel="mean E/F", yscale="log")
-        axis.axhline(1.0, color="0.6", linewidth=0.8)
-        axis.legend(frameon=False)
-    figure.savefig(PICTURE, dpi=110)
-    plt.close(figure)
+            axis.plot([each / 60 for each in seconds], ratios, ".-", color=colour, label=name)
+        axis.axhline(1.0, color=FAINT, linewidth=1)
+        log_axis(axis.yaxis, *axis.get_ylim())
+        axis.set(xlabel="minutes of training on one core")
+        axis.set_title(recording, loc="left", fontsize=11)
+        axis.grid(visible=True)
+        axis.legend()
+    axes[0].set_ylabel("mean E/F")
+    PICTURE.write_bytes(picture_file(figure, ".png"))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b6e99", "color-brand-content": "#0b6e99"},
-    "dark_css_variables": {"color-brand-primary": "#5cb8de", "color-brand-content": "#5cb8de"},
+    "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},  # as in page.css
+    "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
     "source_repository": "https://github.com/spikeloop/spikeloop/",
     "source_branch": "main",
     "source_directory": "docs/",

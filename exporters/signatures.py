@@ -21,6 +21,7 @@ __all__ = [
     "import_minisign",
     "key_number",
     "signed_file",
+    "signer_of",
     "small_text",
     "trusted_keys",
     "verified",
@@ -69,7 +70,7 @@ def verified(path: Path, require_signature: str | Path) -> bytes:
         )
     check_size(path, at.name, at.stat().st_size)
     content, signature = at.read_bytes(), _signature(beside)
-    signer = key_number(bytes(signature).splitlines()[1])
+    signer = _number_of_signer(signature)
     own = {key_number(key.to_base64()): key for key in keys}
     if signer not in own:
         raise BadInputError(
@@ -142,6 +143,15 @@ def _signature(path: Path) -> Any:
             f"{path}: expected a signature in minisign's format, found something else ({in_one_line(error)}); get it"
             " again"
         ) from error
+
+
+def signer_of(path: Path) -> str:
+    """Return the number of the key that made a signature; BadInputError where the file holds none."""
+    return _number_of_signer(_signature(path))
+
+
+def _number_of_signer(signature: Any) -> str:
+    return key_number(bytes(signature).splitlines()[1])
 
 
 def _fits(key: Any, content: bytes, signature: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import bundles, load_unsigned
-from spikeloop.exporters.signatures import SUFFIX, import_minisign, key_number, signed_file, small_text
+from spikeloop.exporters.signatures import SUFFIX, import_minisign, key_number, signed_file, signer_of, small_text
 from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.models.scalars import checked_path
 from spikeloop.models.whole_file import whole_file
@@ -75,8 +75,8 @@ def sign_bundle(path: str | Path, key: str | Path, password: str | None = None, 
     Raises
     ------
     BadInputError
-        If there is no such bundle, or it is damaged; or the key can't be used: it is missing, something else,
-        readable for others, or of another password.
+        If there is no such bundle, or it is damaged; another key has signed it; or the key can't be used: it is
+        missing, something else, readable for others, or of another password.
     FailureError
         If the disk refuses, or a package is missing.
     """
@@ -91,6 +91,7 @@ def sign_bundle(path: str | Path, key: str | Path, password: str | None = None, 
     with _secret_key(checked_path("--key", key), password) as secret:
         signature = secret.sign(at.read_bytes(), trusted_comment=comment)
     out = Path(f"{at}{SUFFIX}")
+    _check_own(out, key_number(bytes(signature).splitlines()[1]))
     with whole_file(out) as whole:
         whole.write(bytes(signature) + b"\n")
     return out
@@ -104,6 +105,15 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         raise BadInputError(f"{path} exists; keys are never replaced, choose another name") from error
     except OSError as error:
         raise FailureError(f"could not write {path} ({error}); choose another place") from error
+
+
+def _check_own(path: Path, signer: str) -> None:
+    """Make sure that a signature which is there already is of the same key."""
+    if path.exists() and (found := signer_of(path)) != signer:
+        raise BadInputError(
+            f"{path}: expected no signature, or one of the key {signer}, found one of {found}; move it away first if"
+            " another key is to sign the bundle"
+        )
 
 
 def _secret_key(path: Path, password: str | None) -> Any:

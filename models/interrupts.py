@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,18 +41,20 @@ def _listen() -> None:
     """Have a thread read the number of each signal from a socket as it arrives, whatever the main one is busy with."""
     if LISTENER or threading.current_thread() is not threading.main_thread():
         return
-    read, written = socket.socketpair()
+    from socket import socketpair  # late: until this file is imported, nothing handles Ctrl-C
+
+    read, written = socketpair()
     written.setblocking(False)
     before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     if before == -1:
-        LISTENER.append(threading.Thread(target=_hear, args=[read, written], name="signals", daemon=True))
+        LISTENER.append(threading.Thread(target=_hear, args=[read.recv, written], name="signals", daemon=True))
         LISTENER[0].start()
     else:  # somebody else's, such as an event loop's
         signal.set_wakeup_fd(before)
 
 
-def _hear(read: socket.socket, written: socket.socket) -> None:  # noqa: ARG001  (which lives as long as the thread)
-    while numbers := read.recv(4096):
+def _hear(receive: Callable[[int], bytes], written: object) -> None:  # noqa: ARG001  (which lives as long as the thread)
+    while numbers := receive(4096):
         if any(number in (signal.SIGINT, *ENDING) for number in numbers):
             with ARRIVED:
                 COUNT[0] += 1

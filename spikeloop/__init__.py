@@ -6,10 +6,11 @@ in `PLACES` and the same import under `TYPE_CHECKING`, for editors and type chec
 
 import logging
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, whose import would take as long as the rest of this file
 if TYPE_CHECKING:
+    from typing import Any
+
     from spikeloop.exporters.bundle import Bundle as Bundle
     from spikeloop.exporters.bundle import bundles as bundles
     from spikeloop.exporters.bundle import load_bundle as load_bundle
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from spikeloop.streamer.launch.train import train as train
     from spikeloop.streamer.launch.trained_model import TrainedModel as TrainedModel
     from spikeloop.streamer.launch.write_falcon import write_falcon as write_falcon
+
+    __version__: str
 
 PLACES = {  # public name -> the module that defines it
     "BadInputError": "spikeloop.models.errors",
@@ -108,21 +111,29 @@ PLACES = {  # public name -> the module that defines it
 
 __all__ = ["__version__", *PLACES]  # pyright: ignore[reportUnsupportedDunderAll]
 
-try:
-    __version__ = version("spikeloop")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
-
 logging.getLogger("spikeloop").addHandler(logging.NullHandler())  # a library prints nothing on its own
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name at its first use."""
-    if name not in PLACES:
+    if name == "__version__":
+        value = _version()
+    elif name in PLACES:
+        value = getattr(import_module(PLACES[name]), name)
+    else:
         raise AttributeError(f"module 'spikeloop' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(PLACES[name]), name)
+    globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("spikeloop")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0+unknown"

@@ -172,6 +172,15 @@ def test_the_version_is_that_of_the_tag(tag, expected, tmp_path):
     assert re.fullmatch(expected, found)
 
 
+def test_the_readme_of_the_package_index_leads_to_the_code_host(wheel):
+    with ZipFile(wheel) as contents:
+        (metadata,) = [name for name in contents.namelist() if name.endswith(".dist-info/METADATA")]
+        readme = contents.read(metadata).decode()
+    assert "](https://raw.githubusercontent.com/spikeloop/spikeloop/main/docs/terminal.gif)" in readme
+    assert "](https://github.com/spikeloop/spikeloop/blob/main/docs/install.md)" in readme
+    assert not re.findall(r"\]\((?!https?:|#)", readme)
+
+
 def test_the_wheel_holds_the_three_rooms_and_streams_by_itself(wheel, tmp_path):
     """Built, installed elsewhere, and asked for the shipped bundle; the checkout's modules come after it."""
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", tmp_path / "site", wheel], check=True)

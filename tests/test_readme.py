@@ -496,7 +496,7 @@ def test_the_table_has_every_command():
         "check",
         "audit",
         "sbom",
-        "picture",
+        "pictures",
         "docs",
     ],
 )

@@ -129,12 +129,14 @@ def anchors(path: Path) -> set[str]:
 
 
 def messages() -> Iterator[str]:
-    """Every message of an error that is raised, with a hole for each value in it."""
+    """Every message of an error that is raised, and every text that is returned, with a hole for each value in it."""
     for room in ("models", "exporters", "streamer"):
         for path in (REPOSITORY / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
                     yield from map(text_of, node.args[:1])
+                elif isinstance(node, ast.Return) and node.value is not None:
+                    yield text_of(node.value)
 
 
 def text_of(message: ast.expr) -> str:

@@ -35,8 +35,10 @@ def read_trains(path: str | Path, choices: Choices) -> UnitTrains:
     FailureError
         If a package is missing.
     """
+    if isinstance(at := located(path), Path) and not at.exists():
+        raise BadInputError(f"expected a file or folder with times of spikes, found nothing at {path}")
     with memory_for(path):
-        found = open_format(located(path), str(path)).reader().find(located(path), choices)
+        found = open_format(at, str(path)).reader().find(at, choices)
         return _trains_of(with_chosen_units(with_known_trials(found, choices), choices), str(path))
 
 

@@ -6,7 +6,8 @@ follows the page into the dark. Texts stay texts, in the page's font.
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = [
     "draw_stack",
     "draw_wide",
     "literal",
+    "look",
     "new_figure",
     "picture_file",
     "room_for",
@@ -70,6 +72,13 @@ GROUPS = (
 
 Axes = Any
 Paint = Callable[[Axes], None]
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw as on all pages, inside the block, or the function that it decorates: font sizes, colours, few lines."""
+    with import_module("matplotlib").rc_context(LOOK):
+        yield
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -138,7 +147,7 @@ def draw_stack(
     figure = new_figure(width / DOTS_PER_INCH, height / DOTS_PER_INCH)
     figure.set_layout_engine(None)
     around = MARGINS | margins
-    with import_module("matplotlib").rc_context(LOOK):
+    with look():
         figure.set_facecolor("none")
         figure.subplots_adjust(
             left=around["left"] / width, right=1 - around["right"] / width, top=1 - around["top"] / height,
@@ -174,7 +183,7 @@ def room_for(names: Sequence[str], most: int = 22) -> float:
 def as_svg(figure: Any) -> Markup:
     """Draw a figure as the SVG element of a page; the same figure gives the same text."""
     drawn = io.StringIO()
-    with import_module("matplotlib").rc_context(LOOK):
+    with look():
         figure.savefig(drawn, format="svg", dpi=144, metadata={"Date": None})
     svg = drawn.getvalue()
     return Markup(_themed(svg[svg.index("<svg") :]))
@@ -189,7 +198,7 @@ def picture_file(figure: Any, kind: str) -> bytes:
     kind : ".svg" or ".png"
     """
     drawn = io.BytesIO()
-    with import_module("matplotlib").rc_context(LOOK):
+    with look():
         figure.savefig(
             drawn, format=kind[1:], dpi=110, facecolor="white", metadata={"Date": None} if kind == ".svg" else None
         )

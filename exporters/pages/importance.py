@@ -1,13 +1,24 @@
 """Importance maps as a page or a picture: windows, and which units, lags and patterns matter."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.exporters.pages.drawing import HEIGHT, LOOK, NARROW, draw, literal, new_figure, picture_file, room_for
+from spikeloop.exporters.pages.drawing import (
+    HEIGHT,
+    NARROW,
+    Axes,
+    draw,
+    literal,
+    look,
+    new_figure,
+    picture_file,
+    room_for,
+)
 from spikeloop.exporters.pages.importance_plots import (
     draw_scale,
     paint_lags,
@@ -37,6 +48,9 @@ __all__ = ["PICTURES", "ImportanceMaps", "importance_page", "importance_picture"
 
 PICTURES = (".html", ".svg", ".png")  # what a picture's file may end in
 SHOWN_WINDOWS, SHOWN_UNITS, SHOWN_PATTERNS = 3, 24, 12
+BY_LAG, BY_PATTERN = "by time since an earlier spike", "by pattern of units that fire in one bin"
+AFTER = (("after a spike of another unit", "line"), ("after a spike of its own", "ink"))  # and its colour
+TITLE_LETTERS = 34  # in a line
 ROW, AROUND = 13, 60  # height of a named row, and of what is around the rows, pixels
 EXPLAINED = """<p>The importance of a spike is the mean change of the critic's score when its unit's spikes are shuffled
 within 8 bins around it (Molano-Mazon et al. 2018). That of a unit in a window is the sum over its spikes.</p>"""
@@ -125,29 +139,40 @@ def importance_picture(shown: ImportanceMaps, kind: str) -> bytes:
     FailureError
         If Matplotlib is not installed.
     """
-    figure = new_figure(15, 12)
-    with import_module("matplotlib").rc_context(LOOK):
-        top = top_of(shown.windows, shown.maps)
-        axes = figure.subplot_mosaic([["0", "1", "2", "lags"], ["units", "window", "patterns", "."]])
+    figure = new_figure(15, 11)
+    with look():
         figure.suptitle(literal(shown.title))
+        above, below = figure.subfigures(2, 1)
+        _paint_windows(above, shown)
+        *by_unit, of_patterns, by_lag = below.subplots(1, 4, width_ratios=(1, 1, 1, 1.2))
         units = shown.by_importance[:SHOWN_UNITS]
-        for place in range(SHOWN_WINDOWS):
-            axis = axes[str(place)]
-            if place >= len(shown.fullest):
-                axis.axis("off")
-                continue
-            index = int(shown.fullest[place])
-            window, values = (of[index][:, units] for of in (shown.windows, shown.maps))
-            paint_map(axis, window, values, shown.bin_size_s, top, shown.names(units))
-            axis.set_title(f"window {index}, {_of_units(shown)}")
-        drawn = axes["0"].images[0]
-        figure.colorbar(drawn, ax=[axes[str(place)] for place in range(SHOWN_WINDOWS)], label="importance of a spike")
-        for name, title, mean, error in _by_unit(shown):
-            paint_units(axes[name], mean[units], error[units], shown.names(units))
-            axes[name].set_title(title)
-        paint_lags(axes["lags"], shown.summary, shown.bin_size_s)
-        paint_patterns(axes["patterns"], shown.summary.patterns[:SHOWN_PATTERNS], shown.unit_names)
+        for axis, (_, title, mean, error) in zip(by_unit, _by_unit(shown), strict=True):
+            paint_units(axis, mean[units], error[units], shown.names(units))
+            _name(axis, title)
+        paint_patterns(of_patterns, shown.summary.patterns[:SHOWN_PATTERNS], shown.unit_names)
+        _name(of_patterns, BY_PATTERN)
+        paint_lags(by_lag, shown.summary, shown.bin_size_s)
+        by_lag.legend([after for after, _ in AFTER], loc="lower left")
+        _name(by_lag, BY_LAG)
     return picture_file(figure, kind)
+
+
+def _paint_windows(figure: Any, shown: ImportanceMaps) -> None:
+    """Draw the maps of the fullest windows beside each other, with their scale of colours."""
+    units, top = shown.by_importance[:SHOWN_UNITS], top_of(shown.windows, shown.maps)
+    axes = figure.subplots(1, SHOWN_WINDOWS)
+    for axis in axes[len(shown.fullest) :]:
+        axis.axis("off")
+    for axis, index in zip(axes, map(int, shown.fullest), strict=False):
+        window, values = (of[index][:, units] for of in (shown.windows, shown.maps))
+        paint_map(axis, window, values, shown.bin_size_s, top, shown.names(units))
+        _name(axis, f"window {index}, {_of_units(shown)}")
+    figure.colorbar(axes[0].images[0], ax=axes, label="importance of a spike")
+
+
+def _name(axis: Axes, title: str) -> None:
+    """Write a title above axes, in as many lines as it needs."""
+    axis.set_title(textwrap.fill(title, TITLE_LETTERS), loc="left", fontsize=11)
 
 
 def _lead(shown: ImportanceMaps) -> str:
@@ -234,7 +259,7 @@ def _times_and_patterns(shown: ImportanceMaps) -> Markup:
     patterns = shown.summary.patterns[:SHOWN_PATTERNS]
     names = [pattern_name(pattern, shown.unit_names) for pattern in patterns]
     lags = draw(lambda axis: paint_lags(axis, shown.summary, shown.bin_size_s), height=HEIGHT + 20)
-    keys = legend(("after a spike of another unit", "line"), ("after a spike of its own", "ink"))
+    keys = legend(*AFTER)
     of_patterns = draw(
         lambda axis: paint_patterns(axis, patterns, shown.unit_names),
         NARROW,
@@ -246,7 +271,7 @@ def _times_and_patterns(shown: ImportanceMaps) -> Markup:
     )
     listed = table(("units that fire together", "times", "mean importance of a spike"), rows)
     pictures = panels(
-        panel("by time since an earlier spike", lags, keys),
-        panel("by pattern of units that fire in one bin", of_patterns, "The commonest on top.") if patterns else "",
+        panel(BY_LAG, lags, keys),
+        panel(BY_PATTERN, of_patterns, "The commonest on top.") if patterns else "",
     )
     return join([pictures, details("The commonest patterns", listed) if patterns else ""])

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib import import_module
 
 import numpy as np
 
-from spikeloop.exporters.pages.drawing import LOOK, MODEL, Axes, draw, literal, new_figure, picture_file
+from spikeloop.exporters.pages.drawing import MODEL, Axes, draw, literal, look, new_figure, picture_file
 from spikeloop.exporters.pages.origin import Origin, made_by
 from spikeloop.exporters.pages.plots import heat, say
 from spikeloop.exporters.pages.shell import figures, fill, page, panel, panels, section, table
@@ -70,7 +69,7 @@ def sorting_picture(score: SortingScore, kind: str) -> bytes:
         If Matplotlib is not installed.
     """
     figure = new_figure(15, 5)
-    with import_module("matplotlib").rc_context(LOOK):
+    with look():
         for axis, paint in zip(figure.subplots(1, 3), (_agreement, _accuracy, _latency), strict=True):
             paint(score, axis)
         figure.suptitle(literal(score.summary()[0]))

@@ -24,7 +24,7 @@ from spikeloop.models.recordings.conditioning import (
 )
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import join_recorded, pad_repeats, split_repeats
-from spikeloop.models.recordings.windows import hold_out
+from spikeloop.models.recordings.windows import STRETCHES, hold_out
 
 __all__ = [
     "ANSWERS",
@@ -121,7 +121,12 @@ class ConditionalEvaluation:
 
 
 def split_as_trained(
-    recording: Recording, model: str, channels: Sequence[Condition], lead_bins: int, every: int
+    recording: Recording,
+    model: str,
+    channels: Sequence[Condition],
+    lead_bins: int,
+    every: int,
+    stretches: int = STRETCHES,
 ) -> Parts:
     """Give a recording the conditions that a model answers to, and hold out the part that its training held out.
 
@@ -132,7 +137,7 @@ def split_as_trained(
     model : its name, for messages
     channels : that drive the model; none of an unconditional one
     lead_bins : by which the model's conditions run ahead
-    every : every n-th repeat is held out, or the last n-th of a continuous recording
+    every, stretches : which part is held out; see `hold_out`
 
     Raises
     ------
@@ -149,8 +154,8 @@ def split_as_trained(
         as_recorded = bare
     else:
         as_recorded = without_last_bins(recording if channels else bare, recording.bins - whole.bins)
-    movement, held_out_movement = (part.conditions for part in hold_out(as_recorded, every))
-    return Parts(whole, *hold_out(whole, every), movement, held_out_movement)
+    movement, held_out_movement = (part.conditions for part in hold_out(as_recorded, every, stretches))
+    return Parts(whole, *hold_out(whole, every, stretches), movement, held_out_movement)
 
 
 def _as_driven(recording: Recording, model: str, channels: Sequence[Condition], lead_bins: int) -> Recording:
@@ -231,11 +236,18 @@ def evaluate_responses(responses: Responses, parts: Parts, seed: int = 0) -> Con
         return judged
     lengths = held_out.bins_of_repeats.tolist()
     continuous = continuous_similarity(model, real, held_out.bin_size_s, random, lengths)
-    if training.lengths is None and (training.repeats == 1 or training.bins == held_out.bins):
-        recorded = join_recorded(training.counts, None)
-        reached = continuous_similarity(recorded, real, held_out.bin_size_s, random, lengths)
+    if alike := _cut_alike(split_repeats(training.counts, training.lengths), lengths):
+        reached = continuous_similarity(np.concatenate(alike), real, held_out.bin_size_s, random, lengths)
         continuous = replace(continuous, reachable=reached.rows)
     return replace(judged, continuous=continuous)
+
+
+def _cut_alike(repeats: Sequence[Counts], lengths: Sequence[int]) -> list[Counts]:
+    """Cut repeats, (bins, units) each, into sets of runs of these lengths, each set spread over all of the repeats."""
+    longest = max(lengths)
+    runs = [row[begin : begin + longest] for row in repeats for begin in range(0, len(row) - longest + 1, longest)]
+    sets = len(runs) // len(lengths)
+    return [run[:bins] for first in range(sets) for run, bins in zip(runs[first::sets], lengths, strict=False)]
 
 
 def tuning(counts: Counts, conditions: NDArray[np.float32]) -> Floats:

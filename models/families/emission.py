@@ -3,19 +3,22 @@
 Each kind draws with one uniform number for each unit, so that the random numbers decide the spikes completely.
 """
 
+import math
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spikeloop.models.arrays import Floats
 from spikeloop.models.families.count_distribution import log_normaliser, soft_counts
 from spikeloop.models.families.population import Population
+from spikeloop.models.families.traces import NARROWEST, typical_traces
 
 __all__ = ["Bernoulli", "Counts", "Emission", "Fluorescence", "emission_of"]
 
 RAREST = 1e-4  # of a spike in a bin, where a unit starts from
-SMALLEST, NARROWEST = 1e-4, -6.0  # transient, and logarithmic width of quiet noise, in standard deviations
+SMALLEST = 1e-4  # transient, in standard deviations
 
 
 class Emission(Protocol):
@@ -138,7 +141,8 @@ class Fluorescence(nn.Module):
     """A trace that is never negative: what is left of the bin before, and sometimes a transient on top.
 
     The share that is left is each unit's own, as an indicator decays (first-order autoregressive, Vogelstein et al.
-    2010, J Neurophysiol 104:3691), with a little logistic noise about it; transients are log-logistic in size.
+    2010, J Neurophysiol 104:3691), with a little logistic noise about it; transients are log-logistic in size. All
+    start as the recording's own traces are: from one start for all, the slow share would take thousands of steps.
     """
 
     outputs = 3  # log odds of a transient; its logarithmic size and the spread of that, sizes in standard deviations
@@ -147,12 +151,16 @@ class Fluorescence(nn.Module):
         super().__init__()
         self.register_buffer("scale", torch.as_tensor(population.deviations, dtype=torch.float32).clamp(min=1e-6))
         self.scale: Tensor
-        self.left = nn.Parameter(torch.full((population.units,), 2.0))  # log odds of the share
-        self.base = nn.Parameter(torch.zeros(population.units))
-        self.log_width = nn.Parameter(torch.full((population.units,), -3.0))
+        traces = population.traces or typical_traces(population.units)
+        self.left = nn.Parameter(torch.logit(_tensor(traces.remaining)))
+        self.base = nn.Parameter(_tensor(traces.base))
+        self.log_width = nn.Parameter(torch.log(_tensor(traces.width)))
+        self._start = torch.cat(
+            [torch.logit(_tensor(traces.transients)), _tensor(traces.log_size), _tensor(traces.log_spread)]
+        )
 
     def start(self) -> Tensor:
-        return torch.cat([torch.full_like(self.scale, value) for value in (-3.0, -1.0, -1.0)])
+        return self._start
 
     def seen(self, values: Tensor) -> Tensor:
         return values / self.scale
@@ -160,7 +168,7 @@ class Fluorescence(nn.Module):
     def log_probability(self, values: Tensor, before: Tensor, given: Tensor) -> Tensor:
         values, before = (values.unsqueeze(-2) / self.scale, before.unsqueeze(-2) / self.scale)
         log_odds, log_size, log_spread = self._transient(given)
-        log_width = self.log_width.clamp(min=NARROWEST)
+        log_width = self.log_width.clamp(min=math.log(NARROWEST))
         distance = (values - self._quiet(before)) * torch.exp(-log_width)
         inside = F.logsigmoid(distance) + F.logsigmoid(-distance) - log_width
         quiet = torch.where(values > 0, inside, F.logsigmoid(distance)) + F.logsigmoid(-log_odds)
@@ -188,7 +196,7 @@ class Fluorescence(nn.Module):
         rest = torch.where(is_quiet, (uniform - share) / (1 - share), uniform / share)
         noise = torch.logit(rest.clamp(1e-6, 1 - 1e-6))  # what is left of the uniform number is uniform again
         jump = torch.exp(log_size + torch.exp(log_spread) * noise)
-        little = torch.exp(self.log_width.clamp(min=NARROWEST)) * noise
+        little = torch.exp(self.log_width.clamp(min=math.log(NARROWEST))) * noise
         values = self._quiet(before / self.scale) + torch.where(is_quiet, little, jump)
         return self.scale * F.relu(values), probability, jump
 
@@ -198,3 +206,7 @@ class Fluorescence(nn.Module):
     def _transient(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_odds, log_size, log_spread = given.chunk(3, dim=-1)
         return log_odds.clamp(-12.0, 12.0), log_size.clamp(-8.0, 3.0), log_spread.clamp(-4.0, -0.8)
+
+
+def _tensor(values: Floats) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spikeloop.models.arrays import Floats
+from spikeloop.models.families.traces import Traces, traces_of
 from spikeloop.models.recordings.condition import Condition, conditions_from
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import recorded_rows
@@ -30,6 +31,8 @@ class Population:
         What drives it.
     condition_means, condition_deviations : array of shape (channels,), float64
         Standardise the conditions.
+    traces : Traces or None
+        The shape of fluorescence, where it was looked at.
     """
 
     distribution: str
@@ -39,6 +42,7 @@ class Population:
     channels: tuple[Condition, ...]
     condition_means: Floats
     condition_deviations: Floats
+    traces: Traces | None = None
 
     @property
     def units(self) -> int:
@@ -59,6 +63,7 @@ def population_of(recording: Recording) -> Population:
         channels=recording.channels,
         condition_means=conditions.mean(axis=(0, 1), dtype=np.float64),
         condition_deviations=conditions.std(axis=(0, 1), dtype=np.float64),
+        traces=traces_of(recording) if recording.signal == "fluorescence" else None,
     )
 
 

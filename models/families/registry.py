@@ -15,6 +15,7 @@ from spikeloop.models.families.baselines import Baseline
 from spikeloop.models.families.population import Population
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import recorded_rows
+from spikeloop.models.recordings.windows import STRETCHES
 
 __all__ = [
     "BASELINES",
@@ -103,6 +104,8 @@ class Settings:
         By which the conditions of a bin run ahead of it.
     stop_early : bool
         Whether a part of what is trained on is kept, and each stage ends when that part says so.
+    held_out_stretches : int >= 1
+        Of a recording with fewer repeats than `hold_out`: stretches of time in each of which a part is held out.
     """
 
     family: str
@@ -113,6 +116,7 @@ class Settings:
     calibrate_rates: bool = True
     lead_bins: int = 0
     stop_early: bool = False
+    held_out_stretches: int = STRETCHES
 
 
 def load_baseline(name: str) -> Baseline:

@@ -58,6 +58,7 @@ class SpikeGanConfig:
 
 PRESETS = {
     "fast": SpikeGanConfig(),
+    "long": SpikeGanConfig(decay_steps=8000),  # for hours
     "paper": SpikeGanConfig(
         features=128,
         leaky_output=True,

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloop.models.plural import number_of
 from spikeloop.models.recordings.orientation import orientation_warning
 from spikeloop.models.recordings.recording import Recording
 
@@ -146,7 +147,7 @@ def _of_units(recording: Recording) -> Iterator[str]:
 def _units(recording: Recording, chosen: NDArray[np.int64]) -> str:
     named = ", ".join(recording.unit_names[number] for number in chosen[:NAMED])
     more = f" and {len(chosen) - NAMED} more" if len(chosen) > NAMED else ""
-    return f"{len(chosen)} unit{'s' if len(chosen) > 1 else ''} ({named}{more})"
+    return f"{number_of(len(chosen), 'unit')} ({named}{more})"
 
 
 def _course(recording: Recording) -> NDArray[np.int64]:

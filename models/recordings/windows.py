@@ -1,5 +1,6 @@
 """Segments of a recording: windows side by side or at random places, and parts that are held out."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from spikeloop.models.recordings.recording import Recording
 
 __all__ = [
     "BLOCKS",
+    "STRETCHES",
     "count_short",
     "cut_conditions",
     "cut_windows",
@@ -21,9 +23,12 @@ __all__ = [
     "random_places",
     "random_window_count",
     "random_windows",
+    "stretches_held_out",
 ]
 
 BLOCKS = 20  # that a recording without repeats is cut into, where parts of it are drawn at random
+STRETCHES = 5  # of a recording with too few repeats, of each of which the last part is held out
+LEAST_HELD_BINS = 256  # of each such part: eight windows of 32 bins
 LEAST_TO_SPARE_ONE = 4  # windows that fit; with fewer, one less would leave too much of a repeat out
 MOST_UNEVEN = 2  # times as long as all repeats may those be, on average, that are held out
 
@@ -199,20 +204,24 @@ def _blocks(recording: Recording, window_bins: int) -> NDArray[np.uint8]:
     return recording.counts[:, : segments * bins].reshape(-1, bins, recording.units)
 
 
-def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
-    """Split off data to judge by: every `every`-th repeat, or the last part where there are too few repeats.
+def hold_out(recording: Recording, every: int, stretches: int = STRETCHES) -> tuple[Recording, Recording]:
+    """Split off data to judge by: every `every`-th repeat, or parts spread over time where there are too few repeats.
+
+    A session drifts. Were its end held out alone, a model would be judged by a population that it never saw.
 
     Parameters
     ----------
     recording : Recording
     every : int >= 2
+    stretches : int >= 1
+        At most, of each repeat where there are too few; fewer, so that of each 256 bins or more are held out.
 
     Returns
     -------
     training, held_out : Recording
-        Of n repeats, n // `every` are held out: 1 of 9 where `every` is 5. Of fewer repeats than `every`, the last
-        bins // `every` bins of each are held out; and so they are of repeats of so unequal length that those held
-        out would be less than half, or more than twice, as long as all are on average.
+        Of n repeats, n // `every` are held out: 1 of 9 where `every` is 5. Fewer repeats than `every` are cut into
+        stretches of time of equal length, of each of which the last n-th is held out. So are repeats of so unequal
+        length that those held out would be less than half, or more than twice, as long as all are on average.
 
     Raises
     ------
@@ -224,21 +233,34 @@ def hold_out(recording: Recording, every: int) -> tuple[Recording, Recording]:
     if holds_out_repeats(recording, every):
         held = _held(recording, every)
         return part_of(recording, ~held), part_of(recording, held)
-    cut = recording.bins - recording.bins // every
-    if cut == recording.bins:
+    if recording.bins < every:
         raise BadInputError(
             f"{recording.name}: expected at least {every} bins, to hold out one in {every}, found {recording.bins};"
             " lower --hold-out"
         )
-    if recording.lengths is None:
-        return part_of(recording, bins=slice(cut)), part_of(recording, bins=slice(cut, None))
-    lengths = recording.bins_of_repeats
-    trained = np.arange(recording.bins) < (lengths - lengths // every)[:, np.newaxis]
+    trained = np.zeros((recording.repeats, recording.bins), bool)
+    for row, bins in zip(trained, recording.bins_of_repeats, strict=True):
+        parts = _parts(bins, every, stretches)
+        edges = np.arange(parts + 1) * bins // parts
+        for begin, end in pairwise(edges.tolist()):
+            row[begin : end - (end - begin) // every] = True
     return split_where(recording, trained), split_where(recording, ~trained)
 
 
+def stretches_held_out(recording: Recording, every: int, stretches: int = STRETCHES) -> int:
+    """Return the number of stretches that `hold_out` cuts the longest repeat into.
+
+    They are as many as asked for, or fewer, so that each part that is held out has 256 bins or more.
+    """
+    return _parts(recording.bins, every, stretches)
+
+
+def _parts(bins: int, every: int, stretches: int) -> int:
+    return int(np.clip(bins // (every * LEAST_HELD_BINS), 1, stretches))
+
+
 def holds_out_repeats(recording: Recording, every: int) -> bool:
-    """Say whether `hold_out` leaves out whole repeats, and not the last part of each."""
+    """Say whether `hold_out` leaves out whole repeats, and not parts of each."""
     if recording.repeats < every:
         return False
     if recording.lengths is None:

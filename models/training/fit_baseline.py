@@ -18,6 +18,7 @@ from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import join_recorded
+from spikeloop.models.recordings.windows import STRETCHES
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint, sole_writer, write_checkpoint
 from spikeloop.models.training.validation import Validation, describe_realism, describe_recording, prepare_validation
 
@@ -86,7 +87,7 @@ def fit(
         settings = {"family": family, "preset": preset, "config": dataclasses.asdict(config)}
         description = {
             "recording": describe_recording(recording),
-            "settings": settings | {"hold_out": hold_out, "seed": seed},
+            "settings": settings | {"hold_out": hold_out, "held_out_stretches": STRETCHES, "seed": seed},
             "steps": 0,
             "trained_s": fitted_s,
             "realism": describe_realism(validation.judged_on, 0, similarity, one_step),

@@ -22,11 +22,13 @@ class Progress:
     similarity : tuple of Similarity
         The latest comparison with held-out data; empty before the first.
     resumed : bool
-        True in the first report of a run that continues from a checkpoint.
+        True in the first report after preparing, of a run that continues from a checkpoint.
+    preparing : str
+        In the report before all others, what is done before the first step; empty in others.
     finishing : str
         What is done after the last step, such as "calibrating"; empty before.
     starts : tuple of str
-        In the first report of a run that begins: what the recording can give, and how long it takes.
+        In the first report after preparing, of a run that begins: what the recording can give, and how long it takes.
     stopped : str
         In the report after the last step, why the run ended before its time; empty where it did not.
     """
@@ -39,3 +41,4 @@ class Progress:
     finishing: str = ""
     starts: tuple[str, ...] = ()
     stopped: str = ""
+    preparing: str = ""

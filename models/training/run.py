@@ -91,7 +91,12 @@ class Training:
         _check(recording, settings, processes)
         config = settings.config
         self.validation = prepare_validation(
-            recording, settings.hold_out, config.window_bins, settings.seed, settings.stop_early
+            recording,
+            settings.hold_out,
+            config.window_bins,
+            settings.seed,
+            settings.stop_early,
+            settings.held_out_stretches,
         )
         self.reference = self.validation.reference()
         self._data = TrainingData(self.validation.training, self.device)

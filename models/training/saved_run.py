@@ -12,6 +12,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.measures.table import key_of
+from spikeloop.models.recordings.windows import holds_out_repeats
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.validation import describe_realism, describe_recording
@@ -55,7 +56,7 @@ def resume_run(run: Training, folder: Path) -> bool:
     arrays, description = found
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     expected = describe_run(run)
-    description["settings"] = {"stop_early": False} | description["settings"]  # which version 0.1 did not know
+    description["settings"] = _unstated(run) | description["settings"]
     for key in ("recording", "settings"):
         if description[key] != expected[key]:
             raise BadInputError(
@@ -77,6 +78,13 @@ def resume_run(run: Training, folder: Path) -> bool:
     run.judged_at_step = realism["judged_at_step"]
     run.one_step = parse_one_step(realism)
     return True
+
+
+def _unstated(run: Training) -> dict[str, Any]:
+    """Return the settings that checkpoints of earlier versions don't state; stretches matter where there are any."""
+    every, stretches = run.settings.hold_out, run.settings.held_out_stretches
+    whole_repeats = every == 0 or holds_out_repeats(run.recording, every)
+    return {"stop_early": False, "held_out_stretches": stretches if whole_repeats else 1}
 
 
 def describe_run(run: Training) -> dict[str, Any]:

@@ -23,7 +23,14 @@ from spikeloop.models.measures.similarity import (
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import recorded_rows
-from spikeloop.models.recordings.windows import cut_windows, hold_out, long_enough, random_window_count, random_windows
+from spikeloop.models.recordings.windows import (
+    STRETCHES,
+    cut_windows,
+    hold_out,
+    long_enough,
+    random_window_count,
+    random_windows,
+)
 
 __all__ = ["Validation", "describe_realism", "describe_recording", "prepare_validation"]
 
@@ -84,8 +91,15 @@ class Validation:
         return recorded_rows(self.training.counts, self.training.lengths).mean(axis=(0, 1), dtype=np.float64)
 
 
-def prepare_validation(recording: Recording, every: int, window_bins: int, seed: int, keep: bool = False) -> Validation:
-    """Hold out every n-th repeat, and measure the reference distances.
+def prepare_validation(
+    recording: Recording,
+    every: int,
+    window_bins: int,
+    seed: int,
+    keep: bool = False,
+    stretches: int = STRETCHES,
+) -> Validation:
+    """Hold out every n-th repeat or stretches of time, and measure the reference distances.
 
     Of repeats of unequal length those shorter than a window are left out of both parts.
 
@@ -98,13 +112,15 @@ def prepare_validation(recording: Recording, every: int, window_bins: int, seed:
     seed : int >= 0
     keep : bool
         Also keep a tenth of what is left, where it has windows enough, to decide when to stop.
+    stretches : int >= 1
+        Of a recording with too few repeats, in each of which a part is held out; see `hold_out`.
 
     Raises
     ------
     BadInputError
         If no unit ever changes, or the parts are shorter than a window.
     """
-    unseen, judged = (long_enough(part, window_bins) for part in hold_out(recording, every or JUDGED_EVERY))
+    unseen, judged = (long_enough(part, window_bins) for part in hold_out(recording, every or JUDGED_EVERY, stretches))
     training = unseen if every else long_enough(recording, window_bins)
     training, kept = _keep(training, window_bins) if keep else (training, None)
     unseen = training if every else unseen

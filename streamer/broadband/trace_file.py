@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -71,13 +72,12 @@ def write_trace(
     """
     step_bins = max(1, round(STEP_S / source.bin_size_s))
     health = Health(source.bin_size_s, len(source.unit_names))
-    with (
-        whole_file(path) as raw,
-        whole_file(path.with_suffix(".json")) as description,
-        whole_file(path.with_suffix(PROBE_SUFFIX)) as probe,
-        whole_file(path.with_suffix(".npz")) as spikes,
-    ):
-        file = _TraceFile(raw, StepTraces(synthesiser, source.bin_size_s, 0.0), advance)
+    with ExitStack() as files:  # an error is of the file that was opened last
+
+        def opened(suffix: str) -> IO[bytes]:
+            return files.enter_context(whole_file(path.with_suffix(suffix)))
+
+        file = _TraceFile(opened(path.suffix), StepTraces(synthesiser, source.bin_size_s, 0.0), advance)
         asyncio.run(
             stream(
                 source, [file], SimulatedClock(), health, feed, start_s=0.0, step_bins=step_bins, seed=seed, bins=bins
@@ -86,7 +86,7 @@ def write_trace(
         file.write(file.traces.rest())
         units, times_s = np.concatenate(file.units), np.concatenate(file.times_s)
         np.savez(
-            spikes,
+            opened(".npz"),
             samples=synthesiser.amplifier.sample_of(times_s),
             units=units,
             times_s=times_s,
@@ -94,8 +94,8 @@ def write_trace(
             unit_names=np.array(source.unit_names),
         )
         contents = _contents(synthesiser, source.unit_names) | {"samples": file.samples, "spikes": len(units)}
-        description.write(json.dumps(about | contents, indent=1).encode())
-        probe.write(json.dumps(probe_document(synthesiser.probe), indent=1).encode())
+        opened(".json").write(json.dumps(about | contents, indent=1).encode())
+        opened(PROBE_SUFFIX).write(json.dumps(probe_document(synthesiser.probe), indent=1).encode())
     return len(units)
 
 

@@ -39,6 +39,8 @@ class Connection:
         name of the stream
     duration : float > 0, s, optional
         time to run; by default until Ctrl-C
+    wait : bool
+        a flag, without a value: wait for the broker where it can't be reached yet, however long that lasts
     json : bool
         print one JSON document at the end
     """
@@ -46,6 +48,7 @@ class Connection:
     mqtt: Annotated[str, option("URL")]
     name: Annotated[str, option("NAME")] = "spikeloop"
     duration: Annotated[float | None, option("S", default="")] = None
+    wait: Annotated[bool, option(default="")] = False
     json: Annotated[bool, option(default="")] = False
 
 
@@ -142,8 +145,10 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
     def say(line: str) -> None:
         print_line(console, line)
 
-    made = _make(options)
-    link = DeviceLink(made, address, options.name, lambda state: say(f"stream {options.name}: {state}"))
+    made, on_waiting = _make(options), (lambda why: say(f"waiting: {why}")) if options.wait else None
+    link = DeviceLink(
+        made, address, options.name, lambda state: say(f"stream {options.name}: {state}"), on_waiting=on_waiting
+    )
     say(f"listening to spikeloop/{options.name}/{', '.join(made.topics)} at {address}")
     interrupted = False
     try:

@@ -54,7 +54,7 @@ def evaluate(
     report : path, optional
         .html file to write, with all results and pictures
     hold_out : int >= 2
-        compare with every n-th repeat, as in `train`; the others measure what chance makes
+        compare with every n-th repeat, or n-th of the time, as in `train`; the rest measures what chance makes
     window_bins : int >= 2, bins, optional
         length of the windows to compare; by default the model's own
     seed : int >= 0

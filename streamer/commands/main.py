@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         The words after `spikeloop`; by default those of the process.
     """
-    interrupt_at_any_end()  # a polite kill, or a closed terminal, closes everything, as Ctrl-C does
     try:
+        interrupt_at_any_end()  # a polite kill, or a closed terminal, closes everything, as Ctrl-C does
         with acknowledged():
             sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except KeyboardInterrupt:

@@ -97,12 +97,14 @@ def monitor(
     positive = {"--half-life": half_life, "--false-alarms": false_alarms, "--baseline": baseline}
     command = as_typed(monitor, locals())
     _check_options(positive | {"--snapshot-every": snapshot_every}, duration, window_bins, snapshot)
+    from spikeloop.streamer.lsl.heaps import share_one_heap
     from spikeloop.streamer.lsl.stream_query import StreamQuery
     from spikeloop.streamer.monitor.outputs.document import monitor_document
     from spikeloop.streamer.monitor.run import Outputs, Watch
     from spikeloop.streamer.monitor.subject import MonitorSettings
     from spikeloop.streamer.mqtt.address import parse_address
 
+    share_one_heap()
     settings = MonitorSettings(
         half_life, false_alarms, reference, baseline, bundle, window_bins, importance == "exact", device
     )

@@ -15,6 +15,7 @@ from spikeloop.streamer.capture.record.record import record as record_streams
 from spikeloop.streamer.capture.record.report import RecordReport
 from spikeloop.streamer.commands.live_line import LiveLine
 from spikeloop.streamer.commands.output import SideConsole, print_json
+from spikeloop.streamer.lsl.heaps import share_one_heap
 
 __all__ = ["record"]
 
@@ -72,6 +73,7 @@ def record(
         return _finish(streams, finish, out, overwrite, key, json)
     if out is None:
         raise BadInputError("--out: expected a file to write, found none")
+    share_one_heap()
     status = _Latest()
     with LiveLine(SideConsole(), status.line, picture=status.picture, news=status.news, last=True):
         report = record_streams(

@@ -14,6 +14,7 @@ from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.interpreter import frozen_garbage
 from spikeloop.streamer.launch.options import StreamOptions
 from spikeloop.streamer.launch.stream import PreparedStream
+from spikeloop.streamer.lsl.heaps import share_one_heap
 from spikeloop.streamer.lsl.sink import CountFormat
 
 __all__ = ["stream"]
@@ -113,6 +114,7 @@ def stream(
         **voltage.chosen(),
         monitor=monitor,
     )
+    share_one_heap()
     prepared = PreparedStream(bundle, options)
     console = SideConsole()
     interrupted = False

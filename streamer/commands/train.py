@@ -61,7 +61,8 @@ def train(
         train for all of --minutes, on all but what is held out; else causal_gan, vae and vae_gan keep a tenth of
         that, and end each stage of training when the tenth shows no gain (unless --steps is given)
     hold_out : int >= 0
-        hold out every n-th repeat, to compare with; 0 trains on all
+        hold out every n-th repeat, or the last n-th of up to 5 stretches of a continuous recording, to compare with;
+        0 trains on all
     seed : int >= 0
         seed of the training: the same seed gives the same steps
     device : str

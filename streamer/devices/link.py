@@ -61,6 +61,8 @@ class DeviceLink:
         Gets the stream's state when that changes.
     clock : callable
         Returns seconds that pass.
+    on_waiting : callable, optional
+        Called with why the broker can't be reached yet; it is then waited for.
 
     Raises
     ------
@@ -75,9 +77,10 @@ class DeviceLink:
         name: str,
         on_state: Callable[[str], None] = lambda state: None,
         clock: Callable[[], float] = time.monotonic,
+        on_waiting: Callable[[str], None] | None = None,
     ) -> None:
         self._device, self._address, self._prefix = device, address, topic_prefix(name)
-        self._on_state, self._clock = on_state, clock
+        self._on_state, self._clock, self._on_waiting = on_state, clock, on_waiting
         self._stream: str | None = None
         self._answers = Durations()
         self._received = self._sent = self._answered = 0
@@ -94,10 +97,13 @@ class DeviceLink:
         Raises
         ------
         FailureError, BadInputError
-            If the first connection fails, or aiomqtt is missing; later connections are sought until they succeed.
+            If the first connection fails, unless it is waited for, or aiomqtt is missing; later connections are sought
+            until they succeed.
         """
         topics = [self._prefix + topic for topic in ("status", *self._device.topics)]
-        client = ReconnectingClient(self._address, tls_context(self._address), topics, most_waiting=MOST_WAITING)
+        client = ReconnectingClient(
+            self._address, tls_context(self._address), topics, most_waiting=MOST_WAITING, on_waiting=self._on_waiting
+        )
         self._client = client
         running = asyncio.create_task(client.run(self._work))
         try:

@@ -31,7 +31,14 @@ from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
 from spikeloop.streamer.launch.checks import check_seed, open_bundle, whole_bins
 from spikeloop.streamer.launch.decoder_ranking import DecoderRanking, whole_ranking
-from spikeloop.streamer.launch.suitability import check_alike, check_further, held_out_of, held_out_part, target_columns
+from spikeloop.streamer.launch.suitability import (
+    check_alike,
+    check_further,
+    held_out_of,
+    held_out_part,
+    stretches_of,
+    target_columns,
+)
 from spikeloop.streamer.stream.source import open_source
 
 __all__ = ["DECODERS", "RANKED", "check_specs", "compare_decoders", "compare_specs"]
@@ -287,15 +294,16 @@ def _with_answers(recording: Recording, given: str | Path | Bundle, seed: int) -
             f"--bundle: expected one that answers to kinematics, such as m1-sim, found {card.name}, which answers to"
             f" {'a phase' if card.channels else 'nothing'}"
         )
-    split = partial(split_as_trained, recording, name, card.channels, card.latency_bins)
-    left_out = held_out_of(card, split(HOLD_OUT).whole)
-    parts = split(left_out or HOLD_OUT)
+    stretches = stretches_of(card)
+    split = partial(split_as_trained, recording, name, card.channels, card.latency_bins, stretches=stretches)
+    left_out = held_out_of(card, split(every=HOLD_OUT).whole)
+    parts = split(every=left_out or HOLD_OUT)
     generated = answered(open_source(bundle, seed).next, parts)
-    return as_recorded(parts), generated, _judged_on(parts.whole, left_out, name)
+    return as_recorded(parts), generated, _judged_on(parts.whole, left_out, stretches, name)
 
 
-def _judged_on(recording: Recording, left_out: int | None, bundle: str) -> str:
-    what = held_out_part(recording, left_out or HOLD_OUT)
+def _judged_on(recording: Recording, left_out: int | None, stretches: int, bundle: str) -> str:
+    what = held_out_part(recording, left_out or HOLD_OUT, stretches)
     if left_out:
         return f"{what}, held out from the training of {bundle}; decoders were fitted on the rest"
     seen = "which may be in the training of" if left_out is None else "which was in the training of"

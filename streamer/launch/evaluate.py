@@ -156,7 +156,8 @@ def evaluate(
     recording : str, Path or Recording
         Name or path of a recording, or a recording.
     hold_out : int >= 2, default 5
-        Every n-th repeat judges, or the last n-th of a continuous recording; the rest gives the floor.
+        Every n-th repeat judges, or of a continuous recording the last n-th of each of up to 5 stretches of time, as in
+        training; the rest gives the floor.
     window_bins : int >= 2, default None
         Length of the windows compared, bins; None for the model's own.
     seed : int >= 0, default 0

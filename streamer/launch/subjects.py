@@ -15,9 +15,9 @@ from spikeloop.models.measures.seams import seam_covariance_ratio, seam_ratio
 from spikeloop.models.measures.similarity import MOST_DRAWS
 from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.models.recordings.windows import count_short, random_window_count
+from spikeloop.models.recordings.windows import STRETCHES, count_short, random_window_count
 from spikeloop.streamer.inference.runtime import Device
-from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part
+from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part, stretches_of
 from spikeloop.streamer.stream.source import open_source
 
 __all__ = ["Asked", "Subject", "read_samples", "subject_of_bundle", "subject_of_samples"]
@@ -62,6 +62,8 @@ class Subject:
         Bins of the windows that are compared.
     parts : Parts
         The recording and its two parts.
+    stretches : int
+        Of a continuous recording, of each of which a part is held out.
     left_out : int or None
         n where the model's training left out every n-th repeat, 0 where none; None where that is not known.
     responses : Responses or None
@@ -77,6 +79,7 @@ class Subject:
     samples: Recording
     window_bins: int
     parts: Parts
+    stretches: int
     left_out: int | None = None
     responses: Responses | None = None
     seam_ratio: float | None = None
@@ -84,7 +87,7 @@ class Subject:
 
     def judged_on(self, every: int) -> str:
         """Describe the part of the recording that judges, and whether the model's training saw it."""
-        what = held_out_part(self.parts.whole, every)
+        what = held_out_part(self.parts.whole, every, self.stretches)
         if short := count_short(self.parts.held_out, self.window_bins):
             what += f", without {short} of {self.parts.held_out.repeats} repeats that are shorter than a window"
         if self.responses is not None:
@@ -136,7 +139,8 @@ def subject_of_samples(name: str, samples: Recording, recording: Recording, aske
     check_alike(name, samples.units, samples.bin_size_s, samples.signal, recording)
     are_windows = samples.repeats > 1 and samples.lengths is None and samples.bins <= MOST_WINDOW_BINS
     own = samples.bins if are_windows else min(WINDOW_BINS, samples.bins)
-    return Subject(name, samples, _checked_bins(own if asked.window_bins is None else asked.window_bins), parts)
+    bins = _checked_bins(own if asked.window_bins is None else asked.window_bins)
+    return Subject(name, samples, bins, parts, STRETCHES)
 
 
 def subject_of_bundle(name: str, bundle: Bundle, recording: Recording, asked: Asked) -> Subject:
@@ -162,7 +166,8 @@ def subject_of_bundle(name: str, bundle: Bundle, recording: Recording, asked: As
             f"--window-bins: {card.name} gives windows of {card.window_bins} bins that don't go on from one to the"
             f" next; expected at most as many, found {bins}"
         )
-    parts = split_as_trained(recording, name, card.channels, card.latency_bins, asked.hold_out)
+    stretches = stretches_of(card)
+    parts = split_as_trained(recording, name, card.channels, card.latency_bins, asked.hold_out, stretches)
     if parts.held_out.bins < bins:
         raise BadInputError(
             f"{recording.name}: expected repeats of at least {bins} bins (one window), found {parts.held_out.bins}"
@@ -174,13 +179,13 @@ def subject_of_bundle(name: str, bundle: Bundle, recording: Recording, asked: As
         if parts.held_out.lengths is not None:
             passes = answers.repeats // parts.held_out.repeats
             answers = replace(answers, lengths=parts.held_out.lengths * passes)
-        return Subject(name, answers, bins, parts, left_out, responses)
+        return Subject(name, answers, bins, parts, stretches, left_out, responses)
     own = card.window_bins if card.kind == "window" else bins
     counts = stream(MOST_DRAWS * random_window_count(parts.held_out, bins) * own)
     windows = counts.reshape(-1, own if card.kind == "window" else len(counts), len(card.unit_names))
     lags = min(SEAM_LAGS, own - 1)
     seams = seam_ratio(counts, own, lags), seam_covariance_ratio(counts, own, range(1, lags + 1))
-    return Subject(name, _as_samples(windows, bundle), bins, parts, left_out, None, *seams)
+    return Subject(name, _as_samples(windows, bundle), bins, parts, stretches, left_out, None, *seams)
 
 
 def _as_samples(counts: Counts, bundle: Bundle) -> Recording:

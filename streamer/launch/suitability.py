@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from spikeloop.exporters.card import Card
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.recording import Recording, Signal
-from spikeloop.models.recordings.windows import holds_out_repeats
+from spikeloop.models.recordings.windows import STRETCHES, holds_out_repeats, stretches_held_out
 from spikeloop.models.scalars import same_bin_size
 from spikeloop.models.training.validation import describe_recording
 
-__all__ = ["check_alike", "check_further", "held_out_of", "held_out_part", "target_columns"]
+__all__ = ["check_alike", "check_further", "held_out_of", "held_out_part", "stretches_of", "target_columns"]
 
 
 def held_out_of(card: Card, recording: Recording) -> int | None:
@@ -34,9 +34,19 @@ def held_out_of(card: Card, recording: Recording) -> int | None:
     return settings.get("hold_out") if same else None
 
 
-def held_out_part(recording: Recording, every: int) -> str:
-    """Describe the part that judges where every n-th repeat does, or the end of a recording of fewer repeats."""
-    return f"1 of {every} repeats" if holds_out_repeats(recording, every) else f"the last {1 / every:.0%}"
+def stretches_of(card: Card) -> int:
+    """Look up how many stretches of a continuous recording the training left out a part of; 1 in earlier versions."""
+    settings = card.training.get("settings")
+    stretches = settings.get("held_out_stretches", 1) if isinstance(settings, dict) else 1
+    return stretches if isinstance(stretches, int) and stretches >= 1 else 1
+
+
+def held_out_part(recording: Recording, every: int, stretches: int = STRETCHES) -> str:
+    """Describe the part that `hold_out` holds out, in words."""
+    if holds_out_repeats(recording, every):
+        return f"1 of {every} repeats"
+    parts = stretches_held_out(recording, every, stretches)
+    return f"the last {1 / every:.0%}" + (f" of each of {parts} stretches of time" if parts > 1 else "")
 
 
 def check_alike(name: str, units: int, bin_size_s: float, signal: Signal, recording: Recording) -> None:

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 MINUTES = 10.0  # of training, where neither time nor steps are given
 CONDITIONS = ("none", "phase", "recorded")
+PREPARING = "preparing: compares the recording with itself, and times some steps"
 LARGEST = 2**31 - 1  # number of steps or parts
 
 
@@ -86,7 +87,8 @@ def train(
     seed : int >= 0
         The same seed makes the same steps.
     hold_out : int >= 0
-        Every n-th repeat is held out, to compare with; 0 trains on all.
+        Every n-th repeat is held out, to compare with, or the last n-th of each of up to 5 stretches of a continuous
+        recording; 0 trains on all.
     condition : "none", "phase" or "recorded", default "phase" where repeats are alike, else "none"
         What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions. Repeats are
         alike where the mean responses of odd and even ones correlate by 0.5 or more.
@@ -199,6 +201,7 @@ def _train(
     steps: int | None,
     on_progress: Callable[[Progress], None],
 ) -> TrainedModel:
+    on_progress(Progress(0, 0.0, preparing=PREPARING))
     from spikeloop.models.training.run import Training
     from spikeloop.models.training.trainer import train as train_run
 

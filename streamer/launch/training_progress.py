@@ -43,8 +43,11 @@ def shown_progress(verb: str, console: Console | None = None) -> Iterator[Callab
         def show(progress: Progress) -> None:
             nonlocal shown
             minutes = f"{progress.trained_s / 60:.1f} min"
-            doing = progress.finishing or (f"step {progress.steps}" if progress.steps else "")
+            step = f"step {progress.steps}" if progress.steps else ""
+            doing = progress.preparing or progress.finishing or step
             bar.update(task, completed=progress.share, description=doing)
+            if progress.preparing and not bar.console.is_terminal:
+                bar.console.print(progress.preparing)
             for line in progress.starts:
                 bar.console.print(line)
             if progress.stopped and progress.finishing == "calibrating":

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -13,12 +12,11 @@ from spikeloop.models.recordings.recording import Recording
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 from spikeloop.streamer.lsl.spikes import Reception
-from spikeloop.streamer.monitor.report import MonitorReport, Point
+from spikeloop.streamer.monitor.course import Course, Point
+from spikeloop.streamer.monitor.report import MonitorReport
 from spikeloop.streamer.monitor.subject import MonitorSettings, Subject
 
 __all__ = ["MonitorSession", "PulledSpikes"]
-
-KEPT_POINTS = 3600  # of the course
 
 
 class PulledSpikes(Protocol):
@@ -58,7 +56,7 @@ class MonitorSession:
         self._spikes, self._settings = spikes, settings
         self._clock, self._cpu_s = clock, cpu_s
         self._began_s, self._cpu_began_s = clock(), cpu_s()
-        self._course: deque[Point] = deque(maxlen=KEPT_POINTS)
+        self._course = Course()
         self._subject: Subject | None = None
         self._bundle: Bundle | None = None
         self._recording: Recording | None = None
@@ -112,14 +110,15 @@ class MonitorSession:
             reference_statistics=reference.statistics if reference is not None else {},
             notices=(*reception.warnings, *subject.notices(reception.no_counts), *_refusal(reception)),
             importance=subject.importance.report() if subject.importance is not None else None,
-            course=tuple(self._course),
+            course=self._course,
             watched_s=passed_s,
             cpu_cores=(self._cpu_s() - self._cpu_began_s) / passed_s if passed_s > 0 else math.nan,
             not_compared=subject.not_compared(reception.no_counts),
         )
         if report.state.windows:
-            self._course.append(Point(passed_s, report.mean_rate_hz, report.state.mean_ratio, report.alarm_score))
-        return dataclasses.replace(report, course=tuple(self._course))
+            point = Point(passed_s, report.mean_rate_hz, report.state.mean_ratio, report.alarm_score)
+            self._course = self._course.added(point)
+        return dataclasses.replace(report, course=self._course)
 
 
 def _refusal(reception: Reception) -> tuple[str, ...]:

@@ -9,28 +9,11 @@ from numpy.typing import NDArray
 
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.spikes import Reception
+from spikeloop.streamer.monitor.course import Course
 from spikeloop.streamer.monitor.live_importance import ImportanceReport
 from spikeloop.streamer.monitor.state import State
 
-__all__ = ["MonitorReport", "Point"]
-
-
-@dataclass(frozen=True)
-class Point:
-    """Three figures of a stream at one time; a report holds the time course of them.
-
-    Attributes
-    ----------
-    at_s : float >= 0, s since the monitor began
-    mean_rate_hz : float, mean rate of a unit, Hz
-    mean_ratio : float, mean E/F
-    alarm_score : float, 0 to 1, of the alarm that is nearest to being raised
-    """
-
-    at_s: float
-    mean_rate_hz: float
-    mean_ratio: float
-    alarm_score: float
+__all__ = ["MonitorReport"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +40,8 @@ class MonitorReport:
         What is missing and why, or what is still being prepared.
     importance : ImportanceReport or None
         None where there is no critic.
-    course : tuple of Point
-        The time course so far, oldest first.
+    course : Course
+        The time course so far, a sequence of points, oldest first.
     watched_s : float, s
         Since the monitor began.
     cpu_cores : float
@@ -76,7 +59,7 @@ class MonitorReport:
     reference_statistics: Mapping[str, NDArray[np.float64]]
     notices: tuple[str, ...]
     importance: ImportanceReport | None
-    course: tuple[Point, ...]
+    course: Course
     watched_s: float
     cpu_cores: float
     not_compared: str = ""

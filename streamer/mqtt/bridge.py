@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import math
 import random as standard_random
 import threading
 import time
@@ -55,6 +56,9 @@ class BridgeReport:
         Messages that were handed to the connection with the broker.
     dropped : int
         Messages that gave way to later ones while they waited.
+    unconfirmed : int
+        Messages that may not have arrived: the connection that they were handed to was lost before the broker confirmed
+        them, which it does once a second.
     reconnects : int
         Connections after the first.
     refused : int
@@ -67,6 +71,7 @@ class BridgeReport:
 
     published: int
     dropped: int
+    unconfirmed: int
     reconnects: int
     refused: int
     namesakes: int
@@ -130,7 +135,7 @@ class MqttBridge:
         self._random = random
         self._client: ReconnectingClient | None = None
         self._will: aiomqtt.Will | None = None  # what goes out when the stream ends, in whatever manner
-        self._sequence = self._published = 0
+        self._sequence = self._published = self._confirmed = self._unconfirmed = 0
         self._state_due = self._woken = False
         self._entered: Future[None] = Future()
         self._news, self._leaving = asyncio.Event(), asyncio.Event()
@@ -199,6 +204,7 @@ class MqttBridge:
         return BridgeReport(
             published=self._published,
             dropped=self._outbox.dropped,
+            unconfirmed=self._unconfirmed,
             reconnects=max(0, self._client.connections - 1) if self._client is not None else 0,
             refused=self._inbox.refused if self._inbox is not None else 0,
             namesakes=self._namesakes.number,
@@ -234,6 +240,8 @@ class MqttBridge:
             await client.run(self._work_with, self._greet, self._leaving)
         except Exception as error:
             self._entered.set_exception(error)
+        finally:
+            self._note_unconfirmed()
 
     async def _work_with(self, client: "aiomqtt.Client") -> None:
         """Use a connection until it ends, which raises, or it is time to leave."""
@@ -243,12 +251,13 @@ class MqttBridge:
         client.timeout = FAREWELL_S
         if self._will is not None:
             await client.publish(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
+            self._confirmed = self._published
 
     async def _send_and_receive(self, client: "aiomqtt.Client") -> None:
         """Until it is time to leave, and what waits has gone out as far as there is time."""
         leaving = asyncio.create_task(self._leaving.wait())
         sender = asyncio.create_task(self._empty_outbox(client))
-        work = [sender, *map(asyncio.create_task, (self._receive(client), self._publish_health()))]
+        work = [sender, *map(asyncio.create_task, (self._receive(client), self._publish_health(client)))]
         try:
             await asyncio.wait([leaving, *work], return_when=asyncio.FIRST_COMPLETED)
             if leaving.done():
@@ -285,14 +294,16 @@ class MqttBridge:
             elif self._inbox is not None:
                 self._inbox.receive(str(message.topic), bytes(message.payload), message.retain)
 
-    async def _publish_health(self) -> None:
+    async def _publish_health(self, client: "aiomqtt.Client") -> None:
         while True:
             await asyncio.sleep(HEALTH_EVERY_S)
             if self._health is not None:
-                self.publish("health", dataclasses.asdict(self._health()) | dataclasses.asdict(self.report()))
+                figures = dataclasses.asdict(self._health()) | dataclasses.asdict(self.report())
+                await self._publish_confirmed(client, "health", encode_document(figures), within_s=math.inf)
 
     async def _greet(self, client: "aiomqtt.Client") -> None:
         """Publish the state, and hear of others that do so."""
+        self._note_unconfirmed()  # of the connection before
         if self._status is not None:
             await client.subscribe(self._prefix + "status", 1)  # where that is refused, others are not noticed
         await self._publish_state(client)
@@ -301,5 +312,24 @@ class MqttBridge:
         self._state_due = False
         if self._status is not None:
             status = encode_status(self._state, self._status, self._namesakes.run)
-            await client.publish(self._prefix + "status", status, 1, True)
-            self._published += 1
+            await self._publish_confirmed(client, "status", status, retain=True)
+
+    async def _publish_confirmed(
+        self,
+        client: "aiomqtt.Client",
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        within_s: float | None = None,
+    ) -> None:
+        """Publish at QoS 1: once the broker confirms it, it has read all that was published before."""
+        self._published += 1
+        published = self._published
+        await client.publish(self._prefix + topic, payload, 1, retain, timeout=within_s)
+        self._confirmed = max(self._confirmed, published)
+
+    def _note_unconfirmed(self) -> None:
+        """Count what a connection that is no more was handed, and the broker did not confirm."""
+        self._unconfirmed += self._published - self._confirmed
+        self._confirmed = self._published

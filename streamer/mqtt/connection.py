@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_WITHIN_S",
     "SubscriptionRefusedError",
+    "UnreachableError",
     "explain",
     "import_aiomqtt",
     "open_client",
@@ -32,6 +33,10 @@ QUIET = logging.Logger("spikeloop-mqtt", logging.CRITICAL + 1)  # what fails is 
 
 class SubscriptionRefusedError(Exception):
     """The broker accepts the connection, but not the subscription to a topic."""
+
+
+class UnreachableError(FailureError):
+    """No broker answers at an address, where one may be later."""
 
 
 def topic_prefix(name: str) -> str:
@@ -132,19 +137,19 @@ def explain(error: BaseException, address: MqttAddress) -> SpikeloopError:
     if isinstance(cause, socket.gaierror | ValueError):
         return BadInputError(f"{address}: no host is known by the name {address.host!r}; check it")
     if isinstance(cause, ConnectionRefusedError):
-        return FailureError(f"{address}: nobody listens there; start the broker, or check the port")
+        return UnreachableError(f"{address}: nobody listens there; start the broker, or check the port")
     if isinstance(cause, ssl.SSLError | ConnectionResetError) and address.tls:
         return FailureError(
             f"{address}: TLS could not be agreed on ({cause}); does the broker expect TLS on this port, and does it"
             " know our certificate?"
         )
     if isinstance(cause, TimeoutError) or "timed out" in str(error):
-        return FailureError(
+        return UnreachableError(
             f"{address}: no broker answered within {ANSWER_WITHIN_S:g} s; check host and port, whether the port"
             f" wants {'mqtt' if address.tls else 'mqtts'}://, and whether the broker wants a certificate"
             " (?cert=FILE&key=FILE)"
         )
-    return FailureError(f"{address}: the broker can't be reached ({cause}); check host, port and network")
+    return UnreachableError(f"{address}: the broker can't be reached ({cause}); check host, port and network")
 
 
 def _explain_login(address: MqttAddress) -> SpikeloopError:

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from spikeloop.models.errors import SpikeloopError
 from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.mqtt.connection import (
     ANSWER_WITHIN_S,
     SubscriptionRefusedError,
+    UnreachableError,
     explain,
     import_aiomqtt,
     open_client,
@@ -46,6 +48,9 @@ class ReconnectingClient:
         Whether any error of the work is one more reason to connect again, and not only a lost connection.
     random : callable
         Returns 0 to 1, for the time between attempts.
+    on_waiting : callable, optional
+        Called with why the broker can't be reached yet, once for each reason; the first connection is then sought until
+        it succeeds.
 
     Attributes
     ----------
@@ -65,11 +70,13 @@ class ReconnectingClient:
         most_waiting: int | None = None,
         any_error: bool = False,
         random: Callable[[], float] = standard_random.random,
+        on_waiting: Callable[[str], None] | None = None,
     ) -> None:
         self.connected, self.connections = False, 0
         self._address, self._topics, self._random = address, list(topics), random
         self._open = lambda: open_client(address, tls, identifier, will, most_waiting)
         self._mqtt_error = import_aiomqtt().MqttError
+        self._on_waiting, self._waits_for = on_waiting, ""
         lost = (self._mqtt_error, SubscriptionRefusedError, TimeoutError)
         self._lost = (Exception,) if any_error else lost
 
@@ -89,7 +96,7 @@ class ReconnectingClient:
         Raises
         ------
         FailureError, BadInputError
-            If the first connection fails; later ones are sought until they succeed.
+            If the first connection fails, unless it is to be waited for; later ones are sought until they succeed.
         """
         leaving = leaving or asyncio.Event()
         waits = backoff(self._random)
@@ -101,12 +108,21 @@ class ReconnectingClient:
                 failure = explain(error, self._address)
             finally:
                 self.connected = False
-            if failure is not None and not self.connections:
+            if failure is not None and not self.connections and not self._waits(failure):
                 raise failure  # out here, as an error's context would keep the client and its socket alive
             if self.connections > before:
                 waits = backoff(self._random)
             with suppress(TimeoutError):
                 await asyncio.wait_for(leaving.wait(), next(waits))
+
+    def _waits(self, failure: SpikeloopError) -> bool:
+        """Whether to wait for the first connection, which failed so; says why."""
+        if self._on_waiting is None or not isinstance(failure, UnreachableError):
+            return False
+        if str(failure) != self._waits_for:
+            self._waits_for = str(failure)
+            self._on_waiting(self._waits_for)
+        return True
 
     async def _connect(self, work: Work, greet: Work | None) -> None:
         async with asyncio.timeout(ANSWER_WITHIN_S) as patience:

@@ -158,8 +158,8 @@ def bridge_words(report: BridgeReport) -> str:
     """Put into words how the connection with a broker was."""
     trips = report.round_trip_ms
     return (
-        f"mqtt: {report.published} published, {report.dropped} dropped, {report.reconnects} reconnects,"
-        f" {report.refused} refused"
+        f"mqtt: {report.published} published, {report.dropped} dropped, {report.unconfirmed} unconfirmed,"
+        f" {report.reconnects} reconnects, {report.refused} refused"
         + (f"; {report.namesakes} other streams of this name" if report.namesakes else "")
         + (f"; round trip p50 {trips['p50']:.2f}, p99 {trips['p99']:.2f} ms" if trips is not None else "")
     )

@@ -242,6 +242,19 @@ def test_a_key_with_a_password_signs_with_it_alone(tmp_path):
     load_bundle(tmp_path / "tiny", require_signature=pair.public_key.to_base64().decode())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_signature_of_another_key_is_never_replaced(key, public, tmp_path, name):
+    tiny_bundle(tmp_path / name, units=4)
+    signature = sign_bundle(tmp_path / name, key)
+    new_signing_key(tmp_path / "other.key")
+    with pytest.raises(BadInputError, match="expected no signature, or one of the key [0-9A-F]{16}, found one of"):
+        sign_bundle(tmp_path / name, tmp_path / "other.key")
+    load_bundle(tmp_path / name, require_signature=public)
+    assert sign_bundle(tmp_path / name, key, time_s=0) == signature
+    signature.unlink()
+    sign_bundle(tmp_path / name, tmp_path / "other.key")
+
+
 needs_minisign = pytest.mark.skipif(shutil.which("minisign") is None, reason="minisign is not installed")
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.soak.bin_log import Run
-
 __all__ = ["Account", "Span", "account", "excused", "spans_of"]
 
 
@@ -28,6 +26,11 @@ class Span:
     def bins(self) -> int:
         """How many they are."""
         return self.last - self.first + 1
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Of each of them."""
+        return np.arange(self.first, self.last + 1)
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,23 @@ def spans_of(numbers: NDArray[np.int64]) -> tuple[Span, ...]:
     return tuple(Span(int(part[0]), int(part[-1])) for part in parts)
 
 
-def excused(run: Run, span: Span, times: Sequence[tuple[float, float]]) -> bool:
-    """Whether all bins of a span end in these times, (from, until) in s of LSL's clock, which may overlap."""
-    reached_s, last_s = run.stamp_s(span.first), run.stamp_s(span.last)
-    for from_s, until_s in sorted(times):
-        if from_s <= reached_s <= until_s:
-            reached_s = until_s
-    return last_s < reached_s
+def excused(
+    ends_s: NDArray[np.float64], sent_s: NDArray[np.float64], times: Sequence[tuple[float, float]]
+) -> NDArray[np.bool_]:
+    """Say of each bin whether it could be lost in one of these times: whether it was sent in it, or should have been.
+
+    Parameters
+    ----------
+    ends_s, sent_s : arrays of shape (bins,), s
+        When bins ended, and when they were sent, which is later on a busy machine; of LSL's clock.
+    times : sequence of (float, float), s
+        From when until when bins may have been lost.
+
+    Returns
+    -------
+    array of shape (bins,), bool
+    """
+    found = np.zeros(len(ends_s), np.bool_)
+    for from_s, until_s in times:
+        found |= (sent_s >= from_s) & (ends_s <= until_s)
+    return found

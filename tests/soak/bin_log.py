@@ -42,6 +42,10 @@ class Run:
         """Return the end of a bin, s."""
         return self.start_s + (number + 1) * self.bin_size_s
 
+    def stamps_s(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the ends of bins, s."""
+        return self.start_s + (numbers + 1) * self.bin_size_s
+
 
 class BinLog:
     """A log that grows, open from entering to leaving the context; what was added stays after a kill.

@@ -14,7 +14,7 @@ from tests.soak.campaign import Event
 from tests.soak.lab import PATIENCE_S, Lab
 from tests.soak.program import Life
 from tests.soak.received import Received
-from tests.soak.roster import BUNDLES
+from tests.soak.roster import BUNDLES, INLETS
 from tests.soak.verdict import Entry, Finding
 
 __all__ = ["books", "number_at", "problems_of"]
@@ -49,11 +49,21 @@ def books(lab: Lab, everything: Sequence[Received], events: Sequence[Event]) -> 
                 kind, number + 1, each.consumer, each.life.number, found, max(0, found.first), after, each.counted_lost
             )  # fmt: skip
             entries.append(entry)
-            findings += problems_of(entry, each.run, each.life, events)
+            sent_s = _sent_s(each.run, last + 1, [one for one in of_stream if one.consumer == INLETS[kind]])
+            over_mqtt = each.consumer == f"subscriber-{kind}"
+            held = _held_by_broker(lab.programs[f"stream-{kind}"].lives, each.run) if over_mqtt else 0
+            findings += problems_of(entry, each.run, each.life, events, sent_s, held)
     return entries, findings
 
 
-def problems_of(entry: Entry, run: Run, life: Life, events: Sequence[Event]) -> list[Finding]:
+def problems_of(
+    entry: Entry,
+    run: Run,
+    life: Life,
+    events: Sequence[Event],
+    sent_s: NDArray[np.float64],
+    held: float = 0,
+) -> list[Finding]:
     """Find what in an account is wrong, and which missing bins no fault explains.
 
     Parameters
@@ -64,6 +74,10 @@ def problems_of(entry: Entry, run: Run, life: Life, events: Sequence[Event]) -> 
     life : Life
         Of the consumer.
     events : sequence of Event
+    sent_s : array of shape (bins of the run,), s
+        When each bin was sent, on LSL's clock.
+    held : float >= 0
+        Bins that a broker may not have read before it died: messages that the stream counts as unconfirmed.
     """
     found, who = entry.account, f"{entry.consumer}, life {entry.life}, run {entry.run} of stream-{entry.stream}"
     times = [(e.began_s - BEFORE_S, e.settled_s + AFTER_S) for e in events if entry.consumer in e.may_lose]
@@ -76,15 +90,28 @@ def problems_of(entry: Entry, run: Run, life: Life, events: Sequence[Event]) -> 
         )
         if number
     ]
+
+    def rest(span: Span, earlier_s: float = 0.0) -> NDArray[np.bool_]:
+        wider = [(from_s - earlier_s, until_s) for from_s, until_s in times]
+        return ~excused(run.stamps_s(span.numbers), sent_s[span.numbers], wider)
+
+    unread = [span for span in found.missing if rest(span).any() and not rest(span, KILLED_S).any()]
+    held_explains = sum(int(rest(span).sum()) for span in unread) <= held
     problems += [
-        _missing(who, "in between", run, span, events) for span in found.missing if not excused(run, span, times)
+        _missing(who, "in between", run, span, events)
+        for span in found.missing
+        if rest(span).any() and not (held_explains and span in unread)
     ]
     if entry.before and run.stamp_s(found.first) - max(run.start_s, life.began_s) > PATIENCE_S:
         problems.append(_missing(who, "before its first", run, Span(0, found.first - 1), events))
     tail = Span(found.last + 1, found.last + entry.after)
     ends_s = life.until_s or np.inf
-    wanted_until_s = min(run.stamp_s(tail.last) - END_S, ends_s - (END_S if life.end == "asked" else KILLED_S))
-    if entry.after and run.stamp_s(found.last) < wanted_until_s and not excused(run, tail, times):
+    on_their_way_s = END_S if life.end == "asked" else KILLED_S
+    if (
+        entry.after
+        and sent_s[tail.first] < min(sent_s[tail.last] - END_S, ends_s - on_their_way_s)
+        and rest(tail).any()
+    ):
         missing = _missing(who, "after its last", run, tail, events)
         problems.append(replace(missing, number=number_at(min(ends_s, run.stamp_s(tail.last)), events)))
     if entry.counted is not None and entry.counted != found.missing_bins:
@@ -118,12 +145,29 @@ def _runs(of_stream: Sequence[Received]) -> list[Run]:
 def _last(lives: Sequence[Life], run: Run, of_stream: Sequence[Received]) -> int:
     """Return the number of the last bin of a run: that its stream reports, or that anybody received."""
     of_run = [each.rows["bin"].max(initial=-1) for each in of_stream if each.run.is_that_of(run)]
-    reported = [
-        life.report.get("bins", 0) - 1
-        for life in lives
-        if life.began_s < run.start_s and (life.ended_s is None or run.start_s < life.ended_s)
-    ]
+    reported = [life.report.get("bins", 0) - 1 for life in lives if _is_of(life, run)]
     return int(max([*of_run, *reported]))
+
+
+def _sent_s(run: Run, bins: int, at_inlet: Sequence[Received]) -> NDArray[np.float64]:
+    """Return when the bins of a run were sent: when they came to our inlet, or where they did not, when they ended."""
+    sent_s = run.stamps_s(np.arange(bins))
+    for each in at_inlet:
+        if each.run.is_that_of(run):
+            rows = each.rows[(each.rows["bin"] >= 0) & (each.rows["bin"] < bins)]
+            sent_s[rows["bin"]] = np.maximum(sent_s[rows["bin"]], rows["arrived_s"])
+    return sent_s
+
+
+def _held_by_broker(lives: Sequence[Life], run: Run) -> float:
+    """Return the messages of a run that no broker confirmed, as its stream counts; any number where it was killed."""
+    report = next((life.report for life in lives if _is_of(life, run) and life.report), None)
+    return np.inf if report is None else report["mqtt"]["unconfirmed"]
+
+
+def _is_of(life: Life, run: Run) -> bool:
+    """Whether a run of a stream was sent in this life of its program."""
+    return life.began_s < run.start_s and (life.ended_s is None or run.start_s < life.ended_s)
 
 
 def _truth(bundle: str, seed: int, bins: int) -> NDArray[np.uint32]:

@@ -23,6 +23,7 @@ __all__ = ["Life", "Program", "python", "spikeloop"]
 ENDS_WITHIN_S = 120.0
 WELL = (0, 130)  # exit codes of what was asked to end
 DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+PRIORITY = -10  # of the laboratory's sessions, so that it is undisturbed by what else the machine does
 
 
 @dataclass
@@ -160,6 +161,8 @@ class Program:
                 command, stdin=subprocess.DEVNULL, stdout=printed, stderr=said, env=self.environment, cwd=REPOSITORY,
                 start_new_session=True,
             )  # fmt: skip
+        with suppress(OSError):  # not Linux, or not root
+            Path(f"/proc/{self._process.pid}/autogroup").write_text(str(PRIORITY))
         with suppress(psutil.Error):
             self._watched = psutil.Process(self._process.pid)
 

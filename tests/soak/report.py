@@ -104,5 +104,11 @@ def words(report: SoakReport) -> str:
         for each in verdict.followed
         if each.ours
     ]
+    lines += [
+        f"{name} over MQTT: {mqtt['published']:,} messages published, {mqtt['dropped']:,} dropped,"
+        f" {mqtt['unconfirmed']:,} unconfirmed, {mqtt['reconnects']} reconnects"
+        for name, found in report.streams.items()
+        if (mqtt := found.get("mqtt"))
+    ]
     lines += [f"FOUND: {each.text}\n       again: {repeat_command(report, each)}" for each in verdict.findings]
     return "\n".join([*lines, "passed" if not verdict.findings else f"failed: {len(verdict.findings)} findings"])

@@ -75,7 +75,7 @@ def roster(network: Network, names: Mapping[str, str], seed: int, folder: Path, 
             Entry(f"recorder-{kind}", _recorder(f"recorder-{kind}", list(names.values()), place), far, mortal),
             Entry(f"monitor-{kind}", _always(_monitor(name, METRICS_PORTS[kind])), far, mortal),
         ]
-    probe = spikeloop("device", "probe", "--mqtt", url, "--name", names["steady"], "--json")
+    probe = spikeloop("device", "probe", "--mqtt", url, "--name", names["steady"], "--wait", "--json")
     entries.append(Entry("probe", _always(probe), far, mortal=True))
     entries += [
         Entry(f"stream-{kind}", _always(_stream(BUNDLES[kind], name, url, seed)), near, kind == "mortal")

@@ -74,11 +74,9 @@ def test_spans_hold_the_numbers_that_they_were_made_of(numbers):
     assert all(one.last + 1 < other.first for one, other in pairwise(spans))
 
 
-def test_a_span_is_excused_only_as_a_whole():
-    span = Span(50, 99)  # which end from 51.02 to 52 s
-    assert excused(RUN, span, [(0.0, 1.0), (51.0, 52.1)])
-    assert excused(RUN, span, [(51.5, 52.1), (51.0, 51.6)])
-    assert not excused(RUN, span, [(51.0, 51.4), (51.6, 52.1)])
-    assert not excused(RUN, span, [(51.0, 51.9)])
-    assert not excused(RUN, span, [(51.1, 53.0)])
-    assert not excused(RUN, span, [])
+def test_a_bin_is_excused_in_a_time_that_it_was_sent_in_or_should_have_been():
+    ends_s, sent_s = np.array([51.0, 51.5, 52.0]), np.array([51.0, 53.0, 55.0])
+    assert excused(ends_s, sent_s, [(0.0, 1.0), (50.9, 51.2)]).tolist() == [True, False, False]
+    assert excused(ends_s, sent_s, [(51.2, 51.6), (52.5, 54.0)]).tolist() == [False, True, True]
+    assert excused(ends_s, sent_s, [(56.0, 57.0)]).tolist() == [False, False, False]
+    assert not excused(ends_s, sent_s, []).any()

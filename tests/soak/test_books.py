@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.soak.accounts import Account, Span
@@ -26,8 +27,9 @@ def life(began_s=990.0, **options):
     return Life(1, Path(), Path(), began_s, **options)
 
 
-def numbers_of(found, of=None, events=(CUT, STOP)):
-    return [each.number for each in problems_of(found, RUN, of or life(), events)]
+def numbers_of(found, of=None, events=(CUT, STOP), delay_s=0.0, held=0.0):
+    sent_s = RUN.stamps_s(np.arange(LAST + 1)) + delay_s
+    return [each.number for each in problems_of(found, RUN, of or life(), events, sent_s, held)]
 
 
 WHOLE = Account(LAST + 1, 0, LAST)
@@ -46,6 +48,20 @@ def test_bins_that_a_fault_may_lose_are_explained_where_they_are_counted():
 
 def test_the_same_bins_are_a_finding_at_a_consumer_that_may_lose_none():
     assert numbers_of(entry(Account(LAST, 0, LAST, (IN_CUT,)), consumer="inlet-steady")) == [7]
+
+
+def test_bins_that_ended_long_before_a_fault_are_explained_where_they_were_sent_late():
+    early = entry(Account(LAST, 0, LAST, (Span(24_600, 25_400),)), counted=801)  # from 1492 s on
+    assert numbers_of(early) == [None]
+    assert numbers_of(early, delay_s=8.0) == []
+
+
+def test_bins_that_a_broker_had_not_read_are_explained_as_far_as_the_stream_counts_them():
+    early = entry(Account(LAST, 0, LAST, (Span(24_849, 25_400),)), counted=552)  # from 1497 s on, 100 before 1499 s
+    assert numbers_of(early, held=100) == []
+    assert numbers_of(early, held=99) == [None]
+    too_early = entry(Account(LAST, 0, LAST, (Span(24_000, 25_400),)), counted=1401)  # from 1480 s on
+    assert numbers_of(too_early, held=10_000) == [None]
 
 
 def test_bins_that_are_missing_at_another_time_are_a_finding_after_the_fault_before():

@@ -9,9 +9,10 @@ import numpy as np
 from spikeloop.streamer.lsl.description import StreamDescription
 from spikeloop.streamer.lsl.segments import Segment
 from spikeloop.streamer.lsl.spikes import Reception
+from spikeloop.streamer.monitor.course import Course, Point
 from spikeloop.streamer.monitor.live_importance import ImportanceReport, LiveImportance
 from spikeloop.streamer.monitor.reference import Reference, refer_to_sample
-from spikeloop.streamer.monitor.report import MonitorReport, Point
+from spikeloop.streamer.monitor.report import MonitorReport
 from spikeloop.streamer.monitor.state import Monitor
 
 BIN_SIZE_S, WINDOW_BINS, HALF_LIFE_S = 0.02, 32, 20.0
@@ -80,7 +81,7 @@ def watched(
     if refer:
         monitor.compare_with(reference_to(units))
     ends_s = START_S + BIN_SIZE_S * np.arange(1, bins + 1, dtype=np.float64)
-    course, mapped = [], [np.empty((0, WINDOW_BINS, units))]
+    course, mapped = Course(), [np.empty((0, WINDOW_BINS, units))]
     for first in range(0, bins, STEP_BINS):
         segment = slice(first, first + STEP_BINS)
         mapped.append(monitor.add([Segment(counts[segment], ends_s[segment], follows=first > 0)]).windows[:1])
@@ -88,7 +89,8 @@ def watched(
             state = monitor.state()
             scores = [scores.max() for scores in state.alarm_scores.values()]
             rate_hz = state.recent["rates"].mean() / BIN_SIZE_S
-            course.append(Point(ends_s[segment][-1] - START_S, rate_hz, state.mean_ratio, max(scores, default=np.nan)))
+            at_s = ends_s[segment][-1] - START_S
+            course = course.added(Point(at_s, rate_hz, state.mean_ratio, max(scores, default=np.nan)))
     stream = StreamDescription(name, "Spikes", names, BIN_SIZE_S, "host", "uid", bundle="retina", sha256="ab" * 32)
     reception = Reception("live", bins, gaps=2, lost_bins=34, invalid_bins=5, delay_ms=21.4, longest_delay_ms=99)
     return MonitorReport(
@@ -101,7 +103,7 @@ def watched(
         reference_statistics=reference_to(units).statistics if refer else {},
         notices=notices,
         importance=map_windows(np.concatenate(mapped)[-3:]) if importance else None,
-        course=tuple(course),
+        course=course,
         watched_s=bins * BIN_SIZE_S,
         cpu_cores=0.031,
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from spikeloop.models.plural import number_of
+
 __all__ = ["SynapseReport", "synapse_words"]
 
 
@@ -46,6 +48,7 @@ def synapse_words(report: SynapseReport) -> str:
     """Put the figures into words, on a line."""
     at = "" if report.first_sample_s is None else f", from LSL time {report.first_sample_s:.6f} s on"
     return (
-        f"Synapse {report.address}: {report.samples} samples{at}, {report.left_out} left out; {report.spike_windows}"
-        f" windows of spikes; {report.pulses} pulses, {report.refused} refused"
+        f"Synapse {report.address}: {number_of(report.samples, 'sample')}{at}, {report.left_out} left out;"
+        f" {number_of(report.spike_windows, 'window')} of spikes; {number_of(report.pulses, 'pulse')},"
+        f" {report.refused} refused"
     )

@@ -14,6 +14,7 @@ from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
 from spikeloop.streamer.capture.record.stamp_check import StampCheck
 from spikeloop.streamer.capture.record.threads import Threads
+from spikeloop.streamer.lsl.stream_query import describe_origin
 
 if TYPE_CHECKING:
     import pylsl
@@ -40,15 +41,19 @@ class ReceivedStream:
     Parameters
     ----------
     info : pylsl.StreamInfo
-        As LSL found it.
+        As LSL found it first.
     writer : Writer
     threads : Threads
         For closing inlets.
 
     Attributes
     ----------
-    info, name, state, samples
+    name, hostname, state, samples
         As of `StreamRecord`.
+    origin : str
+        As of `describe_origin`.
+    info : pylsl.StreamInfo or None
+        As LSL found it last; None while it is not on the network, as LSL's takes 40 KB of memory.
     number : int
         In the file; 0 before it has one.
     reconnections : int
@@ -56,44 +61,47 @@ class ReceivedStream:
     """
 
     def __init__(self, info: "pylsl.StreamInfo", writer: Writer, threads: Threads) -> None:
-        self.info, self.name = info, info.name()
+        self.info: pylsl.StreamInfo | None = info
+        self.name, self.hostname, self.origin = info.name(), info.hostname(), describe_origin(info)
+        self._type, self._source_id, self._uid = info.type(), info.source_id(), info.uid()
+        self._channels, self._rate_hz = info.channel_count(), info.nominal_srate()
         self.number = self.samples = 0
         self.state: State = "connecting"
         self._writer, self._threads = writer, threads
         self._opened: OpenInlet | None = None
         self._gathering: Gathering | None = None
-        self._stamps, self._findings = StampCheck(info.nominal_srate(), False), Findings("", 0.0, False)
+        self._stamps, self._findings = StampCheck(self._rate_hz, False), Findings("", 0.0, False)
         self._acts: ActsSeen | None = None
         self._format, self._offset_s = "", None
         self.reconnections, self._lost = 0, False  # the latter: since the latest connection
-        self._visible, self._vanished, self._stale_s = True, False, STALE_S  # the latter since it was last heard
+        self._vanished, self._stale_s = False, STALE_S  # the former since it was last heard
         self._heard_s = self._retry_s = -float("inf")
         self._silent_s = 0.0  # how long it was, where that is still to be reported
 
-    def see(self, on_network: bool, now: float) -> None:
-        """Note whether it is on the network.
+    def see(self, info: "pylsl.StreamInfo | None", now: float) -> None:
+        """Note what LSL found of it on the network, or that it did not.
 
         One that is silent and was out of sight, or is regular and silent for long, is to be connected anew.
         """
-        self._visible = on_network
+        self.info = info
         if self.state == "recording":
-            stale = self.info.nominal_srate() > 0 and now - self._heard_s >= self._stale_s
-            if on_network and (self._vanished or stale):
+            stale = self._rate_hz > 0 and now - self._heard_s >= self._stale_s
+            if info is not None and (self._vanished or stale):
                 self._lost, self._silent_s = self._vanished, 0.0 if self._vanished else self._stale_s
                 self._stale_s *= 2
                 self.write(now)
                 self.close()
                 self.state = "connecting"
-            self._vanished = not on_network
+            self._vanished = info is None
 
     @property
     def is_gone(self) -> bool:
         """Whether there is nothing to wait for."""
-        return self.state == "refused" or (self.state != "recording" and not self._visible)
+        return self.state == "refused" or (self.state != "recording" and self.info is None)
 
     def try_now(self, now: float) -> bool:
         """Whether a connection should be tried now; the next is due later."""
-        if self.state not in ("connecting", "ended") or not self._visible or now < self._retry_s:
+        if self.state not in ("connecting", "ended") or self.info is None or now < self._retry_s:
             return False
         self._retry_s = now + RETRY_S
         return True
@@ -115,12 +123,12 @@ class ReceivedStream:
                 self.state = "refused"
                 raise
             exact = opened.info.find("desc/spikeloop") is not None
-            self._stamps = StampCheck(self.info.nominal_srate(), exact)
+            self._stamps = StampCheck(self._rate_hz, exact)
             self._acts = ActsSeen() if exact and self.name.endswith(MARKERS) else None
             self._format = opened.info.findtext("channel_format") or ""
-            self._findings = Findings(self.info.type(), self.info.nominal_srate(), self._format != "string")
+            self._findings = Findings(self._type, self._rate_hz, self._format != "string")
         self._opened = opened
-        self._gathering = Gathering(opened.inlet, self.info.nominal_srate())
+        self._gathering = Gathering(opened.inlet, self._rate_hz)
         self.state, self._heard_s, self._vanished = "recording", now, False
 
     @property
@@ -183,7 +191,7 @@ class ReceivedStream:
 
     @property
     def _is_here(self) -> bool:
-        return self.info.hostname() == platform.node()
+        return self.hostname == platform.node()
 
     def _note_arrival(self, now: float) -> None:
         """Write a comparison of clocks, by which a reader sees when the samples before it came."""
@@ -200,18 +208,18 @@ class ReceivedStream:
 
     def record(self, label: str) -> StreamRecord:
         """Return what was recorded so far; `label` is what people know it by."""
-        info, stamps = self.info, self._stamps
+        stamps = self._stamps
         return StreamRecord(
             self.name,
             label,
-            info.type(),
-            info.hostname(),
-            info.source_id(),
-            info.uid(),
+            self._type,
+            self.hostname,
+            self._source_id,
+            self._uid,
             self.number,
-            info.channel_count(),
+            self._channels,
             self._format,
-            info.nominal_srate(),
+            self._rate_hz,
             self.state,
             self.samples,
             stamps.measured_rate_hz(),

@@ -10,8 +10,7 @@ from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, 
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
-from spikeloop.streamer.lsl.large_blocks import return_large_blocks
-from spikeloop.streamer.lsl.stream_query import describe_origin
+from spikeloop.streamer.lsl.heaps import return_large_blocks
 
 if TYPE_CHECKING:
     import pylsl
@@ -146,15 +145,15 @@ class Recorder:
         return True
 
     def _find(self, now: float) -> None:
-        visible: set[str] = set()
+        visible: dict[str, pylsl.StreamInfo] = {}
         for asked, infos in self._look().items():
             self._found[asked] = self._found.get(asked, False) or bool(infos)
             for info in infos:
-                visible.add(info.uid())
+                visible[info.uid()] = info
                 if info.uid() not in self._streams:
                     self._streams[info.uid()] = ReceivedStream(info, self._writer, self._threads)
         for uid, stream in self._streams.items():
-            stream.see(uid in visible, now)
+            stream.see(visible.get(uid), now)
             if uid not in self._opening and stream.try_now(now):
                 self._opening[uid] = self._threads.start(self._connect, stream.info)
         if self.all_ended and not self._said_that_all_ended and not self._until_end:
@@ -180,13 +179,13 @@ class Recorder:
             return
         except RuntimeError as error:
             if not known:
-                self._note(f"{stream.name!r} from {stream.info.hostname()} can't be reached ({error}); trying again")
+                self._note(f"{stream.name!r} from {stream.hostname} can't be reached ({error}); trying again")
             return
         self._began_s = self._now() if self._began_s is None else self._began_s
         if not known:
-            self._note(f"recording {self._label(stream)!r} from {describe_origin(stream.info)}")
+            self._note(f"recording {self._label(stream)!r} from {stream.origin}")
         elif stream.reconnections > before:
-            self._note(f"connected again to {self._label(stream)!r} from {stream.info.hostname()}")
+            self._note(f"connected again to {self._label(stream)!r} from {stream.hostname}")
         self._start_comparing(uid)
 
     def _pull(self, now: float) -> None:

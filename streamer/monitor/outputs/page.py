@@ -22,6 +22,7 @@ from spikeloop.exporters.pages.shell import (
 )
 from spikeloop.exporters.pages.shell import figures as figure_line
 from spikeloop.models.measures.table import STATISTICS
+from spikeloop.models.plural import number_of
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.lsl.spikes import Reception
 from spikeloop.streamer.monitor.live_importance import ImportanceReport
@@ -33,7 +34,6 @@ from spikeloop.streamer.monitor.outputs.wording import (
     describe_true_rate,
     format_number,
     nearest_alarm,
-    number_of,
     verdicts,
 )
 from spikeloop.streamer.monitor.reference import Deviation

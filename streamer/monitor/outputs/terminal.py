@@ -11,6 +11,7 @@ from rich.text import Text
 
 from spikeloop.exporters.documents import printable
 from spikeloop.models.measures.table import STATISTICS, title_of
+from spikeloop.models.plural import number_of
 from spikeloop.streamer.monitor.outputs.wording import (
     describe_alarm,
     describe_duration,
@@ -18,7 +19,6 @@ from spikeloop.streamer.monitor.outputs.wording import (
     describe_true_rate,
     format_number,
     nearest_alarm,
-    number_of,
     verdicts,
     worst,
 )

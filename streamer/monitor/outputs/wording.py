@@ -16,7 +16,6 @@ __all__ = [
     "describe_true_rate",
     "format_number",
     "nearest_alarm",
-    "number_of",
     "verdicts",
     "worst",
 ]
@@ -112,11 +111,6 @@ def describe_true_rate(reception: Reception) -> str:
     half_hz = max((high_hz - low_hz) / 2, 1e-6)
     places = min(6, max(0, 1 - math.floor(math.log10(half_hz))))
     return f"{reception.true_rate_hz:.{places}f} +- {half_hz:.{places}f} Hz"
-
-
-def number_of(number: int, thing: str) -> str:
-    """Format a number of things: 1 gap, 2 gaps."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def format_number(value: float) -> str:

@@ -142,7 +142,7 @@ def driven() -> Recording:
 
 
 def test_a_model_that_answers_as_the_population_does_is_told_from_a_deaf_one(driven):
-    parts = split_as_trained(driven, "model", driven.channels, LEAD, EVERY)
+    parts = split_as_trained(driven, "model", driven.channels, LEAD, EVERY, stretches=1)
     perfect, deaf = (evaluate_responses(respond(Tuned(7, hearing), parts, 4), parts) for hearing in (1.0, 0.0))
     assert [(each.decoder, each.column) for each in perfect.decoding] == [
         ("ridge", 0), ("ridge", 1), ("Kalman", 0), ("Kalman", 1),
@@ -166,18 +166,18 @@ def test_a_model_that_answers_as_the_population_does_is_told_from_a_deaf_one(dri
     assert all(reachable[statistic] < 1.6 for statistic in ("correlation", "fano_factor", "lag_1_autocorrelation"))
 
 
-def test_what_is_reachable_falls_short_where_the_session_drifts(driven):
-    """The units fire more and more, so that not even the training data are like the part that is held out."""
+def test_what_is_reachable_falls_short_where_the_end_of_a_session_that_drifts_is_held_out(driven):
+    """The units fire more and more: not even the training data are like the end, but they are like parts in between."""
     later = np.arange(driven.bins)[np.newaxis, :, np.newaxis] / driven.bins
     more = np.random.Generator(np.random.Philox(9)).poisson(3 * later, driven.counts.shape)
     drifting = replace(driven, counts=(driven.counts + more).astype(driven.counts.dtype))
     reached = []
-    for recording in (driven, drifting):
-        parts = split_as_trained(recording, "model", driven.channels, LEAD, EVERY)
+    for recording, stretches in ((driven, 1), (drifting, 1), (drifting, 5)):
+        parts = split_as_trained(recording, "model", driven.channels, LEAD, EVERY, stretches)
         found = evaluate_responses(respond(Tuned(7, 1.0), parts, 4), parts).continuous
         assert found is not None
         reached.append({row.statistic: row.ratio for row in found.reachable}["rates"])
-    assert reached[1] > 2 * reached[0]
+    assert reached[1] > 2 * max(reached[0], reached[2])
 
 
 def test_answers_that_come_at_other_bins_teach_decoders_less(driven):

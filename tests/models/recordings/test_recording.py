@@ -101,7 +101,7 @@ def test_every_fifth_repeat_is_held_out():
     assert training.counts[:, 0, 0].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
 
 
-def test_of_a_continuous_recording_the_end_is_held_out():
+def test_of_a_short_continuous_recording_the_end_is_held_out():
     training, held = hold_out(from_counts(np.arange(10)[:, None] * np.ones((1, 2), int), 0.02), 5)
     assert training.counts[0, :, 0].tolist() == list(range(8))
     assert held.counts[0, :, 0].tolist() == [8, 9]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from spikeloop.models.errors import BadInputError
@@ -20,6 +20,7 @@ from spikeloop.models.recordings.windows import (
     random_blocks,
     random_window_count,
     random_windows,
+    stretches_held_out,
 )
 from tests.support.unequal import unequal, with_garbage
 
@@ -102,6 +103,20 @@ def test_of_few_or_very_uneven_repeats_the_last_part_of_each_is_held_out(lengths
         held_out.counts[longest if lengths[0] >= 5 else 0, : lengths[longest] // 5],
         recording.counts[longest, lengths[longest] - lengths[longest] // 5 : lengths[longest]],
     )
+
+
+@given(bins=st.integers(5, 9000), every=st.integers(2, 10), stretches=st.integers(1, 6))
+def test_of_a_continuous_recording_parts_spread_over_time_are_held_out(bins, every, stretches):
+    assume(bins >= every)
+    recording = from_counts(np.stack(np.divmod(np.arange(bins), 100), axis=1), 0.02)
+    training, held_out = hold_out(recording, every, stretches)
+    assert training.recorded_bins + held_out.recorded_bins == bins
+    parts = held_out.repeats
+    assert parts == stretches_held_out(recording, every, stretches) <= stretches
+    assert parts == 1 or held_out.bins_of_repeats.min() >= 256
+    assert held_out.recorded_bins == pytest.approx(bins / every, abs=parts)
+    firsts = held_out.counts[:, 0] @ np.array([100, 1])
+    np.testing.assert_allclose(firsts, (np.arange(parts) + 1 - 1 / every) * bins / parts, atol=2)
 
 
 def test_repeats_too_short_to_hold_out_a_part_are_refused():

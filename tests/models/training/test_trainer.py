@@ -264,7 +264,7 @@ def test_unknown_names_are_told_what_there_is(recording, settings, tmp_path):
         preset("gan", "fast")
     with pytest.raises(BadInputError, match="no family named 'gan'; there are causal_gan"):
         suited_preset("gan", recording)
-    with pytest.raises(BadInputError, match="has fast, paper, fully_connected"):
+    with pytest.raises(BadInputError, match="has fast, long, paper, fully_connected"):
         preset("spike_gan", "slow")
     with pytest.raises(BadInputError, match="give --minutes or --steps"):
         train(Training(recording, settings, "cpu"), tmp_path, None, None)

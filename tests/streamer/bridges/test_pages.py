@@ -4,6 +4,10 @@ import json
 import re
 import signal
 import socket
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
 
 from tests.support.mqtt_stand_ins import wait_until
 from tests.support.places import REPOSITORY
@@ -84,6 +88,25 @@ def test_every_command_of_the_page_on_synapse_runs(start_vendors, stream_name, t
     sender.send_signal(signal.SIGINT)
     report = json.loads(sender.communicate(timeout=280)[0])["synapse"]
     assert (report["pulses"], report["refused"], report["running"]) == (1, 0, True)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("program", blocks("synapse", "python"))
+def test_a_program_of_the_page_on_synapse_says_how_to_start_a_device_that_is_not(program, listed, monkeypatch):
+    """Its tap is not listed; or it is, and nothing comes."""
+    if listed and "tap.read" not in program:
+        pytest.skip("this one only sends")
+    tap = SimpleNamespace(connect=lambda name: listed, read=lambda timeout_ms: None)
+    for name, contents in {
+        "synapse": {}, "synapse.api": {}, "synapse.client": {},
+        "synapse.api.datatype_pb2": {"SpiketrainFrame": None, "Tensor": None},
+        "synapse.client.taps": {"Tap": lambda address: tap},
+    }.items():  # fmt: skip
+        module = ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
+    with pytest.raises(SystemExit, match=r"synapsectl --uri 127\.0\.0\.1:6471 start lab\.json"):
+        exec(program, {})
 
 
 def listens(port: int) -> bool:

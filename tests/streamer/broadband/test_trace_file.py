@@ -94,3 +94,21 @@ def test_a_failure_leaves_nothing_half_written(tmp_path):
     with pytest.raises(FailureError, match="the model broke"):
         write_trace(tmp_path / "t.raw", synthesiser(1), Broken(), RestFeed(()), 1000, 0, {}, lambda bins: None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def small_files_only():
+    """As on a full disk: no file may grow beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files_only")
+def test_a_full_disk_is_of_the_file_that_did_not_fit(small, tmp_path):
+    source = WindowSource(Engine(small), SEED)
+    with pytest.raises(FailureError, match=r"could not write \S*t\.raw \("):
+        write_trace(tmp_path / "t.raw", synthesiser(UNITS), source, RestFeed(()), BINS, SEED, {}, lambda bins: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]

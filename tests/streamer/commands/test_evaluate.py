@@ -125,10 +125,11 @@ def test_samples_without_a_bin_size_have_the_recordings(capsys, spikes, data, tm
     assert (document["judged_on"], document["window_bins"]) == ("1 of 5 repeats", 32)
 
 
-def test_a_continuous_recording_is_judged_by_its_last_part(capsys, spikes, tmp_path):
+def test_a_continuous_recording_is_judged_by_parts_spread_over_time(capsys, spikes, tmp_path):
     data = save(tmp_path / "continuous.npz", spikes[:120].reshape(-1, 4))
     samples = save(tmp_path / "samples.npz", spikes[120:].reshape(-1, 4))
-    assert evaluated(capsys, samples, "--data", data)["judged_on"] == "the last 20%"
+    judged_on = evaluated(capsys, samples, "--data", data)["judged_on"]
+    assert judged_on == "the last 20% of each of 5 stretches of time"
     document = evaluated(capsys, samples, "--data", data, "--repeat-bins", 64, "--hold-out", 4)
     assert document["judged_on"] == "1 of 4 repeats"
 

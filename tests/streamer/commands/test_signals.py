@@ -130,3 +130,40 @@ def test_a_signal_ends_a_command_at_once_while_libraries_are_loaded(number):
         process.send_signal(number)
         assert process.communicate()[1] == b""
     assert process.returncode == 130
+
+
+# Begins as `python -m spikeloop` does, and is interrupted when it is about to import a module.
+STARTING = """
+import runpy, signal, sys
+
+class Interrupting:
+    module = sys.argv.pop()
+
+    @classmethod
+    def find_spec(cls, name, path, target=None):
+        if name == cls.module:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+runpy.run_module("spikeloop", run_name="__main__", alter_sys=True)
+"""
+
+GUARDING = """
+import sys
+before = set(sys.modules)
+import spikeloop.models.errors, spikeloop.models.interrupts
+print(*set(sys.modules) - before)
+"""
+
+
+@pytest.mark.parametrize("module", ["spikeloop.streamer.commands.acknowledgement", "tyro", "numpy"])
+def test_ctrl_c_while_a_command_starts_ends_it_without_a_traceback(module):
+    program = [sys.executable, "-c", STARTING, "models", module]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+def test_next_to_nothing_is_imported_before_ctrl_c_is_handled():
+    """What comes before would end in a traceback."""
+    loaded = subprocess.run([sys.executable, "-c", GUARDING], capture_output=True, text=True, check=True).stdout
+    assert not {"typing", "socket", "importlib.metadata", "email"} & set(loaded.split()), loaded

@@ -107,6 +107,21 @@ async def test_a_device_comes_back_after_the_broker_did(stream_name):
     device.cancel()
 
 
+async def test_a_device_that_waits_says_why_once_and_begins_when_the_broker_does(stream_name):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ticker, said = Ticker(), list[str]()
+    link = DeviceLink(ticker, MqttAddress("127.0.0.1", port), stream_name, on_waiting=said.append)
+    device = asyncio.create_task(link.run())
+    await until(lambda: said)
+    with local_broker(port=port):
+        await until(lambda: ticker.ticks > 2)
+    assert said == [f"mqtt://127.0.0.1:{port}: nobody listens there; start the broker, or check the port"]
+    assert link.report().reconnects == 0
+    device.cancel()
+
+
 @pytest.mark.parametrize("ended_by", ["cancelling", "time"])
 async def test_a_device_ends_even_where_taking_leave_fails(stream_name, ended_by, monkeypatch):
     async def fail(self, *error: object) -> None:

@@ -134,6 +134,12 @@ def test_what_can_not_be_used_is_named(voltage, kilosort, capsys, options, messa
     assert (code, message in said) == (2, True), said
 
 
+def test_a_file_or_folder_that_is_not_there_is_named(voltage, capsys):
+    code, said = fails(capsys, "score-sorting", voltage[0], "kilosort4")
+    assert code == 2
+    assert said == "spikeloop: FOUND: expected a file or folder with times of spikes, found nothing at kilosort4\n"
+
+
 @pytest.fixture
 def silent(tmp_path):
     """A file in which nobody spikes."""

@@ -10,6 +10,7 @@ from spikeloop.exporters.formats.write import write_recording
 from spikeloop.models.families.registry import BASELINES
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.training.checkpoint import read_checkpoint
+from spikeloop.streamer.launch.train import PREPARING
 from tests.support.bad_values import NO_NUMBER, NO_TEXT, NO_WHOLE_NUMBER
 from tests.support.shown import shown
 from tests.support.training import calibrate_briefly, export_no_importance
@@ -51,8 +52,9 @@ def test_the_same_call_continues_the_run_and_reports_how_far_it_is(recording, tm
     reports = []
     options = {"out": tmp_path / "run", "family": "spike_gan", "device": "cpu", "on_progress": reports.append}
     spikeloop.train(recording, steps=2, **options)
-    first, reports[:] = list(reports), []
+    first, reports[:] = reports[1:], []
     model = spikeloop.train(recording, steps=4, **options)
+    assert reports.pop(0).preparing
     assert [progress.share for progress in first if not progress.finishing] == [0.0, 0.5, 1.0]
     assert [progress.share for progress in reports if not progress.finishing] == [0.5, 0.75, 1.0]
     assert [progress.resumed for progress in reports] == [True, *[False] * 5]
@@ -153,22 +155,23 @@ def test_a_part_is_kept_to_stop_by_where_steps_are_not_counted_out(tmp_path, opt
     _, description = read_checkpoint(tmp_path / "run")
     assert description["settings"]["stop_early"] == kept
     assert (description["stages"]["stopping"] is not None) == kept
-    assert ("decide when to stop" in reports[0].starts[1]) == kept
+    assert ("decide when to stop" in reports[1].starts[1]) == kept
 
 
 def test_the_first_report_says_what_was_chosen_and_what_to_expect(recording, tmp_path):
     reports = []
     options = {"out": tmp_path / "run", "device": "cpu", "on_progress": reports.append}
     spikeloop.train(recording, steps=1, **options)
-    chosen, trained_on, floor, steps = reports[0].starts
+    assert (reports[0].preparing, reports[0].starts) == (PREPARING, ())
+    chosen, trained_on, floor, steps = reports[1].starts
     assert chosen == "preset short, for fewer than 40,000 bins"
     assert trained_on.startswith("trains on 3,072 bins of 6 units (96 windows of 32), 768 are held out")
     assert "independent units have" in floor
     assert "1,000 of the first stage at most" in steps
-    assert not any(report.starts for report in reports[1:])
+    assert not any(report.starts or report.preparing for report in reports[2:])
     reports.clear()
     spikeloop.train(recording, steps=1, preset="short", **options)
-    assert not reports[0].starts  # it is continued
+    assert not any(report.starts for report in reports)  # it is continued
 
 
 def test_nothing_is_printed_where_there_is_no_terminal(recording, tmp_path, capsys):

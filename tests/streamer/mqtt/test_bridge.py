@@ -228,6 +228,35 @@ def test_a_broker_that_is_killed_and_restarted_is_found_again(broker):
     assert gaps.sum() <= bridge.report().dropped
 
 
+def test_what_the_broker_took_with_it_is_counted(tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        with bridge_to(broker) as bridge:
+            broker.stall(True)
+            for number in range(50):
+                bridge.push(fake_step(number))
+            assert wait_until(lambda: bridge.report().published == 51)  # with the status
+            broker.kill()
+            broker.start()
+            assert wait_until(lambda: bridge.report().reconnects == 1)
+            bridge.push(fake_step(50))
+        report = bridge.report()
+        assert (report.unconfirmed, report.dropped) == (50, 0)
+
+
+def test_what_the_broker_confirmed_is_not_counted_as_lost(broker):
+    with Device(broker.port) as device, bridge_to(broker, health=lambda: HEALTH) as bridge:
+        for number in range(20):
+            bridge.push(fake_step(number))
+        assert wait_until(lambda: bridge._confirmed >= 22)  # with status and health
+        assert len(sequences(device)) == 20
+        broker.kill()
+        assert wait_until(lambda: not bridge.connected)
+        confirmed, published = bridge._confirmed, bridge.report().published
+        broker.start()
+        assert wait_until(lambda: bridge.report().reconnects >= 1)
+        assert bridge.report().unconfirmed == published - confirmed <= 2  # health that was under way
+
+
 @pytest.mark.parametrize("most", [1, 30])
 def test_gaps_in_the_sequence_are_what_was_dropped(tmp_path, most):
     with (

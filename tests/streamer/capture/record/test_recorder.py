@@ -3,6 +3,7 @@
 import math
 import platform
 import threading
+import weakref
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -62,6 +63,10 @@ class Sheet:
         pass
 
 
+class Found(SimpleNamespace):
+    """What LSL finds of a stream."""
+
+
 class Lab:
     """One stream, a recorder, and their clock."""
 
@@ -71,7 +76,7 @@ class Lab:
         self.now, self.visible, self.inlets, self.offset_s = 1000.0, True, [], offset_s
         facts = {"name": "lab", "type": "X", "hostname": hostname, "source_id": "", "uid": "u"}
         facts |= {"channel_count": 1, "nominal_srate": rate_hz}
-        self.info: Any = SimpleNamespace(**{key: lambda value=value: value for key, value in facts.items()})
+        self.info: Any = Found(**{key: lambda value=value: value for key, value in facts.items()})
         self.sheet = Sheet()
         self.recorder = Recorder(self.look, self.sheet, lambda: self.now, self.connect, until_end)
         self._rate_hz, self.sent_s = rate_hz, 1000.0
@@ -252,6 +257,17 @@ def test_a_stream_whose_first_stamp_is_no_time_is_recorded():
         lab.send(25)
     lab.recorder.finish()
     assert (lab.stream.samples, lab.stream.bad_stamps, lab.stream.lost) == (101, 1, 0)
+
+
+def test_of_a_stream_that_is_gone_only_figures_are_kept(lab):
+    found = weakref.ref(lab.info)
+    lab.pass_s(2, samples=True)
+    lab.inlets[0].lost, lab.visible, lab.info = True, False, None
+    lab.pass_s(1)
+    assert found() is None  # LSL's own object, of which a recording of days would pile up those of every run
+    assert (lab.stream.name, lab.stream.hostname, lab.stream.nominal_rate_hz, lab.stream.samples) == (
+        "lab", "elsewhere", 2.0, 4,
+    )  # fmt: skip
 
 
 def test_what_was_gathered_is_written_before_a_stream_is_connected_anew():

@@ -1,4 +1,4 @@
-"""Draw docs/terminal.gif: a terminal in which `spikeloop stream` runs, from its start to its report. `make picture`.
+"""docs/terminal.gif: a terminal in which `spikeloop stream` runs, from its start to its report.
 
 The command runs on a pseudo-terminal; what it writes is interpreted as far as the command uses it, and drawn with the
 monospaced font that comes with matplotlib.
@@ -13,19 +13,22 @@ import subprocess
 import sys
 import termios
 import time
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib
+from animation import DARK, save
 from PIL import Image, ImageDraw, ImageFont
+from places import DOCS
 
 from spikeloop.streamer.commands.results.braille import DOTS
 
 COLUMNS, ROWS = 80, 13
-COMMAND = ("stream", "retina", "--duration", "6")
-SHOWN = '$ make stream ARGS="--duration 6"'
-FRAME_S, LAST_FRAME_S = 0.25, 4.0
-FONT_SIZE = 14
-BACKGROUND, FOREGROUND, CYAN = "#16181d", "#d6d9de", "#4fc1d9"
+COMMAND = ("stream", "--duration", "8")
+SHOWN = f"$ spikeloop {' '.join(COMMAND)}"
+FRAME_S, LONGEST_FRAME_S, LAST_FRAME_S = 0.2, 1.0, 4.0
+FONT_SIZE = 15
+BACKGROUND, FOREGROUND, CYAN = DARK["ground"], DARK["ink"], DARK["line"]
 COLOURS = {"36": CYAN, "0": FOREGROUND}
 BRAILLE = 0x2800  # the first pattern of Unicode
 TOKEN = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n])")
@@ -73,7 +76,7 @@ class Screen:
 
 
 def record() -> list[Screen]:
-    """Run the command on a pseudo-terminal; the screens, one every quarter of a second, and the last one."""
+    """Run the command on a pseudo-terminal; the screens, one every `FRAME_S`, and the last one."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
@@ -123,17 +126,13 @@ def _draw_dots(pen: ImageDraw.ImageDraw, left: int, top: int, width: int, height
     """A braille pattern, whose glyphs few fonts have."""
     for row, column in zip(*((DOTS & bits) > 0).nonzero(), strict=True):
         x, y = left + (column + 0.25) * width / 2, top + (row + 0.25) * height / 4
-        pen.ellipse((x, y, x + 2, y + 2), fill=colour)
+        pen.ellipse((x, y, x + 3, y + 3), fill=colour)
 
 
 def main() -> None:
-    screens = record()
-    images = [draw(screen).quantize(16) for screen in screens]
-    durations = [round(FRAME_S * 1000)] * (len(images) - 1) + [round(LAST_FRAME_S * 1000)]
-    target = Path(__file__).with_name("terminal.gif")
-    images[0].save(target, save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
-    print(f"{target}: {len(images)} frames, {target.stat().st_size / 1000:.0f} kB")
-
-
-if __name__ == "__main__":
-    main()
+    screens, durations_s = [], []
+    for _, same in groupby(record(), key=lambda screen: screen.lines):
+        shown, *repeated = same
+        screens.append(shown)
+        durations_s.append(min(LONGEST_FRAME_S, FRAME_S * (1 + len(repeated))))
+    save(DOCS / "terminal.gif", [draw(screen) for screen in screens], [*durations_s[:-1], LAST_FRAME_S])

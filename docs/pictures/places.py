@@ -1,0 +1,5 @@
+"""Where the pictures go."""
+
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1]
