@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spikeloop.models.families import causal_gan, causal_generator
 from spikeloop.models.families.emission import Counts
+from spikeloop.models.families.shared_batch import WHOLE, Share
 
 __all__ = ["as_first_written", "critic_loss", "draw_softly", "log_probability", "run_through"]
 
@@ -43,9 +44,10 @@ def critic_loss(
     penalty: float,
     random: torch.Generator,
     conditions: Tensor | None = None,
+    share: Share = WHOLE,
 ) -> Tensor:
     """Compute the critic's loss with one pass for real, fake and what lies between."""
-    mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
+    mix = share.uniform((len(real), 1, 1), random)
     between = torch.lerp(real, fake, mix).requires_grad_()
     scores = critic(torch.cat([real, fake, between]), None if conditions is None else conditions.repeat(3, 1, 1))
     score_real, score_fake, score_between = scores.split(len(real))

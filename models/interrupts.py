@@ -97,16 +97,21 @@ def interrupted_within(seconds: float) -> bool:
 
 
 @contextmanager
-def hold_interrupts() -> Iterator[None]:
+def hold_interrupts() -> Iterator[list[int]]:
     """Hold SIGINT and those of `ENDING` back inside the block; raise KeyboardInterrupt at its end if one arrived.
 
     KeyboardInterrupt replaces an error that was raised meanwhile: some libraries that are interrupted while they are
     imported raise one of their own.
+
+    Yields
+    ------
+    list of int
+        The numbers of those that have arrived so far.
     """
     arrived: list[int] = []
     try:
         with _handled_by(lambda number, frame: arrived.append(number)):
-            yield
+            yield arrived
     finally:
         if arrived:
             raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from spikeloop.models.families.causal_generator import Generator, State
+from spikeloop.models.families.causal_generator import Generator, Noise, State
 from spikeloop.models.families.causal_presets import PRESETS, VAE_GAN_PRESETS, VAE_PRESETS, CausalGanConfig
 from spikeloop.models.families.critic import (
     ConditionProjection,
@@ -29,6 +29,7 @@ from spikeloop.models.families.critic import (
 from spikeloop.models.families.gan import ENDLESS, Gan, clipped_gradient_step
 from spikeloop.models.families.population import Population
 from spikeloop.models.families.registry import GanFamily
+from spikeloop.models.families.shared_batch import WHOLE, Share
 from spikeloop.models.families.training_data import Crops, TrainingData
 from spikeloop.models.families.vae_encoder import Encoder, divergence, slow_latents
 
@@ -117,7 +118,7 @@ class CausalGan(Gan):
         """Compute the mean negative log-likelihood of a bin by the average, without dropout."""
         crops = data.longest_crops(JUDGED_CROPS, self.config.crop_bins, random)
         first = self.average.first_state(JUDGED_CROPS, random)
-        return self._negative_log_likelihood_of(crops, first, 1.0, random, self.average, 0.0)[0].item()
+        return self._negative_log_likelihood_of(crops, first, 1.0, random, self.average, 0.0, WHOLE)[0].item()
 
     def _kept(self) -> Generator:
         return self.first_stage if self.keeps_first_stage else self.average
@@ -174,7 +175,7 @@ class CausalGan(Gan):
         share = math.cos(math.pi / 2 * min(1.0, step / self.likelihood_steps))
         optimizer.param_groups[0]["lr"] = config.likelihood_rate * max(0.03, share)
         loss = self._negative_log_likelihood(data, min(1.0, (step + 1) / config.divergence_steps), random)
-        clipped_gradient_step(optimizer, loss, 1.0)
+        loss = clipped_gradient_step(optimizer, loss, 1.0, self.share)
         self._average_generator(step)
         return loss.item()
 
@@ -197,25 +198,30 @@ class CausalGan(Gan):
         self.places.copy_(places)
         with torch.set_grad_enabled(follows):
             fake = self._continue_runs(conditions, begins, random)
+        real, conditions = map(self.share.rows, (real, conditions))
         conditions = conditions if conditions.shape[2] else None
-        loss = critic_loss(self.critic, real, fake.detach(), config.penalty, random, conditions)
-        clipped_gradient_step(optimizers["critic"], loss)
+        loss = critic_loss(self.critic, real, fake.detach(), config.penalty, random, conditions, self.share)
+        loss = clipped_gradient_step(optimizers["critic"], loss, share=self.share)
         if follows:
             self.critic.requires_grad_(False)
             total = generator_loss(self.critic, fake, conditions)  # the windows that the critic just saw: half the work
             if config.likelihood_weight:
                 total = total + config.likelihood_weight * self._negative_log_likelihood(data, 1.0, random)
-            clipped_gradient_step(optimizers["generator"], total, 5.0)
+            clipped_gradient_step(optimizers["generator"], total, 5.0, self.share)
             self.critic.requires_grad_(True)
             self._average_generator(self.first_stage_steps + step)
         return loss.item()
 
     def _continue_runs(self, conditions: Tensor, begins: Tensor, random: torch.Generator) -> Tensor:
-        """Draw the next window of every run; a gradient flows through the window, not through what came before it."""
-        state = self._continued("running", begins, random)
-        noise = self.generator.noise(*conditions.shape[:2], random)
-        fake, state = self.generator.draw_softly(conditions, noise, state)
-        self._keep("running", state)
+        """Draw the next window of every run; a gradient flows through the window, not through what came before it.
+
+        Of the conditions and beginnings of the whole batch, the windows of this process' share are drawn.
+        """
+        rows = self.share.rows
+        state = State(*map(rows, self._continued("running", begins, random)))
+        noise = Noise(*map(rows, self.generator.noise(*conditions.shape[:2], random)))
+        fake, state = self.generator.draw_softly(rows(conditions), noise, state)
+        self._keep("running", State(*self.share.join(state)))
         return fake
 
     def _continued(self, name: str, begins: Tensor, random: torch.Generator) -> State:
@@ -230,14 +236,19 @@ class CausalGan(Gan):
             getattr(self, f"{name}_{part}").copy_(tensor)
 
     def _negative_log_likelihood(self, data: TrainingData, divergence_weight: float, random: torch.Generator) -> Tensor:
-        """Compute the mean negative log-likelihood of a bin (of a VAE, its upper bound), in nats, with dropout."""
+        """Compute the mean negative log-likelihood of a bin (of a VAE, its upper bound), in nats, with dropout.
+
+        It is computed of this process' share of the crops, of which the mean over all processes is that of the batch.
+        """
         crops, state = self._next_crops(data, random)
+        own = Crops(*(part if part is None else self.share.rows(part) for part in crops))
+        state = State(*map(self.share.rows, state))
         loss, after = self._negative_log_likelihood_of(
-            crops, state, divergence_weight, random, self.generator, self.config.dropout
+            own, state, divergence_weight, random, self.generator, self.config.dropout, self.share
         )
         if self.config.carried_share:
-            self._keep("learned", after)
-        return loss
+            self._keep("learned", State(*self.share.join(after)))
+        return loss if crops.lengths is None else loss * self.share.weight(crops.lengths)
 
     def _next_crops(self, data: TrainingData, random: torch.Generator) -> tuple[Crops, State]:
         """Return crops to learn from, and the states before them."""
@@ -261,14 +272,15 @@ class CausalGan(Gan):
         random: torch.Generator,
         generator: Generator,
         dropout: float,
+        share: Share,
     ) -> tuple[Tensor, State]:
         values, conditions, lengths = crops
         if self.encoder is None:
             slow, cost = values.new_zeros(*values.shape[:2], 0), 0.0
         else:
             posterior = self.encoder(values, lengths)
-            slow, cost = slow_latents(posterior.sample(random), generator.persistence), divergence(posterior)
-        likelihood, after = generator.log_likelihood(values, conditions, slow, dropout, random, state)
+            slow, cost = slow_latents(posterior.sample(random, share), generator.persistence), divergence(posterior)
+        likelihood, after = generator.log_likelihood(values, conditions, slow, dropout, random, state, share)
         return _mean_of_recorded(divergence_weight * cost - likelihood, lengths), after
 
 

@@ -22,6 +22,7 @@ from spikeloop.models.families.emission import Emission, emission_of
 from spikeloop.models.families.own_history import OwnHistory
 from spikeloop.models.families.population import Population
 from spikeloop.models.families.recurrence import run_through
+from spikeloop.models.families.shared_batch import WHOLE, Share
 
 __all__ = ["Generator", "GeneratorConfig", "Noise", "State", "ornstein_uhlenbeck"]
 
@@ -124,7 +125,14 @@ class Generator(nn.Module):
         return State(self.first_hidden.expand(windows, -1), nothing, slow, history)
 
     def log_likelihood(
-        self, values: Tensor, conditions: Tensor, slow: Tensor, dropout: float, random: torch.Generator, state: State
+        self,
+        values: Tensor,
+        conditions: Tensor,
+        slow: Tensor,
+        dropout: float,
+        random: torch.Generator,
+        state: State,
+        share: Share = WHOLE,
     ) -> tuple[Tensor, State]:
         """Compute the log probability of each bin given the bins before it and the slow latents.
 
@@ -138,6 +146,8 @@ class Generator(nn.Module):
         random : torch.Generator
         state : State
             Before the first bin; its slow latents are not used.
+        share : Share, default the whole batch
+            The rows that the windows are.
 
         Returns
         -------
@@ -150,7 +160,7 @@ class Generator(nn.Module):
         given = torch.cat([self.input_projection(self.emission.seen(before)), *drive], dim=-1)
         states = hidden = run_through(self.recurrence, given, state.hidden)
         if dropout:
-            kept = torch.rand(hidden.shape, generator=random, device=hidden.device) >= dropout
+            kept = share.uniform(hidden.shape, random) >= dropout
             hidden = hidden * kept / (1 - dropout)
         prior = F.log_softmax(self.mode_logits(hidden), dim=-1)
         factors = self.factor_head(hidden).unflatten(-1, (self.modes, -1))

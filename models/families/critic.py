@@ -5,6 +5,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spikeloop.models.families.shared_batch import WHOLE, Share
+
 __all__ = [
     "ConditionProjection",
     "ConvolutionalCritic",
@@ -256,6 +258,7 @@ def critic_loss(
     penalty: float,
     random: torch.Generator,
     conditions: Tensor | None = None,
+    share: Share = WHOLE,
 ) -> Tensor:
     """Compute the Wasserstein loss with gradient penalty: E[D(fake)] - E[D(real)] + penalty * E[(|grad D| - 1)^2].
 
@@ -268,12 +271,14 @@ def critic_loss(
     random : torch.Generator
     conditions : tensor of shape (windows, bins, channels), optional
         That drove both.
+    share : Share, default the whole batch
+        The rows that the windows are.
 
     Returns
     -------
     tensor of shape ()
     """
-    mix = torch.rand(len(real), 1, 1, generator=random, device=real.device)
+    mix = share.uniform((len(real), 1, 1), random)
     between = torch.lerp(real, fake, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between, conditions).sum(), between, create_graph=True)
     slopes = gradient.flatten(1).norm(dim=1)
@@ -287,8 +292,8 @@ def generator_loss(critic: nn.Module, fake: Tensor, conditions: Tensor | None = 
     return -critic(fake, conditions).mean()
 
 
-def straight_through_bernoulli(probability: Tensor, random: torch.Generator) -> Tensor:
+def straight_through_bernoulli(probability: Tensor, random: torch.Generator, share: Share = WHOLE) -> Tensor:
     """Draw 0/1 samples with the gradient of their probability (Bengio, Leonard, Courville 2013, arXiv:1308.3432)."""
-    uniform = torch.rand(probability.shape, generator=random, device=probability.device)
+    uniform = share.uniform(probability.shape, random)
     sample = (uniform < probability).to(probability.dtype)
     return sample + (probability - probability.detach())

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeloop.models.families.critic import Critic
+from spikeloop.models.families.shared_batch import WHOLE, Share
 from spikeloop.models.families.training_data import TrainingData
 
 __all__ = ["ENDLESS", "Gan", "clipped_gradient_step"]
@@ -32,6 +33,8 @@ class Gan(nn.Module, ABC):
         After which the second stage begins, that of the critic; 0 where there is no first one.
     critic_lead : int
         Steps of the second stage in which the critic alone learns.
+    share : Share
+        The rows of each batch that this process learns from; all by default.
     """
 
     calibration: Tensor
@@ -39,6 +42,7 @@ class Gan(nn.Module, ABC):
     likelihood_steps = 0
     first_stage_steps = 0
     critic_lead = 0
+    share = WHOLE
 
     def __init__(self, generator: Any, critic: Critic, average_decay: float, units: int) -> None:
         super().__init__()
@@ -114,7 +118,9 @@ class Gan(nn.Module, ABC):
         torch._foreach_lerp_(kept, trained, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def clipped_gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, largest_norm: float | None = None) -> None:
+def clipped_gradient_step(
+    optimizer: torch.optim.Optimizer, loss: Tensor, largest_norm: float | None = None, share: Share = WHOLE
+) -> Tensor:
     """Make one step down a loss.
 
     Parameters
@@ -123,10 +129,20 @@ def clipped_gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, larges
     loss : tensor of shape ()
     largest_norm : float > 0, default no bound
         The gradient is scaled down to this norm where it is longer.
+    share : Share, default the whole batch
+        The rows that the loss is the mean of.
+
+    Returns
+    -------
+    tensor of shape ()
+        The loss of the whole batch, without a gradient.
     """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    mean = loss.detach()
+    share.average([mean, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
     if largest_norm is not None:
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         nn.utils.clip_grad_norm_(parameters, largest_norm)
     optimizer.step()
+    return mean

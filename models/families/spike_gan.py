@@ -135,21 +135,24 @@ class SpikeGan(Gan):
         for _ in range(self.config.critic_steps):
             with torch.no_grad():
                 fake = self._fake_windows(random)
-            real, _ = data.crops(self.config.batch, self.config.window_bins, random)
-            loss = critic_loss(self.critic, real, fake, self.config.penalty, random)
-            clipped_gradient_step(optimizers["critic"], loss)
+            real = self.share.rows(data.crops(self.config.batch, self.config.window_bins, random)[0])
+            loss = critic_loss(self.critic, real, fake, self.config.penalty, random, share=self.share)
+            loss = clipped_gradient_step(optimizers["critic"], loss, share=self.share)
         if not self.config.generator_learns:
             return loss.item()
         self.critic.requires_grad_(False)
-        clipped_gradient_step(optimizers["generator"], generator_loss(self.critic, self._fake_windows(random)))
+        loss_of_generator = generator_loss(self.critic, self._fake_windows(random))
+        clipped_gradient_step(optimizers["generator"], loss_of_generator, share=self.share)
         self.critic.requires_grad_(True)
         self._average_generator(step)
         return loss.item()
 
     def _fake_windows(self, random: torch.Generator) -> Tensor:
         latent = torch.randn(self.config.batch, self.config.latent_size, generator=random, device=random.device)
-        probability = self.generator(latent)
-        return straight_through_bernoulli(probability, random) if self.config.critic_sees_samples else probability
+        probability = self.generator(self.share.rows(latent))
+        if not self.config.critic_sees_samples:
+            return probability
+        return straight_through_bernoulli(probability, random, self.share)
 
 
 def _set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], config: SpikeGanConfig, step: int) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from spikeloop.models.families.population import Population
+from spikeloop.models.families.shared_batch import WHOLE, Share
 
 __all__ = ["Encoder", "Posterior", "divergence", "slow_latents"]
 
@@ -27,9 +28,9 @@ class Posterior(NamedTuple):
     mean: Tensor
     log_deviation: Tensor
 
-    def sample(self, random: torch.Generator) -> Tensor:
-        """Draw innovations, (windows, bins, slow_latents)."""
-        normal = torch.randn(self.mean.shape, generator=random, device=self.mean.device)
+    def sample(self, random: torch.Generator, share: Share = WHOLE) -> Tensor:
+        """Draw innovations, (windows, bins, slow_latents); the windows may be a share of a batch."""
+        normal = share.normal(self.mean.shape, random)
         return self.mean + torch.exp(self.log_deviation) * normal
 
 

@@ -4,6 +4,7 @@ Every random number of step k comes from (seed, k), so a run that was interrupte
 one that was not.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from copy import deepcopy
@@ -20,6 +21,7 @@ from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.families.gan import ENDLESS, Gan
 from spikeloop.models.families.population import population_of
 from spikeloop.models.families.registry import FAMILIES, Settings, load_gan_family
+from spikeloop.models.families.shared_batch import Share
 from spikeloop.models.families.training_data import TrainingData
 from spikeloop.models.measures.one_step import OneStepScore
 from spikeloop.models.measures.similarity import Similarity
@@ -29,6 +31,7 @@ from spikeloop.models.recordings.conditioning import with_lead
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_binary
 from spikeloop.models.recordings.windows import BLOCKS, random_windows
+from spikeloop.models.training.processes import ALONE, Processes, training_device
 from spikeloop.models.training.stopping import StoppingRule
 from spikeloop.models.training.teacher_forced import teacher_forced_score
 from spikeloop.models.training.validation import prepare_validation
@@ -51,6 +54,8 @@ class Training:
         With the conditions that the model is to answer to.
     settings : Settings
     device : "auto", "cpu" or "cuda"
+    processes : Processes, default one
+        That train together; `step` and `time_steps` are made by all of them, the rest by any.
 
     Attributes
     ----------
@@ -66,18 +71,24 @@ class Training:
         Of the finished model; None before, and of one that has no likelihood.
     stopping : StoppingRule or None
         What ends each stage; None where `settings.stop_early` is off, or the recording is too short for it.
+    in_step : bool
+        Whether a step is half-done; so it stays where one fails.
 
     Raises
     ------
     BadInputError
-        If the recording does not suit the family, or there is no such device.
+        If the recording does not suit the family, there is no such device, or batches can't be shared by so many
+        processes.
     """
 
-    def __init__(self, recording: Recording, settings: Settings, device: str = "auto") -> None:
+    def __init__(
+        self, recording: Recording, settings: Settings, device: str = "auto", processes: Processes = ALONE
+    ) -> None:
         self.recording = recording = with_lead(recording, settings.lead_bins)
         self.settings = settings
-        self.device = _device(device)
-        _check(recording, settings)
+        self.processes = processes
+        self.device = training_device(device, processes)
+        _check(recording, settings, processes)
         config = settings.config
         self.validation = prepare_validation(
             recording,
@@ -95,13 +106,15 @@ class Training:
             population_of(self.validation.training), distribution=emitted.distribution, largest=emitted.largest
         )
         self.model: Gan = load_gan_family(settings.family).model(config, self.population).to(self.device)
+        self.model.share = Share(processes.number, processes.total)
         self.optimizers = self.model.optimizers()
         self.steps = 0
+        self.in_step = False
         self.trained_s = 0.0
         self.similarity: tuple[Similarity, ...] = ()
         self.judged_at_step = 0
         self.one_step: OneStepScore | None = None
-        self.stopping = None if self.validation.kept is None else StoppingRule(self.validation, self.device)
+        self.stopping = None if self.validation.kept is None else StoppingRule(self.validation, self.device, processes)
         self._random = torch.Generator(self.device)
         self._latest: dict[str, Tensor] = {}
 
@@ -124,6 +137,7 @@ class Training:
             If it is not finite.
         """
         began = time.perf_counter()
+        self.in_step = True
         self._random.manual_seed(torch_seed(self.settings.seed, Purpose.TRAINING_STEP, self.steps))
         loss = self.model.learn(self.steps, self._data, self.optimizers, self._random)
         if not np.isfinite(loss):
@@ -134,15 +148,17 @@ class Training:
         self.steps += 1
         if self.stopping is not None:
             self.stopping.after_step(self.steps, self.model, self._sample_as_kept)
-        self.trained_s += time.perf_counter() - began
+        self.trained_s += self.processes.of_first(lambda: time.perf_counter() - began)
+        self.in_step = False
         return loss
 
     def time_steps(self) -> tuple[float, ...]:
-        """Time a step of each stage on a copy, so that the run itself stays as it is; in s."""
+        """Time a step of each stage on a copy, so that the run itself stays as it is; in s, of the first process."""
         model, last = deepcopy(self.model), self.model.first_stage_steps
         optimizers = model.optimizers()
         stages = [0] * (last > 0) + [last + LATE] * (last < ENDLESS)
-        return tuple(min(self._time_step(model, optimizers, step) for _ in range(TIMED_STEPS)) for step in stages)
+        timed = tuple(min(self._time_step(model, optimizers, step) for _ in range(TIMED_STEPS)) for step in stages)
+        return self.processes.of_first(lambda: timed)
 
     def _time_step(self, model: Gan, optimizers: dict[str, torch.optim.Optimizer], step: int) -> float:
         self._random.manual_seed(torch_seed(self.settings.seed, Purpose.STEP_TIMING))
@@ -284,20 +300,18 @@ class Training:
         return self.one_step
 
 
-def _check(recording: Recording, settings: Settings) -> None:
-    """Make sure that the family can learn this recording, as it is set."""
+def _check(recording: Recording, settings: Settings, processes: Processes) -> None:
+    """Make sure that the family can learn this recording as it is set, and that processes can share its batches."""
     if FAMILIES[settings.family].binary:
         require_binary(recording, settings.family)
     config = settings.config
     if config.window_bins % config.stride**2:
         raise BadInputError(f"expected windows of a multiple of {config.stride**2} bins, found {config.window_bins}")
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise BadInputError(f"--device: expected auto, cpu or cuda, found {name!r:.60}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInputError("no CUDA device that torch can use; choose --device cpu or auto")
-    return torch.device(name)
+    batches = [size for name in ("batch", "likelihood_batch") if (size := getattr(config, name, 0))]
+    shared = math.gcd(*batches)
+    if shared % processes.total:
+        suited = ", ".join(str(number) for number in range(1, shared + 1) if shared % number == 0)
+        raise BadInputError(
+            f"expected processes that share batches of {' and '.join(map(str, batches))} evenly ({suited}), found"
+            f" {processes.total}; start as many as one of these"
+        )

@@ -38,7 +38,7 @@ def save_run(run: Training, folder: Path) -> None:
 
 
 def resume_run(run: Training, folder: Path) -> bool:
-    """Continue from the checkpoint in a folder.
+    """Continue from the checkpoint in a folder, which the first of several processes reads for all.
 
     Returns
     -------
@@ -50,9 +50,10 @@ def resume_run(run: Training, folder: Path) -> bool:
     BadInputError
         If the checkpoint is damaged or belongs to another run.
     """
-    if not (folder / CHECKPOINT).exists():
+    found = run.processes.of_first(lambda: read_checkpoint(folder) if (folder / CHECKPOINT).exists() else None)
+    if found is None:
         return False
-    arrays, description = read_checkpoint(folder)
+    arrays, description = found
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     expected = describe_run(run)
     description["settings"] = _unstated(run) | description["settings"]

@@ -25,6 +25,7 @@ from spikeloop.models.families.training_data import TrainingData
 from spikeloop.models.measures.similarity import judge, measure_reference_distances
 from spikeloop.models.random_streams import Purpose, random_stream, torch_seed
 from spikeloop.models.recordings.windows import random_windows
+from spikeloop.models.training.processes import ALONE, Processes
 from spikeloop.models.training.validation import JUDGED_WINDOWS, Validation
 
 __all__ = ["StoppingRule"]
@@ -45,6 +46,8 @@ class StoppingRule:
     validation : Validation
         With a part that is kept.
     device : torch.device
+    processes : Processes, default one
+        That train together: the first one checks, and all go by what it found.
 
     Attributes
     ----------
@@ -60,8 +63,9 @@ class StoppingRule:
         Those of the average at that check; empty before the first.
     """
 
-    def __init__(self, validation: Validation, device: torch.device) -> None:
+    def __init__(self, validation: Validation, device: torch.device, processes: Processes = ALONE) -> None:
         assert validation.kept is not None
+        self._processes = processes
         self._seed = validation.seed
         self._device = device
         self._data = TrainingData(validation.kept, device)
@@ -110,7 +114,7 @@ class StoppingRule:
 
     def _check_likelihood(self, steps: int, model: Gan) -> None:
         random = torch.Generator(self._device).manual_seed(torch_seed(self._seed, Purpose.STOPPING))
-        loss = model.likelihood_loss(self._data, random)
+        loss = self._processes.of_first(lambda: model.likelihood_loss(self._data, random))
         self._compare(loss, LEAST_GAIN * abs(loss), steps, model)
         if self.checks_since == LIKELIHOOD_PATIENCE:
             model.plan_first_stage(min(model.likelihood_steps, math.ceil((1 + ANNEALED_SHARE) * steps)))
@@ -121,11 +125,15 @@ class StoppingRule:
                 self._begin_stage()
 
     def _check_statistics(self, steps: int, model: Gan, sample: Sample) -> None:
+        ratio = self._processes.of_first(lambda: self._mean_ratio(sample))
+        self._compare(ratio, LEAST_RATIO_GAIN, steps, model)
+        self.over = self.checks_since == CRITIC_PATIENCE
+
+    def _mean_ratio(self, sample: Sample) -> float:
         windows = sample(self._distances.windows, torch_seed(self._seed, Purpose.STOPPING))
         ratios = np.array([row.ratio for row in judge(windows, self._distances)])
         ratios = ratios[np.isfinite(ratios)]
-        self._compare(float(np.mean(ratios)) if len(ratios) else np.inf, LEAST_RATIO_GAIN, steps, model)
-        self.over = self.checks_since == CRITIC_PATIENCE
+        return float(np.mean(ratios)) if len(ratios) else np.inf
 
     def _compare(self, found: float, least_gain: float, steps: int, model: Gan) -> None:
         """Keep the average where it is the best so far, or count one check more."""

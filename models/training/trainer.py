@@ -1,6 +1,7 @@
 """The training loop: steps, comparisons with held-out data, and checkpoints, until the time or the steps are over."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from spikeloop.models.training.forecast import forecast, plan
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.saved_run import resume_run, save_run
+from spikeloop.models.training.validation import describe_recording
 
 __all__ = ["train"]
 
@@ -45,7 +47,8 @@ def train(
     """Train up to a total time or number of steps, or until the part that is kept says so, whichever comes first.
 
     Continues from the folder's checkpoint where there is one. Saves at once, every minute, at the end, and when
-    interrupted, as the only writer of the folder.
+    interrupted, as the only writer of the folder. Of processes that train together, the first saves, judges and
+    reports.
 
     Parameters
     ----------
@@ -66,14 +69,29 @@ def train(
     Raises
     ------
     BadInputError
-        If another training writes to the folder, or its checkpoint is damaged or of another run.
+        If another training writes to the folder, its checkpoint is damaged or of another run, or the processes were
+        given different recordings or settings.
     FailureError
         If training diverges or the disk refuses.
     """
     if minutes is None and steps is None:
         raise BadInputError("expected a time or a number of steps to train for; give --minutes or --steps")
-    with sole_writer(folder):
-        return _train(run, folder, _Limit(minutes, steps), on_progress)
+    first = run.processes.first
+    with sole_writer(folder) if first else nullcontext():
+        _check_alike(run)
+        return _train(run, folder, _Limit(minutes, steps), on_progress if first else lambda progress: None)
+
+
+def _check_alike(run: Training) -> None:
+    processes = run.processes
+    if processes.total == 1:
+        return
+    described = describe_recording(run.recording), run.settings
+    if processes.of_first(lambda: described) != described:
+        raise BadInputError(
+            f"process {processes.number + 1} of {processes.total} has another recording, or other options, than the"
+            " first; give all the same"
+        )
 
 
 def _train(
@@ -85,26 +103,37 @@ def _train(
     starts = () if resumed else forecast(run, plan(run, limit.minutes), limit.minutes, limit.steps).lines()
     on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity, resumed, starts=starts))
     if not resumed:
-        save_run(run, folder)  # so that a disk that refuses is known at once
+        _save(run, folder)  # so that a disk that refuses is known at once
     try:
         _steps(run, folder, limit, on_progress)
-        for doing, finish in (
-            ("calibrating", run.finish),
-            ("comparing with held-out data", run.judge),
-            ("predicting held-out bins", run.predict),
-        ):
-            on_progress(
-                Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing, stopped=_why(run))
-            )
-            finish()
+        if run.processes.first:
+            _finish(run, limit, on_progress)
     except FailureError:
         raise  # what diverged is not worth keeping
     except BaseException:
-        if run.steps > found_steps:  # else what is there is this, and finished perhaps
-            save_run(run, folder)
+        if run.steps > found_steps and not run.in_step:  # else what is there is this, and finished perhaps
+            _save(run, folder)
         raise
-    save_run(run, folder)
+    _save(run, folder)
+    run.similarity, run.one_step = run.processes.of_first(lambda: (run.similarity, run.one_step))
     return run.similarity
+
+
+def _finish(run: Training, limit: _Limit, on_progress: Callable[[Progress], None]) -> None:
+    for doing, finish in (
+        ("calibrating", run.finish),
+        ("comparing with held-out data", run.judge),
+        ("predicting held-out bins", run.predict),
+    ):
+        on_progress(
+            Progress(run.steps, run.trained_s, limit.share(run), run.similarity, finishing=doing, stopped=_why(run))
+        )
+        finish()
+
+
+def _save(run: Training, folder: Path) -> None:
+    if run.processes.first:
+        save_run(run, folder)
 
 
 def _why(run: Training) -> str:
@@ -116,12 +145,15 @@ def _why(run: Training) -> str:
 def _steps(run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Progress], None]) -> None:
     saved = judged = run.trained_s
     while limit.share(run) < 1:
-        with hold_interrupts():  # or a step would be saved half-done
+        with hold_interrupts() as arrived:  # or a step would be saved half-done
             run.step()
+            if run.processes.any(bool(arrived)):  # so that all end after the same step
+                raise KeyboardInterrupt
         if run.trained_s - judged >= JUDGE_EVERY_S:
             judged = run.trained_s
-            run.judge()
+            if run.processes.first:
+                run.judge()
         if run.trained_s - saved >= SAVE_EVERY_S:
             saved = run.trained_s
-            save_run(run, folder)
+            _save(run, folder)
         on_progress(Progress(run.steps, run.trained_s, limit.share(run), run.similarity))

@@ -74,6 +74,7 @@ def _call(name: str, arguments: list[str]) -> int:
 
         from spikeloop.models.errors import SpikeloopError
         from spikeloop.streamer.commands.command_help import as_shown, check_numbers, description_of, gathered
+        from spikeloop.streamer.commands.first_process import first_prints
         from spikeloop.streamer.commands.shared_options import options_of
 
         function = name.replace("-", "_")
@@ -81,14 +82,15 @@ def _call(name: str, arguments: list[str]) -> int:
         shown = as_shown(command := getattr(module, function), options_of(name))
 
     def run() -> int:
-        check_numbers(command, arguments)
-        return tyro.cli(
-            shown,
-            prog=f"spikeloop {name}",
-            description=description_of(command),
-            args=gathered(command, arguments),
-            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
-        )
+        with first_prints():
+            check_numbers(command, arguments)
+            return tyro.cli(
+                shown,
+                prog=f"spikeloop {name}",
+                description=description_of(command),
+                args=gathered(command, arguments),
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
+            )
 
     try:
         return _printing(run)

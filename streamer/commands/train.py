@@ -33,8 +33,8 @@ def train(
 ) -> int:
     """Train a model on a recording, or continue its training.
 
-    Interrupt the training at any time: the same command continues it. A part of the recording is held out, and the
-    model is compared with it while it trains.
+    Interrupt the training at any time: the same command continues it. Processes that torchrun starts train one model
+    together. A part of the recording is held out, and the model is compared with it while it trains.
 
     Parameters
     ----------

@@ -31,6 +31,7 @@ from spikeloop.models.scalars import (
     is_whole,
     shown,
 )
+from spikeloop.models.training.processes import Processes, joined, training_device
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.suited_condition import suited_condition
 from spikeloop.streamer.conditions.loop_channels import loop_warning
@@ -67,7 +68,8 @@ def train(
 ) -> TrainedModel:
     """Train a model on a recording, or continue its training.
 
-    Interrupt the training at any time: the same call continues it from the checkpoint in `out`.
+    Interrupt the training at any time: the same call continues it from the checkpoint in `out`. In a program that
+    torchrun starts, all processes train one model, each on its share of every batch; they return the same.
 
     Parameters
     ----------
@@ -94,6 +96,7 @@ def train(
         Time by which spikes precede the recorded conditions; the model's spikes are delayed by as much.
     device : "auto", "cpu" or "cuda"
     on_progress : callable (Progress), default a bar in a terminal or notebook
+        Called in the first process.
     steps : int >= 1, optional
         Steps of training in all.
     stop_early : bool, default True for "causal_gan", "vae" and "vae_gan" where no steps are given
@@ -107,9 +110,10 @@ def train(
     Raises
     ------
     BadInputError
-        If an option is out of range, the recording does not suit the family, or `out` holds another run.
+        If an option is out of range, the recording does not suit the family, `out` holds another run, or the batches
+        can't be shared by so many processes.
     FailureError
-        If torch is not installed, training diverges, or the disk refuses.
+        If torch is not installed, training diverges, the disk refuses, or another process of the training ended.
 
     Examples
     --------
@@ -130,7 +134,9 @@ def train(
         raise BadInputError(f"stop_early: expected True or False, found {shown(stop_early)}")
     if not isinstance(family, str) or family not in FAMILIES:
         raise BadInputError(f"no family named {shown(family)}; there are {', '.join(FAMILIES)}")
-    check_writable(out, folder=True)
+    processes = Processes.of_environment()
+    if processes.first:
+        check_writable(out, folder=True)
     recording = recording if isinstance(recording, Recording) else read_recording(recording)
     choices: tuple[str, ...] = ()
     if condition is None:
@@ -140,6 +146,8 @@ def train(
     if family in BASELINES:
         if minutes is not None or steps is not None:
             raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
+        if processes.total > 1:
+            raise BadInputError(f"--family: {family} is fitted by one process; start it without torchrun")
         require_packages("safetensors", "filelock")
     else:
         require_torch()
@@ -149,8 +157,8 @@ def train(
         preset = suited_preset(family, recording)
         choices = (f"preset {preset}, {why_suited(preset)}", *choices)
     preset = checked_text("--preset", preset)
-    console = Console(stderr=True)
-    shows = on_progress is None and (console.is_terminal or console.is_jupyter)
+    console = Console(stderr=True, quiet=not processes.first)
+    shows = on_progress is None and processes.first and (console.is_terminal or console.is_jupyter)
     with shown_progress("fitting" if family in BASELINES else "training", console) if shows else nullcontext() as bar:
         show = on_progress or bar or (lambda progress: None)
         if family in BASELINES:
@@ -162,7 +170,7 @@ def train(
                 f"{short} of {recording.repeats} repeats, shorter than a window of {window_bins} bins, are left out"
             )
         minutes = MINUTES if minutes is None and steps is None else minutes
-        return _train(recording, settings, out, device, minutes, steps, _naming(choices, show))
+        return _train(recording, settings, out, device, processes, minutes, steps, _naming(choices, show))
 
 
 def _naming(choices: tuple[str, ...], on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -188,6 +196,7 @@ def _train(
     settings: Settings,
     out: Path,
     device: Device,
+    processes: Processes,
     minutes: float | None,
     steps: int | None,
     on_progress: Callable[[Progress], None],
@@ -196,8 +205,9 @@ def _train(
     from spikeloop.models.training.run import Training
     from spikeloop.models.training.trainer import train as train_run
 
-    run = Training(recording, settings, device)
-    similarity = train_run(run, out, minutes, steps, on_progress)
+    with joined(processes, training_device(device, processes)):
+        run = Training(recording, settings, device, processes)
+        similarity = train_run(run, out, minutes, steps, on_progress)
     return TrainedModel(
         checkpoint=out,
         family=settings.family,

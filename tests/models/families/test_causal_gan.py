@@ -250,9 +250,9 @@ def test_runs_are_driven_and_judged_where_they_are_in_the_recording(recording, m
     model, moved = learning(replace(SMALL, likelihood_steps=0, critic_lead=2), recording)
     judged, driven = [], []
 
-    def judge(critic, real, fake, penalty, random, conditions):
+    def judge(critic, real, fake, penalty, random, conditions, share):
         judged.append((real, fake, conditions))
-        return critic_loss(critic, real, fake, penalty, random, conditions)
+        return critic_loss(critic, real, fake, penalty, random, conditions, share)
 
     def go_on(conditions, begins, random):
         driven.append((conditions, begins))
