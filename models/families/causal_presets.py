@@ -48,6 +48,7 @@ COUNTS = replace(FAST, modes=6, likelihood_batch=8, critic_lead=100, generator_r
 SHORT = replace(
     COUNTS, factors=16, dropout=0.3, likelihood_steps=1000, divergence_steps=350
 )  # much is soon learned by heart
-PRESETS = {"fast": FAST, "counts": COUNTS, "short": SHORT}
+TRACES = replace(SHORT, critic_lead=FAST.critic_lead, generator_rate=FAST.generator_rate)  # slow: few are independent
+PRESETS = {"fast": FAST, "counts": COUNTS, "short": SHORT, "traces": TRACES}
 VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
 VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}

@@ -171,7 +171,7 @@ def suited_preset(family: str, recording: Recording) -> str:
     """
     presets = _load(family, tuple(FAMILIES)).presets
     if "short" in presets and recording.recorded_bins < SHORT_BINS:
-        return "short"
+        return "short" if recording.signal == "spikes" else "traces"
     several = recording.signal == "spikes" and recorded_rows(recording.counts, recording.lengths).max() > 1
     return next(name for name in ("counts" if several else "fast", "fast", "default") if name in presets)
 
@@ -180,6 +180,7 @@ def why_suited(preset: str) -> str:
     """Say what it is about a recording that `suited_preset` chose this preset for."""
     return {
         "short": f"for fewer than {SHORT_BINS:,} bins",
+        "traces": f"for fluorescence of fewer than {SHORT_BINS:,} bins",
         "counts": "for several spikes in a bin",
         "fast": "for at most one spike in a bin, or fluorescence",
     }.get(preset, "the family's own")

@@ -110,7 +110,7 @@ def data(recording, tmp_path) -> Path:
 @pytest.mark.long
 @pytest.mark.usefixtures("few_trees")
 def test_from_a_file_of_traces_to_a_stream_of_them(start, data, tmp_path, stream_name, capsys, monkeypatch):
-    monkeypatch.setitem(load_gan_family("causal_gan").presets, "short", small().config)
+    monkeypatch.setitem(load_gan_family("causal_gan").presets, "traces", small().config)
     export_no_importance(monkeypatch)
     out, mine = tmp_path / "run", tmp_path / "mine"
     trained = run(capsys, "train", "--data", data, "--condition", "none", "--out", out, "--steps", 3, "--device", "cpu")

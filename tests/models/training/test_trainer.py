@@ -484,6 +484,7 @@ def test_a_preset_suits_a_recording_where_none_is_named(recording):
     short, long = recording, from_counts(np.zeros((1, 10**5, 2)), 0.02)
     many = replace(long, counts=long.counts + np.eye(10**5, 2, dtype=np.uint8) * 2)
     assert [suited_preset("vae_gan", each) for each in (short, long, many)] == ["short", "fast", "counts"]
+    assert suited_preset("vae", replace(short, signal="fluorescence")) == "traces"
     assert suited_preset("spike_gan", short) == "fast"
     for family in FAMILIES.keys() - set(BASELINES):
         presets = load_gan_family(family).presets
