@@ -23,6 +23,7 @@ from spikeloop.models.recordings.simulated_cortex import make_cortex, respond
 from spikeloop.models.recordings.windows import hold_out
 from spikeloop.models.training.validation import prepare_validation
 from spikeloop.streamer.launch.drive import open_offline_drive
+from spikeloop.streamer.launch.suitability import stretches_of
 from spikeloop.streamer.stream.source import open_source
 
 
@@ -90,6 +91,15 @@ def test_the_retina_bundle_carries_what_was_measured_of_it():
     assert 0.45 <= realism["memorisation_auc"] <= 0.55
 
 
+def test_the_calcium_bundle_is_like_the_trials_it_never_saw(data_folder: Path):
+    recording, bundle = read_recording("calcium_odor", folder=data_folder), load_bundle("calcium_odor")
+    assert bundle.card.signal == "fluorescence"
+    validation = prepare_validation(recording, bundle.card.training["settings"]["hold_out"], 32, seed=1)
+    traces = open_source(bundle, 0, "cpu")
+    ratios = [each.ratio for each in validation.judge(lambda windows: traces.next(windows * 32).reshape(-1, 32, 49))]
+    assert np.mean(ratios) <= 2
+
+
 def test_the_movie_bundle_answers_to_the_movie_as_the_cells_it_never_saw(retina: Recording):
     bundle = load_bundle("retina-movie")
     training, held_out = hold_out(retina, bundle.card.training["settings"]["hold_out"])
@@ -118,7 +128,7 @@ def test_the_simulated_cortex_and_its_bundle_prefer_the_same_directions_at_the_s
 def test_a_decoder_trained_on_the_motor_cortex_bundle_reads_the_real_one(data_folder: Path):
     bundle = load_bundle("m1_jango")
     recording = with_lead(read_recording("m1_jango", folder=data_folder), bundle.card.latency_bins)
-    training, held_out = hold_out(recording, bundle.card.training["settings"]["hold_out"])
+    training, held_out = hold_out(recording, bundle.card.training["settings"]["hold_out"], stretches_of(bundle.card))
     answers = open_source(bundle, 0, "cpu").next(training.bins, training.conditions[0])
     decoder, found = RidgeDecoder(), []
     for counts in (training.counts[0], answers):

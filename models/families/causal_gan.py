@@ -241,8 +241,9 @@ class CausalGan(Gan):
         It is computed of this process' share of the crops, of which the mean over all processes is that of the batch.
         """
         crops, state = self._next_crops(data, random)
-        own = Crops(*(part if part is None else self.share.rows(part) for part in crops))
-        state = State(*map(self.share.rows, state))
+        rows = self.share.rows
+        lengths = None if crops.lengths is None else rows(crops.lengths)
+        own, state = Crops(rows(crops.counts), rows(crops.conditions), lengths), State(*map(rows, state))
         loss, after = self._negative_log_likelihood_of(
             own, state, divergence_weight, random, self.generator, self.config.dropout, self.share
         )

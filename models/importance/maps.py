@@ -221,7 +221,8 @@ def gradient_importance(
         If windows are shorter than a span.
     """
     spans = _spans(windows)
-    place = np.nonzero(spans.min(axis=-1) != spans.max(axis=-1))
+    window, bin_, unit = np.nonzero(spans.min(axis=-1) != spans.max(axis=-1))
+    place = window, bin_, unit
     counts = spans[place].astype(np.int64)
     effects = cut_effects(critic.effects(windows.astype(np.float32), conditions), windows, place, STEP_BINS)
     means = np.empty(len(counts))
@@ -241,7 +242,7 @@ def _drawn(
     place: tuple[Integers, Integers],
     most: int,
     conditions: NDArray[np.float32] | None,
-) -> tuple[Integers, Floats]:
+) -> tuple[Integers, NDArray[np.floating]]:
     """Random orders for spans that have too many, and the change of the score that is estimated of each, if any is.
 
     The same orders serve all of them.

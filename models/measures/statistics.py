@@ -120,7 +120,7 @@ def pairwise_correlation(windows: Windows) -> Floats:
 
 def correlation_of(covariance: Floats) -> Floats:
     """The matrix of correlations (units, units) that belongs to one of covariances; see `pairwise_correlation`."""
-    deviation = np.sqrt(covariance.diagonal())
+    deviation = np.sqrt(covariance.diagonal().clip(min=0))  # rounding may take that of a constant unit below 0
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
     correlation = covariance * scale[:, np.newaxis] * scale
     np.fill_diagonal(correlation, 1.0)

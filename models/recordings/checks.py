@@ -21,6 +21,7 @@ __all__ = [
 SHORTEST_BIN_S, LONGEST_BIN_S = 1e-5, 10.0
 LONGEST_LABEL = 200
 MOST_IN_A_BIN = 255
+BRIGHTEST = 1e15  # of fluorescence: float32 holds sums of its squares
 
 
 def checked_counts(counts: ArrayLike, name: str) -> NDArray[np.uint8]:
@@ -58,7 +59,7 @@ def checked_fluorescence(values: ArrayLike, name: str) -> NDArray[np.float32]:
     Parameters
     ----------
     values : array of shape (frames, units) or (repeats, frames, units)
-        Finite and 0 or more.
+        From 0 to 1e15, whose squares and their sums float32 still holds.
     name : str
         Of the recording, for messages.
 
@@ -71,6 +72,10 @@ def checked_fluorescence(values: ArrayLike, name: str) -> NDArray[np.float32]:
         raise BadInputError(
             f"{name}: expected fluorescence of 0 or more, found an array of {array.dtype} with negative values, NaN or"
             " infinity; use the denoised traces"
+        )
+    if array.max() > BRIGHTEST:
+        raise BadInputError(
+            f"{name}: expected fluorescence of at most {BRIGHTEST:g}, found {array.max():g}; divide all by its scale"
         )
     return array.astype(np.float32)
 

@@ -12,6 +12,7 @@ from spikeloop.models.recordings.recording import Recording
 
 __all__ = [
     "BLOCKS",
+    "LEAST_HELD_BINS",
     "STRETCHES",
     "count_short",
     "cut_conditions",

@@ -15,7 +15,7 @@ from spikeloop.models.measures.table import key_of
 from spikeloop.models.recordings.windows import holds_out_repeats
 from spikeloop.models.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from spikeloop.models.training.run import Training
-from spikeloop.models.training.validation import describe_realism, describe_recording
+from spikeloop.models.training.validation import KEPT_EVERY, describe_realism, describe_recording
 
 __all__ = ["describe_run", "resume_run", "save_run"]
 
@@ -81,10 +81,11 @@ def resume_run(run: Training, folder: Path) -> bool:
 
 
 def _unstated(run: Training) -> dict[str, Any]:
-    """Return the settings that checkpoints of earlier versions don't state; stretches matter where there are any."""
+    """Return the settings that checkpoints of earlier versions don't state; stretches matter where repeats are cut."""
     every, stretches = run.settings.hold_out, run.settings.held_out_stretches
-    whole_repeats = every == 0 or holds_out_repeats(run.recording, every)
-    return {"stop_early": False, "held_out_stretches": stretches if whole_repeats else 1}
+    whole = holds_out_repeats(run.validation.training, KEPT_EVERY)
+    whole = whole and (every == 0 or holds_out_repeats(run.recording, every))
+    return {"stop_early": False, "held_out_stretches": stretches if whole else 1}
 
 
 def describe_run(run: Training) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from spikeloop.models.recordings.windows import (
     random_windows,
 )
 
-__all__ = ["Validation", "describe_realism", "describe_recording", "prepare_validation"]
+__all__ = ["KEPT_EVERY", "Validation", "describe_realism", "describe_recording", "prepare_validation"]
 
 JUDGED_EVERY = 5  # where nothing is held out, every n-th repeat is judged by all the same
 JUDGED_WINDOWS = 2048  # at most; enough to rank models, quick enough to watch
@@ -122,7 +122,7 @@ def prepare_validation(
     """
     unseen, judged = (long_enough(part, window_bins) for part in hold_out(recording, every or JUDGED_EVERY, stretches))
     training = unseen if every else long_enough(recording, window_bins)
-    training, kept = _keep(training, window_bins) if keep else (training, None)
+    training, kept = _keep(training, window_bins, stretches) if keep else (training, None)
     unseen = training if every else unseen
     counts = recorded_rows(training.counts, training.lengths)
     if np.all(counts == counts[:1, :1]):
@@ -143,11 +143,11 @@ def prepare_validation(
     )
 
 
-def _keep(training: Recording, window_bins: int) -> tuple[Recording, Recording | None]:
+def _keep(training: Recording, window_bins: int, stretches: int) -> tuple[Recording, Recording | None]:
     """Split off a part to decide by; None where it would have too few windows."""
     if training.recorded_bins < KEPT_EVERY * LEAST_KEPT_WINDOWS * window_bins:
         return training, None
-    rest, kept = (long_enough(part, window_bins) for part in hold_out(training, KEPT_EVERY))
+    rest, kept = (long_enough(part, window_bins) for part in hold_out(training, KEPT_EVERY, stretches))
     if min(rest.bins, kept.bins) < window_bins or random_window_count(kept, window_bins) < LEAST_KEPT_WINDOWS:
         return training, None
     return rest, kept

@@ -15,7 +15,7 @@ from spikeloop.models.measures.seams import seam_covariance_ratio, seam_ratio
 from spikeloop.models.measures.similarity import MOST_DRAWS
 from spikeloop.models.memory import memory_for
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.models.recordings.windows import STRETCHES, count_short, random_window_count
+from spikeloop.models.recordings.windows import LEAST_HELD_BINS, STRETCHES, count_short, random_window_count
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.suitability import check_alike, held_out_of, held_out_part, stretches_of
 from spikeloop.streamer.stream.source import open_source
@@ -135,12 +135,13 @@ def subject_of_samples(name: str, samples: Recording, recording: Recording, aske
     BadInputError
         If the recording can't judge them.
     """
-    parts = split_as_trained(recording, name, (), 0, asked.hold_out)
     check_alike(name, samples.units, samples.bin_size_s, samples.signal, recording)
     are_windows = samples.repeats > 1 and samples.lengths is None and samples.bins <= MOST_WINDOW_BINS
     own = samples.bins if are_windows else min(WINDOW_BINS, samples.bins)
     bins = _checked_bins(own if asked.window_bins is None else asked.window_bins)
-    return Subject(name, samples, bins, parts, STRETCHES)
+    stretches = STRETCHES if bins <= LEAST_HELD_BINS else 1  # or a window might not fit into what is held out
+    parts = split_as_trained(recording, name, (), 0, asked.hold_out, stretches)
+    return Subject(name, samples, bins, parts, stretches)
 
 
 def subject_of_bundle(name: str, bundle: Bundle, recording: Recording, asked: Asked) -> Subject:

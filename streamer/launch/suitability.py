@@ -31,7 +31,9 @@ def held_out_of(card: Card, recording: Recording) -> int | None:
         return None
     described = describe_recording(recording)
     same = all(trained.get(key) == described[key] for key in ("sha256", "repeats", "bins"))
-    return settings.get("hold_out") if same else None
+    every = settings.get("hold_out")
+    whole = isinstance(every, int) and not isinstance(every, bool) and (every == 0 or every >= 2)
+    return every if same and whole else None
 
 
 def stretches_of(card: Card) -> int:
@@ -46,7 +48,7 @@ def held_out_part(recording: Recording, every: int, stretches: int = STRETCHES) 
     if holds_out_repeats(recording, every):
         return f"1 of {every} repeats"
     parts = stretches_held_out(recording, every, stretches)
-    return f"the last {1 / every:.0%}" + (f" of each of {parts} stretches of time" if parts > 1 else "")
+    return f"the last {100 / every:.3g}%" + (f" of each of {parts} stretches of time" if parts > 1 else "")
 
 
 def check_alike(name: str, units: int, bin_size_s: float, signal: Signal, recording: Recording) -> None:

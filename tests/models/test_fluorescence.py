@@ -10,9 +10,11 @@ import pytest
 from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle
 from spikeloop.exporters.formats.read import read_recording
+from spikeloop.models.errors import BadInputError
 from spikeloop.models.families.registry import Settings, load_gan_family
 from spikeloop.models.measures.similarity import independent_units, statistics_of
 from spikeloop.models.measures.table import SPIKE_STATISTICS, TRACE_STATISTICS
+from spikeloop.models.recordings.checks import checked_fluorescence
 from spikeloop.models.recordings.recording import Recording, from_fluorescence
 from spikeloop.models.recordings.windows import cut_windows
 from spikeloop.models.training.checkpoint import read_checkpoint
@@ -98,6 +100,14 @@ def run(capsys, *arguments: object) -> dict:
     printed = capsys.readouterr()
     assert stopped.value.code == 0, printed.err
     return json.loads(printed.out)
+
+
+@pytest.mark.parametrize("largest", [1e16, 1e39, 1e300])
+def test_traces_whose_squares_float32_does_not_hold_are_refused(largest):
+    traces = np.ones((50, 2))
+    traces[7, 1] = largest
+    with pytest.raises(BadInputError, match="fluorescence of at most 1e\\+15, found .*; divide all by its scale"):
+        checked_fluorescence(traces, "bright")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from spikeloop.models.families.registry import Settings, load_gan_family
 from spikeloop.models.recordings.recording import Recording
@@ -33,7 +34,7 @@ def _uneven() -> Recording:
     return unequal([64, 40, 90, 120] * 5, units=6, largest=3)
 
 
-CASES: dict[str, tuple[str, dict[str, object], Callable[[], Recording]]] = {
+CASES: dict[str, tuple[str, dict[str, Any], Callable[[], Recording]]] = {
     "runs that go on, and a rule": ("causal_gan", CAUSAL, partial(_even, 104)),
     "crops of unequal length": ("vae_gan", CAUSAL | {"carried_share": 0.0}, _uneven),
     "windows": ("spike_gan", {"features": 8, "batch": 8, "latent_size": 16}, partial(_even, 30)),
@@ -66,12 +67,12 @@ def _interrupted(folder: Path, processes: Processes) -> Training:
     run = training("windows", processes)
     learn = run.model.learn
 
-    def interrupting(step: int, *rest: object) -> float:
+    def interrupting(step: int, *rest: Any) -> float:
         if step == INTERRUPTED_STEP - 1 and run.steps == step and not processes.first:
             signal.raise_signal(signal.SIGINT)
         return learn(step, *rest)
 
-    run.model.learn = interrupting
+    run.model.learn = interrupting  # pyright: ignore[reportAttributeAccessIssue]
     try:
         train(run, folder, None, steps=STEPS)
     except KeyboardInterrupt:

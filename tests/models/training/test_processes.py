@@ -42,6 +42,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trainings")
     for case in CASES:
         alone(folder, case)
+    stopped = ended = None
     with _second_process(folder) as processes:
         try:
             with pytest.raises(FailureError) as lost, joined(processes, training_device("cpu", processes)):
@@ -82,10 +83,8 @@ def test_all_processes_return_what_the_first_one_found(made):
     folder, _, ended, _ = made
     assert len(ended.similarity) > 0
     assert (folder / "second").read_text().partition(" ")[2] == str([row.error for row in ended.similarity])
-    np.testing.assert_allclose(
-        *(read_checkpoint(folder / name)[0]["generator.bias"] for name in ("interrupted", "windows/by one")),
-        atol=ROUNDING,
-    )
+    one, other = (read_checkpoint(folder / name)[0]["generator.bias"] for name in ("interrupted", "windows/by one"))
+    np.testing.assert_allclose(one, other, atol=ROUNDING)
 
 
 def test_a_process_that_ends_ends_the_others(made):
