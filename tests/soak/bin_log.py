@@ -44,7 +44,7 @@ class Run:
 
     def stamps_s(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the ends of bins, s."""
-        return self.start_s + (numbers + 1.0) * self.bin_size_s
+        return (self.start_s + (numbers + 1) * self.bin_size_s).astype(np.float64)
 
 
 class BinLog:

@@ -112,6 +112,7 @@ def test_every_module_with_a_command_is_in_the_list():
         "main",
         "registry",
         "command_help",
+        "first_process",
         "acknowledgement",
         "shared_options",
         "output",
