@@ -59,7 +59,7 @@ def test_maps_by_a_critic_on_a_gpu_are_those_of_the_cpu(random):
 def test_training_runs_on_a_gpu(tmp_path):
     import torch
 
-    from spikeloop.streamer.commands.main import main
+    from spikeloop.__main__ import main
 
     if not torch.cuda.is_available():
         pytest.skip("this PyTorch sees no GPU")

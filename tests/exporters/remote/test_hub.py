@@ -236,7 +236,7 @@ def test_the_model_card_says_what_the_bundle_is_and_how_to_stream_it(hub, name):
     stated = yaml.safe_load(header)
     bundle = spikeloop.load_bundle(name)
     assert stated["license"] == "cc-by-4.0"
-    assert {"spikeloop", "spikes"} <= set(stated["tags"])
+    assert {"spikeloop", bundle.card.signal} <= set(stated["tags"])
     assert f"spikeloop pull hf:lab/model --sha256 {bundle.sha256}" in body
     assert f"| units | {len(bundle.card.unit_names)} |" in body
     assert all(channel.unit in body for channel in bundle.card.channels)
