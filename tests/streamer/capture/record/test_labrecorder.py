@@ -94,7 +94,7 @@ def shared(ours: Any, theirs: Any) -> tuple[slice, slice]:
     number = min(len(a) - begins[0], len(b) - begins[1])
     parts = slice(begins[0], begins[0] + number), slice(begins[1], begins[1] + number)
     np.testing.assert_allclose(a[parts[0]], b[parts[1]], rtol=0, atol=TOLERANCE_S)
-    assert number >= 10
+    assert number >= 5
     assert number > 0.7 * len(a)
     return parts
 
