@@ -20,6 +20,7 @@ __all__ = [
     "SUFFIX",
     "import_minisign",
     "key_number",
+    "number_of_signer",
     "signed_file",
     "signer_of",
     "small_text",
@@ -70,7 +71,7 @@ def verified(path: Path, require_signature: str | Path) -> bytes:
         )
     check_size(path, at.name, at.stat().st_size)
     content, signature = at.read_bytes(), _signature(beside)
-    signer = _number_of_signer(signature)
+    signer = number_of_signer(signature)
     own = {key_number(key.to_base64()): key for key in keys}
     if signer not in own:
         raise BadInputError(
@@ -147,10 +148,11 @@ def _signature(path: Path) -> Any:
 
 def signer_of(path: Path) -> str:
     """Return the number of the key that made a signature; BadInputError where the file holds none."""
-    return _number_of_signer(_signature(path))
+    return number_of_signer(_signature(path))
 
 
-def _number_of_signer(signature: Any) -> str:
+def number_of_signer(signature: Any) -> str:
+    """Return the number of the key that made a signature."""
     return key_number(bytes(signature).splitlines()[1])
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from spikeloop.exporters.addresses import is_address
 from spikeloop.exporters.bundle import bundles, load_unsigned
-from spikeloop.exporters.signatures import SUFFIX, import_minisign, key_number, signed_file, signer_of, small_text
+from spikeloop.exporters.signatures import (
+    SUFFIX,
+    import_minisign,
+    key_number,
+    number_of_signer,
+    signed_file,
+    signer_of,
+    small_text,
+)
 from spikeloop.models.errors import BadInputError, FailureError, in_one_line
 from spikeloop.models.scalars import checked_path
 from spikeloop.models.whole_file import whole_file
@@ -91,7 +99,7 @@ def sign_bundle(path: str | Path, key: str | Path, password: str | None = None, 
     with _secret_key(checked_path("--key", key), password) as secret:
         signature = secret.sign(at.read_bytes(), trusted_comment=comment)
     out = Path(f"{at}{SUFFIX}")
-    _check_own(out, key_number(bytes(signature).splitlines()[1]))
+    _check_own(out, number_of_signer(signature))
     with whole_file(out) as whole:
         whole.write(bytes(signature) + b"\n")
     return out

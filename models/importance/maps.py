@@ -5,9 +5,7 @@ span is the mean absolute change of the critic's score, and that of a spike the 
 without spikes have none.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats, Windows
-from spikeloop.models.importance.effects import Effects, Orders, cut_effects
+from spikeloop.models.importance.arrangements import every_order_by_kind, numbers_of_arrangements, random_orders
+from spikeloop.models.importance.effects import Effects, cut_effects
 from spikeloop.models.importance.patches import SPAN_BINS, distinct_rows
 
 __all__ = [
@@ -180,7 +179,7 @@ def exact_importance(
         given = None if conditions is None else conditions[index]
         span, unit = np.nonzero(spans[index].min(axis=-1) != spans[index].max(axis=-1))
         counts = spans[index][span, unit].astype(np.int64)
-        many = np.flatnonzero(_numbers_of_arrangements(counts) > most_arrangements)
+        many = np.flatnonzero(numbers_of_arrangements(counts) > most_arrangements)
         orders, estimate = _drawn(window, critic, random, (span[many], unit[many]), most_arrangements, given)
         found = _rearranged(counts, many, orders[:SCORED] if critic.estimates else orders)
         moves = np.flatnonzero(found.difference.any(axis=1))
@@ -226,9 +225,9 @@ def gradient_importance(
     counts = spans[place].astype(np.int64)
     effects = cut_effects(critic.effects(windows.astype(np.float32), conditions), windows, place, STEP_BINS)
     means = np.empty(len(counts))
-    many = _numbers_of_arrangements(counts) > MOST_ARRANGEMENTS
-    means[many] = np.abs(effects.of(many).changes(_random_orders(random, DRAWN))).mean(axis=1)
-    for members, orders in _kinds(counts, np.flatnonzero(~many)):
+    many = numbers_of_arrangements(counts) > MOST_ARRANGEMENTS
+    means[many] = np.abs(effects.of(many).changes(random_orders(random, DRAWN))).mean(axis=1)
+    for members, orders in every_order_by_kind(counts, np.flatnonzero(~many)):
         means[members] = np.abs(effects.of(members).changes(orders)).mean(axis=1)
     importance = np.zeros(spans.shape[:3])
     importance[place] = means
@@ -252,7 +251,7 @@ def _drawn(
         return random.permuted(np.tile(np.arange(SPAN_BINS), (most, 1)), axis=1), np.zeros((number, 1))
     effects = critic.effects(window[np.newaxis], None if conditions is None else conditions[np.newaxis])
     at = np.zeros(number, np.int64), *place
-    orders = _random_orders(random, DRAWN)
+    orders = random_orders(random, DRAWN)
     return orders.source, cut_effects(effects, window[np.newaxis], at, STEP_BINS).changes(orders)
 
 
@@ -267,7 +266,7 @@ def _rearranged(counts: Integers, many: Integers, orders: Integers) -> _Rearrang
     """Arrange the spans of few arrangements in every way, and those of many in these orders."""
     of_span = [np.repeat(many, len(orders))]
     differences = [(np.sort(counts[many])[:, orders] - counts[many][:, np.newaxis]).reshape(-1, SPAN_BINS)]
-    for members, every in _kinds(counts, np.setdiff1d(np.arange(len(counts)), many, assume_unique=True)):
+    for members, every in every_order_by_kind(counts, np.setdiff1d(np.arange(len(counts)), many, assume_unique=True)):
         of_span.append(np.repeat(members, len(every.source)))
         table = np.sort(counts[members[0]])[every.source]
         differences.append((table - counts[members][:, np.newaxis]).reshape(-1, SPAN_BINS))
@@ -279,59 +278,6 @@ def _from_first_change(first: Integers, difference: Integers) -> tuple[Integers,
     offset = (difference != 0).argmax(axis=1)
     padded = np.pad(difference, ((0, 0), (0, SPAN_BINS)))
     return first + offset, np.take_along_axis(padded, offset[:, np.newaxis] + np.arange(SPAN_BINS), axis=1)
-
-
-def _kinds(counts: Integers, some: Integers) -> Iterator[tuple[Integers, Orders]]:
-    """Which of some spans have the same counts in any order, and every order of these, sorted, that is different."""
-    if not len(some):
-        return
-    ordered = np.sort(counts[some], axis=1)
-    once, kind = distinct_rows(np.zeros(len(ordered), np.int64), ordered)
-    members = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
-    for sorted_counts, those in zip(ordered[once], members, strict=True):
-        yield some[those], _every_order(tuple(sorted_counts.tolist()))
-
-
-def _numbers_of_arrangements(counts: Integers) -> Integers:
-    """How many different ones each span, (spans, bins), has."""
-    ordered = np.sort(counts, axis=1)
-    number, alike = np.ones(len(counts), np.int64), np.ones(len(counts), np.int64)
-    for bin_ in range(1, counts.shape[1]):
-        alike = np.where(ordered[:, bin_] == ordered[:, bin_ - 1], alike + 1, 1)
-        number = number * (bin_ + 1) // alike  # so far, of these bins alone
-    return number
-
-
-def _random_orders(random: np.random.Generator, number: int) -> Orders:
-    return Orders(random.permuted(np.tile(np.arange(SPAN_BINS), (number, 1)), axis=1))
-
-
-@lru_cache(maxsize=256)
-def _every_order(counts: tuple[int, ...]) -> Orders:
-    """Every order of sorted counts that makes another arrangement."""
-    values = _arrangements(counts)
-    source = np.empty_like(values)
-    rows, bins = np.nonzero(np.ones_like(values))
-    source[rows, np.argsort(values, axis=1, kind="stable").ravel()] = bins
-    return Orders(source)
-
-
-@lru_cache(maxsize=1024)
-def _arrangements(counts: tuple[int, ...]) -> Integers:
-    """Every distinct order of counts, (arrangements, bins)."""
-    if len(set(counts)) <= 1:
-        return np.array([counts], np.int64)
-    firsts = sorted(set(counts))
-    rests = [_arrangements(tuple(_without(counts, first))) for first in firsts]
-    return np.concatenate(
-        [np.column_stack([np.full(len(rest), first), rest]) for first, rest in zip(firsts, rests, strict=True)]
-    )
-
-
-def _without(counts: tuple[int, ...], one: int) -> list[int]:
-    rest = list(counts)
-    rest.remove(one)
-    return rest
 
 
 def _score(

@@ -113,7 +113,7 @@ def joined(processes: Processes, device: "torch.device") -> Iterator[None]:
             f"process {processes.number + 1} of {processes.total} lost another one; what ended first says why; the same"
             " command continues from the last checkpoint"
         ) from error
-    distributed.destroy_process_group()  # after an error the end of the process tells the others
+    distributed.destroy_process_group()  # after an error, the others notice that this process ended
 
 
 def training_device(name: str, processes: Processes = ALONE) -> "torch.device":

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 MINUTES = 10.0  # of training, where neither time nor steps are given
 CONDITIONS = ("none", "phase", "recorded")
-PREPARING = "preparing, before --minutes begin: compares the recording with itself, and times some steps"
+PREPARING = "preparing, which --minutes leaves out: compares the recording with itself, and times some steps"
 LARGEST = 2**31 - 1  # number of steps or parts
 
 
