@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from spikeloop.exporters.bundle import bundles, load_bundle
 from spikeloop.models.errors import SpikeloopError
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.inference.runtime import import_onnxruntime
 from spikeloop.streamer.lsl.library import import_pylsl
@@ -132,4 +133,4 @@ def _bundles() -> Finding:
 def _training() -> Finding:
     if find_spec("torch"):
         return Finding("training", True, "torch is installed")
-    return Finding("training", True, "torch is not installed; only training needs it: pip install 'spikeloop[train]'")
+    return Finding("training", True, f"torch is not installed; only training needs it: {install_command('train')}")
