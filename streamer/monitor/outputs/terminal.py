@@ -162,7 +162,7 @@ def _statistics(report: MonitorReport) -> Iterator[RenderableType]:
     if furthest is not None:
         yield Text.assemble(
             ("mean E/F ", "bold"),
-            f"{format_number(state.mean_ratio)}, worst {format_number(furthest.ratio)}"
+            f"{format_number(state.mean_ratio)} (1: as the reference), worst {format_number(furthest.ratio)}"
             f" ({title_of(furthest.statistic)}); reference: {printable(report.reference)}",
         )
 
