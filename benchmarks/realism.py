@@ -19,6 +19,7 @@ import tyro
 from numpy.typing import NDArray
 from rich.console import Console
 
+import spikeloop
 from benchmarks.contenders import RECORDINGS, curve_of, run_of, training_of
 from benchmarks.realism_page import draw_curves, page_of
 from spikeloop.models.evaluation.windows import Evaluation, evaluate, windows_of_samples
@@ -73,6 +74,7 @@ def main(minutes: float = 20.0) -> None:
         patterns, intervals = (each.result() for each in judged)
     result = {
         "date": f"{datetime.date.today():%Y-%m-%d}",
+        "version": spikeloop.__version__,
         "cores": os.cpu_count(),
         "command": f"python -m benchmarks.realism --minutes {minutes:g}",
         "tables": tables,
