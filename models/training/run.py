@@ -153,10 +153,14 @@ class Training:
         return loss
 
     def time_steps(self) -> tuple[float, ...]:
-        """Time a step of each stage on a copy, so that the run itself stays as it is; in s, of the first process."""
+        """Time a step of each stage on a copy, so that the run itself stays as it is; in s, of the first process.
+
+        The very first step is not timed, as a model begins in it.
+        """
         model, last = deepcopy(self.model), self.model.first_stage_steps
         optimizers = model.optimizers()
-        stages = [0] * (last > 0) + [last + LATE] * (last < ENDLESS)
+        self._time_step(model, optimizers, 0)
+        stages = [1] * (last > 0) + [last + LATE] * (last < ENDLESS)
         timed = tuple(min(self._time_step(model, optimizers, step) for _ in range(TIMED_STEPS)) for step in stages)
         return self.processes.of_first(lambda: timed)
 
