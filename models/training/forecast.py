@@ -76,9 +76,10 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
         Of a step in each stage.
     """
     step_s = run.time_steps()
+    first_s, stages = step_s[0], len(step_s)
     if minutes is not None and run.stopping is not None:
-        share = FIRST_STAGE_SHARE if len(step_s) > 1 else 1.0
-        _plan_first_stage(run, int(share * 60 * minutes / step_s[0]))
+        share = FIRST_STAGE_SHARE if stages > 1 else 1.0
+        _plan_first_stage(run, int(share * 60 * minutes / first_s))
     return step_s
 
 

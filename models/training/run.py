@@ -171,7 +171,7 @@ class Training:
         return time.perf_counter() - began
 
     @torch.no_grad()
-    def sample(self, windows: int, seed: int, driven_as: Recording | None = None) -> NDArray:
+    def sample(self, windows: int, seed: int, driven_as: Recording | None = None, bins: int | None = None) -> NDArray:
         """Draw windows from the averaged generator, as calibrated.
 
         Parameters
@@ -180,6 +180,8 @@ class Training:
         seed : int
         driven_as : Recording, default the training data
             Whose conditions drive the windows.
+        bins : int >= 1, default those of a window in training
+            Of each window; a family that makes windows makes no others.
 
         Returns
         -------
@@ -187,7 +189,7 @@ class Training:
         """
         random = torch.Generator(self.device).manual_seed(torch_seed(seed, Purpose.TRAINING_SAMPLES))
         data = self._data if driven_as is None else TrainingData(driven_as, self.device)
-        length = self.settings.config.window_bins
+        length = self.settings.config.window_bins if bins is None else bins
         lead_in = min(self.model.lead_in_bins, data.bins - length)
         run_bins = data.longest_run_bins(LONGEST_RUN_BINS, length) if self.model.lead_in_bins else length
         runs = max(BLOCKS, -(-windows // (run_bins // length)))
