@@ -19,15 +19,16 @@ import tyro
 from numpy.typing import NDArray
 from rich.console import Console
 
+import spikeloop
 from benchmarks.contenders import CONTENDERS, RECORDINGS, curve_of, run_of, training_of
+from benchmarks.realism_cost import costs
 from benchmarks.realism_page import LONG_RETINA, draw_curves, page_of
 from spikeloop.models.evaluation.windows import Evaluation, evaluate, windows_of_samples
 from spikeloop.models.families.baselines import draw_bins
 from spikeloop.models.families.registry import BASELINES, load_baseline
 from spikeloop.models.measures.intervals import interspike_interval_distribution
 from spikeloop.models.measures.patterns import compare_patterns
-from spikeloop.models.measures.similarity import MOST_DRAWS, independent_units, statistics_of, verdict
-from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS
+from spikeloop.models.measures.similarity import MOST_DRAWS, independent_units, verdict
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
@@ -82,13 +83,14 @@ def main(minutes: float = 10.0) -> None:
         patterns, intervals = (each.result() for each in judged)
     result = {
         "date": f"{datetime.date.today():%Y-%m-%d}",
+        "version": spikeloop.__version__,
         "cores": os.cpu_count(),
         "command": f"python -m benchmarks.realism --minutes {minutes:g}",
         "tables": tables,
         "true_patterns": TRUE_PATTERNS,
         "patterns": patterns,
         "intervals": intervals,
-        "speed": _speed(),
+        "speed": costs(),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "realism.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -251,50 +253,6 @@ def _intervals() -> dict[str, float]:
     )
     return {
         title: float(interspike_interval_distribution(each)[:REFRACTORY_BINS].sum()) for title, each in every.items()
-    }
-
-
-def _speed() -> dict[str, str]:
-    """What the baselines and the statistics cost, and how well k-pairwise meets its moments."""
-    training, _ = hold_out(RECORDINGS["retina"](), 5)
-    figures: dict[str, str] = {}
-    counts = np.empty((0, training.units), np.uint8)
-    for family in BASELINES:
-        began = time.perf_counter()
-        baseline = load_baseline(family)
-        model = baseline.fit(training, baseline.presets["default"], lambda share: None)
-        figures[f"{family}: fit, 50 units"] = f"{time.perf_counter() - began:.1f} s"
-        began = time.perf_counter()
-        counts = draw_bins(model, 1_000_000, seed=0)
-        figures[f"{family}: 1,000,000 bins sampled"] = f"{time.perf_counter() - began:.1f} s"
-    figures |= _moments(training, counts)  # of the last, which is k-pairwise
-    hour = from_counts(counts[:180_000], 0.02)
-    windows = random_windows(hour, 32, random_stream(0, Purpose.BENCHMARK)).reshape(-1, 32, 50)
-    began = time.perf_counter()
-    statistics_of(windows)
-    figures[f"all {len(SPIKE_STATISTICS)} classic statistics of an hour of 50 units at 20 ms"] = (
-        f"{time.perf_counter() - began:.2f} s"
-    )
-    began = time.perf_counter()
-    statistics_of(windows, ("dynamic",))
-    figures[f"all {len(DYNAMIC_STATISTICS)} dynamic ones"] = f"{time.perf_counter() - began:.2f} s"
-    return figures
-
-
-def _moments(training: Recording, counts: NDArray[np.uint8]) -> dict[str, str]:
-    """Rates, pairs and population counts of a k-pairwise sample against those it was fitted to."""
-    target, found = (each.reshape(-1, training.units).astype(np.float32) for each in (training.counts, counts))
-    second = [each.T @ each / np.float64(len(each)) for each in (target, found)]
-    rates = np.abs(second[1].diagonal() / second[0].diagonal() - 1)
-    pairs = [each[np.triu_indices(training.units, 1)] for each in second]
-    crowds = [
-        np.bincount(each.sum(axis=1).astype(int), minlength=training.units + 1) / len(each) for each in (target, found)
-    ]
-    relative = np.linalg.norm(pairs[1] - pairs[0]) / np.linalg.norm(pairs[0])
-    return {
-        "k_pairwise: rates, mean relative error": f"{rates.mean():.2%}",
-        "k_pairwise: pairs E[x_i x_j], relative error (norm)": f"{relative:.2%}",
-        "k_pairwise: population count, L1": f"{np.abs(crowds[1] - crowds[0]).sum():.2%}",
     }
 
 

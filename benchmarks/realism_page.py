@@ -8,7 +8,7 @@ from spikeloop.exporters.pages.drawing import FAINT, SERIES, look, new_figure, p
 from spikeloop.exporters.pages.plots import log_axis
 from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, title_of
 
-__all__ = ["LONG_RETINA", "draw_curves", "page_of"]
+__all__ = ["LONG_RETINA", "draw_curves", "head_of", "page_of"]
 
 LONG_RETINA = "retina, long windows"
 
@@ -29,15 +29,24 @@ def draw_curves(path: Path, curves: Mapping[str, list[dict[str, float]]]) -> Non
     path.write_bytes(picture_file(figure, ".png"))
 
 
+def head_of(result: Mapping[str, Any]) -> str:
+    """What the page describes, of which version and when, and how it is written anew."""
+    return (
+        f"Measured on {result['date']} with spikeloop {result['version']}, by `{result['command']}` on"
+        f" {result['cores']} cores (each model trained on one core, two at a time). It describes the models that this"
+        " command trains, not the bundles that ship, whose figures are in"
+        " [Evaluate](evaluation.md#the-bundles-that-ship). `make realism` writes this page anew from the data, in some"
+        " hours; never edit it by hand."
+    )
+
+
 def page_of(result: dict[str, Any], model: str) -> str:
     """docs/realism.md; `model` is the one that others are compared with."""
     tables = result["tables"]
-    stamp = f"{result['date']}, {result['cores']} cores, `{result['command']}`"
     retina = tables["retina"]
     parts = [
         "# Realism",
-        "Written by `make realism` from the data; never by hand. "
-        f"Every figure on this page: {stamp} (each model trained on one core, two at a time).",
+        head_of(result),
         "Every 5th repeat of a recording is held out; models are trained (and baselines fitted) on the others, except"
         " the published samples, which were fitted to all. E is the distance of a statistic between model and held-out"
         " data, F, the floor, between training and held-out data, at equal sample sizes, windows drawn at random"

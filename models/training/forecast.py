@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeloop.models.families.gan import ENDLESS
+from spikeloop.models.measures.similarity import MEANING_OF_RATIO
 from spikeloop.models.recordings.windows import random_window_count
 from spikeloop.models.training.run import Training
 
@@ -53,7 +54,7 @@ class Forecast:
         if self.kept_bins:
             parts.append(f"{self.kept_bins:,} bins decide when to stop")
         parts.append(f"{self.held_out_bins:,} are held out")
-        floor = f"E/F of 1 is as close as the recording is to itself; independent units have {self.independent:.1f}"
+        floor = f"{MEANING_OF_RATIO}; independent units have {self.independent:.1f}"
         times = " and ".join(f"{1000 * seconds:.0f}" for seconds in self.step_s)
         stages = f", {self.first_stage_steps:,} of the first stage at most" if self.first_stage_steps else ""
         at_most = "" if self.minutes is None else f"; at most {self.minutes:.1f} min"
