@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeloop.models.families.gan import ENDLESS
 from spikeloop.models.measures.similarity import MEANING_OF_RATIO
 from spikeloop.models.recordings.windows import random_window_count
 from spikeloop.models.training.run import Training
 
-__all__ = ["Forecast", "forecast", "plan"]
+__all__ = ["Forecast", "forecast", "plan", "replan"]
 
 FIRST_STAGE_SHARE = 0.4  # of the time: the critic mends what the likelihood leaves, and needs the rest
 LEAST_STEPS = 200  # of the first stage, below which nothing is learned, whatever a busy machine takes for the first few
@@ -79,9 +80,32 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
     first_s, stages = step_s[0], len(step_s)
     if minutes is not None and run.stopping is not None:
         share = FIRST_STAGE_SHARE if stages > 1 else 1.0
-        most = max(LEAST_STEPS, int(share * 60 * minutes / first_s))
-        run.model.plan_first_stage(min(run.model.likelihood_steps, most))
+        _plan_first_stage(run, int(share * 60 * minutes / first_s))
     return step_s
+
+
+def replan(run: Training, minutes: float | None, step_s: float) -> None:
+    """Give the stage of likelihood the rest of its share of the time, as a machine may be slower or faster by now.
+
+    Parameters
+    ----------
+    run : Training
+        Left as it is where that stage is over, or is about to end by its rule.
+    minutes : float > 0, or None
+    step_s : float, s
+        Of a step lately.
+    """
+    stopping, model = run.stopping, run.model
+    if minutes is None or stopping is None or stopping.annealing or run.steps >= model.likelihood_steps:
+        return
+    share = FIRST_STAGE_SHARE if model.first_stage_steps < ENDLESS else 1.0
+    left = max(1, int((share * 60 * minutes - run.trained_s) / step_s))
+    _plan_first_stage(run, run.steps + left)
+
+
+def _plan_first_stage(run: Training, steps: int) -> None:
+    if run.model.likelihood_steps:
+        run.model.plan_first_stage(min(run.settings.config.likelihood_steps, max(LEAST_STEPS, steps)))
 
 
 def forecast(run: Training, step_s: tuple[float, ...], minutes: float | None, steps: int | None) -> Forecast:
