@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, open_inlet
+from spikeloop.streamer.capture.record.inlets import OpenInlet, open_inlet
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
@@ -21,6 +21,7 @@ LOOK_EVERY_S = 0.5
 WRITE_EVERY_S = 0.25
 FLUSH_EVERY_S = 0.5
 CLOCKS_EVERY_S = 5.0  # as LabRecorder
+CLOCKS_S = 5.0  # to wait for an answer
 BOUNDARY_EVERY_S = 10.0  # as the specification of XDF says
 STOOD_STILL_S = 2.0
 MOST_NOTES = 1000
@@ -213,9 +214,9 @@ class Recorder:
                 self._start_comparing(uid)
 
     def _start_comparing(self, uid: str) -> None:
-        inlet = self._streams[uid].inlet
-        if inlet is not None and uid not in self._comparing:
-            self._comparing[uid] = self._threads.start(compare_clocks, inlet)
+        clock = self._streams[uid].clock
+        if clock is not None and uid not in self._comparing:
+            self._comparing[uid] = self._threads.start(clock.measure, CLOCKS_S)
 
     def _note(self, text: str) -> None:
         self._noted += 1

@@ -1,7 +1,6 @@
 """The recorder's rounds on a simulated clock: when it compares clocks, and when it connects anew."""
 
 import math
-import platform
 import threading
 import weakref
 from types import SimpleNamespace
@@ -22,9 +21,9 @@ class Inlet:
 
     channel_count, np_dtype = 1, np.float32
 
-    def __init__(self, offset_s: float) -> None:
+    def __init__(self) -> None:
         self.waiting: list[float] = []
-        self.lost, self.offset_s = False, offset_s
+        self.lost = False
 
     def pull_chunk(self, timeout, most, dest_obj, as_numpy):
         if self.lost:
@@ -33,7 +32,14 @@ class Inlet:
         dest_obj[: len(stamps)] = 1
         return dest_obj[: len(stamps)], stamps
 
-    def time_correction(self, timeout):
+
+class Clock:
+    """Of the stream's sender."""
+
+    def __init__(self, offset_s: float) -> None:
+        self.offset_s = offset_s
+
+    def measure(self, within_s):
         return self.offset_s
 
 
@@ -85,9 +91,10 @@ class Lab:
         return {"lab": [self.info] if self.visible else []}
 
     def connect(self, info):
-        self.inlets.append(Inlet(self.offset_s))
+        self.inlets.append(Inlet())
         inlet: Any = self.inlets[-1]
-        return OpenInlet(inlet, stream_header("lab", "X", [{"label": "x"}], self._rate_hz, "float32", {}))
+        clock: Any = Clock(self.offset_s)
+        return OpenInlet(inlet, stream_header("lab", "X", [{"label": "x"}], self._rate_hz, "float32", {}), clock)
 
     def work_until(self, condition) -> None:
         """Let other threads do what they were asked for; the clock stands still."""
@@ -131,12 +138,6 @@ def test_clocks_are_compared_every_five_seconds_at_the_streams_own_time(lab):
     assert lab.sheet.offsets == [(1000 + after - 0.5, 0.5) for after in range(0, 31, 5)]
     assert lab.stream.clock_offset_s == 0.5
     assert lab.sheet.boundaries == 4
-
-
-@pytest.mark.parametrize(("offset_s", "written"), [(3e-5, 0.0), (0.2, 0.2)])
-def test_programs_of_one_machine_have_one_clock(offset_s, written):
-    lab = begun(Lab(2.0, platform.node(), offset_s))
-    assert lab.sheet.offsets == [(1000 - written, written)]
 
 
 def test_a_stream_that_was_cut_off_goes_on_in_the_file_as_it_was(lab):
