@@ -31,7 +31,7 @@ from spikeloop.models.scalars import (
 )
 from spikeloop.models.training.processes import Processes, joined, training_device
 from spikeloop.models.training.progress import Progress
-from spikeloop.models.training.suited_condition import suited_condition
+from spikeloop.models.training.suited_condition import drift_advice, suited_condition
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.answers import answering, checked_answers
 from spikeloop.streamer.launch.checks import check_seed
@@ -137,6 +137,8 @@ def train(
     if answers is None:
         answer, why = suited_condition(recording, family, hold_out)
         answers, choices = (answer,), (why,) if why else ()
+    if advice := drift_advice(recording, family, answers):
+        choices = (*choices, advice)
     recording, lead_bins = answering(recording, family, answers, lead_ms, hold_out)
     if family in BASELINES:
         if minutes is not None or steps is not None:

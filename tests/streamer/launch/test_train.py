@@ -9,10 +9,11 @@ import spikeloop
 from spikeloop.exporters.formats.write import write_recording
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.families.registry import BASELINES
+from spikeloop.models.recordings.condition import conditions_from
 from spikeloop.models.recordings.session_time import SESSION_TIME
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.training.checkpoint import read_checkpoint
-from spikeloop.streamer.launch.suitability import held_out_of
+from spikeloop.models.training.validation import describe_recording
 from spikeloop.streamer.launch.train import PREPARING
 from tests.support.bad_values import NO_NUMBER, NO_TEXT, NO_WHOLE_NUMBER
 from tests.support.shown import shown
@@ -94,12 +95,13 @@ def test_a_name_is_read_and_phases_are_learned(recording, tmp_path):
 def test_the_session_time_is_learned_alone_or_behind_recorded_conditions(tmp_path, monkeypatch, condition, names):
     train_small_models(monkeypatch)
     driven = unequal([300, 500, 400, 800])
-    model = spikeloop.train(driven, out=tmp_path / "run", condition=condition, steps=1, device="cpu")
-    card = model.export(tmp_path / "mine.zip").card
-    assert [channel.name for channel in card.channels] == [*names, "session time"]
-    assert card.channels[-1] == SESSION_TIME
-    as_evaluated = split_as_trained(driven, "mine", card.channels, card.latency_bins, every=5).whole
-    assert held_out_of(card, as_evaluated) == 5
+    spikeloop.train(driven, out=tmp_path / "run", condition=condition, steps=1, device="cpu")
+    trained_on = read_checkpoint(tmp_path / "run")[1]["recording"]
+    channels = conditions_from(trained_on["channels"], "run")
+    assert [channel.name for channel in channels] == [*names, "session time"]
+    assert channels[-1] == SESSION_TIME
+    evaluated_on = split_as_trained(driven, "mine", channels, 0, every=5).whole
+    assert describe_recording(evaluated_on)["sha256"] == trained_on["sha256"]
 
 
 @pytest.mark.parametrize(
