@@ -15,13 +15,14 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.formats.read import read_recording
 from spikeloop.models.families.registry import preset
+from spikeloop.models.recordings.conditioning import with_phase
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.simulated import correlated_groups, packets
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.trainer import train
 
-__all__ = ["RECORDINGS", "SETTINGS", "curve_of", "run_of", "training_of"]
+__all__ = ["CONTENDERS", "RECORDINGS", "curve_of", "run_of", "training_of"]
 
 RUNS = Path(__file__).parents[1] / "runs" / "realism"
 
@@ -33,15 +34,31 @@ RECORDINGS = {
     "packets": lambda: packets(10240, seed=1).recording,
 }
 WINDOW_BINS = {"patterns": 12, "groups": 128, "rat_m1_ms": 64}
-LIKELIHOOD_STEPS = 1500  # of the causal model where it has a few minutes only, so that its critic comes to act
+LIKELIHOOD_STEPS = 1500  # of the first stage alone where it is not the retina
 
-SETTINGS = {
-    "causal": ("causal_gan", "fast"),
-    "likelihood": ("causal_gan", "fast"),  # its first stage alone
-    "windowed": ("spike_gan", "fast"),
-    "paper": ("spike_gan", "paper"),
-    "fully_connected": ("spike_gan", "fully_connected"),
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A model as it is set, and whether it is told the phase of the stimulus and ends when its rule says so."""
+
+    family: str
+    preset: str
+    phase: bool = False
+    ends_early: bool = True
+    otherwise: tuple[tuple[str, object], ...] = ()
+
+
+CONTENDERS = {
+    "phase": Contender("causal_gan", "fast", phase=True),
+    "vae_gan": Contender("vae_gan", "fast", phase=True),
+    "vae": Contender("vae", "fast", phase=True),
+    "causal": Contender("causal_gan", "fast"),
+    "likelihood": Contender("causal_gan", "fast", otherwise=(("adversarial", False),)),
+    "windowed": Contender("spike_gan", "long", ends_early=False),
+    "paper": Contender("spike_gan", "paper", ends_early=False),
+    "fully_connected": Contender("spike_gan", "fully_connected", ends_early=False),
 }
+ModelName = Literal["phase", "vae_gan", "vae", "causal", "likelihood", "windowed", "paper", "fully_connected"]
 
 
 def run_of(recording: str, model: str) -> Path:
@@ -51,13 +68,15 @@ def run_of(recording: str, model: str) -> Path:
 
 def training_of(recording: str, model: str) -> Training:
     """The model before its training, every 5th repeat held out."""
-    settings = preset(*SETTINGS[model])
-    config = settings.config
+    contender = CONTENDERS[model]
+    settings = preset(contender.family, contender.preset, stop_early=contender.ends_early)
+    config = dataclasses.replace(settings.config, **dict(contender.otherwise))
     if recording != "retina":
         config = dataclasses.replace(
             config, window_bins=WINDOW_BINS.get(recording, config.window_bins), likelihood_steps=LIKELIHOOD_STEPS
         )
     source: Recording = RECORDINGS[recording]()
+    source = with_phase(source) if contender.phase else source
     return Training(source, dataclasses.replace(settings, config=config), "cpu")
 
 
@@ -69,7 +88,7 @@ def curve_of(recording: str, model: str) -> list[dict[str, float]]:
 
 def main(
     recording: Positional[Literal["retina", "rat_m1_ms", "patterns", "groups", "packets"]],
-    model: Positional[Literal["causal", "likelihood", "windowed", "paper", "fully_connected"]],
+    model: Positional[ModelName],
     minutes: float = 20.0,
 ) -> None:
     """Train one model on one core."""
@@ -88,8 +107,7 @@ def main(
                 f"{recording} {model}: {trained_min:.1f} min, step {progress.steps}, mean E/F {ratio:.2f}", flush=True
             )
 
-    steps = training.settings.config.likelihood_steps if model == "likelihood" else None
-    for each in train(training, folder, minutes, steps, note):
+    for each in train(training, folder, minutes, on_progress=note):
         print(f"  {each.statistic} {each.ratio:.2f}")
 
 

@@ -8,7 +8,9 @@ from spikeloop.exporters.pages.drawing import FAINT, SERIES, look, new_figure, p
 from spikeloop.exporters.pages.plots import log_axis
 from spikeloop.models.measures.table import DYNAMIC_STATISTICS, SPIKE_STATISTICS, title_of
 
-__all__ = ["draw_curves", "page_of"]
+__all__ = ["LONG_RETINA", "draw_curves", "head_of", "page_of"]
+
+LONG_RETINA = "retina, long windows"
 
 
 @look()
@@ -27,15 +29,24 @@ def draw_curves(path: Path, curves: Mapping[str, list[dict[str, float]]]) -> Non
     path.write_bytes(picture_file(figure, ".png"))
 
 
+def head_of(result: Mapping[str, Any]) -> str:
+    """What the page describes, of which version and when, and how it is written anew."""
+    return (
+        f"Measured on {result['date']} with spikeloop {result['version']}, by `{result['command']}` on"
+        f" {result['cores']} cores (each model trained on one core, two at a time). It describes the models that this"
+        " command trains, not the bundles that ship, whose figures are in"
+        " [Evaluate](evaluation.md#the-bundles-that-ship). `make realism` writes this page anew from the data, in some"
+        " hours; never edit it by hand."
+    )
+
+
 def page_of(result: dict[str, Any], model: str) -> str:
     """docs/realism.md; `model` is the one that others are compared with."""
     tables = result["tables"]
-    stamp = f"{result['date']}, {result['cores']} cores, `{result['command']}`"
     retina = tables["retina"]
     parts = [
         "# Realism",
-        "Written by `make realism` from the data; never by hand. "
-        f"Every figure on this page: {stamp} (each model trained on one core, two at a time).",
+        head_of(result),
         "Every 5th repeat of a recording is held out; models are trained (and baselines fitted) on the others, except"
         " the published samples, which were fitted to all. E is the distance of a statistic between model and held-out"
         " data, F, the floor, between training and held-out data, at equal sample sizes, windows drawn at random"
@@ -53,13 +64,18 @@ def page_of(result: dict[str, Any], model: str) -> str:
         _ratios(retina),
         _who_is_ahead(retina, model),
         _ours_and_published(retina),
-        "The causal Spike-GAN learns by likelihood first and by its critic second. No statistic but the rates is given"
-        " to a GAN called `fast`, and none at all to the others; the causal one's critic looks at the spike counts"
-        " and lagged products of a window beside the window itself. Our dichotomized Gaussian knows the phase of the"
-        " stimulus in every training bin, which no GAN does; the line below it is the same model without.",
+        "The causal families learn by likelihood first and, but for the VAE, by a critic second; each ends where the"
+        " part of the recording that is kept for this says so. Those that are told the phase know the place in the"
+        " movie, as our dichotomized Gaussian does; the line below it is the same model without. No statistic but the"
+        " rates is given to a GAN; the critic of the causal ones looks at the spike counts and lagged products of a"
+        " window beside the window itself. Three seeds of each: [What was measured](figures.md#families).",
         "![Mean E/F over training time](time_to_quality.png)",
         "The paper's own errors, not normalised (sums over units, pairs, lags or bins):",
         _published(retina),
+        "### Windows of 128 bins",
+        "The same models, in windows of 2.6 s; those that make windows of 32 bins have none.",
+        _summary(tables[LONG_RETINA]),
+        _ratios(tables[LONG_RETINA]),
         "## Simulated populations (Molano-Mazon et al. 2018)",
         "Of these, and of the rat's motor cortex, the causal Spike-GAN's first stage alone is trained here.",
         "### 2 units x 12 bins",
@@ -120,12 +136,8 @@ def _who_is_ahead(rows: dict[str, dict[str, Any]], model: str) -> str:
         if row["statistics"][statistic]["verdict"] != "at the floor"
         and row["statistics"][statistic]["ratio"] < best[statistic]["ratio"]
     ]
-    if not behind:
-        return "Wherever a baseline is not within sampling error, the causal Spike-GAN is ahead of it."
-    return (
-        "Wherever a baseline is not within sampling error, the causal Spike-GAN is ahead of it, except in"
-        f" {'; '.join(behind)}."
-    )
+    ahead = f"Wherever a baseline is not within sampling error, the {model} is ahead of it"
+    return f"{ahead}, except in {'; '.join(behind)}." if behind else f"{ahead}."
 
 
 def _ours_and_published(rows: dict[str, dict[str, Any]]) -> str:

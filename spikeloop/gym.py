@@ -15,6 +15,7 @@ from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.arrays import Floats
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 from spikeloop.models.random_streams import Purpose, random_stream
 from spikeloop.models.scalars import checked_choice, checked_whole
 from spikeloop.streamer.closedloop.closed_loop import MOST_TRIALS
@@ -33,7 +34,7 @@ try:
         import gymnasium
         from gymnasium import spaces
 except ImportError as error:
-    raise FailureError(f"spikeloop.gym needs gymnasium ({error}); pip install 'spikeloop[gym]'") from error
+    raise FailureError(f"spikeloop.gym needs gymnasium ({error}); {install_command('gym')}") from error
 
 __all__ = ["ENVIRONMENT", "ClosedLoopEnv"]
 

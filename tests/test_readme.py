@@ -151,7 +151,7 @@ def test_every_command_of_the_pages_is_run_by_a_test():
     assert all(line.startswith("pip install") for line in commands("install"))
     assert [line.split()[1] for line in commands("replay")] == ["replay"] * 4
     replayed = "spikeloop web --replay session.npz --open"
-    assert commands("web") == ["pip install 'spikeloop[cpu,web]'", "spikeloop web --open", replayed]
+    assert commands("web") == ["pip install -c constraints.txt '.[cpu,web]'", "spikeloop web --open", replayed]
     assert not [name for name in ("subscribe", "evaluation", "commands", "python") if commands(name)]
 
 

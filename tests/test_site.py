@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import spikeloop
+from benchmarks.realism_page import head_of
 from spikeloop.streamer.commands.registry import COMMANDS
 from tests.support.places import REPOSITORY
 
@@ -96,6 +97,15 @@ def test_troubleshooting_quotes_messages_of_the_code():
     assert len(quoted) >= 20
     known = set(messages())
     assert not [message for message in quoted if message not in known]
+
+
+def test_the_page_of_realism_begins_with_what_it_describes_and_how_it_is_written_anew():
+    """In the words of its generator."""
+    page = (DOCS / "realism.md").read_text("utf-8")
+    told = re.search(r"^Measured on (\S+) with spikeloop (.+?), by `(.+?)` on (\d+) cores", page, re.MULTILINE)
+    assert told is not None
+    assert head_of(dict(zip(("date", "version", "command", "cores"), told.groups(), strict=True))) in page
+    assert told.start() < page.index("\n## ")
 
 
 def test_commands_of_the_guides_are_those_of_pages_whose_commands_are_run():

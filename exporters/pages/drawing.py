@@ -14,6 +14,7 @@ from typing import Any
 from spikeloop.exporters.documents import printable
 from spikeloop.exporters.pages.shell import Markup
 from spikeloop.models.errors import FailureError
+from spikeloop.models.packages import install_command
 
 __all__ = [
     "COLOURS",
@@ -101,7 +102,7 @@ def new_figure(width: float, height: float) -> Any:
         figures: Any = import_module("matplotlib.figure")
     except ImportError as error:
         raise FailureError(
-            "matplotlib is not installed, which the report needs; pip install 'spikeloop[evaluate]'"
+            f"matplotlib is not installed, which the report needs; {install_command('evaluate')}"
         ) from error
     return figures.Figure(figsize=(width, height), layout="constrained")
 

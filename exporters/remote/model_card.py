@@ -15,6 +15,7 @@ from spikeloop.models.measures.table import title_of
 
 __all__ = ["model_card"]
 
+REPOSITORY = "https://github.com/spikeloop/spikeloop"
 LONGEST = 300  # characters of a text from a card
 TAGS = (TAG, "neuroscience", "brain-computer-interface", "spike-trains")
 
@@ -51,9 +52,9 @@ The model generates spikes like those of the recording that it was trained on: t
 conditions. It says nothing about other ones. It is made for building and testing software; it is no medical device. The
 repository holds weights and summary statistics, not the recording."""
 
-SOURCE = """## Source
+SOURCE = f"""## Source
 
-Made with [spikeloop](https://github.com/spikeloop/spikeloop). Its models follow Molano-Mazon, Onken, Piasini, Panzeri:
+Made with [spikeloop]({REPOSITORY}). Its models follow Molano-Mazon, Onken, Piasini, Panzeri:
 *Synthesizing realistic neural population activity patterns using generative adversarial networks*, ICLR 2018
 ([paper](https://openreview.net/forum?id=r1VVsebAZ))."""
 
@@ -91,7 +92,7 @@ def _use(bundle: Bundle, address: HubAddress, signed: bool) -> str:
     return f"""## Stream it
 
 ```sh
-pip install 'spikeloop[cpu,hub]'
+pip install 'spikeloop[cpu,hub] @ git+{REPOSITORY}'
 spikeloop pull {address} --sha256 {bundle.sha256}
 spikeloop stream {address}
 ```

@@ -38,6 +38,8 @@ class SpikeGanConfig:
     architecture: str = "convolutional"  # or "fully_connected", the paper's comparison
     window_bins: int = 32  # the paper's retina windows; a multiple of stride ** 2
     latent_size: int = 128  # as published
+    noise_filter: int = 9  # bins, odd: over which noise of each unit's own is filtered; 0 (published) for none
+    noise_gain: float = 2.0  # of the filter at first, log odds
     features: int = 64  # of the layer next to the spikes; the inner one has twice as many. Half the paper's
     hidden: int = 512  # width of every fully connected layer, as published
     kernel: int = 5  # bins, as published
@@ -61,6 +63,7 @@ PRESETS = {
     "long": SpikeGanConfig(decay_steps=8000),  # for hours
     "paper": SpikeGanConfig(
         features=128,
+        noise_filter=0,
         leaky_output=True,
         bias_from_rates=False,
         critic_sees_samples=False,
@@ -76,6 +79,7 @@ PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_conne
 
 PRESETS["importance"] = SpikeGanConfig(  # for its critic: a good generator would leave it no differences to learn
     features=128,
+    noise_filter=0,
     kernel=9,
     batch=48,
     learning_rate=2e-3,
@@ -148,7 +152,7 @@ class SpikeGan(Gan):
         return loss.item()
 
     def _fake_windows(self, random: torch.Generator) -> Tensor:
-        latent = torch.randn(self.config.batch, self.config.latent_size, generator=random, device=random.device)
+        latent = torch.randn(self.config.batch, self.generator.latent_size, generator=random, device=random.device)
         probability = self.generator(self.share.rows(latent))
         if not self.config.critic_sees_samples:
             return probability
@@ -173,13 +177,17 @@ class Generator(nn.Module):
     def __init__(self, config: SpikeGanConfig, units: int) -> None:
         super().__init__()
         self.body = _GENERATORS[config.architecture](config, units)
+        self.unit_noise = UnitNoise(config, units) if config.noise_filter else None
         self.bias = nn.Parameter(torch.zeros(units))
         self.leaky_output = config.leaky_output
-        self.latent_size = config.latent_size
+        self.shared_size = config.latent_size
+        self.latent_size = config.latent_size + (units * config.window_bins if config.noise_filter else 0)
 
     def logits(self, latent: Tensor) -> Tensor:
         """Compute the log odds of spikes, (windows, bins, units)."""
-        logits = self.body(latent) + self.bias  # (windows, bins, units)
+        logits = self.body(latent[:, : self.shared_size]) + self.bias  # (windows, bins, units)
+        if self.unit_noise is not None:
+            logits = logits + self.unit_noise(latent[:, self.shared_size :])
         return F.leaky_relu(logits, LEAK) if self.leaky_output else logits
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -193,7 +201,35 @@ class Generator(nn.Module):
     @torch.no_grad()
     def set_rates(self, expected_counts: Tensor) -> None:
         """Start from each unit's own mean, (units,), in expected spikes per bin."""
-        self.bias.copy_(torch.logit(expected_counts.clamp(1e-4, 1 - 1e-4)))
+        widened = 1.0 if self.unit_noise is None else self.unit_noise.widening()
+        self.bias.copy_(widened * torch.logit(expected_counts.clamp(1e-4, 1 - 1e-4)))
+
+
+class UnitNoise(nn.Module):
+    """Filter noise of each unit's own over time, which shapes the intervals between its spikes.
+
+    Spikes that are independent given log odds, which the network makes smooth in time, don't avoid each other: a unit
+    has no refractory period. Spikes that mostly follow from noise do so by its correlations.
+    """
+
+    def __init__(self, config: SpikeGanConfig, units: int) -> None:
+        super().__init__()
+        bins = config.noise_filter
+        self.shape = (units, config.window_bins)
+        self.filter = nn.Conv1d(units, units, bins, padding=bins // 2, groups=units, bias=False)
+        nn.init.normal_(self.filter.weight, std=0.02)
+        with torch.no_grad():
+            self.filter.weight[:, :, bins // 2] = config.noise_gain
+
+    def widening(self) -> Tensor:
+        """Factor by which log odds must be further from 0, (units,), for probabilities to be the same on average.
+
+        MacKay, Neural Computation 1992: a logistic function of a Gaussian variable.
+        """
+        return (1 + math.pi / 8 * self.filter.weight.square().sum((1, 2))).sqrt()
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return self.filter(noise.unflatten(1, self.shape)).transpose(1, 2)  # (windows, bins, units)
 
 
 class ConvolutionalGenerator(nn.Module):

@@ -15,6 +15,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.table import STATISTICS, Group, group_of, judging
 
 __all__ = [
+    "MEANING_OF_RATIO",
     "ReferenceDistances",
     "Similarity",
     "distance",
@@ -29,6 +30,10 @@ __all__ = [
     "worst_of",
 ]
 
+MEANING_OF_RATIO = (
+    "E/F: distance of the model to held-out data over the distance between two parts of the recording; 1 is as close as"
+    " the recording is to itself"
+)
 CLASSIC: tuple[Group, ...] = ("classic",)
 
 LEAST_ROOM = 0.1  # of the floor, between floor and ceiling, or sampling noise would be divided by itself

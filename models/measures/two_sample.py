@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Blocks, join_windows
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.packages import install_command
 
 __all__ = ["require_classifier", "two_sample_auc", "window_features"]
 
@@ -27,7 +28,7 @@ def require_classifier() -> None:
         import_module("sklearn.ensemble")
     except ImportError as error:
         raise FailureError(
-            "scikit-learn is not installed, which the two-sample test needs; pip install 'spikeloop[evaluate]'"
+            f"scikit-learn is not installed, which the two-sample test needs; {install_command('evaluate')}"
         ) from error
 
 

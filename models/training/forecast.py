@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeloop.models.families.gan import ENDLESS
+from spikeloop.models.measures.similarity import MEANING_OF_RATIO
 from spikeloop.models.recordings.windows import random_window_count
 from spikeloop.models.training.run import Training
 
-__all__ = ["Forecast", "forecast", "plan"]
+__all__ = ["Forecast", "forecast", "plan", "replan"]
 
 FIRST_STAGE_SHARE = 0.4  # of the time: the critic mends what the likelihood leaves, and needs the rest
 LEAST_STEPS = 200  # of the first stage, below which nothing is learned, whatever a busy machine takes for the first few
@@ -52,7 +54,7 @@ class Forecast:
         if self.kept_bins:
             parts.append(f"{self.kept_bins:,} bins decide when to stop")
         parts.append(f"{self.held_out_bins:,} are held out")
-        floor = f"E/F of 1 is as close as the recording is to itself; independent units have {self.independent:.1f}"
+        floor = f"{MEANING_OF_RATIO}; independent units have {self.independent:.1f}"
         times = " and ".join(f"{1000 * seconds:.0f}" for seconds in self.step_s)
         stages = f", {self.first_stage_steps:,} of the first stage at most" if self.first_stage_steps else ""
         at_most = "" if self.minutes is None else f"; at most {self.minutes:.1f} min"
@@ -78,9 +80,32 @@ def plan(run: Training, minutes: float | None) -> tuple[float, ...]:
     first_s, stages = step_s[0], len(step_s)
     if minutes is not None and run.stopping is not None:
         share = FIRST_STAGE_SHARE if stages > 1 else 1.0
-        most = max(LEAST_STEPS, int(share * 60 * minutes / first_s))
-        run.model.plan_first_stage(min(run.model.likelihood_steps, most))
+        _plan_first_stage(run, int(share * 60 * minutes / first_s))
     return step_s
+
+
+def replan(run: Training, minutes: float | None, step_s: float) -> None:
+    """Give the stage of likelihood the rest of its share of the time, as a machine may be slower or faster by now.
+
+    Parameters
+    ----------
+    run : Training
+        Left as it is where that stage is over, or is about to end by its rule.
+    minutes : float > 0, or None
+    step_s : float, s
+        Of a step lately.
+    """
+    stopping, model = run.stopping, run.model
+    if minutes is None or stopping is None or stopping.annealing or run.steps >= model.likelihood_steps:
+        return
+    share = FIRST_STAGE_SHARE if model.first_stage_steps < ENDLESS else 1.0
+    left = max(1, int((share * 60 * minutes - run.trained_s) / step_s))
+    _plan_first_stage(run, run.steps + left)
+
+
+def _plan_first_stage(run: Training, steps: int) -> None:
+    if run.model.likelihood_steps:
+        run.model.plan_first_stage(min(run.settings.config.likelihood_steps, max(LEAST_STEPS, steps)))
 
 
 def forecast(run: Training, step_s: tuple[float, ...], minutes: float | None, steps: int | None) -> Forecast:

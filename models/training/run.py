@@ -153,10 +153,14 @@ class Training:
         return loss
 
     def time_steps(self) -> tuple[float, ...]:
-        """Time a step of each stage on a copy, so that the run itself stays as it is; in s, of the first process."""
+        """Time a step of each stage on a copy, so that the run itself stays as it is; in s, of the first process.
+
+        The very first step is not timed, as a model begins in it.
+        """
         model, last = deepcopy(self.model), self.model.first_stage_steps
         optimizers = model.optimizers()
-        stages = [0] * (last > 0) + [last + LATE] * (last < ENDLESS)
+        self._time_step(model, optimizers, 0)
+        stages = [1] * (last > 0) + [last + LATE] * (last < ENDLESS)
         timed = tuple(min(self._time_step(model, optimizers, step) for _ in range(TIMED_STEPS)) for step in stages)
         return self.processes.of_first(lambda: timed)
 
@@ -167,7 +171,7 @@ class Training:
         return time.perf_counter() - began
 
     @torch.no_grad()
-    def sample(self, windows: int, seed: int, driven_as: Recording | None = None) -> NDArray:
+    def sample(self, windows: int, seed: int, driven_as: Recording | None = None, bins: int | None = None) -> NDArray:
         """Draw windows from the averaged generator, as calibrated.
 
         Parameters
@@ -176,6 +180,8 @@ class Training:
         seed : int
         driven_as : Recording, default the training data
             Whose conditions drive the windows.
+        bins : int >= 1, default those of a window in training
+            Of each window; a family that makes windows makes no others.
 
         Returns
         -------
@@ -183,7 +189,7 @@ class Training:
         """
         random = torch.Generator(self.device).manual_seed(torch_seed(seed, Purpose.TRAINING_SAMPLES))
         data = self._data if driven_as is None else TrainingData(driven_as, self.device)
-        length = self.settings.config.window_bins
+        length = self.settings.config.window_bins if bins is None else bins
         lead_in = min(self.model.lead_in_bins, data.bins - length)
         run_bins = data.longest_run_bins(LONGEST_RUN_BINS, length) if self.model.lead_in_bins else length
         runs = max(BLOCKS, -(-windows // (run_bins // length)))

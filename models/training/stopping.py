@@ -59,6 +59,8 @@ class StoppingRule:
         The step it was made at.
     checks_since : int
         Checks that were not better.
+    annealing : bool
+        Whether the rate falls to its least, as the first stage is about to end.
     best_weights : dict of str to tensor
         Those of the average at that check; empty before the first.
     """
@@ -79,7 +81,7 @@ class StoppingRule:
         self._begin_stage()
 
     def _begin_stage(self) -> None:
-        self.best, self.best_step, self.checks_since = float("inf"), 0, 0
+        self.best, self.best_step, self.checks_since, self.annealing = float("inf"), 0, 0, False
         self.best_weights: dict[str, Tensor] = {}
 
     def after_step(self, steps: int, model: Gan, sample: Sample) -> None:
@@ -101,14 +103,15 @@ class StoppingRule:
 
     def describe(self) -> dict[str, Any]:
         """Describe how far it is, for a checkpoint; JSON. The weights are apart."""
-        best = self.best if np.isfinite(self.best) else None
-        return {"over": self.over, "best": best, "best_step": self.best_step, "checks_since": self.checks_since}
+        parts = {name: getattr(self, name) for name in ("over", "best_step", "checks_since", "annealing")}
+        return parts | {"best": self.best if np.isfinite(self.best) else None}
 
     def resume(self, described: Mapping[str, Any], best_weights: dict[str, Tensor]) -> None:
         """Continue from a checkpoint."""
         self.over, self.best_step, self.checks_since = (
             described[name] for name in ("over", "best_step", "checks_since")
         )
+        self.annealing = described.get("annealing", self.checks_since >= LIKELIHOOD_PATIENCE)  # of an earlier version
         self.best = float("inf") if described["best"] is None else described["best"]
         self.best_weights = best_weights
 
@@ -117,6 +120,7 @@ class StoppingRule:
         loss = self._processes.of_first(lambda: model.likelihood_loss(self._data, random))
         self._compare(loss, LEAST_GAIN * abs(loss), steps, model)
         if self.checks_since == LIKELIHOOD_PATIENCE:
+            self.annealing = True
             model.plan_first_stage(min(model.likelihood_steps, math.ceil((1 + ANNEALED_SHARE) * steps)))
         if steps >= model.likelihood_steps:
             model.average.load_state_dict(self.best_weights)

@@ -9,7 +9,7 @@ from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.training.checkpoint import sole_writer
-from spikeloop.models.training.forecast import forecast, plan
+from spikeloop.models.training.forecast import forecast, plan, replan
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.run import Training
 from spikeloop.models.training.saved_run import resume_run, save_run
@@ -19,6 +19,7 @@ __all__ = ["train"]
 
 SAVE_EVERY_S = 60.0
 JUDGE_EVERY_S = 60.0
+REPLANNED_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,16 @@ def _why(run: Training) -> str:
 
 def _steps(run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Progress], None]) -> None:
     saved = judged = run.trained_s
+    planned = run.steps, run.trained_s
     while limit.share(run) < 1:
         with hold_interrupts() as arrived:  # or a step would be saved half-done
             run.step()
             if run.processes.any(bool(arrived)):  # so that all end after the same step
                 raise KeyboardInterrupt
+        if run.steps % REPLANNED_STEPS == 0:
+            steps, trained_s = planned
+            replan(run, limit.minutes, (run.trained_s - trained_s) / (run.steps - steps))
+            planned = run.steps, run.trained_s
         if run.trained_s - judged >= JUDGE_EVERY_S:
             judged = run.trained_s
             if run.processes.first:

@@ -2,17 +2,20 @@
 
 import asyncio
 import dataclasses
+import math
 import os
 import signal
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from spikeloop.exporters.documents import print_line
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.interrupts import ENDING
+from spikeloop.models.significant import significant
 from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.launch.checks import LONGEST_DURATION_S
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
     from spikeloop.streamer.devices.device import Device
     from spikeloop.streamer.devices.link import DeviceLink
 
-__all__ = ["ArmOptions", "Connection", "ProbeOptions", "StimulatorOptions", "device"]
+__all__ = ["ArmOptions", "Connection", "ProbeOptions", "StimulatorOptions", "device", "report_lines", "slow_words"]
 
 ASK_AGAIN_S = 2.0  # to end, after SIGTERM
+UNITS = ("ms", "cm")  # that end the names of figures
+SLOW_MS = 100.0  # from a stimulus to its confirmation: five usual steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,13 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
     if options.json:
         print_json(report)
     else:
-        say("\n".join(f"{key}: {_text(value)}" for part in ("device", "link") for key, value in report[part].items()))
+        say(
+            "\n".join(
+                filter(
+                    None, (*report_lines(report["device"]), slow_words(report["device"]), *report_lines(report["link"]))
+                )
+            )
+        )
     return 130 if interrupted else 0
 
 
@@ -208,11 +219,33 @@ def _stimulator(options: StimulatorOptions) -> "Device":
     return Stimulator(trigger, pulses, f"stimulator-{os.getpid()}")
 
 
+def report_lines(report: Mapping[str, object]) -> Iterator[str]:
+    """The fields of a report that hold something, a line each: the name in words, the value, its unit."""
+    for key, value in report.items():
+        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+            continue
+        name, _, unit = key.rpartition("_")
+        words, unit = (name, f" {unit}") if unit in UNITS else (key, "")
+        yield f"{words.replace('_', ' ')}: {_text(value)}{unit}"
+
+
+def slow_words(report: Mapping[str, Any]) -> str:
+    """Say that stimuli were confirmed late, and what to do; empty where they were not."""
+    took_ms = report.get("confirmation_ms")
+    if took_ms is None or took_ms["p50"] < SLOW_MS:
+        return ""
+    return (
+        f"stimuli came late: half took more than {significant(took_ms['p50'])} ms until the stream confirmed them; the"
+        " machine, the broker or the network is too busy: stop other programs, look at the stream's late steps, and see"
+        " that the broker sends without delay (mosquitto: set_tcp_nodelay true)"
+    )
+
+
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return significant(value)
     if isinstance(value, dict):
         return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return "-" if value is None else str(value)
+    return str(value)

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 from spikeloop.exporters.bundle import bundles, load_bundle
 from spikeloop.models.errors import SpikeloopError
+from spikeloop.models.packages import install_command
+from spikeloop.models.significant import significant
 from spikeloop.streamer.commands.output import print_json
 from spikeloop.streamer.inference.runtime import import_onnxruntime
 from spikeloop.streamer.lsl.library import import_pylsl
@@ -108,7 +110,7 @@ def _clock() -> Finding:
     return Finding(
         "clock",
         latest_ms < 1000 * LATE_S,
-        f"a wait of {WAIT_S * 1000:g} ms ends {latest_ms:.2f} ms late (median of {WAITS})",
+        f"a wait of {WAIT_S * 1000:g} ms ends {significant(latest_ms)} ms late (median of {WAITS})",
         "" if latest_ms < 1000 * LATE_S else "the machine is overloaded or saves power; stop other work",
     )
 
@@ -132,4 +134,4 @@ def _bundles() -> Finding:
 def _training() -> Finding:
     if find_spec("torch"):
         return Finding("training", True, "torch is installed")
-    return Finding("training", True, "torch is not installed; only training needs it: pip install 'spikeloop[train]'")
+    return Finding("training", True, f"torch is not installed; only training needs it: {install_command('train')}")

@@ -37,8 +37,9 @@ def evaluate(
 ) -> int:
     """Compare a bundle, or samples of any model, with a recording.
 
-    The results are E/F of each statistic (1 means as close to held-out data as another recording), a classifier
-    two-sample test, a test for memorised windows, and the error measures of the Spike-GAN paper. A bundle with
+    The results are E/F of each statistic, a classifier two-sample test, a test for memorised windows, and the error
+    measures of the Spike-GAN paper. E/F is the distance of the model to held-out data over the distance between two
+    parts of the recording; 1 is as close as the recording is to itself. A bundle with
     conditions receives the conditions of the recording. If it answers to a phase, its peristimulus time histograms and
     noise correlations are compared too; if it answers to recorded conditions, decoders are trained on its spikes and
     tested on real ones.

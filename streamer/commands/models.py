@@ -10,7 +10,7 @@ from spikeloop.exporters.bundle import bundles, load_bundle
 from spikeloop.exporters.remote.offers import remote_bundles
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.measures.one_step import parse_one_step
-from spikeloop.models.measures.similarity import Similarity, mean_ratio, worst_of
+from spikeloop.models.measures.similarity import MEANING_OF_RATIO, Similarity, mean_ratio, worst_of
 from spikeloop.models.measures.table import title_of
 from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import print_json
@@ -58,6 +58,7 @@ def models(
         print(f"  similarity {_similarity(card.realism)}")
         if (one_step := parse_one_step(card.realism)) is not None:
             print(f"  forecast of the next bin {one_step.in_words()}")
+    print(f"({MEANING_OF_RATIO})")
     return 0
 
 

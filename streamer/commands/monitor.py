@@ -49,8 +49,9 @@ def monitor(
 
     The monitor follows any LSL stream of spike counts until Ctrl-C. It computes statistics over an exponential window
     and since the start, compares them with the recording that the stream's bundle was trained on, raises an alarm when
-    the population drifts, and maps which spikes matter to the bundle's critic. It publishes its results as NAME-Monitor
-    over LSL and as Prometheus metrics on http://127.0.0.1:9464/metrics.
+    the population drifts, and maps which spikes matter to the bundle's critic. E/F is the distance of a statistic from
+    the recording over the distance that chance alone makes. The monitor publishes its results as NAME-Monitor over LSL
+    and as Prometheus metrics on http://127.0.0.1:9464/metrics.
 
     Parameters
     ----------

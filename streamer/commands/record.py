@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.documents import printable
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.significant import significant
 from spikeloop.streamer.capture.record.outputs import finish_recording
 from spikeloop.streamer.capture.record.record import record as record_streams
 from spikeloop.streamer.capture.record.report import RecordReport
@@ -172,7 +173,7 @@ def _shown(report: RecordReport) -> Group:
     table = Table("stream", "state", "samples", "Hz", "lost", "offset (ms)", box=None, pad_edge=False)
     for stream in report.streams:
         rate = "" if stream.measured_rate_hz is None else f"{stream.measured_rate_hz:.2f}"
-        offset = "" if stream.clock_offset_s is None else f"{1000 * stream.clock_offset_s:.3f}"
+        offset = "" if stream.clock_offset_s is None else significant(1000 * stream.clock_offset_s)
         table.add_row(stream.label, stream.state, f"{stream.samples:,}", rate, str(stream.lost), offset)
     return Group(table, Text(_line(report), no_wrap=True, overflow="ellipsis"))
 

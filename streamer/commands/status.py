@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.text import Text
 
+from spikeloop.models.significant import significant
 from spikeloop.streamer.commands.live_line import LiveLine
 from spikeloop.streamer.commands.results.braille import braille_raster
 from spikeloop.streamer.stream.health import Health
@@ -109,7 +110,7 @@ class Status:
             return Text("starting")
         return Text(  # in 80 columns
             f"{report.bins * self._health.bin_size_s:8.1f} s  speed {report.ratio:.4f}"
-            f"  lateness p99 {report.lateness_ms['p99']:.2f} ms, {report.late_steps} late"
+            f"  lateness p99 {significant(report.lateness_ms['p99'])} ms, {report.late_steps} late"
             f"  {report.mean_rate_hz:.2f} Hz  {'consumers' if self._has_consumers() else 'no consumer'}",
             no_wrap=True,
             overflow="ellipsis",

@@ -139,7 +139,8 @@ async def _show(prepared: PreparedStream, console: Console) -> None:
         lines = [
             f"streaming {card.name} ({len(card.unit_names)} units, {card.bin_size_s * 1000:g} ms bins, seed"
             f" {prepared.options.seed}) on {prepared.provider}",
-            f"subscribe: pylsl.StreamInlet(pylsl.resolve_byprop('name', '{name}')[0])",
+            "subscribe in Python:",
+            f"import pylsl; inlet = pylsl.StreamInlet(pylsl.resolve_byprop('name', {name!r})[0])",
             *prepared.invitations(),
         ]
         print_line(console, "\n".join(lines))

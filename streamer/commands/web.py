@@ -6,6 +6,7 @@ from tyro.conf import Positional
 
 from spikeloop.exporters.documents import print_line
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.significant import significant
 from spikeloop.streamer.commands.output import SideConsole, print_json
 from spikeloop.streamer.dashboard.address import LOOPBACK, PORT
 from spikeloop.streamer.dashboard.web import SESSIONS
@@ -87,6 +88,6 @@ def web(
         print_line(
             console,
             f"{report.viewers} pages, {report.frames} frames, {report.dropped_frames} dropped,"
-            f" {report.refused_requests} requests refused; {report.cpu_cores:.3f} CPU cores for the server",
+            f" {report.refused_requests} requests refused; {significant(report.cpu_cores)} CPU cores for the server",
         )
     return 130 if interrupted else 0

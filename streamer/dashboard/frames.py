@@ -56,7 +56,7 @@ class Kind(IntEnum):
     PLAY = 20
     AIM = 21
     CENTRE = 22
-    LOSE = 23
+    HIDE = 23
     PERTURB = 31
     BEGIN = 32
     STOP = 33

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from spikeloop.models.errors import FailureError, in_one_line
 from spikeloop.models.listening import listen
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.dashboard.hub import Hub
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def import_web() -> None:
         import uvicorn as uvicorn
         import websockets as websockets
     except ImportError as error:
-        raise FailureError(
-            f"{error.name} is not installed, which the page needs; pip install 'spikeloop[web]'"
-        ) from error
+        raise FailureError(f"{error.name} is not installed, which the page needs; {install_command('web')}") from error
 
 
 def bind(host: str, port: int) -> socket.socket:

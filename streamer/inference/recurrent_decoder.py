@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spikeloop.models.decoders.decoder import Counts, Decoder, Floats, fitted
 from spikeloop.models.errors import FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.inference.decoder_files.onnx_file import open_onnx
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class RecurrentDecoder:
     def __init__(self, bin_size_s: float, seed: int = 0, config: "RecurrentConfig | None" = None) -> None:
         if missing := [package for package in TRAINING_PACKAGES if find_spec(package) is None]:
             raise FailureError(
-                f"the recurrent decoder learns with torch and onnx (no {' and no '.join(missing)}); pip install"
-                " 'spikeloop[train]'"
+                f"the recurrent decoder learns with torch and onnx (no {' and no '.join(missing)});"
+                f" {install_command('train')}"
             )
         self.exported = b""
         self._bin_size_s, self._seed, self._config = bin_size_s, seed, config
@@ -68,7 +69,7 @@ class RecurrentDecoder:
                 from spikeloop.models.training.recurrent_decoder import fit_recurrent
         except ImportError as error:
             raise FailureError(
-                f"the recurrent decoder learns with torch and onnx ({error}); pip install 'spikeloop[train]'"
+                f"the recurrent decoder learns with torch and onnx ({error}); {install_command('train')}"
             ) from error
         network = fit_recurrent(counts, kinematics, seed=self._seed, config=self._config)
         self.exported = decoder_to_onnx(network, self._bin_size_s)

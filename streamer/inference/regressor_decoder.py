@@ -12,6 +12,7 @@ from spikeloop.models.decoders.call_text import parse_call
 from spikeloop.models.decoders.decoder import check_bin, fitted, standards_of
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 
 __all__ = ["RegressorDecoder", "open_regressor"]
 
@@ -77,7 +78,7 @@ def open_regressor(text: str, name: str, seed: int, history_bins: int) -> Regres
             from sklearn.utils import get_tags
     except ImportError as error:
         raise FailureError(
-            f"--decoder {text}: needs scikit-learn 1.6 or later ({error}); pip install 'spikeloop[evaluate]'"
+            f"--decoder {text}: needs scikit-learn 1.6 or later ({error}); {install_command('evaluate')}"
         ) from error
     call = parse_call(name, f"--decoder {text}")
     path, _, attribute = call.name.rpartition(".")

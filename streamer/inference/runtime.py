@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from spikeloop.exporters.bundle import Bundle
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.inference.session import Session
 
 __all__ = [
@@ -145,7 +146,8 @@ def import_onnxruntime() -> ModuleType:
             import onnxruntime
     except ImportError as error:
         raise FailureError(
-            f"ONNX Runtime is missing ({error}); pip install 'spikeloop[cpu]', or 'spikeloop[gpu]' with an NVIDIA GPU"
+            f"ONNX Runtime is missing ({error}); {install_command('cpu')}, or with an NVIDIA GPU"
+            f" {install_command('gpu')}"
         ) from error
     return onnxruntime
 
@@ -154,8 +156,8 @@ def _wanted_providers(runtime: ModuleType, device: Device) -> list[str]:
     available = runtime.get_available_providers()
     if device == "cuda" and CUDA not in available:
         raise BadInputError(
-            f"--device cuda: this ONNX Runtime has only {', '.join(available)}; pip install 'spikeloop[gpu]'"
-            " in place of 'spikeloop[cpu]', or use --device auto"
+            f"--device cuda: this ONNX Runtime has only {', '.join(available)}; pip uninstall onnxruntime, then"
+            f" {install_command('gpu')}, or use --device auto"
         )
     return [CUDA, CPU] if device != "cpu" and CUDA in available else [CPU]
 

@@ -11,17 +11,17 @@ from spikeloop.models.recordings.session_time import with_session_time
 from spikeloop.models.scalars import shown
 from spikeloop.streamer.conditions.loop_channels import loop_warning
 
-__all__ = ["ANSWERS", "answering", "checked_answers"]
+__all__ = ["CONDITIONS", "answering", "checked_answers"]
 
 logger = logging.getLogger(__name__)
 
 NONE, PHASE, RECORDED, SESSION_TIME = "none", "phase", "recorded", "session-time"
-ANSWERS = (NONE, PHASE, RECORDED, SESSION_TIME)
+CONDITIONS = (NONE, PHASE, RECORDED, SESSION_TIME)
 TOGETHER = {RECORDED, SESSION_TIME}  # which a model may answer to at once
 
 
 def checked_answers(asked: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the words, each once, in the order of `ANSWERS`.
+    """Return the words, each once, in the order of `CONDITIONS`.
 
     Raises
     ------
@@ -29,13 +29,13 @@ def checked_answers(asked: str | Sequence[str]) -> tuple[str, ...]:
         If one is none of these, there is none, or they exclude each other.
     """
     words = (asked,) if isinstance(asked, str) else asked
-    known = isinstance(words, list | tuple) and all(isinstance(word, str) and word in ANSWERS for word in words)
+    known = isinstance(words, list | tuple) and all(isinstance(word, str) and word in CONDITIONS for word in words)
     if not known or not words or (len(set(words)) > 1 and set(words) != TOGETHER):
         raise BadInputError(
-            f"--condition: expected {', '.join(ANSWERS[:-1])} or {SESSION_TIME}, of which {RECORDED} (or NAME=PATH of"
+            f"--condition: expected {', '.join(CONDITIONS[:-1])} or {SESSION_TIME}, of which {RECORDED} (or NAME=PATH of"
             f" what drove the population) and {SESSION_TIME} go together, found {shown(asked)}"
         )
-    return tuple(word for word in ANSWERS if word in words)
+    return tuple(word for word in CONDITIONS if word in words)
 
 
 def answering(

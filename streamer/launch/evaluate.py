@@ -20,7 +20,7 @@ from spikeloop.models.evaluation.windows import STEPS, Evaluation, windows_of_sa
 from spikeloop.models.evaluation.windows import evaluate as evaluate_windows
 from spikeloop.models.html import text_columns
 from spikeloop.models.measures.one_step import OneStepScore, parse_one_step
-from spikeloop.models.measures.similarity import Similarity, in_words, verdict
+from spikeloop.models.measures.similarity import MEANING_OF_RATIO, Similarity, in_words, verdict
 from spikeloop.models.measures.table import title_of
 from spikeloop.models.measures.two_sample import require_classifier
 from spikeloop.models.recordings.checks import checked_bin_size
@@ -29,8 +29,6 @@ from spikeloop.models.scalars import checked_callable, checked_choice, checked_p
 from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.checks import check_report, check_seed
 from spikeloop.streamer.launch.subjects import Asked, Subject, read_samples, subject_of_bundle, subject_of_samples
-
-MEANING = "1 means as close to held-out data as another recording"
 
 __all__ = ["EvaluationReport", "check_own_bundle", "check_report", "evaluate", "is_samples_file", "write_card"]
 
@@ -122,7 +120,7 @@ class EvaluationReport:
         title = f"{self.model} compared with {self.data}, judged on {self.judged_on}"
         lines = text_columns(title, ("statistic", "E", "F", "E/F", ""), rows)
         dynamic = f"of the dynamic statistics {self.windows.dynamic_mean_ratio:.2f}"
-        return f"{lines}\nmean E/F {self.mean_ratio:.2f}, {dynamic}; {MEANING}"
+        return f"{lines}\nmean E/F {self.mean_ratio:.2f}, {dynamic}; {MEANING_OF_RATIO}"
 
     def _repr_html_(self) -> str:
         from spikeloop.exporters.pages.evaluation import evaluation_summary

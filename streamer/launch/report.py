@@ -6,6 +6,8 @@ from typing import Any
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.html import html_columns
+from spikeloop.models.plural import number_of
+from spikeloop.models.significant import significant
 from spikeloop.streamer.bridges.ephys_socket import EphysSocketReport, ephys_socket_words
 from spikeloop.streamer.bridges.synapse.report import SynapseReport, synapse_words
 from spikeloop.streamer.launch.drive import drive_words
@@ -13,7 +15,9 @@ from spikeloop.streamer.mqtt.bridge import BridgeReport
 from spikeloop.streamer.mqtt.remote_control import bridge_words
 from spikeloop.streamer.stream.health import HealthReport
 
-__all__ = ["StreamReport", "health_words"]
+__all__ = ["StreamReport", "busy_words", "health_words"]
+
+BUSY = 0.01  # share of late steps from which on the 99th percentile of lateness is a step or more
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,7 +77,7 @@ class StreamReport:
         return json_values(document | ({"mqtt": asdict(self.mqtt)} if self.mqtt is not None else {}))
 
     def __repr__(self) -> str:
-        lines = [health_words(self.health), drive_words(self.condition)]
+        lines = [health_words(self.health), busy_words(self.health), drive_words(self.condition)]
         lines += [bridge_words(self.mqtt)] if self.mqtt is not None else []
         lines += [f"monitor: {self.monitor_remark}"] if self.monitored else []
         lines += [ephys_socket_words(self.ephys_socket)] if self.ephys_socket is not None else []
@@ -88,11 +92,25 @@ class StreamReport:
 def health_words(report: HealthReport) -> str:
     """Put the figures of a stream into words, on three lines."""
     lateness, inference = report.lateness_ms, report.inference_ms
-    ran = "" if isnan(inference["p50"]) else "inference p50 {p50:.2f}, p99 {p99:.2f} ms; ".format_map(inference)
+    ran = f"inference {_quantiles(inference)} ms; " if not isnan(inference["p50"]) else ""
     return (
         f"{report.bins} bins in {report.steps} steps, speed relative to real time {report.ratio:.4f},"
         f" mean rate {report.mean_rate_hz:.2f} Hz\n"
-        f"lateness p50 {lateness['p50']:.3f}, p99 {lateness['p99']:.3f}, max {lateness['max']:.3f} ms;"
-        f" {report.late_steps} late steps\n"
-        f"{ran}{report.cpu_cores:.3f} CPU cores"
+        f"lateness {_quantiles(lateness)} ms; {number_of(report.late_steps, 'late step')}\n"
+        f"{ran}{significant(report.cpu_cores)} CPU cores"
     )
+
+
+def busy_words(report: HealthReport) -> str:
+    """Say that the machine was too busy for a stream, and what to do; empty where it was not."""
+    if report.late_steps < BUSY * report.steps or not report.late_steps:
+        return ""
+    return (
+        f"the machine was too busy: {report.late_steps} of {number_of(report.steps, 'step')} went out when the next was"
+        f" already due, the latest {significant(report.lateness_ms['max'])} ms after its time; stop other programs, or"
+        " send more bins at once with --step-bins"
+    )
+
+
+def _quantiles(durations_ms: dict[str, float]) -> str:
+    return ", ".join(f"{name} {significant(value)}" for name, value in durations_ms.items())

@@ -28,7 +28,7 @@ Sessions = Mapping[str, Session] | Sequence[Session] | Session
 
 PROGRAM = '''"""{decoder} in the interface of the FALCON challenge: Decoder(task_config, batch_size).
 
-Written by `spikeloop falcon`. It needs the files beside it and `pip install 'spikeloop[cpu]'`.
+Written by `spikeloop falcon`. It needs the files beside it, and spikeloop with its extra `cpu`.
 """
 
 from pathlib import Path

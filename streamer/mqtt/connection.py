@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from spikeloop.models.errors import BadInputError, FailureError, SpikeloopError
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.mqtt.address import PASSWORD, MqttAddress
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def import_aiomqtt() -> ModuleType:
     try:
         import aiomqtt
     except ImportError as error:
-        raise FailureError("aiomqtt is not installed, which MQTT needs; pip install 'spikeloop[mqtt]'") from error
+        raise FailureError(f"aiomqtt is not installed, which MQTT needs; {install_command('mqtt')}") from error
     return aiomqtt
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, Self, SupportsIndex
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.significant import significant
 from spikeloop.streamer.mqtt.address import MqttAddress
 from spikeloop.streamer.mqtt.bridge import BridgeReport, MqttBridge
 from spikeloop.streamer.mqtt.condition import MqttCondition
@@ -156,10 +157,10 @@ class RemoteControl:
 
 def bridge_words(report: BridgeReport) -> str:
     """Put into words how the connection with a broker was."""
-    trips = report.round_trip_ms
+    trips = {name: significant(value) for name, value in (report.round_trip_ms or {}).items()}
     return (
         f"mqtt: {report.published} published, {report.dropped} dropped, {report.unconfirmed} unconfirmed,"
         f" {report.reconnects} reconnects, {report.refused} refused"
         + (f"; {report.namesakes} other streams of this name" if report.namesakes else "")
-        + (f"; round trip p50 {trips['p50']:.2f}, p99 {trips['p99']:.2f} ms" if trips is not None else "")
+        + (f"; round trip p50 {trips['p50']}, p99 {trips['p99']} ms" if trips else "")
     )

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.packages import install_command
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
@@ -69,7 +70,7 @@ def validator_of(topic: str) -> "Draft202012Validator":
     try:
         from jsonschema import Draft202012Validator
     except ImportError as error:
-        raise FailureError("jsonschema is not installed, which MQTT needs; pip install 'spikeloop[mqtt]'") from error
+        raise FailureError(f"jsonschema is not installed, which MQTT needs; {install_command('mqtt')}") from error
     return Draft202012Validator(schema_of(topic))
 
 

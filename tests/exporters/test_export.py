@@ -34,6 +34,7 @@ from spikeloop.streamer.stream.source import open_source
 from tests.support.training import export_no_importance
 
 FLOAT = TensorProto.FLOAT
+LATENT_SIZE = 16 + 6 * 32  # numbers for the window, and for each unit and bin
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def exported(trained, zipped):
 def test_the_exported_generator_and_critic_compute_what_torch_does(trained, exported, random):
     run, _ = trained
     for content, module, shape in (
-        (exported.generator, run.model.average, (16,)),
+        (exported.generator, run.model.average, (LATENT_SIZE,)),
         (exported.critic, run.model.critic, (32, 6)),
     ):
         session = open_graph("mine", "graph", content, "cpu", {CRITIC_WEIGHTS: exported.critic_weights}).session
@@ -75,7 +76,7 @@ def test_the_exported_generator_and_critic_compute_what_torch_does(trained, expo
 def test_the_card_says_what_was_trained_on_what(trained, exported):
     card = exported.card
     assert (card.name, card.family, card.kind) == ("small", "spike_gan", "window")
-    assert (card.window_bins, card.latent_size, card.bin_size_s) == (32, 16, 0.001)
+    assert (card.window_bins, card.latent_size, card.bin_size_s) == (32, LATENT_SIZE, 0.001)
     assert card.training["recording"]["name"] == "correlated groups"
     assert card.training["steps"] == 5
     assert card.training["settings"]["seed"] == 0

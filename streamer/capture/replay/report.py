@@ -5,6 +5,7 @@ from typing import Any
 
 from spikeloop.exporters.documents import json_values
 from spikeloop.models.html import ShownAsTable, Table
+from spikeloop.models.significant import significant
 
 __all__ = ["ReplayReport", "StreamSent", "status_words"]
 
@@ -95,9 +96,9 @@ class ReplayReport(ShownAsTable):
         lateness = self.lateness_ms
         title = (
             f"{self.file}: {self.samples} samples, {self.position_s:.2f} s of {self.start_s:g} to {self.stop_s:.2f} s"
-            f" at speed {self.speed:g}, end reached {self.passes} times; lateness p50 {lateness['p50']:.3f},"
-            f" p99 {lateness['p99']:.3f}, max {lateness['max']:.3f} ms, {self.late} times late;"
-            f" {self.cpu_cores:.3f} CPU cores"
+            f" at speed {self.speed:g}, end reached {self.passes} times; lateness p50 {significant(lateness['p50'])},"
+            f" p99 {significant(lateness['p99'])}, max {significant(lateness['max'])} ms, {self.late} times late;"
+            f" {significant(self.cpu_cores)} CPU cores"
         )
         rows = [(sent.label, sent.type, f"{sent.samples:,}", f"{sent.sent:,}") for sent in self.streams]
         return title, ("stream", "type", "samples", "sent"), rows
@@ -109,5 +110,5 @@ def status_words(
     """Return a line that says how a replay goes; `late_ms` is the 99th percentile of the lateness, ms."""
     return (
         f"{'paused  ' * paused}{position_s:8.1f} of {stop_s:.1f} s  {samples} samples"
-        f"  lateness p99 {late_ms:.2f} ms  {'consumers' if has_consumers else 'no consumer'}"
+        f"  lateness p99 {significant(late_ms)} ms  {'consumers' if has_consumers else 'no consumer'}"
     )

@@ -1,9 +1,14 @@
-"""Where the time of a loop on a real clock goes, stage by stage, as a part of the page."""
+"""Where the time of a loop on a real clock goes, stage by stage, for the page; and whether the machine kept up."""
 
-from spikeloop.exporters.pages.shell import Markup, Section, section, table
+from typing import Any
+
+from spikeloop.exporters.pages.shell import Markup, Section, fill, section, table
+from spikeloop.models.significant import significant
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 
-__all__ = ["latency_section"]
+__all__ = ["busy_words", "latency_section"]
+
+BUSY = 0.01  # share of steps that went wrong, from which on a comparison is not one of decoders alone
 
 STAGES = {
     "spikes_ms": "end of the bin to counts",
@@ -27,7 +32,7 @@ def latency_section(report: ClosedLoopReport) -> Section:
     if not timed:
         return section("Latency of the loop")
     stages = (
-        [f"{run['decoder']}, seed {run['seed']}", words, *(f"{value:.2f}" for value in run["latency"][stage].values())]
+        [f"{run['decoder']}, seed {run['seed']}", words, *map(significant, run["latency"][stage].values())]
         for run in timed
         for stage, words in STAGES.items()
     )
@@ -39,4 +44,18 @@ def latency_section(report: ClosedLoopReport) -> Section:
         table(("session", "stage", "half within (ms)", "99 % within (ms)", "longest (ms)"), stages),
         Markup("<h3>Bins counted</h3>"),
         table(("session", *(name.replace("_", " ") for name in COUNTED)), counts),
+        *(fill("<p>{}.</p>", words) for words in filter(None, map(busy_words, timed))),
+    )
+
+
+def busy_words(timed: dict[str, Any]) -> str:
+    """Say that the machine was too busy for a session on a real clock, and what to do; empty where it was not."""
+    latency = timed["latency"]
+    late, missed, dropped = (latency[f"{kind}_steps"] for kind in ("late", "missed", "dropped"))
+    if late + missed + dropped <= BUSY * latency["steps"]:
+        return ""
+    return (
+        f"{timed['decoder']}, seed {timed['seed']}: the machine was too busy for real time: {late} late, {missed}"
+        f" missed and {dropped} dropped steps, beside {latency['steps']} of the closed loop; stop other programs and"
+        " repeat it, or compare decoders with --clock simulated, where none is late"
     )

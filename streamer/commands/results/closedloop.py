@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from spikeloop.models.significant import significant
 from spikeloop.streamer.closedloop.results.difference import describe_paired
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport
+from spikeloop.streamer.closedloop.results.latency_tables import busy_words
 from spikeloop.streamer.closedloop.results.pairs import PairedReport, with_the_first
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
@@ -55,7 +57,9 @@ def print_findings(report: ClosedLoopReport) -> None:
             print_wrapped(_falcon_line(row, latency), console.width)
     for row in report.real_time:
         if row["latency"] is not None:
-            print(_latency_line(row))
+            print_wrapped(_latency_line(row), console.width)
+            if busy := busy_words(row):
+                print_wrapped(busy, console.width)
 
 
 def _print_differences(paired: Sequence[PairedReport], width: int) -> None:
@@ -79,12 +83,12 @@ def _latency_line(timed: dict[str, Any]) -> str:
     """Where the time of a session on a real clock went."""
     latency = timed["latency"]
     stages = ", ".join(
-        f"{stage} {latency[key]['p50']:.1f}/{latency[key]['p99']:.1f}"
+        f"{stage} {significant(latency[key]['p50'])}/{significant(latency[key]['p99'])}"
         for stage, key in (("spikes", "spikes_ms"), ("decoder", "decoder_ms"), ("cursor", "cursor_ms"))
     )
     return (
-        f"{timed['decoder']}, seed {timed['seed']}: loop p50 {latency['loop_ms']['p50']:.1f}, p99"
-        f" {latency['loop_ms']['p99']:.1f} ms after the bin's end ({stages}); {latency['steps']} steps,"
+        f"{timed['decoder']}, seed {timed['seed']}: loop p50 {significant(latency['loop_ms']['p50'])},"
+        f" p99 {significant(latency['loop_ms']['p99'])} ms after the bin's end ({stages}); {latency['steps']} steps,"
         f" {latency['missed_steps']} missed, {latency['late_steps']} late, {latency['dropped_steps']} dropped;"
         f" {latency['late_answers']} late answers, {latency['invalid_answers']} ignored"
     )

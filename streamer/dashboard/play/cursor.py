@@ -44,12 +44,12 @@ class DecodedCursor:
         """Put the cursor to the centre, at rest."""
         self.position_cm, self.velocity_cm_s = np.zeros(2), np.zeros(2)
 
-    def lose(self, number: int) -> list[int]:
+    def hide(self, number: int) -> list[int]:
         """Keep the spikes of so many units from the decoder; returns which, the same for the same number."""
         units = len(self.gets)
-        lost = np.argsort(np.sin(1.0 + np.arange(units) * units))[:number]  # scattered over the population
-        self.gets = np.isin(np.arange(units), lost, invert=True)
-        return sorted(lost.tolist())
+        hidden = np.argsort(np.sin(1.0 + np.arange(units) * units))[:number]  # scattered over the population
+        self.gets = np.isin(np.arange(units), hidden, invert=True)
+        return sorted(hidden.tolist())
 
     def step(self, counts: NDArray[np.integer], held: bool = False) -> Floats:
         """Decode the counts of a bin, (units,), and move; a cursor that is held stays in the centre."""

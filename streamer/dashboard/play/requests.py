@@ -13,7 +13,7 @@ from spikeloop.streamer.dashboard.play.setup import GameSetup, fields_of, parse_
 
 __all__ = ["REQUESTS", "PlayRequests"]
 
-REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.LOSE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
+REQUESTS = (Kind.PLAY, Kind.AIM, Kind.CENTRE, Kind.HIDE, *(kind for kind in Kind if Kind.BEGIN <= kind <= Kind.CLOCK))
 
 
 class PlayRequests:
@@ -27,7 +27,7 @@ class PlayRequests:
     def __init__(self, play: Play) -> None:
         self._play = play
         self._requests: dict[Kind, Callable[[bytes, int], None]] = {
-            Kind.PLAY: self._choose, Kind.AIM: self._aim, Kind.CENTRE: self._centre, Kind.LOSE: self._lose,
+            Kind.PLAY: self._choose, Kind.AIM: self._aim, Kind.CENTRE: self._centre, Kind.HIDE: self._hide,
             Kind.BEGIN: self._begin, Kind.STOP: self._stop, Kind.CLICK: self._click, Kind.FOLLOW: self._follow,
             Kind.SAVE: self._save, Kind.SHOWN: play.timing.shown, Kind.CLOCK: play.timing.clock,
         }  # fmt: skip
@@ -55,10 +55,10 @@ class PlayRequests:
         self._refuse_others(number)
         self._play.loop.cursor.centre()
 
-    def _lose(self, payload: bytes, number: int) -> None:
+    def _hide(self, payload: bytes, number: int) -> None:
         """Keep the spikes of some units from the decoder."""
         self._refuse_others(number)
-        self._play.loop.lose(payload)
+        self._play.loop.hide(payload)
 
     def _begin(self, payload: bytes, number: int) -> None:
         """Begin a game: of one decoder, of the first of two that are compared, or of the second."""

@@ -81,10 +81,10 @@ class VisitorLoop:
         with suppress(BadInputError):  # the stream has ended
             self._ties.drive(None)
 
-    def lose(self, payload: bytes) -> None:
+    def hide(self, payload: bytes) -> None:
         """Keep the spikes of some units from the decoder."""
         units = checked_whole("units", fields_of(payload, "units")["units"], 0, len(self.cursor.gets))
-        self._ties.mark("lost units", units=self.cursor.lose(units))
+        self._ties.mark("hidden units", units=self.cursor.hide(units))
 
     def driven(self, first_bin: int, ends_s: Floats, values: NDArray[np.float32]) -> None:
         """Note what drove bins, and by whose aims."""

@@ -6,7 +6,7 @@ import { wordsOfPerturbation } from './perturb.js';
 const WORDS = {
   gain: ({ value }) => `gain ×${number(value, 2)}`,
   stimulate: ({ units }, names) => `stimulus: ${units === 'all' ? 'all units' : some(units, names)}`,
-  'lost units': ({ units }) => (units.length ? `${units.length} units lost to the decoder` : 'all units back'),
+  'hidden units': ({ units }) => (units.length ? `${units.length} units hidden from the decoder` : 'the decoder gets all units'),
   perturb: wordsOfPerturbation,
 };
 

@@ -6,7 +6,7 @@ import { KIND } from './protocol.js';
 const SEND_AFTER_MS = 60;
 const SETTLES_MS = 1000; // after a request, until the stream surely obeys
 const SLIDERS = {
-  drop: { label: 'lost units', most: 1, step: 1 },
+  drop: { label: 'silenced units', most: 1, step: 1 },
   noise: { label: 'noise', most: 50, step: 1, words: (value) => (value ? `+${number(value)} Hz each` : 'none') },
   drift: { label: 'drift', most: 5, step: 0.1, words: (value) => (value ? `${number(value)} a minute` : 'none') },
   latency: { label: 'added delay', most: 500, step: 20, words: (value) => (value ? `+${number(value)} ms` : 'none') },
@@ -22,8 +22,8 @@ const TITLES = {
 export function wordsOfPerturbation({ kind, value, units }, names) {
   if (!Object.hasOwn(SLIDERS, kind)) return `perturbation: ${kind}`;
   if (kind === 'drop') {
-    if (!units.length) return 'all units back';
-    return units.length === 1 ? `${names[units[0]]} lost` : `${units.length} units lost`;
+    if (!units.length) return 'all units fire again';
+    return units.length === 1 ? `${names[units[0]]} silenced` : `${units.length} units silenced`;
   }
   return value ? `${SLIDERS[kind].label} ${SLIDERS[kind].words(value)}` : `${SLIDERS[kind].label} over`;
 }
@@ -33,7 +33,7 @@ export class Perturb {
   constructor(send, names) {
     this.send = send;
     this.names = names;
-    this.lost = [];
+    this.silenced = [];
     this.wrong = {}; // what the server has in force
     this.touchedAt = 0;
     this.toggledAt = -SETTLES_MS;
@@ -53,8 +53,8 @@ export class Perturb {
     find('#all-well').onclick = () => this.rows.forEach(({ kind, input }) => {
       if (Number(input.value) || this.wrong[kind]) this.ask(kind, 0);
     });
-    find('#lose-10').onclick = () => this.ask('drop', Math.min(10, names.length));
-    find('#unit-lose').onclick = () => this.toggle(this.chosen);
+    find('#silence-10').onclick = () => this.ask('drop', Math.min(10, names.length));
+    find('#unit-silence').onclick = () => this.toggle(this.chosen);
     this.rows.forEach(({ kind }) => this.show(kind, 0));
     this.choose(null);
   }
@@ -68,14 +68,14 @@ export class Perturb {
     this.send(KIND.PERTURB, { kind, value: kind === 'drop' ? value / this.names.length : value });
   }
 
-  /** Lose a unit, or get it back. */
+  /** Silence a unit, or let it fire again. */
   toggle(unit) {
     if (unit === null) return;
     this.touchedAt = performance.now();
     this.toggledAt = this.touchedAt;
-    this.lost = this.lost.includes(unit) ? this.lost.filter((other) => other !== unit) : [...this.lost, unit];
+    this.silenced = this.silenced.includes(unit) ? this.silenced.filter((other) => other !== unit) : [...this.silenced, unit];
     this.choose(this.chosen);
-    this.send(KIND.PERTURB, { kind: 'drop', units: this.lost });
+    this.send(KIND.PERTURB, { kind: 'drop', units: this.silenced });
   }
 
   /** Ask after a moment, for the last of several values. */
@@ -88,21 +88,21 @@ export class Perturb {
   /** The unit that the visitor chose; null for none. */
   choose(unit) {
     this.chosen = unit;
-    const lost = unit !== null && this.lost.includes(unit);
-    show(find('#unit-lose'), lost ? 'Get it back' : 'Lose this unit');
+    const silenced = unit !== null && this.silenced.includes(unit);
+    show(find('#unit-silence'), silenced ? 'Let it fire again' : 'Silence this unit');
   }
 
   /** What goes wrong, from the server, whoever asked for it. */
   update(wrong) {
     this.wrong = wrong;
-    if (performance.now() - this.toggledAt >= SETTLES_MS) this.lost = wrong.units ?? [];
+    if (performance.now() - this.toggledAt >= SETTLES_MS) this.silenced = wrong.units ?? [];
     this.choose(this.chosen);
     const any = this.rows.some(({ kind }) => wrong[kind]);
     find('#all-well').disabled = !any;
     if (performance.now() - this.touchedAt < SETTLES_MS) return;
     for (const { kind, input } of this.rows) {
       if (input.matches(':active')) continue;
-      const value = kind === 'drop' ? this.lost.length : wrong[kind] ?? 0;
+      const value = kind === 'drop' ? this.silenced.length : wrong[kind] ?? 0;
       input.value = String(value);
       this.show(kind, value);
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.inference.decoder_files.content import entries_of, read_content
 from spikeloop.streamer.inference.decoder_files.file_decoder import AS_STORED, FileDecoder
 from spikeloop.streamer.inference.decoder_files.file_text import FileOptions
@@ -43,7 +44,7 @@ def open_skops(file: Path, units: int, options: FileOptions = AS_STORED) -> File
         with hold_interrupts():
             from skops.io import get_untrusted_types, loads
     except ImportError as error:
-        raise FailureError(f"{name}: needs skops ({error}); pip install 'spikeloop[skops]'") from error
+        raise FailureError(f"{name}: needs skops ({error}); {install_command('skops')}") from error
     try:
         entries_of(content)
     except BadInputError as error:

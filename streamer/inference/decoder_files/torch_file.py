@@ -9,6 +9,7 @@ from types import ModuleType
 
 from spikeloop.models.errors import BadInputError, FailureError
 from spikeloop.models.interrupts import hold_interrupts
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.inference.decoder_files.content import entries_of, read_content
 from spikeloop.streamer.inference.decoder_files.exported_program import ExportedModel
 from spikeloop.streamer.inference.decoder_files.file_decoder import AS_STORED, FileDecoder
@@ -54,7 +55,7 @@ def open_torch(file: Path, units: int, options: FileOptions = AS_STORED) -> File
             import torch
             import torch.export
     except ImportError as error:
-        raise FailureError(f"{name}: needs PyTorch ({error}); pip install 'spikeloop[train]'") from error
+        raise FailureError(f"{name}: needs PyTorch ({error}); {install_command('train')}") from error
     return FileDecoder(name, _model(name, content, scripted, torch, units, options), units, options)
 
 

@@ -23,6 +23,7 @@ from spikeloop.exporters.pages.shell import (
 from spikeloop.exporters.pages.shell import figures as figure_line
 from spikeloop.models.measures.table import STATISTICS
 from spikeloop.models.plural import number_of
+from spikeloop.models.significant import significant
 from spikeloop.models.whole_file import whole_file
 from spikeloop.streamer.lsl.spikes import Reception
 from spikeloop.streamer.monitor.live_importance import ImportanceReport
@@ -120,7 +121,7 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, str]]:
     yield "population", f"{number_of(len(stream.unit_names), 'unit')}, {stream.bin_size_s * 1e3:g} ms bins"
     yield "watched for", describe_duration(report.watched_s)
     yield "received", ", ".join(_received(report.reception, stream.bin_size_s))
-    yield "cost", f"{report.cpu_cores:.3f} cores for the monitor"
+    yield "cost", f"{significant(report.cpu_cores)} cores for the monitor"
 
 
 def _received(reception: Reception, bin_size_s: float) -> Iterator[str]:

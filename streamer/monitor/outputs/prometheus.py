@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Self
 
 from spikeloop.models.errors import BadInputError, FailureError
+from spikeloop.models.packages import install_command
 from spikeloop.streamer.monitor.figures import FIGURES
 from spikeloop.streamer.monitor.outputs.metrics_server import serve_metrics
 from spikeloop.streamer.monitor.report import MonitorReport
@@ -52,7 +53,7 @@ class Metrics:
             self._families: Any = import_module("prometheus_client.metrics_core")
         except ImportError as error:
             raise FailureError(
-                "prometheus_client is not installed, which /metrics needs; pip install 'spikeloop[monitor]'"
+                f"prometheus_client is not installed, which /metrics needs; {install_command('monitor')}"
             ) from error
         registry = client.CollectorRegistry(auto_describe=False)
         registry.register(self)

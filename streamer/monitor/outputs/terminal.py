@@ -12,6 +12,7 @@ from rich.text import Text
 from spikeloop.exporters.documents import printable
 from spikeloop.models.measures.table import STATISTICS, title_of
 from spikeloop.models.plural import number_of
+from spikeloop.models.significant import significant
 from spikeloop.streamer.monitor.outputs.wording import (
     describe_alarm,
     describe_duration,
@@ -120,7 +121,7 @@ def _header(report: MonitorReport) -> Iterator[Text]:
         (_short(stream.name), "bold"),
         f"{bundle}  ",
         (reception.state, STATES[reception.state]),
-        f"  {describe_duration(report.watched_s)}  {units}  {delay}{report.cpu_cores:.3f} cores",
+        f"  {describe_duration(report.watched_s)}  {units}  {delay}{significant(report.cpu_cores)} cores",
     )
     invalid = reception.invalid_bins + reception.saturated_bins
     resets = f" {number_of(reception.clock_resets, 'clock reset')}," if reception.clock_resets else ""
@@ -161,7 +162,7 @@ def _statistics(report: MonitorReport) -> Iterator[RenderableType]:
     if furthest is not None:
         yield Text.assemble(
             ("mean E/F ", "bold"),
-            f"{format_number(state.mean_ratio)}, worst {format_number(furthest.ratio)}"
+            f"{format_number(state.mean_ratio)} (1: as the reference), worst {format_number(furthest.ratio)}"
             f" ({title_of(furthest.statistic)}); reference: {printable(report.reference)}",
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from spikeloop.exporters.documents import printable
 from spikeloop.models.measures.similarity import Similarity, verdict
+from spikeloop.models.significant import significant
 from spikeloop.streamer.lsl.reception import Reception
 from spikeloop.streamer.monitor.reference import Deviation
 from spikeloop.streamer.monitor.state import State, TimedAlarm
@@ -115,4 +116,4 @@ def describe_true_rate(reception: Reception) -> str:
 
 def format_number(value: float) -> str:
     """Format a number with three digits, or two where it is below 0.001; "-" for NaN."""
-    return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) >= SMALL else f"{value:.2g}"
+    return significant(value, 3 if abs(value) >= SMALL else 2)

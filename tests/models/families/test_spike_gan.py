@@ -38,7 +38,8 @@ def random_numbers():
 @pytest.mark.parametrize("bins", [32, 64])
 def test_every_preset_maps_latents_to_probabilities_and_windows_to_scores(preset, bins):
     config = replace(PRESETS[preset], window_bins=bins)
-    probability = Generator(config, UNITS)(torch.randn(3, config.latent_size))
+    generator = Generator(config, UNITS)
+    probability = generator(torch.randn(3, generator.latent_size))
     assert probability.shape == (3, bins, UNITS)
     assert torch.all((probability > 0) & (probability < 1))
     assert SpikeGan(config, of_rates(0.1)).critic(probability).shape == (3,)
@@ -47,8 +48,21 @@ def test_every_preset_maps_latents_to_probabilities_and_windows_to_scores(preset
 def test_the_generator_starts_at_each_units_rate():
     rates = torch.tensor([0.01, 0.05, 0.2, 0.0, 0.5, 0.9, 0.02])
     model = SpikeGan(PRESETS["fast"], of_rates(rates.double().numpy()))
-    probability = model.generator(torch.randn(500, 128)).mean(dim=(0, 1))
+    probability = model.generator(torch.randn(500, model.generator.latent_size)).mean(dim=(0, 1))
     torch.testing.assert_close(probability, rates, atol=0.02, rtol=0.1)
+
+
+@pytest.mark.parametrize(("neighbour", "lies_between"), [(-2.0, (0.0, 0.7)), (0.0, (0.8, 1.2)), (2.0, (1.4, 9.0))])
+def test_the_filter_of_a_units_own_noise_shapes_its_intervals(neighbour, lies_between, random_numbers):
+    generator = Generator(PRESETS["fast"], UNITS)
+    weights = torch.zeros_like(generator.unit_noise.filter.weight)
+    weights[:, :, 4], weights[:, :, 3] = 2.0, neighbour
+    generator.unit_noise.filter.load_state_dict({"weight": weights})
+    generator.set_rates(torch.full((UNITS,), 0.2))
+    with torch.no_grad():
+        spikes = torch.bernoulli(generator(torch.randn(2000, generator.latent_size, generator=random_numbers)))
+    followed = (spikes[:, 1:] * spikes[:, :-1]).mean() / spikes.mean() ** 2
+    assert lies_between[0] < followed < lies_between[1]
 
 
 def test_the_convolutional_generator_shares_its_weights_over_time():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spikeloop.models.errors import BadInputError
+from spikeloop.models.families.causal_gan import CausalGan
 from spikeloop.models.families.causal_presets import PRESETS, VAE_PRESETS
 from spikeloop.models.families.registry import Settings
 from spikeloop.models.measures.similarity import Similarity
@@ -155,7 +156,7 @@ def test_the_second_stage_ends_after_checks_that_bring_nothing_and_its_best_weig
     assert [progress.stopped for progress in reports[-2:]] == [said, said]
     stages = read_checkpoint(tmp_path)[1]["stages"]
     assert stages["first_stage_steps"] == 6
-    assert stages["stopping"] == {"over": True, "best": 2.0, "best_step": 10, "checks_since": 2}
+    assert stages["stopping"] == {"over": True, "best": 2.0, "best_step": 10, "checks_since": 2, "annealing": False}
 
 
 def test_while_the_critic_learns_alone_nothing_is_checked(recording, settings, monkeypatch, tmp_path):
@@ -205,13 +206,49 @@ def test_the_first_stage_has_a_share_of_the_time(recording, settings, monkeypatc
     assert forecast.plan(run, 1) == (0.1, 0.3)
     assert run.model.first_stage_steps == run.model.likelihood_steps == 240  # 40 % of 60 s, of 0.1 s each
     forecast.plan(run, 500)
-    assert run.model.first_stage_steps == 240
+    assert run.model.first_stage_steps == 1000
     monkeypatch.setattr(run, "time_steps", lambda: (26.0, 28.0))
     forecast.plan(run, 1)
     assert run.model.first_stage_steps == 200  # a machine that was busy for a moment does not cost it the first stage
     without = Training(recording, replace(run.settings, stop_early=False), "cpu")
     forecast.plan(without, 0.5)
     assert without.model.first_stage_steps == 1000
+
+
+def test_what_a_model_does_once_at_its_beginning_is_not_timed(recording, settings, monkeypatch):
+    now = [0.0]
+    cost = {0: 1000.0}
+
+    def learn(self, step, data, optimizers, random):
+        now[0] += cost.get(step, 0.125 if step < self.first_stage_steps else 0.25)
+        return 0.0
+
+    monkeypatch.setattr(CausalGan, "learn", learn)
+    monkeypatch.setattr("spikeloop.models.training.run.time.perf_counter", lambda: now[0])
+    assert Training(recording, settings, "cpu").time_steps() == (0.125, 0.25)
+
+
+@pytest.mark.parametrize(("step_s", "planned"), [(0.05, 1000), (0.1, 800), (10.0, 404)])
+def test_a_machine_that_becomes_slower_or_faster_has_the_first_stage_planned_anew(recording, settings, step_s, planned):
+    run = Training(recording, replace(settings, config=replace(SMALL, likelihood_steps=1000)), "cpu")
+    run.model.plan_first_stage(600)
+    run.steps, run.trained_s = 400, 200.0
+    forecast.replan(run, 10, step_s)  # of which 240 s are the first stage's
+    assert run.model.first_stage_steps == run.model.likelihood_steps == planned
+
+
+def test_a_first_stage_that_is_about_to_end_is_not_planned_anew(recording, settings):
+    run = Training(recording, replace(settings, config=replace(SMALL, likelihood_steps=1000)), "cpu")
+    run.model.plan_first_stage(600)
+    run.steps = 400
+    assert run.stopping is not None
+    run.stopping.annealing = True
+    forecast.replan(run, 10, 0.1)
+    assert run.model.likelihood_steps == 600
+    run.stopping.annealing = False
+    run.steps = 600
+    forecast.replan(run, 10, 0.1)
+    assert run.model.likelihood_steps == 600
 
 
 def test_a_forecast_says_what_there_is_and_how_long_it_takes(recording, settings):

@@ -1,6 +1,8 @@
 import asyncio
 import json
+import math
 import os
+import re
 import signal
 import threading
 import time
@@ -117,7 +119,22 @@ def test_an_arm_moves_and_says_so_in_words(start, url, stream_name):
     assert device.returncode == 0, errors
     assert any(each["state"] == "following" for each in stream.heard)
     assert stream.heard[-1]["endpoint_cm"][0] > 0.3
-    assert "distance_from_cursor_cm: " in errors
+    assert re.search(r"^distance from cursor: [\d.]+ cm$", errors, re.MULTILINE)
+
+
+def test_a_report_leaves_out_what_is_empty_and_prints_no_powers_of_ten():
+    report = {"stimuli": 3, "confirmation_ms": {"p50": 3847.2, "p99": 4012.9}, "round_trip_ms": None, "reason": ""}
+    assert list(command.report_lines(report)) == ["stimuli: 3", "confirmation: p50 3847, p99 4013 ms"]
+    assert list(command.report_lines({"distance_from_cursor_cm": math.nan, "lost": 0})) == ["lost: 0"]
+
+
+def test_stimuli_that_come_late_are_named_with_what_to_do():
+    assert not command.slow_words({"confirmation_ms": None})
+    assert not command.slow_words({"messages": 3})
+    assert not command.slow_words({"confirmation_ms": {"p50": 22.0, "p99": 900.0}})
+    words = command.slow_words({"confirmation_ms": {"p50": 3847.2, "p99": 4012.9}})
+    assert words.startswith("stimuli came late: half took more than 3847 ms")
+    assert "stop other programs" in words
 
 
 def test_a_device_waits_for_a_broker_that_went_away(start, stream_name):

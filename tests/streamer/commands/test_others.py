@@ -12,6 +12,7 @@ import pytest
 from spikeloop.__main__ import main
 from spikeloop.exporters.bundle import load_bundle, write_bundle
 from spikeloop.models.errors import FailureError
+from spikeloop.models.measures.similarity import MEANING_OF_RATIO
 from spikeloop.streamer.commands import doctor as doctor_module
 from tests.support.command_line import fails
 from tests.support.tiny import tiny_card, tiny_generator
@@ -31,7 +32,16 @@ def test_models_prints_a_table_for_people(capsys):
     with pytest.raises(SystemExit):
         main(["models"])
     printed = capsys.readouterr().out
-    for said in ("retina", "causal_gan", "50", "20 ms", "mean E/F 1.", "two_sample AUC 0.6", "held out from training"):
+    for said in (
+        "retina",
+        "causal_gan",
+        "50",
+        "20 ms",
+        "mean E/F 1.",
+        MEANING_OF_RATIO,
+        "two_sample AUC 0.6",
+        "held out from training",
+    ):
         assert said in printed
 
 

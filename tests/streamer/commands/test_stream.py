@@ -34,7 +34,8 @@ def test_json_ends_with_one_document_of_every_figure(start, bundle_path, stream_
     assert (document["bins"], document["steps"], document["seed"]) == (1000, 50, 3)
     assert document["mean_rate_hz"] > 0
     assert 0 < document["ratio"] <= 1.0
-    assert f"pylsl.StreamInlet(pylsl.resolve_byprop('name', '{stream_name}')[0])" in " ".join(errors.split())
+    subscription = f"import pylsl; inlet = pylsl.StreamInlet(pylsl.resolve_byprop('name', '{stream_name}')[0])"
+    assert subscription in errors.splitlines()  # to be pasted as it is
     assert gone(stream_name)
 
 

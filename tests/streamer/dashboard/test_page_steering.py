@@ -99,26 +99,26 @@ def driven_so_far(messages: Messages, begun: int) -> tuple[np.ndarray, int]:
     return np.concatenate([np.zeros((begun, 2), np.float32), values[:known]]), begun + known
 
 
-def test_ten_units_that_are_lost_fall_silent_and_are_marked_in_the_raster(messages: Messages, shown: "Page"):
+def test_ten_silenced_units_fall_silent_and_are_marked_in_the_raster(messages: Messages, shown: "Page"):
     shown.locator("#order").select_option("sent")
     shown.locator("#span").select_option("2")
     place = len(messages.all)
-    shown.locator("#steer").get_by_role("button", name="Lose 10 units").click()
-    lost = messages.all[messages.until(Kind.MARKER, after=place)].document
-    assert (lost["event"], lost["kind"], len(lost["units"])) == ("perturb", "drop", 10)
-    begun = round(lost["bin"])
+    shown.locator("#steer").get_by_role("button", name="Silence 10 units").click()
+    silenced = messages.all[messages.until(Kind.MARKER, after=place)].document
+    assert (silenced["event"], silenced["kind"], len(silenced["units"])) == ("perturb", "drop", 10)
+    begun = round(silenced["bin"])
     messages.until(Kind.BINS, lambda message: message.block(UNITS).first_bin > begun + 130, after=place)
-    until(shown, "document.querySelector('#events').textContent.includes('10 units lost')")
+    until(shown, "document.querySelector('#events').textContent.includes('10 units silenced')")
     until(shown, f"document.querySelector('#perturb-drop + output').textContent === '10 of {UNITS}'")
     bins, counts = messages.counts()
-    assert counts[bins < begun][:, lost["units"]].any()
-    assert not counts[bins >= begun][:, lost["units"]].any()
+    assert counts[bins < begun][:, silenced["units"]].any()
+    assert not counts[bins >= begun][:, silenced["units"]].any()
     assert counts[bins >= begun].any()
     marked = {unit for unit in range(UNITS) if reddish(shown, unit)}
-    assert set(lost["units"]) <= marked
+    assert set(silenced["units"]) <= marked
     assert len(marked) <= 12  # a row may reach into a pixel of the next one
     shown.locator("#span").select_option("10")
-    picture(shown, "ten-units-lost")
+    picture(shown, "ten-units-silenced")
 
 
 def reddish(page: "Page", unit: int) -> bool:
@@ -166,7 +166,7 @@ def test_what_is_too_small_for_the_sliders_is_ended_too(messages: Messages, show
     until(shown, "document.querySelector('#all-well').disabled")
 
 
-def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown: "Page"):
+def test_a_visitor_finds_the_busiest_unit_and_silences_it(messages: Messages, shown: "Page"):
     shown.get_by_role("button", name="Busiest unit").click()
     until(shown, "document.querySelector('#unit-rate').textContent.includes('number 1 of 96 by rate')")
     chosen = int(text(shown, "#unit-name").removeprefix("unit "))
@@ -177,9 +177,9 @@ def test_a_visitor_finds_the_busiest_unit_and_loses_it(messages: Messages, shown
     place = len(messages.all)
     shown.keyboard.press("l")
     assert messages.all[messages.until(Kind.MARKER, after=place)].document["units"] == [chosen]
-    until(shown, "document.querySelector('#unit-lose').textContent === 'Get it back'")
-    shown.locator("#unit-lose").click()
-    until(shown, "document.querySelector('#events').textContent.startsWith('all units back')")
+    until(shown, "document.querySelector('#unit-silence').textContent === 'Let it fire again'")
+    shown.locator("#unit-silence").click()
+    until(shown, "document.querySelector('#events').textContent.startsWith('all units fire again')")
 
 
 STICK = "([x, y]) => { navigator.getGamepads = () => [{ axes: [x, y], buttons: [] }]; }"

@@ -90,7 +90,9 @@ def test_a_failing_run_and_an_output_of_another_shape_are_told(bundle):
 
 def test_a_missing_onnx_runtime_is_told(bundle, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(FailureError, match="pip install 'spikeloop"):
+    with pytest.raises(
+        FailureError, match='pip install "onnxruntime>.* with an NVIDIA GPU pip install "onnxruntime-gpu>'
+    ):
         Engine(bundle, "cpu")
 
 

@@ -71,8 +71,8 @@ export class Game {
     find('#task').onchange = () => this.chooseTask();
     find('#cells').onchange = () => { this.dirty = true; };
     for (const format of Object.keys(FORMATS)) find(`#save-${format}`).onclick = () => this.save(format);
-    find('#lose').onclick = () => this.send(KIND.LOSE, { units: 10 });
-    find('#find-again').onclick = () => this.send(KIND.LOSE, { units: 0 });
+    find('#hide-units').onclick = () => this.send(KIND.HIDE, { units: 10 });
+    find('#show-units').onclick = () => this.send(KIND.HIDE, { units: 0 });
     new ResizeObserver(() => { this.dirty = true; }).observe(find('#game'));
     this.chooseTask();
   }

@@ -11,6 +11,7 @@ from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
 from spikeloop.streamer.closedloop.results.judged import judged
+from spikeloop.streamer.closedloop.results.latency_tables import busy_words
 from spikeloop.streamer.closedloop.results.pairs import with_the_first
 from spikeloop.streamer.closedloop.results.report import as_document, report_of
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
@@ -135,6 +136,16 @@ def test_each_decoder_is_printed_against_the_first_and_the_document_has_every_pa
     said = capsys.readouterr().out
     assert re.findall(r"^(\w+) minus (\w+):", said, re.MULTILINE) == pairs[:2]
     assert "\n1 more pair of decoders, not with oracle: in --json and --report\n" in said
+
+
+def test_a_machine_that_was_too_busy_for_real_time_is_named_with_what_to_do():
+    latency = {"steps": 900, "late_steps": 5, "missed_steps": 4, "dropped_steps": 0}
+    assert not busy_words({"decoder": "kalman", "seed": 0, "latency": latency})
+    words = busy_words({"decoder": "kalman", "seed": 0, "latency": latency | {"dropped_steps": 1}})
+    assert words.startswith(
+        "kalman, seed 0: the machine was too busy for real time: 5 late, 4 missed and 1 dropped steps"
+    )
+    assert "stop other programs" in words
 
 
 def test_trials_before_recalibration_have_their_own_figures(path):

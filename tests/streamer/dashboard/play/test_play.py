@@ -121,7 +121,7 @@ async def test_another_page_watches_while_one_plays(loop):
         (Kind.STOP, {}),
         (Kind.BEGIN, {"next": True}),
         (Kind.PLAY, {"decoder": "kalman"}),
-        (Kind.LOSE, {"units": 96}),
+        (Kind.HIDE, {"units": 96}),
     ):
         with pytest.raises(BadInputError, match="another page plays"):
             loop.ask(kind, asked, OTHER)
@@ -139,13 +139,13 @@ async def test_a_cursor_at_which_nobody_aims_stands_still(loop):
     assert np.abs(places[30]).max() > 1
 
 
-async def test_units_that_are_lost_still_fire_and_the_decoder_goes_without(loop):
+async def test_hidden_units_still_fire_and_the_decoder_goes_without(loop):
     for units, expected in ((10, 10), (0, 0)):
-        loop.ask(Kind.LOSE, {"units": units})
+        loop.ask(Kind.HIDE, {"units": units})
         event, details = loop.marks[-1]
-        assert (event, len(set(details["units"]))) == ("lost units", expected)
+        assert (event, len(set(details["units"]))) == ("hidden units", expected)
     with pytest.raises(BadInputError, match="units: expected a whole number from 0 to 96, found 97"):
-        loop.ask(Kind.LOSE, {"units": 97})
+        loop.ask(Kind.HIDE, {"units": 97})
 
 
 async def test_the_cursor_stays_in_the_workspace_and_returns_to_the_centre(loop):
