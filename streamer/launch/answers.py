@@ -32,8 +32,8 @@ def checked_answers(asked: str | Sequence[str]) -> tuple[str, ...]:
     known = isinstance(words, list | tuple) and all(isinstance(word, str) and word in CONDITIONS for word in words)
     if not known or not words or (len(set(words)) > 1 and set(words) != TOGETHER):
         raise BadInputError(
-            f"--condition: expected {', '.join(CONDITIONS[:-1])} or {SESSION_TIME}, of which {RECORDED} (or NAME=PATH of"
-            f" what drove the population) and {SESSION_TIME} go together, found {shown(asked)}"
+            f"--condition: expected {', '.join(CONDITIONS[:-1])} or {SESSION_TIME}, of which {RECORDED} (or NAME=PATH"
+            f" of what drove the population) and {SESSION_TIME} go together, found {shown(asked)}"
         )
     return tuple(word for word in CONDITIONS if word in words)
 
