@@ -41,6 +41,8 @@ TWO_MINUTES = {  # SHA-256 of two minutes of counts, by bundle and seed, as ever
     ("m1_jango", 1): "7aef13d4e984038c9213e22ed80d9d3e9406c1fc1cf118e8798bf37bed7727ae",
     ("m1-sim", 0): "25b595461b40f3352cd5ab275e293c7004adb57c9ef94a7798e12dc1833e782b",
     ("m1-sim", 1): "9728deaa446e459783e32983937c1a380829623c0fc26b98d799047d507dfb8f",
+    ("spike-gan-retina", 0): "e3234353a900bdffdf9b9f51a19bc2cf437f616b9194c8c6ff11b6e9e1c9c70f",
+    ("spike-gan-retina", 1): "4271e528049a9ed5fae2a15c075d04d0dea3a9adf2918c13ea5cf2359662ba54",
 }
 
 
@@ -89,6 +91,17 @@ def test_the_retina_bundle_carries_what_was_measured_of_it():
     assert set(realism["statistics"]) == set(SPIKE_STATISTICS)
     assert realism["two_sample_auc"] <= 0.7
     assert 0.45 <= realism["memorisation_auc"] <= 0.55
+
+
+def test_windows_of_the_papers_spike_gan_are_nearer_to_the_repeats_they_never_saw_than_independent_units(retina):
+    bundle = load_bundle("spike-gan-retina")
+    assert (bundle.card.kind, bundle.card.window_bins) == ("window", 32)
+    validation = prepare_validation(retina, bundle.card.training["settings"]["hold_out"], 32, seed=1)
+    stream = open_source(bundle, 0, "cpu")
+    similarity = validation.judge(lambda windows: stream.next(windows * 32).reshape(windows, 32, 50))
+    assert np.mean([each.ratio for each in similarity]) <= 2.5
+    for each in similarity:
+        assert each.statistic == "rates" or each.error < 0.6 * each.ceiling
 
 
 def test_the_calcium_bundle_is_like_the_trials_it_never_saw(data_folder: Path):

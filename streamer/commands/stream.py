@@ -14,7 +14,7 @@ from spikeloop.streamer.inference.runtime import Device
 from spikeloop.streamer.launch.interpreter import frozen_garbage
 from spikeloop.streamer.launch.options import StreamOptions
 from spikeloop.streamer.launch.stream import PreparedStream
-from spikeloop.streamer.lsl.heaps import share_one_heap
+from spikeloop.streamer.lsl.heaps import return_large_blocks, share_one_heap
 from spikeloop.streamer.lsl.sink import CountFormat
 
 __all__ = ["stream"]
@@ -115,6 +115,7 @@ def stream(
         monitor=monitor,
     )
     share_one_heap()
+    return_large_blocks()
     prepared = PreparedStream(bundle, options)
     console = SideConsole()
     interrupted = False

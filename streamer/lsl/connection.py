@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from spikeloop.models.arrays import Floats
+from spikeloop.streamer.lsl.clock_offset import ClockOffset
 from spikeloop.streamer.lsl.description import StreamDescription, describe
 from spikeloop.streamer.lsl.library import buffer_seconds, import_pylsl
 from spikeloop.streamer.lsl.stream_query import describe_origin
@@ -31,6 +32,8 @@ class Connection:
     description : StreamDescription
     most_samples : int
         Samples that one pull hands out.
+    clock : ClockOffset
+        Of its sender.
     correction_s : float, s
         From the sender's clock to this machine's.
     origin : str
@@ -42,14 +45,15 @@ class Connection:
     inlet: "pylsl.StreamInlet"
     description: StreamDescription
     most_samples: int
+    clock: ClockOffset
     correction_s: float
     origin: str = ""
     received: int = 0
 
     def compare_clocks(self) -> None:
-        """Update `correction_s`; at once, as LSL keeps it up to date."""
+        """Update `correction_s`; mostly at once, see `ClockOffset`."""
         with suppress(RuntimeError):  # the stream ended, which the next pull reports
-            self.correction_s = self.inlet.time_correction(CONNECT_S)
+            self.correction_s = self.clock.measure(CONNECT_S)
 
 
 class Chunk(NamedTuple):
@@ -96,5 +100,5 @@ def connect(info: "pylsl.StreamInfo", buffer_s: int, most_samples: int) -> Conne
     kept_s = buffer_seconds(buffer_s, info.nominal_srate())
     inlet = import_pylsl().StreamInlet(info, max_buflen=kept_s, recover=False)
     inlet.open_stream(CONNECT_S)
-    description, correction_s = describe(inlet.info(CONNECT_S)), inlet.time_correction(CONNECT_S)
-    return Connection(inlet, description, most_samples, correction_s, describe_origin(info))
+    description, clock = describe(inlet.info(CONNECT_S)), ClockOffset(info)
+    return Connection(inlet, description, most_samples, clock, clock.measure(CONNECT_S), describe_origin(info))

@@ -10,6 +10,7 @@ from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.provenance import Provenance, Replayed, parse_provenance
 from spikeloop.models.scalars import same_bin_size
 from spikeloop.streamer.lsl.library import import_pylsl
+from spikeloop.streamer.lsl.stream_xml import xml_of
 
 if TYPE_CHECKING:
     import pylsl
@@ -100,7 +101,7 @@ def describe(info: "pylsl.StreamInfo") -> StreamDescription:
     """
     units, rate_hz = info.channel_count(), info.nominal_srate()
     try:
-        root = ElementTree.fromstring(info.as_xml())
+        root = ElementTree.fromstring(xml_of(info))
     except ElementTree.ParseError:
         root = ElementTree.Element("info")
     labels = tuple(node.findtext("label", "") for node in root.iterfind("desc/channels/channel"))

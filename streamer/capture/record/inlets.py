@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from spikeloop.exporters.formats.xdf.chunks import FORMATS
 from spikeloop.exporters.formats.xdf.header import UNPRINTABLE
 from spikeloop.models.arrays import Floats
+from spikeloop.streamer.lsl.clock_offset import ClockOffset
 from spikeloop.streamer.lsl.library import buffer_seconds, import_pylsl
+from spikeloop.streamer.lsl.stream_xml import xml_of
 
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["Gathering", "OpenInlet", "compare_clocks", "open_inlet"]
+__all__ = ["Gathering", "OpenInlet", "open_inlet"]
 
-CONNECT_S = CLOCKS_S = 5.0
+CONNECT_S = 5.0
 BUFFER_S, SHORTEST_BUFFER_S = 360, 10  # LSL's own, and of streams that are too large for it
 BUFFER_BYTES = 2**28
 IRREGULAR_HUNDREDS = 5_000  # of samples that LSL keeps of an irregular stream: half a minute of 20,000 spikes a second
@@ -38,10 +40,13 @@ class OpenInlet:
     inlet : pylsl.StreamInlet
     info : xml.etree.ElementTree.Element
         The whole description.
+    clock : ClockOffset
+        Of its sender.
     """
 
     inlet: "pylsl.StreamInlet"
     info: ElementTree.Element
+    clock: ClockOffset
 
 
 def open_inlet(info: "pylsl.StreamInfo") -> OpenInlet:
@@ -58,7 +63,7 @@ def open_inlet(info: "pylsl.StreamInfo") -> OpenInlet:
     """
     inlet = import_pylsl().StreamInlet(info, max_buflen=_buffer(info), recover=False)
     inlet.open_stream(CONNECT_S)
-    return OpenInlet(inlet, _parse(inlet.info(CONNECT_S)))
+    return OpenInlet(inlet, _parse(inlet.info(CONNECT_S)), ClockOffset(info))
 
 
 def _buffer(info: "pylsl.StreamInfo") -> int:
@@ -79,7 +84,7 @@ def _form(info: "pylsl.StreamInfo") -> str:
 def _parse(info: "pylsl.StreamInfo") -> ElementTree.Element:
     """Parse a description; where it is no sound XML, make one of what LSL itself needs to know."""
     try:
-        return ElementTree.fromstring(info.as_xml().translate(UNPRINTABLE))
+        return ElementTree.fromstring(xml_of(info).translate(UNPRINTABLE))
     except ElementTree.ParseError:
         root = ElementTree.Element("info")
         facts = {
@@ -160,16 +165,3 @@ class Gathering:
             values = self._texts if self._values is None else self._values[: self._number]
             write(values, self._stamps[: self._number])
         self._number, self._texts = 0, []
-
-
-def compare_clocks(inlet: "pylsl.StreamInlet") -> float:
-    """Measure what has to be added to a stream's stamps to have them on this machine's clock, s.
-
-    The first time LSL takes most of a second; later it answers at once, as it goes on measuring.
-
-    Raises
-    ------
-    RuntimeError
-        If the stream does not answer.
-    """
-    return inlet.time_correction(CLOCKS_S)

@@ -1,12 +1,10 @@
 """One stream of a recording: its inlet, and what was recorded of it."""
 
-import platform
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.etree import ElementTree
 
 from spikeloop.exporters.stream_names import MARKERS
 from spikeloop.models.arrays import Floats
-from spikeloop.models.clocks import SAME_CLOCK_S
 from spikeloop.models.errors import BadInputError
 from spikeloop.streamer.capture.acts import ActsSeen
 from spikeloop.streamer.capture.record.findings import Findings
@@ -14,6 +12,7 @@ from spikeloop.streamer.capture.record.inlets import Gathering, OpenInlet
 from spikeloop.streamer.capture.record.report import State, StreamRecord
 from spikeloop.streamer.capture.record.stamp_check import StampCheck
 from spikeloop.streamer.capture.record.threads import Threads
+from spikeloop.streamer.lsl.clock_offset import ClockOffset, is_here
 from spikeloop.streamer.lsl.stream_query import describe_origin
 
 if TYPE_CHECKING:
@@ -132,9 +131,9 @@ class ReceivedStream:
         self.state, self._heard_s, self._vanished = "recording", now, False
 
     @property
-    def inlet(self) -> "pylsl.StreamInlet | None":
-        """Its inlet, where it is connected."""
-        return None if self._opened is None else self._opened.inlet
+    def clock(self) -> ClockOffset | None:
+        """Its sender's clock, where it is connected."""
+        return None if self._opened is None else self._opened.clock
 
     def pull(self, now: float) -> bool:
         """Gather what has arrived; return False where the connection is lost."""
@@ -159,7 +158,7 @@ class ReceivedStream:
 
     def finish(self, now: float) -> None:
         """Decide what is missing, as no more will come."""
-        if self.samples and self._offset_s is None and self._is_here:  # it ended before LSL had measured anything
+        if self.samples and self._offset_s is None and is_here(self.hostname):  # it ended before LSL had measured
             self.add_offset(0.0, now)
         self._stamps.flush()
 
@@ -181,17 +180,10 @@ class ReceivedStream:
             self._note_arrival(now)
 
     def add_offset(self, offset_s: float, now: float) -> None:
-        """Write a comparison of clocks, with its time on the stream's clock, as pyxdf reads it.
-
-        Programs of one machine have the same clock: what is measured between them is only noise.
-        """
-        self._offset_s = 0.0 if self._is_here and abs(offset_s) < SAME_CLOCK_S else offset_s
+        """Write a comparison of clocks, with its time on the stream's clock, as pyxdf reads it."""
+        self._offset_s = offset_s
         self._findings.compare(self._offset_s)
         self._note_arrival(now)
-
-    @property
-    def _is_here(self) -> bool:
-        return self.hostname == platform.node()
 
     def _note_arrival(self, now: float) -> None:
         """Write a comparison of clocks, by which a reader sees when the samples before it came."""

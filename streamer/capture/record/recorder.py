@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
 
 from spikeloop.models.errors import BadInputError
-from spikeloop.streamer.capture.record.inlets import OpenInlet, compare_clocks, open_inlet
+from spikeloop.streamer.capture.record.inlets import OpenInlet, open_inlet
 from spikeloop.streamer.capture.record.received_stream import ReceivedStream, Writer
 from spikeloop.streamer.capture.record.report import Note, StreamRecord
 from spikeloop.streamer.capture.record.threads import Threads
-from spikeloop.streamer.lsl.heaps import return_large_blocks
+from spikeloop.streamer.lsl.heaps import return_free_pages, return_large_blocks
 
 if TYPE_CHECKING:
     import pylsl
@@ -21,7 +21,9 @@ LOOK_EVERY_S = 0.5
 WRITE_EVERY_S = 0.25
 FLUSH_EVERY_S = 0.5
 CLOCKS_EVERY_S = 5.0  # as LabRecorder
+CLOCKS_S = 5.0  # to wait for an answer
 BOUNDARY_EVERY_S = 10.0  # as the specification of XDF says
+TRIM_EVERY_S = 60.0
 STOOD_STILL_S = 2.0
 MOST_NOTES = 1000
 
@@ -128,6 +130,8 @@ class Recorder:
             self._writer.add_boundary()
         if self._is_due("flush", FLUSH_EVERY_S, now):
             self._writer.flush()
+        if self._is_due("trim", TRIM_EVERY_S, now):
+            return_free_pages()
 
     def finish(self) -> None:
         """Write what has arrived until now."""
@@ -213,9 +217,9 @@ class Recorder:
                 self._start_comparing(uid)
 
     def _start_comparing(self, uid: str) -> None:
-        inlet = self._streams[uid].inlet
-        if inlet is not None and uid not in self._comparing:
-            self._comparing[uid] = self._threads.start(compare_clocks, inlet)
+        clock = self._streams[uid].clock
+        if clock is not None and uid not in self._comparing:
+            self._comparing[uid] = self._threads.start(clock.measure, CLOCKS_S)
 
     def _note(self, text: str) -> None:
         self._noted += 1

@@ -6,7 +6,7 @@ import { KIND } from './protocol.js';
 const SEND_AFTER_MS = 60;
 const SETTLES_MS = 1000; // after a request, until the stream surely obeys
 const SLIDERS = {
-  drop: { label: 'silenced units', most: 1, step: 1 },
+  drop: { label: 'silenced', most: 1, step: 1 },
   noise: { label: 'noise', most: 50, step: 1, words: (value) => (value ? `+${number(value)} Hz each` : 'none') },
   drift: { label: 'drift', most: 5, step: 0.1, words: (value) => (value ? `${number(value)} a minute` : 'none') },
   latency: { label: 'added delay', most: 500, step: 20, words: (value) => (value ? `+${number(value)} ms` : 'none') },

@@ -223,7 +223,7 @@ def test_what_is_no_index_is_refused(files, index):
 
 def test_the_extra_that_is_missing_is_named(hub, monkeypatch):
     monkeypatch.setattr("spikeloop.models.packages.find_spec", lambda name: None)
-    with pytest.raises(FailureError, match='pip install "huggingface_hub>'):
+    with pytest.raises(FailureError, match='pip install "huggingface[_-]hub>'):
         spikeloop.pull("hf:lab/tiny")
 
 

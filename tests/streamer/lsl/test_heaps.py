@@ -1,4 +1,4 @@
-"""What threads allocate, as those of inlets do: large blocks go back to the system, and all come from one heap."""
+"""What is allocated as inlets do: what is freed goes back to the system, and threads share a heap."""
 
 import subprocess
 import sys
@@ -38,6 +38,27 @@ print(psutil.Process().memory_info().rss - before, len({place // 2**26 for place
 """
 
 
+SCATTERED = """
+import ctypes, sys, psutil
+from spikeloop.streamer.lsl.heaps import return_free_pages
+
+process, size, number = psutil.Process(), 2**15, 1000
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+before = process.memory_info().rss
+blocks = []
+for _ in range(number):
+    block, small = library.malloc(size), library.malloc(2**11)  # of which the small one is kept
+    ctypes.memset(block, 1, size)
+    blocks.append(block)
+for block in blocks:
+    library.free(block)
+if "return" in sys.argv:
+    return_free_pages()
+print((process.memory_info().rss - before) / (number * size))
+"""
+
+
 def kept_bytes_and_heaps(size: int, *arguments: str) -> tuple[int, int]:
     command = [sys.executable, "-c", PROGRAM, str(size), *arguments]
     kept_bytes, heaps = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -52,3 +73,12 @@ def test_what_threads_freed_is_not_kept():
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone has several")
 def test_threads_share_a_heap():
     assert kept_bytes_and_heaps(2**14, "share")[1] <= 2 < kept_bytes_and_heaps(2**14)[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is asked")
+def test_what_is_free_between_kept_blocks_is_returned():
+    def kept_share(*arguments: str) -> float:
+        command = [sys.executable, "-c", SCATTERED, *arguments]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert kept_share("return") < 0.5 < kept_share()
