@@ -133,8 +133,10 @@ class Split:
 
 def as_recorded(parts: Parts) -> Split:
     """The part that a model was trained on and the one that it was not, with their movement at the very bins."""
+    channels = parts.whole.channels[: parts.movement.shape[2]]
     return Split(
-        replace(parts.training, driven_by=parts.movement), replace(parts.held_out, driven_by=parts.held_out_movement)
+        replace(parts.training, driven_by=parts.movement, channels=channels),
+        replace(parts.held_out, driven_by=parts.held_out_movement, channels=channels),
     )
 
 

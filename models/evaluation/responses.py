@@ -24,6 +24,7 @@ from spikeloop.models.recordings.conditioning import (
 )
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.repeats import join_recorded, pad_repeats, split_repeats
+from spikeloop.models.recordings.session_time import SESSION_TIME, with_session_time
 from spikeloop.models.recordings.windows import STRETCHES, hold_out
 
 __all__ = [
@@ -52,10 +53,11 @@ class Parts:
 
     Attributes
     ----------
-    whole : with what the model answers to: nothing, a phase, or recorded conditions, of as many bins later as it leads
+    whole : with what the model answers to: nothing, a phase, or recorded conditions (and the session time), of as many
+        bins later as it leads
     training, held_out : its parts
     movement, held_out_movement : recorded conditions at the very bins of the two parts, without the lead
-        (repeats, bins, channels), as a decoder knows them; of a phase or of nothing, no channels
+        (repeats, bins, channels), as a decoder knows them; of a phase, the session time or nothing, no channels
     """
 
     whole: Recording
@@ -90,7 +92,7 @@ class ConditionalEvaluation:
     model : as many of the model, (repeats, bins, units)
     responses : to the phase of a repeated stimulus; None of other conditions
     continuous : to recorded conditions; None of a phase, and of signals other than spikes
-    decoding : of recorded conditions, one entry a decoder and channel; empty of a phase
+    decoding : of recorded conditions, one entry a decoder and channel; empty of a phase or the session time alone
     """
 
     held_out: Recording
@@ -144,23 +146,24 @@ def split_as_trained(
     BadInputError
         If the recording lacks these conditions, its repeats are of another length, or it is too short to split.
     """
-    whole, bare = _as_driven(recording, model, channels, lead_bins), without_conditions(recording)
-    if _is_phase(channels):
-        if recording.repeats // every < LEAST_REPEATS:
-            raise BadInputError(
-                f"{recording.name}: expected at least {LEAST_REPEATS * every} repeats, to hold out {LEAST_REPEATS} or"
-                f" more, one in {every}, found {recording.repeats}; lower --hold-out"
-            )
-        as_recorded = bare
-    else:
-        as_recorded = without_last_bins(recording if channels else bare, recording.bins - whole.bins)
+    recorded, whole = _as_driven(recording, model, channels, lead_bins)
+    if _is_phase(channels) and recording.repeats // every < LEAST_REPEATS:
+        raise BadInputError(
+            f"{recording.name}: expected at least {LEAST_REPEATS * every} repeats, to hold out {LEAST_REPEATS} or"
+            f" more, one in {every}, found {recording.repeats}; lower --hold-out"
+        )
+    as_recorded = without_last_bins(recorded, recording.bins - whole.bins)
     movement, held_out_movement = (part.conditions for part in hold_out(as_recorded, every, stretches))
     return Parts(whole, *hold_out(whole, every, stretches), movement, held_out_movement)
 
 
-def _as_driven(recording: Recording, model: str, channels: Sequence[Condition], lead_bins: int) -> Recording:
+def _as_driven(
+    recording: Recording, model: str, channels: Sequence[Condition], lead_bins: int
+) -> tuple[Recording, Recording]:
+    """Return a recording with those of its own conditions that a model answers to, and with all that it answers to."""
+    bare = without_conditions(recording)
     if not channels:
-        return without_conditions(recording)
+        return bare, bare
     if _is_phase(channels):
         driven, period = with_phase(recording), channels[0].period
         if period != recording.bins:
@@ -168,14 +171,18 @@ def _as_driven(recording: Recording, model: str, channels: Sequence[Condition], 
                 f"{model} answers to a stimulus of {period} bins, {recording.name} has repeats of {recording.bins};"
                 " expected as many: evaluate it on the recording that it was trained on, or give --repeat-bins"
             )
-        return driven
+        return bare, driven
     wanted, found = ([channel.name for channel in those] for those in (channels, recording.channels))
-    if wanted != found:
+    timed = SESSION_TIME in channels and SESSION_TIME.name not in found
+    if timed:
+        wanted.remove(SESSION_TIME.name)
+    if wanted and wanted != found:
         raise BadInputError(
             f"{model} answers to {', '.join(wanted)}; {recording.name} has {', '.join(found) or 'no conditions'};"
             " expected the same in the same order, as array `conditions` with `condition_names`"
         )
-    return with_lead(recording, lead_bins)
+    recorded = recording if wanted else bare
+    return recorded, with_lead(with_session_time(recorded) if timed else recorded, lead_bins)
 
 
 def _is_phase(channels: Sequence[Condition]) -> bool:
@@ -222,24 +229,32 @@ def evaluate_responses(responses: Responses, parts: Parts, seed: int = 0) -> Con
     if responses.training is None:
         similarity = response_similarity(responses.held_out, training.counts, held_out.counts, random)
         return replace(judged, responses=similarity)
-    movement, answered = (join_recorded(part, training.lengths) for part in (parts.movement, responses.training))
-    model, real, held_out_movement = (
-        join_recorded(part, held_out.lengths) for part in (responses.held_out, held_out.counts, parts.held_out_movement)
-    )
-    decoding = compare_decoders(
-        Decodable(join_recorded(training.counts, training.lengths), movement),
-        Decodable(answered, np.tile(movement, (TRAINING_PASSES, 1))),
-        Decodable(real, held_out_movement),
-    )
-    judged = replace(judged, decoding=decoding)
+    if parts.movement.shape[2]:
+        judged = replace(judged, decoding=_decoding(parts, responses.training))
     if held_out.signal != "spikes":
         return judged
+    model, real = (join_recorded(part, held_out.lengths) for part in (responses.held_out, held_out.counts))
     lengths = held_out.bins_of_repeats.tolist()
     continuous = continuous_similarity(model, real, held_out.bin_size_s, random, lengths)
     if alike := _cut_alike(split_repeats(training.counts, training.lengths), lengths):
         reached = continuous_similarity(np.concatenate(alike), real, held_out.bin_size_s, random, lengths)
         continuous = replace(continuous, reachable=reached.rows)
     return replace(judged, continuous=continuous)
+
+
+def _decoding(parts: Parts, answers: Counts) -> tuple[DecoderComparison, ...]:
+    """Compare what decoders of the movement learn from the recording and from a model's answers to it."""
+    movement, answered, known = (
+        join_recorded(part, parts.training.lengths) for part in (parts.movement, answers, parts.training.counts)
+    )
+    real, held_out_movement = (
+        join_recorded(part, parts.held_out.lengths) for part in (parts.held_out.counts, parts.held_out_movement)
+    )
+    return compare_decoders(
+        Decodable(known, movement),
+        Decodable(answered, np.tile(movement, (TRAINING_PASSES, 1))),
+        Decodable(real, held_out_movement),
+    )
 
 
 def _cut_alike(repeats: Sequence[Counts], lengths: Sequence[int]) -> list[Counts]:

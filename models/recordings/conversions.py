@@ -9,7 +9,7 @@ from spikeloop.models.arrays import Counts, Floats
 from spikeloop.models.packages import import_package
 from spikeloop.models.recordings.binning import Binning
 from spikeloop.models.recordings.provenance import Provenance
-from spikeloop.models.recordings.repeats import join_recorded, split_repeats
+from spikeloop.models.recordings.repeats import begins_of, join_recorded, split_repeats
 from spikeloop.models.recordings.spike_times import spike_times_in_bins
 from spikeloop.models.recordings.timed_spikes import SpikeTimes, of_stretches, spikes_by_unit
 
@@ -123,13 +123,11 @@ def _trains(recording: Convertible, repeat: int, counts: Counts, start_s: float)
 def to_pynapple(recording: Convertible) -> Any:
     """Convert to a dictionary of `pynapple.TsdFrame`; see `Recording.to_pynapple`."""
     nap = import_package("pynapple", "this conversion")
-    ends = np.cumsum(recording.bins_of_repeats) * recording.bin_size_s
-    begins = np.concatenate(([0.0], ends[:-1]))
-    times = (np.arange(recording.bins_of_repeats.sum()) + 0.5) * recording.bin_size_s
-    starts_s = np.array(recording.starts_s or begins)
-    if (starts_s[1:] >= (starts_s + ends - begins)[:-1] - recording.bin_size_s / 2).all():
-        times = times + np.repeat(starts_s - begins, recording.bins_of_repeats)
-        begins = starts_s
+    lengths, size_s = recording.bins_of_repeats, recording.bin_size_s
+    begins = begins_of(lengths, size_s, recording.starts_s)
+    times = np.concatenate(
+        [begin + (np.arange(bins) + 0.5) * size_s for begin, bins in zip(begins, lengths, strict=True)]
+    )
 
     def frame(values: np.ndarray, columns: list[str]) -> Any:
         return nap.TsdFrame(t=times, d=join_recorded(values, recording.lengths), columns=columns)

@@ -1,4 +1,4 @@
-"""Repeats of unequal length: their recorded bins without the padding behind them."""
+"""Repeats of unequal length: when they began, and their recorded bins without the padding behind them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloop.models.arrays import join_bins
+from spikeloop.models.arrays import Floats, join_bins
 
-__all__ = ["join_recorded", "lengths_of", "pad_repeats", "recorded_rows", "split_repeats"]
+__all__ = ["begins_of", "join_recorded", "lengths_of", "pad_repeats", "recorded_rows", "split_repeats"]
 
 Lengths = Sequence[int] | None
 
@@ -67,3 +67,26 @@ def pad_repeats(repeats: Sequence[NDArray[Any]], fill: float = 0) -> NDArray[Any
     for repeat, row in zip(repeats, padded, strict=True):
         row[: len(repeat)] = repeat
     return padded
+
+
+def begins_of(lengths: NDArray[np.integer], bin_size_s: float, starts_s: Sequence[float] | None) -> Floats:
+    """Return when each repeat began.
+
+    Parameters
+    ----------
+    lengths : array of shape (repeats,), bins
+    bin_size_s : float > 0, s
+    starts_s : sequence of float, s, or None
+        When each began by the recording's clock, where that is known.
+
+    Returns
+    -------
+    array of shape (repeats,), s
+        By the recording's clock, where no repeat begins before the one before it ended; else as if each began then.
+    """
+    lasted_s = lengths * bin_size_s
+    if starts_s is not None:
+        starts = np.array(starts_s, np.float64)
+        if (starts[1:] >= (starts + lasted_s)[:-1] - bin_size_s / 2).all():
+            return starts
+    return np.cumsum(lasted_s) - lasted_s

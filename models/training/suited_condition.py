@@ -4,13 +4,17 @@ Where every repeat saw the same, a model that knows the phase has the mean respo
 varies about it; one that doesn't has to find out from its own spikes where in the stimulus it is, and gets lost.
 """
 
+from collections.abc import Sequence
+
 from spikeloop.models.families.registry import CONDITIONAL
 from spikeloop.models.measures.response import psth_reliability
+from spikeloop.models.measures.session_drift import rate_drift
 from spikeloop.models.recordings.recording import Recording
 
-__all__ = ["suited_condition"]
+__all__ = ["drift_advice", "suited_condition"]
 
 RELIABLE = 0.5  # of halves of the repeats; where it is less, most of a mean response is noise
+DRIFTS = 2.0  # as much between stretches of a session as chance alone makes of what varies within them
 
 
 def suited_condition(recording: Recording, family: str, hold_out: int) -> tuple[str, str]:
@@ -43,3 +47,30 @@ def suited_condition(recording: Recording, family: str, hold_out: int) -> tuple[
         names = ", ".join(channel.name for channel in recording.channels)
         return "none", f"condition none; --condition recorded learns how the population answers to {names}"
     return "none", ""
+
+
+def drift_advice(recording: Recording, family: str, answers: Sequence[str]) -> str:
+    """Say that a session drifts, where the model is not to know the session time.
+
+    Parameters
+    ----------
+    recording : Recording
+    family : str
+    answers : sequence of str
+        What the model answers to: "none", "phase", "recorded", "session-time".
+
+    Returns
+    -------
+    str
+        Empty where there is nothing to say.
+    """
+    if family not in CONDITIONAL or not {"none", "recorded"}.issuperset(answers):
+        return ""
+    drift = rate_drift(recording)
+    if not drift >= DRIFTS:
+        return ""
+    words = " ".join(["recorded"] * ("recorded" in answers) + ["session-time"])
+    return (
+        f"rates drift over the session ({drift:.2g} times as much variance between stretches of it as within them"
+        f" explains); --condition {words} learns that too"
+    )

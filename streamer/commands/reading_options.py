@@ -12,6 +12,7 @@ from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.summary import RecordingSummary, summarise
 from spikeloop.streamer.commands.command_help import option
 from spikeloop.streamer.commands.output import SideConsole
+from spikeloop.streamer.launch.answers import checked_answers
 
 __all__ = [
     "AS_STORED",
@@ -22,8 +23,6 @@ __all__ = [
     "renames",
     "tell",
 ]
-
-ANSWERS = ("none", "phase", "recorded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,28 +116,20 @@ class TrainingOptions(ReadingOptions):
     condition : tuple of str
         what the model answers to: phase (of a repeated stimulus; the default where repeats are alike); none (the
         default elsewhere); recorded (what the file itself calls conditions); or what drove the population, and where it
-        is inside the file: "velocity [cm/s]=processing/behavior/Velocity". Only causal_gan, vae and vae_gan have
-        conditions
+        is inside the file: "velocity [cm/s]=processing/behavior/Velocity"; session-time, alone or beside one of the
+        last two (the share of the session that has passed, for sessions that drift). Only causal_gan, vae and vae_gan
+        have conditions
     """
 
     condition: Annotated[tuple[str, ...], option("CONDITION ...", default="")] = ()
 
     @property
-    def answers_to(self) -> str | None:
-        """What the model answers to: none, phase or recorded; None where nothing is named."""
+    def answers_to(self) -> tuple[str, ...] | None:
+        """What the model answers to, as `checked_answers` returns it; None where nothing is named."""
         words = [word for word in self.condition if "=" not in word]
-        named = len(self.condition) > len(words)
-        if odd := [word for word in words if word not in ANSWERS]:
-            raise BadInputError(
-                f"--condition: expected {', '.join(ANSWERS)}, or NAME=PATH of what drove the population, found"
-                f" {odd[0]!r:.60}"
-            )
-        if len(set(words)) > 1 or (named and words not in ([], ["recorded"])):
-            raise BadInputError(
-                f"--condition: expected one of {', '.join(ANSWERS)}, or NAME=PATH ..., found"
-                f" {' '.join(self.condition)!r:.80}"
-            )
-        return "recorded" if named else words[0] if words else None
+        if len(self.condition) > len(words):
+            words.append("recorded")
+        return checked_answers(words) if words else None
 
     def choices(self) -> Choices:
         """Check the options; BadInputError for the first that can't be meant."""

@@ -26,6 +26,7 @@ from spikeloop.models.evaluation.rank_agreement import LEAST_RANKED
 from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.requirements import require_spikes
+from spikeloop.models.recordings.session_time import SESSION_TIME
 from spikeloop.models.scalars import checked_callable, checked_finite, checked_flag, checked_whole
 from spikeloop.streamer.inference.isolation.isolated_decoder import DecoderHost
 from spikeloop.streamer.inference.isolation.limits import DecoderLimits, checked_limits
@@ -289,10 +290,10 @@ def _with_answers(recording: Recording, given: str | Path | Bundle, seed: int) -
     bundle = open_bundle(given)
     card, name = bundle.card, _name(given)
     check_alike(name, len(card.unit_names), card.bin_size_s, card.signal, recording)
-    if not card.channels or card.channels[0].cyclic:
+    if all(channel.cyclic or channel == SESSION_TIME for channel in card.channels):
         raise BadInputError(
             f"--bundle: expected one that answers to kinematics, such as m1-sim, found {card.name}, which answers to"
-            f" {'a phase' if card.channels else 'nothing'}"
+            f" {', '.join(channel.name for channel in card.channels) or 'nothing'}"
         )
     stretches = stretches_of(card)
     split = partial(split_as_trained, recording, name, card.channels, card.latency_bins, stretches=stretches)

@@ -1,8 +1,7 @@
 """Training from Python: a recording goes in, a model comes out that exports to a bundle."""
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from spikeloop.models.families.registry import BASELINES, CONDITIONAL, FAMILIES,
 from spikeloop.models.families.registry import preset as named_preset
 from spikeloop.models.measures.one_step import parse_one_step
 from spikeloop.models.packages import require_packages, require_torch
-from spikeloop.models.recordings.conditioning import with_phase, without_conditions
 from spikeloop.models.recordings.recording import Recording
 from spikeloop.models.recordings.windows import count_short
 from spikeloop.models.scalars import (
@@ -33,19 +31,16 @@ from spikeloop.models.scalars import (
 )
 from spikeloop.models.training.processes import Processes, joined, training_device
 from spikeloop.models.training.progress import Progress
-from spikeloop.models.training.suited_condition import suited_condition
-from spikeloop.streamer.conditions.loop_channels import loop_warning
+from spikeloop.models.training.suited_condition import drift_advice, suited_condition
 from spikeloop.streamer.inference.runtime import Device
+from spikeloop.streamer.launch.answers import answering, checked_answers
 from spikeloop.streamer.launch.checks import check_seed
 from spikeloop.streamer.launch.trained_model import TrainedModel
 from spikeloop.streamer.launch.training_progress import shown_progress
 
 __all__ = ["train"]
 
-logger = logging.getLogger(__name__)
-
 MINUTES = 10.0  # of training, where neither time nor steps are given
-CONDITIONS = ("none", "phase", "recorded")
 PREPARING = "preparing, which --minutes leaves out: compares the recording with itself, and times some steps"
 LARGEST = 2**31 - 1  # number of steps or parts
 
@@ -58,7 +53,7 @@ def train(
     preset: str | None = None,
     seed: int = 0,
     hold_out: int = 5,
-    condition: str | None = None,
+    condition: str | Sequence[str] | None = None,
     lead_ms: float = 0.0,
     device: Device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
@@ -89,9 +84,10 @@ def train(
     hold_out : int >= 0
         Every n-th repeat is held out, to compare with, or the last n-th of each of up to 5 stretches of a continuous
         recording; 0 trains on all.
-    condition : "none", "phase" or "recorded", default "phase" where repeats are alike, else "none"
-        What the model answers to: nothing, the phase of a repeated stimulus, or the recording's conditions. Repeats are
-        alike where the mean responses of odd and even ones correlate by 0.5 or more.
+    condition : "none", "phase", "recorded", "session-time" or ("recorded", "session-time"), default "phase" or "none"
+        What the model answers to: nothing, the phase of a repeated stimulus, the recording's conditions, or the share
+        of the session that has passed. The default is the phase where repeats are alike, as the mean responses of odd
+        and even ones correlate by 0.5 or more.
     lead_ms : float >= 0, ms
         Time by which spikes precede the recorded conditions; the model's spikes are delayed by as much.
     device : "auto", "cpu" or "cuda"
@@ -125,8 +121,7 @@ def train(
     minutes, steps = _checked_length(minutes, steps)
     seed, out, lead_ms = check_seed(seed), checked_path("--out", out), checked_number("--lead-ms", lead_ms)
     hold_out = checked_whole("--hold-out", hold_out, 0, LARGEST)
-    if condition is not None:
-        checked_choice("--condition", condition, CONDITIONS)
+    answers = None if condition is None else checked_answers(condition)
     checked_choice("--device", device, get_args(Device))
     if on_progress is not None:
         checked_callable("on_progress", on_progress)
@@ -139,10 +134,12 @@ def train(
         check_writable(out, folder=True)
     recording = recording if isinstance(recording, Recording) else read_recording(recording)
     choices: tuple[str, ...] = ()
-    if condition is None:
-        condition, why = suited_condition(recording, family, hold_out)
-        choices = (why,) if why else ()
-    recording, lead_bins = _conditioned(recording, family, condition, lead_ms, hold_out)
+    if answers is None:
+        answer, why = suited_condition(recording, family, hold_out)
+        answers, choices = (answer,), (why,) if why else ()
+    if advice := drift_advice(recording, family, answers):
+        choices = (*choices, advice)
+    recording, lead_bins = answering(recording, family, answers, lead_ms, hold_out)
     if family in BASELINES:
         if minutes is not None or steps is not None:
             raise BadInputError(f"--minutes, --steps: {family} is fitted in one go; leave them out")
@@ -247,36 +244,3 @@ def _fit(
     judged_on = "held-out repeats" if hold_out else "training data"
     one_step = parse_one_step(read_checkpoint(out)[1]["realism"])
     return TrainedModel(out, family, preset, 0, elapsed_s(), "cpu", judged_on, similarity, one_step=one_step)
-
-
-def _conditioned(
-    recording: Recording, family: str, condition: str, lead_ms: float, hold_out: int
-) -> tuple[Recording, int]:
-    """Give the recording what the model is to answer to, and return the lead in bins with it."""
-    if condition == "none":
-        if lead_ms:
-            raise BadInputError("--lead-ms: expected --condition recorded beside it, found no condition")
-        return without_conditions(recording), 0
-    if family not in CONDITIONAL:
-        raise BadInputError(f"--condition: {family} answers to nothing; choose {', '.join(CONDITIONAL)}")
-    if condition == "phase":
-        if lead_ms:
-            raise BadInputError("--lead-ms: a phase is known ahead; leave it out")
-        if recording.repeats < hold_out:
-            raise BadInputError(
-                f"--condition phase: expected at least {hold_out} repeats, as one in {hold_out} is held out, found"
-                f" {recording.repeats}; lower --hold-out (0 trains on all)"
-            )
-        return with_phase(recording), 0
-    if not recording.channels:
-        raise BadInputError(
-            f"--condition: {recording.name} has none recorded; expected an array `conditions` (..., channels) beside"
-            " the spikes, or --condition NAME=PATH to say where they are"
-        )
-    if warning := loop_warning(recording.channels):
-        logger.warning("%s: %s", recording.name, warning)
-    lead_bins = lead_ms / 1000 / recording.bin_size_s
-    if not 0 <= lead_bins <= recording.bins - 1:
-        longest_ms = (recording.bins - 1) * recording.bin_size_s * 1000
-        raise BadInputError(f"--lead-ms: expected 0 to {longest_ms:g} (less than a repeat), found {lead_ms:g}")
-    return recording, round(lead_bins)

@@ -16,8 +16,9 @@ from spikeloop.models.evaluation.responses import (
 )
 from spikeloop.models.measures.similarity import MOST_DRAWS
 from spikeloop.models.recordings.condition import Condition, phase_condition
-from spikeloop.models.recordings.conditioning import with_conditions, with_lead
+from spikeloop.models.recordings.conditioning import with_conditions, with_lead, without_conditions
 from spikeloop.models.recordings.recording import Recording, from_counts
+from spikeloop.models.recordings.session_time import SESSION_TIME, with_session_time
 from spikeloop.models.recordings.windows import hold_out
 
 LEAD, EVERY, UNITS = 3, 5, 8
@@ -56,6 +57,26 @@ def test_parts_are_those_of_training_and_movement_is_that_of_the_very_bins(repea
         np.testing.assert_array_equal(found.conditions, found.counts.astype(float) + LEAD)
     np.testing.assert_array_equal(parts.movement, parts.training.counts)
     np.testing.assert_array_equal(parts.held_out_movement, parts.held_out.counts)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_model_that_knows_the_session_time_is_told_that_of_each_bin(recorded):
+    recording = numbered(1, 200)
+    parts = split_as_trained(recording, "model", (*VELOCITY * recorded, SESSION_TIME), LEAD * recorded, EVERY)
+    as_trained = with_session_time(recording if recorded else without_conditions(recording))
+    as_trained = with_lead(as_trained, LEAD * recorded)
+    np.testing.assert_array_equal(parts.whole.conditions, as_trained.conditions)
+    assert parts.whole.channels == as_trained.channels
+    for found, expected in zip((parts.training, parts.held_out), hold_out(as_trained, EVERY), strict=True):
+        np.testing.assert_array_equal(found.conditions, expected.conditions)
+    assert parts.movement.shape[2] == parts.held_out_movement.shape[2] == recorded  # decoders are not to read the time
+
+
+def test_a_recording_that_states_the_session_time_is_taken_at_its_word():
+    stated = with_session_time(numbered(1, 200))
+    stated = replace(stated, driven_by=0.5 * stated.conditions)
+    parts = split_as_trained(stated, "model", stated.channels, 0, EVERY)
+    np.testing.assert_array_equal(parts.whole.conditions, stated.conditions)
 
 
 def test_an_unconditional_model_is_judged_without_conditions():
@@ -164,6 +185,24 @@ def test_a_model_that_answers_as_the_population_does_is_told_from_a_deaf_one(dri
     reachable = {row.statistic: row.ratio for row in perfect.continuous.reachable}
     assert list(reachable) == list(ratios[0])
     assert all(reachable[statistic] < 1.6 for statistic in ("correlation", "fano_factor", "lag_1_autocorrelation"))
+
+
+def test_a_model_that_knows_how_a_session_drifts_is_nearer_to_it_than_its_training_data_are(driven):
+    """Held out is the end, at which the rates are highest."""
+    later = with_session_time(without_conditions(driven)).conditions
+
+    def population(seed: int, drift: np.ndarray) -> np.ndarray:
+        return np.random.Generator(np.random.Philox(seed)).poisson(1 + drift, (len(drift), UNITS)).astype(np.uint8)
+
+    drifting = from_counts(population(1, later[0]), 0.05)
+    parts = split_as_trained(drifting, "model", (SESSION_TIME,), 0, EVERY, stretches=1)
+    found = evaluate_responses(respond(lambda _, conditions: population(2, conditions), parts, 4), parts)
+    assert found.decoding == ()
+    assert found.continuous is not None
+    model, reachable = (
+        {row.statistic: row.ratio for row in rows} for rows in (found.continuous.rows, found.continuous.reachable)
+    )
+    assert model["rates"] < 1.6 < 3 < reachable["rates"]
 
 
 def test_what_is_reachable_falls_short_where_the_end_of_a_session_that_drifts_is_held_out(driven):

@@ -7,7 +7,7 @@ import pytest
 
 from spikeloop.models.recordings.condition import Condition
 from spikeloop.models.recordings.recording import Recording
-from spikeloop.models.training.suited_condition import suited_condition
+from spikeloop.models.training.suited_condition import drift_advice, suited_condition
 
 REPEATS, BINS, UNITS = 40, 60, 5
 
@@ -65,3 +65,26 @@ def test_recorded_conditions_are_named_but_not_chosen(unlike):
     condition, why = suited_condition(driven, "causal_gan", 5)
     assert condition == "none"
     assert why == "condition none; --condition recorded learns how the population answers to velocity x"
+
+
+@pytest.fixture
+def drifting(unlike) -> Recording:
+    later = np.arange(REPEATS)[:, np.newaxis, np.newaxis] >= REPEATS // 2
+    return replace(unlike, counts=np.where(later, unlike.counts + 1, unlike.counts).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("answers", "advised"),
+    [(["none"], "--condition session-time"), (["recorded"], "--condition recorded session-time")],
+)
+def test_a_session_that_drifts_is_named_with_what_learns_it(drifting, unlike, answers, advised):
+    advice = drift_advice(drifting, "causal_gan", answers)
+    assert advice.startswith("rates drift over the session (")
+    assert f"{advised} learns that too" in advice
+    assert drift_advice(unlike, "causal_gan", answers) == ""
+
+
+@pytest.mark.parametrize("answers", [["phase"], ["session-time"], ["recorded", "session-time"]])
+def test_a_drift_that_is_learned_or_cannot_be_is_not_named(drifting, answers):
+    assert drift_advice(drifting, "causal_gan", answers) == ""
+    assert drift_advice(drifting, "spike_gan", ["none"]) == ""

@@ -217,12 +217,13 @@ def test_files_that_lack_what_decoding_needs_are_refused(capsys, tmp_path, tiny)
         assert expected in told
 
 
-def test_a_bundle_that_answers_to_nothing_or_to_a_phase_is_refused(capsys, tmp_path):
+def test_a_bundle_that_answers_to_no_kinematics_is_refused(capsys, tmp_path):
     from spikeloop.models.recordings.condition import phase_condition
+    from spikeloop.models.recordings.session_time import SESSION_TIME
 
     data = save(tmp_path / "data.npz", units=4)
-    for channels, told_of in (((), "nothing"), ((phase_condition(100),), "a phase")):
-        bundle = tmp_path / f"of {len(channels)}"
+    for channels, told_of in (((), "nothing"), ((phase_condition(100),), "phase"), ((SESSION_TIME,), "session time")):
+        bundle = tmp_path / told_of
         tiny_stream_bundle(bundle, 4, channels, bin_size_s=0.02)
         code, told = fails(capsys, "decode", data, "--bundle", bundle)
         assert code == 2

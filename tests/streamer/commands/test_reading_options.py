@@ -72,11 +72,14 @@ def test_from_python_the_logger_gets_the_line_and_the_warnings(foreign, caplog):
     ("given", "answers", "conditions"),
     [
         ((), None, {}),
-        (("none",), "none", {}),
-        (("phase",), "phase", {}),
-        (("recorded",), "recorded", {}),
-        (("velocity=a/b",), "recorded", {"velocity": "a/b"}),
-        (("recorded", "velocity [cm/s]=a/b", "speed=c"), "recorded", {"velocity [cm/s]": "a/b", "speed": "c"}),
+        (("none",), ("none",), {}),
+        (("phase",), ("phase",), {}),
+        (("recorded",), ("recorded",), {}),
+        (("velocity=a/b",), ("recorded",), {"velocity": "a/b"}),
+        (("recorded", "velocity [cm/s]=a/b", "speed=c"), ("recorded",), {"velocity [cm/s]": "a/b", "speed": "c"}),
+        (("session-time",), ("session-time",), {}),
+        (("session-time", "recorded"), ("recorded", "session-time"), {}),
+        (("session-time", "velocity=a/b"), ("recorded", "session-time"), {"velocity": "a/b"}),
     ],
 )
 def test_naming_conditions_implies_that_a_model_answers_to_them(given, answers, conditions):
@@ -85,7 +88,9 @@ def test_naming_conditions_implies_that_a_model_answers_to_them(given, answers, 
     assert options.choices().conditions == conditions
 
 
-@pytest.mark.parametrize("given", [("velocity",), ("phase", "v=a"), ("none", "v=a"), ("phase", "recorded")])
+@pytest.mark.parametrize(
+    "given", [("velocity",), ("phase", "v=a"), ("none", "v=a"), ("phase", "recorded"), ("none", "session-time")]
+)
 def test_conditions_that_contradict_each_other_are_refused(given):
     with pytest.raises(BadInputError, match="--condition: expected"):
         TrainingOptions(condition=given).choices()

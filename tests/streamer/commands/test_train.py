@@ -169,6 +169,7 @@ def test_a_lead_that_is_none_is_told(data, tmp_path, capsys, lead_ms):
         (["--condition", "recorded"], "recording has none recorded; expected an array `conditions`"),
         (["--condition", "phase", "--lead-ms", 5], "--lead-ms: a phase is known ahead"),
         (["--lead-ms", 5], "expected --condition recorded beside it"),
+        (["--condition", "phase", "session-time"], "and session-time go together, found ['phase', 'session-time']"),
         (["--condition", "phase", "--family", "spike_gan"], "spike_gan answers to nothing; choose causal_gan, vae"),
         (["--condition", "phase", "--family", "k_pairwise"], "k_pairwise answers to nothing"),
     ],

@@ -3,6 +3,7 @@ import pytest
 
 from spikeloop.models.errors import BadInputError
 from spikeloop.models.recordings.condition import Condition, phase_condition
+from spikeloop.models.recordings.session_time import SESSION_TIME
 from spikeloop.streamer.conditions.drive import Drive
 from spikeloop.streamer.launch.drive import drive_words, open_drive
 from spikeloop.streamer.launch.options import StreamOptions
@@ -38,6 +39,12 @@ def test_whatever_drives_a_stream_is_opened_and_described_alike(asked, channels,
     drive = open_drive(asked, channels)
     assert isinstance(drive, Drive)
     assert (drive.known_ahead, drive.describe(15)) == (known_ahead, described)
+
+
+@pytest.mark.parametrize(("asked", "time"), [(None, 0.5), ("constant:session time=0.9", 0.9), ("constant:x=1", 0.5)])
+def test_the_session_time_rests_in_the_middle_of_the_session_unless_it_is_named(asked, time):
+    values = open_drive(asked, (*VELOCITY, SESSION_TIME)).at(np.arange(4.0))
+    np.testing.assert_allclose(values[:, 2], time)
 
 
 async def test_what_is_known_ahead_gives_one_row_a_bin_whenever_they_end():

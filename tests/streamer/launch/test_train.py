@@ -7,13 +7,18 @@ import pytest
 
 import spikeloop
 from spikeloop.exporters.formats.write import write_recording
+from spikeloop.models.evaluation.responses import split_as_trained
 from spikeloop.models.families.registry import BASELINES
+from spikeloop.models.recordings.condition import conditions_from
+from spikeloop.models.recordings.session_time import SESSION_TIME
 from spikeloop.models.recordings.simulated import correlated_groups
 from spikeloop.models.training.checkpoint import read_checkpoint
+from spikeloop.models.training.validation import describe_recording
 from spikeloop.streamer.launch.train import PREPARING
 from tests.support.bad_values import NO_NUMBER, NO_TEXT, NO_WHOLE_NUMBER
 from tests.support.shown import shown
-from tests.support.training import calibrate_briefly, export_no_importance
+from tests.support.training import calibrate_briefly, export_no_importance, train_small_models
+from tests.support.unequal import unequal
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,21 @@ def test_a_name_is_read_and_phases_are_learned(recording, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("condition", "names"), [("session-time", []), (["session-time", "recorded"], ["velocity x", "velocity y"])]
+)
+def test_the_session_time_is_learned_alone_or_behind_recorded_conditions(tmp_path, monkeypatch, condition, names):
+    train_small_models(monkeypatch)
+    driven = unequal([300, 500, 400, 800])
+    spikeloop.train(driven, out=tmp_path / "run", condition=condition, steps=1, device="cpu")
+    trained_on = read_checkpoint(tmp_path / "run")[1]["recording"]
+    channels = conditions_from(trained_on["channels"], "run")
+    assert [channel.name for channel in channels] == [*names, "session time"]
+    assert channels[-1] == SESSION_TIME
+    evaluated_on = split_as_trained(driven, "mine", channels, 0, every=5).whole
+    assert describe_recording(evaluated_on)["sha256"] == trained_on["sha256"]
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"minutes": 0}, "--minutes, --steps: expected more than 0"),
@@ -94,7 +114,10 @@ def test_a_name_is_read_and_phases_are_learned(recording, tmp_path):
         ({"seed": -1}, "--seed: expected a whole number"),
         ({"device": "tpu"}, "--device: expected auto, cpu or cuda, found 'tpu'"),
         ({"condition": "recorded"}, "has none recorded"),
-        ({"condition": "sound"}, "--condition: expected none, phase or recorded, found 'sound'"),
+        ({"condition": "sound"}, "--condition: expected none, phase, recorded or session-time, .* found 'sound'"),
+        ({"condition": ("phase", "session-time")}, "of which recorded .* and session-time go together, found"),
+        ({"condition": "session-time", "family": "k_pairwise"}, "k_pairwise answers to nothing"),
+        ({"condition": "session-time", "lead_ms": 5}, "expected --condition recorded beside it, found session-time"),
         ({"condition": "phase", "family": "spike_gan"}, "spike_gan answers to nothing; choose causal_gan"),
         ({"lead_ms": 5}, "expected --condition recorded beside it"),
         ({"family": "k_pairwise", "minutes": 1}, "k_pairwise is fitted in one go"),
@@ -119,7 +142,7 @@ def test_bad_input_is_the_command_lines_error(recording, tmp_path, options, mess
         ("preset", [*NO_TEXT, ""]),
         ("seed", [*NO_NUMBER, None, -1, 2**64]),
         ("hold_out", [*NO_WHOLE_NUMBER, None]),
-        ("condition", [*NO_TEXT, ""]),
+        ("condition", [*NO_TEXT, "", [], ["recorded", 3], [[]]]),
         ("lead_ms", [*NO_NUMBER, None, float("nan")]),
         ("stop_early", [0, "yes", float("nan")]),
         ("device", [*NO_TEXT, None, "x"]),
