@@ -33,12 +33,12 @@ __all__ = ["FAMILIES", "PRESETS", "Generator", "SpikeGan", "SpikeGanConfig"]
 
 @dataclass(frozen=True)
 class SpikeGanConfig:
-    """What is built, and how it is trained. The defaults are the preset `fast`."""
+    """What is built, and how it is trained."""
 
     architecture: str = "convolutional"  # or "fully_connected", the paper's comparison
     window_bins: int = 32  # the paper's retina windows; a multiple of stride ** 2
     latent_size: int = 128  # as published
-    noise_filter: int = 9  # bins, odd: over which noise of each unit's own is filtered; 0 (published) for none
+    noise_filter: int = 0  # bins, odd: over which noise of each unit's own is filtered; 0 (published) for none
     noise_gain: float = 2.0  # of the filter at first, log odds
     features: int = 64  # of the layer next to the spikes; the inner one has twice as many. Half the paper's
     hidden: int = 512  # width of every fully connected layer, as published
@@ -59,11 +59,10 @@ class SpikeGanConfig:
 
 
 PRESETS = {
-    "fast": SpikeGanConfig(),
-    "long": SpikeGanConfig(decay_steps=8000),  # for hours
+    "fast": SpikeGanConfig(noise_filter=9),
+    "long": SpikeGanConfig(noise_filter=9, decay_steps=8000),  # for hours
     "paper": SpikeGanConfig(
         features=128,
-        noise_filter=0,
         leaky_output=True,
         bias_from_rates=False,
         critic_sees_samples=False,
@@ -79,7 +78,6 @@ PRESETS["fully_connected"] = replace(PRESETS["paper"], architecture="fully_conne
 
 PRESETS["importance"] = SpikeGanConfig(  # for its critic: a good generator would leave it no differences to learn
     features=128,
-    noise_filter=0,
     kernel=9,
     batch=48,
     learning_rate=2e-3,

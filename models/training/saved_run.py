@@ -57,12 +57,17 @@ def resume_run(run: Training, folder: Path) -> bool:
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     expected = describe_run(run)
     description["settings"] = _unstated(run) | description["settings"]
+    description["settings"]["config"] = _defaults(run) | description["settings"]["config"]
     for key in ("recording", "settings"):
         if description[key] != expected[key]:
             raise BadInputError(
                 f"{folder} holds another run ({_first_difference(description[key], expected[key])});"
                 " choose another --out, or repeat its settings to continue it"
             )
+    if missing := run.model.state_dict().keys() - tensors.keys():
+        raise BadInputError(
+            f"{folder} is of an earlier version, whose models lack {min(missing)}; choose another --out"
+        )
     run.model.load_state_dict({key: tensors[key] for key in run.model.state_dict()})
     for name, optimizer in run.optimizers.items():
         state = optimizer.state_dict()
@@ -86,6 +91,11 @@ def _unstated(run: Training) -> dict[str, Any]:
     whole = holds_out_repeats(run.validation.training, KEPT_EVERY)
     whole = whole and (every == 0 or holds_out_repeats(run.recording, every))
     return {"stop_early": False, "held_out_stretches": stretches if whole else 1}
+
+
+def _defaults(run: Training) -> dict[str, Any]:
+    """Return what the family's own settings are where a checkpoint of an earlier version does not state them."""
+    return json.loads(json.dumps(dataclasses.asdict(type(run.settings.config)())))
 
 
 def describe_run(run: Training) -> dict[str, Any]:

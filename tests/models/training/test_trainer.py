@@ -162,6 +162,27 @@ def test_another_run_is_not_overwritten(recording, settings, tmp_path):
         resume_run(Training(other, settings, "cpu"), tmp_path)
 
 
+def test_a_setting_that_an_earlier_version_did_not_have_is_its_default(recording, tmp_path):
+    settings = small("spike_gan", noise_filter=0)
+    save_run(Training(recording, settings, "cpu"), tmp_path)
+    tensors, described = read_checkpoint(tmp_path)
+    del described["settings"]["config"]["noise_filter"]
+    write_checkpoint(tmp_path, tensors, described)
+    assert resume_run(Training(recording, settings, "cpu"), tmp_path)
+    other = replace(settings, config=replace(settings.config, noise_filter=9))
+    with pytest.raises(BadInputError, match="noise_filter: 0, now 9"):
+        resume_run(Training(recording, other, "cpu"), tmp_path)
+
+
+def test_a_checkpoint_that_lacks_a_part_of_the_model_is_refused(recording, settings, tmp_path):
+    save_run(Training(recording, settings, "cpu"), tmp_path)
+    tensors, described = read_checkpoint(tmp_path)
+    del tensors["calibration"]
+    write_checkpoint(tmp_path, tensors, described)
+    with pytest.raises(BadInputError, match="of an earlier version, whose models lack calibration"):
+        resume_run(Training(recording, settings, "cpu"), tmp_path)
+
+
 def test_a_second_training_into_the_same_folder_is_refused(recording, settings, tmp_path):
     refused = []
 
