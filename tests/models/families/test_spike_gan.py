@@ -55,6 +55,7 @@ def test_the_generator_starts_at_each_units_rate():
 @pytest.mark.parametrize(("neighbour", "lies_between"), [(-2.0, (0.0, 0.7)), (0.0, (0.8, 1.2)), (2.0, (1.4, 9.0))])
 def test_the_filter_of_a_units_own_noise_shapes_its_intervals(neighbour, lies_between, random_numbers):
     generator = Generator(PRESETS["fast"], UNITS)
+    assert generator.unit_noise is not None
     weights = torch.zeros_like(generator.unit_noise.filter.weight)
     weights[:, :, 4], weights[:, :, 3] = 2.0, neighbour
     generator.unit_noise.filter.load_state_dict({"weight": weights})
