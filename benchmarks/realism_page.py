@@ -68,7 +68,7 @@ def page_of(result: dict[str, Any], model: str) -> str:
         " part of the recording that is kept for this says so. Those that are told the phase know the place in the"
         " movie, as our dichotomized Gaussian does; the line below it is the same model without. No statistic but the"
         " rates is given to a GAN; the critic of the causal ones looks at the spike counts and lagged products of a"
-        " window beside the window itself. Three seeds of each: [What was measured](figures.md#families).",
+        " window beside the window itself.",
         "![Mean E/F over training time](time_to_quality.png)",
         "The paper's own errors, not normalised (sums over units, pairs, lags or bins):",
         _published(retina),

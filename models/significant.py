@@ -1,4 +1,4 @@
-"""Numbers for people: as many digits as say something, and no powers of ten."""
+"""Numbers for people: as many digits as say something, and powers of ten only below 0.0001."""
 
 import math
 

@@ -23,7 +23,7 @@ class CausalGanConfig(GeneratorConfig):
     likelihood_rate: float = 3e-3  # falls to 3 % along a quarter of a cosine
     weight_decay: float = 1e-2
     encoder_size: int = 64
-    divergence_steps: int = 200  # in which that of slow latents reaches its full weight, before a stage may end
+    divergence_steps: int = 1000  # in which the divergence of slow latents reaches its full weight
     adversarial: bool = True  # whether there is a second stage
     likelihood_weight: float = 1.0  # of the likelihood of a bin beside the critic in the second stage; 0 for none
     batch: int = 96
@@ -45,8 +45,11 @@ FAST = CausalGanConfig(  # a critic that has not learned yet leads the generator
     generator_rate=1e-4,
 )  # fmt: skip
 COUNTS = replace(FAST, modes=6, likelihood_batch=8, critic_lead=100, generator_rate=3e-4)
-SHORT = replace(COUNTS, factors=16, dropout=0.3, likelihood_steps=1000)  # much is soon learned by heart
+SHORT = replace(
+    COUNTS, factors=16, dropout=0.3, likelihood_steps=1000, divergence_steps=350
+)  # much is soon learned by heart
 TRACES = replace(SHORT, critic_lead=FAST.critic_lead, generator_rate=FAST.generator_rate)  # slow: few are independent
 PRESETS = {"fast": FAST, "counts": COUNTS, "short": SHORT, "traces": TRACES}
-VAE_GAN_PRESETS = {name: replace(config, slow_latents=8) for name, config in PRESETS.items()}
+# the divergence has its full weight before the first stage may end, or its latents would be drawn as none was learned
+VAE_GAN_PRESETS = {name: replace(config, slow_latents=8, divergence_steps=200) for name, config in PRESETS.items()}
 VAE_PRESETS = {name: replace(config, adversarial=False) for name, config in VAE_GAN_PRESETS.items()}

@@ -1,5 +1,6 @@
 """What a recording can give and how long its training takes, said before it starts."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from spikeloop.models.families.gan import ENDLESS
 from spikeloop.models.measures.similarity import MEANING_OF_RATIO
 from spikeloop.models.recordings.windows import random_window_count
 from spikeloop.models.training.run import Training
+from spikeloop.models.training.stopping import ANNEALED_SHARE
 
 __all__ = ["Forecast", "forecast", "plan", "replan"]
 
@@ -32,7 +34,7 @@ class Forecast:
     step_s : tuple of float, s
         Of a step in each stage, as just measured.
     first_stage_steps : int
-        At most, of the first of two stages; 0 where there is one stage.
+        About, of the first of two stages; 0 where there is one stage.
     minutes : float or None
         That the training takes at most, as far as steps or a time are given.
     """
@@ -56,7 +58,7 @@ class Forecast:
         parts.append(f"{self.held_out_bins:,} are held out")
         floor = f"{MEANING_OF_RATIO}; independent units have {self.independent:.1f}"
         times = " and ".join(f"{1000 * seconds:.0f}" for seconds in self.step_s)
-        stages = f", {self.first_stage_steps:,} of the first stage at most" if self.first_stage_steps else ""
+        stages = f", about {self.first_stage_steps:,} of the first stage" if self.first_stage_steps else ""
         at_most = "" if self.minutes is None else f"; at most {self.minutes:.1f} min"
         sooner = ", less where what is kept says so" if self.kept_bins else ""
         return ("trains on " + ", ".join(parts), floor, f"steps of {times} ms{stages}{at_most}{sooner}")
@@ -99,8 +101,9 @@ def replan(run: Training, minutes: float | None, step_s: float) -> None:
     if minutes is None or stopping is None or stopping.annealing or run.steps >= model.likelihood_steps:
         return
     share = FIRST_STAGE_SHARE if model.first_stage_steps < ENDLESS else 1.0
-    left = max(1, int((share * 60 * minutes - run.trained_s) / step_s))
-    _plan_first_stage(run, run.steps + left)
+    by_time = run.steps + int((share * 60 * minutes - run.trained_s) / step_s)
+    soonest = min(model.likelihood_steps, math.ceil((1 + ANNEALED_SHARE) * run.steps))  # its rate has to fall first
+    _plan_first_stage(run, max(by_time, soonest))
 
 
 def _plan_first_stage(run: Training, steps: int) -> None:

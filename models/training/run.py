@@ -1,7 +1,7 @@
 """A model in training: its data, its weights and optimizers, and how far it came.
 
-Every random number of step k comes from (seed, k), so a run that was interrupted and resumed makes the same steps as
-one that was not.
+Every random number of step k comes from (seed, k), so a run of so many steps that was interrupted and resumed makes the
+same steps as one that was not. Of a run of so many minutes the length of the first stage follows the machine's speed.
 """
 
 import math

@@ -6,8 +6,8 @@ held out, with the other half as the floor: a tenth alone has a floor so high th
 
 When several checks in a row bring nothing better, the rate of the first stage falls to its least within a third of the
 steps made so far, as what is learned at a high rate is noisy, and the stage ends there; the second stage ends at once.
-Each goes back to its best. Checks come after fixed numbers of steps, so a run that was resumed stops where one that was
-not would have.
+Each goes back to its best. Checks come after fixed numbers of steps, so a run of so many steps that was resumed stops
+where one that was not would have.
 """
 
 import math
@@ -28,7 +28,7 @@ from spikeloop.models.recordings.windows import random_windows
 from spikeloop.models.training.processes import ALONE, Processes
 from spikeloop.models.training.validation import JUDGED_WINDOWS, Validation
 
-__all__ = ["StoppingRule"]
+__all__ = ["ANNEALED_SHARE", "StoppingRule"]
 
 LIKELIHOOD_CHECK_STEPS, LIKELIHOOD_PATIENCE = 50, 6  # steps between checks; checks without a better one
 ANNEALED_SHARE = 1 / 3  # of the steps of the first stage until then, in which its rate falls
@@ -111,7 +111,7 @@ class StoppingRule:
         self.over, self.best_step, self.checks_since = (
             described[name] for name in ("over", "best_step", "checks_since")
         )
-        self.annealing = described.get("annealing", self.checks_since >= LIKELIHOOD_PATIENCE)  # of an earlier version
+        self.annealing = described.get("annealing", True)  # earlier versions planned the stage once
         self.best = float("inf") if described["best"] is None else described["best"]
         self.best_weights = best_weights
 

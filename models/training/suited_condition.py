@@ -10,11 +10,12 @@ from spikeloop.models.families.registry import CONDITIONAL
 from spikeloop.models.measures.response import psth_reliability
 from spikeloop.models.measures.session_drift import rate_drift
 from spikeloop.models.recordings.recording import Recording
+from spikeloop.models.significant import significant
 
 __all__ = ["drift_advice", "suited_condition"]
 
 RELIABLE = 0.5  # of halves of the repeats; where it is less, most of a mean response is noise
-DRIFTS = 2.0  # as much between stretches of a session as chance alone makes of what varies within them
+DRIFTS = 3.0  # times what chance makes; less is common where the units of a population wax and wane together
 
 
 def suited_condition(recording: Recording, family: str, hold_out: int) -> tuple[str, str]:
@@ -69,8 +70,8 @@ def drift_advice(recording: Recording, family: str, answers: Sequence[str]) -> s
     drift = rate_drift(recording)
     if not drift >= DRIFTS:
         return ""
-    words = " ".join(["recorded"] * ("recorded" in answers) + ["session-time"])
+    how = "session-time beside what --condition names" if "recorded" in answers else "--condition session-time"
     return (
-        f"rates drift over the session ({drift:.2g} times as much variance between stretches of it as within them"
-        f" explains); --condition {words} learns that too"
+        f"rates drift over the session (their variance between stretches of it is {significant(drift)} times what the"
+        f" variation within them explains); {how} learns that too"
     )

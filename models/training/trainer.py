@@ -151,9 +151,8 @@ def _steps(run: Training, folder: Path, limit: _Limit, on_progress: Callable[[Pr
             run.step()
             if run.processes.any(bool(arrived)):  # so that all end after the same step
                 raise KeyboardInterrupt
-        if run.steps % REPLANNED_STEPS == 0:
-            steps, trained_s = planned
-            replan(run, limit.minutes, (run.trained_s - trained_s) / (run.steps - steps))
+        if run.steps - planned[0] == REPLANNED_STEPS:
+            replan(run, limit.minutes, (run.trained_s - planned[1]) / REPLANNED_STEPS)
             planned = run.steps, run.trained_s
         if run.trained_s - judged >= JUDGE_EVERY_S:
             judged = run.trained_s

@@ -164,13 +164,8 @@ def device(options: OmitArgPrefixes[OmitSubcommandPrefixes[Options]]) -> int:
     if options.json:
         print_json(report)
     else:
-        say(
-            "\n".join(
-                filter(
-                    None, (*report_lines(report["device"]), slow_words(report["device"]), *report_lines(report["link"]))
-                )
-            )
-        )
+        lines = (*report_lines(report["device"]), slow_words(report["device"]), *report_lines(report["link"]))
+        say("\n".join(filter(None, lines)))
     return 130 if interrupted else 0
 
 

@@ -65,7 +65,7 @@ def train(
         hold out every n-th repeat, or the last n-th of up to 5 stretches of a continuous recording, to compare with;
         0 trains on all
     seed : int >= 0
-        seed of the training: the same seed gives the same steps
+        seed of the training: with --steps, the same seed gives the same steps
     device : str
         processor to train on
     lead_ms : float >= 0, ms

@@ -80,7 +80,7 @@ def train(
     preset : str, default what suits the recording
         Settings of the family.
     seed : int >= 0
-        The same seed makes the same steps.
+        The same seed makes the same steps, where `steps` are given; the stages of `minutes` follow the machine's speed.
     hold_out : int >= 0
         Every n-th repeat is held out, to compare with, or the last n-th of each of up to 5 stretches of a continuous
         recording; 0 trains on all.

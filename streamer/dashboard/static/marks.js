@@ -9,6 +9,7 @@ const WORDS = {
   'hidden units': ({ units }) => (units.length ? `${units.length} units hidden from the decoder` : 'the decoder gets all units'),
   perturb: wordsOfPerturbation,
 };
+WORDS['lost units'] = WORDS['hidden units']; // as recordings of earlier versions have it
 
 /** A marker with nothing as its units but "all" or numbers of units of the stream, and no value but a number. */
 export function checked(marker, numberOfUnits) {

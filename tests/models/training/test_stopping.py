@@ -14,7 +14,7 @@ from spikeloop.models.families.registry import Settings
 from spikeloop.models.measures.similarity import Similarity
 from spikeloop.models.recordings.recording import Recording, from_counts
 from spikeloop.models.recordings.simulated import correlated_groups
-from spikeloop.models.training import forecast, stopping
+from spikeloop.models.training import forecast, stopping, trainer
 from spikeloop.models.training.checkpoint import read_checkpoint
 from spikeloop.models.training.progress import Progress
 from spikeloop.models.training.run import Training
@@ -228,13 +228,26 @@ def test_what_a_model_does_once_at_its_beginning_is_not_timed(recording, setting
     assert Training(recording, settings, "cpu").time_steps() == (0.125, 0.25)
 
 
-@pytest.mark.parametrize(("step_s", "planned"), [(0.05, 1000), (0.1, 800), (10.0, 404)])
+@pytest.mark.parametrize(("step_s", "planned"), [(0.05, 1000), (0.1, 800), (10.0, 534)])
 def test_a_machine_that_becomes_slower_or_faster_has_the_first_stage_planned_anew(recording, settings, step_s, planned):
     run = Training(recording, replace(settings, config=replace(SMALL, likelihood_steps=1000)), "cpu")
     run.model.plan_first_stage(600)
     run.steps, run.trained_s = 400, 200.0
     forecast.replan(run, 10, step_s)  # of which 240 s are the first stage's
     assert run.model.first_stage_steps == run.model.likelihood_steps == planned
+
+
+def test_a_training_plans_its_first_stage_anew_as_it_goes(recording, settings, monkeypatch, tmp_path):
+    settings = replace(settings, config=replace(SMALL, likelihood_steps=1000))
+    monkeypatch.setattr(Training, "time_steps", lambda run: (10.0, 10.0))  # a busy moment
+    monkeypatch.setattr(trainer, "REPLANNED_STEPS", 5)
+    run, planned = Training(recording, settings, "cpu"), {}
+
+    def watch(progress: Progress) -> None:
+        planned.setdefault(progress.steps, run.model.first_stage_steps)
+
+    train(run, tmp_path, 60, steps=7, on_progress=watch)
+    assert (planned[4], planned[6]) == (200, 1000)
 
 
 def test_a_first_stage_that_is_about_to_end_is_not_planned_anew(recording, settings):
@@ -262,7 +275,7 @@ def test_a_forecast_says_what_there_is_and_how_long_it_takes(recording, settings
     assert (
         "2,304 bins of 4 units (288 windows of 8), 256 bins decide when to stop, 640 are held out" in found.lines()[0]
     )
-    assert "steps of 500 and 2000 ms, 6 of the first stage at most; at most 0.1 min" in found.lines()[2]
+    assert "steps of 500 and 2000 ms, about 6 of the first stage; at most 0.1 min" in found.lines()[2]
 
 
 def test_timing_steps_changes_nothing(recording, settings):

@@ -75,7 +75,7 @@ def drifting(unlike) -> Recording:
 
 @pytest.mark.parametrize(
     ("answers", "advised"),
-    [(["none"], "--condition session-time"), (["recorded"], "--condition recorded session-time")],
+    [(["none"], "--condition session-time"), (["recorded"], "session-time beside what --condition names")],
 )
 def test_a_session_that_drifts_is_named_with_what_learns_it(drifting, unlike, answers, advised):
     advice = drift_advice(drifting, "causal_gan", answers)

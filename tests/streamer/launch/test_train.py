@@ -190,7 +190,7 @@ def test_the_first_report_says_what_was_chosen_and_what_to_expect(recording, tmp
     assert chosen == "preset short, for fewer than 40,000 bins"
     assert trained_on.startswith("trains on 3,072 bins of 6 units (96 windows of 32), 768 are held out")
     assert "independent units have" in floor
-    assert "1,000 of the first stage at most" in steps
+    assert "about 1,000 of the first stage" in steps
     assert not any(report.starts or report.preparing for report in reports[2:])
     reports.clear()
     spikeloop.train(recording, steps=1, preset="short", **options)
