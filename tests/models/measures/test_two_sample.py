@@ -61,7 +61,7 @@ def test_too_few_blocks_and_other_shapes_are_refused(population, random):
 
 def test_without_scikit_learn_it_says_what_to_install(population, random, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
-    with pytest.raises(FailureError, match=r"scikit-learn is not installed.*spikeloop\[evaluate\]"):
+    with pytest.raises(FailureError, match=r"scikit-learn is not installed.*pip install .*scikit-learn>="):
         two_sample_auc(population, population, random)
 
 

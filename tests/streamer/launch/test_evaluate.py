@@ -138,7 +138,7 @@ def test_a_recording_of_other_units_is_refused(path):
 
 def test_without_the_classifier_it_says_what_to_install_before_the_work(path, recording, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.ensemble", None)
-    with pytest.raises(FailureError, match=r"spikeloop\[evaluate\]"):
+    with pytest.raises(FailureError, match=r"pip install .*scikit-learn>="):
         evaluate(path, recording, on_progress=lambda *_: pytest.fail("it began"))
 
 

@@ -118,7 +118,7 @@ def test_without_a_port_the_next_free_one():
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
-    with pytest.raises(FailureError, match=r"spikeloop\[monitor\]"):
+    with pytest.raises(FailureError, match=r"pip install .*prometheus-client>="):
         Metrics(0).__enter__()
 
 
