@@ -325,5 +325,5 @@ def test_presets_differ_in_what_their_names_say():
         gan, vae, both = (presets[name] for presets in (PRESETS, VAE_PRESETS, VAE_GAN_PRESETS))
         assert (gan.slow_latents, gan.adversarial) == (0, True)
         assert both.slow_latents > 0
-        assert both == replace(gan, slow_latents=both.slow_latents)
+        assert both == replace(gan, slow_latents=both.slow_latents, divergence_steps=both.divergence_steps)
         assert vae == replace(both, adversarial=False)
