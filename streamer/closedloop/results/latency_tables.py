@@ -6,9 +6,9 @@ from spikeloop.exporters.pages.shell import Markup, Section, fill, section, tabl
 from spikeloop.models.significant import significant
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 
-__all__ = ["busy_words", "latency_section"]
+__all__ = ["busy_session_words", "latency_section"]
 
-BUSY = 0.01  # share of steps that went wrong, from which on a comparison is not one of decoders alone
+BUSY_SESSION = 0.01  # share of steps that went wrong, from which on a comparison is not one of decoders alone
 
 STAGES = {
     "spikes_ms": "end of the bin to counts",
@@ -44,15 +44,15 @@ def latency_section(report: ClosedLoopReport) -> Section:
         table(("session", "stage", "half within (ms)", "99 % within (ms)", "longest (ms)"), stages),
         Markup("<h3>Bins counted</h3>"),
         table(("session", *(name.replace("_", " ") for name in COUNTED)), counts),
-        *(fill("<p>{}.</p>", words) for words in filter(None, map(busy_words, timed))),
+        *(fill("<p>{}.</p>", words) for words in filter(None, map(busy_session_words, timed))),
     )
 
 
-def busy_words(timed: dict[str, Any]) -> str:
+def busy_session_words(timed: dict[str, Any]) -> str:
     """Say that the machine was too busy for a session on a real clock, and what to do; empty where it was not."""
     latency = timed["latency"]
     late, missed, dropped = (latency[f"{kind}_steps"] for kind in ("late", "missed", "dropped"))
-    if late + missed + dropped <= BUSY * latency["steps"]:
+    if late + missed + dropped <= BUSY_SESSION * latency["steps"]:
         return ""
     return (
         f"{timed['decoder']}, seed {timed['seed']}: the machine was too busy for real time: {late} late, {missed}"

@@ -13,7 +13,7 @@ from spikeloop.models.significant import significant
 from spikeloop.streamer.closedloop.results.difference import describe_paired
 from spikeloop.streamer.closedloop.results.estimates import format_estimate
 from spikeloop.streamer.closedloop.results.falcon import FalconReport
-from spikeloop.streamer.closedloop.results.latency_tables import busy_words
+from spikeloop.streamer.closedloop.results.latency_tables import busy_session_words
 from spikeloop.streamer.closedloop.results.pairs import PairedReport, with_the_first
 from spikeloop.streamer.closedloop.results.report import ClosedLoopReport
 from spikeloop.streamer.closedloop.results.trial_statistics import Figures
@@ -58,7 +58,7 @@ def print_findings(report: ClosedLoopReport) -> None:
     for row in report.real_time:
         if row["latency"] is not None:
             print_wrapped(_latency_line(row), console.width)
-            if busy := busy_words(row):
+            if busy := busy_session_words(row):
                 print_wrapped(busy, console.width)
 
 

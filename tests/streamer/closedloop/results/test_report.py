@@ -11,7 +11,7 @@ from spikeloop.models.errors import FailureError
 from spikeloop.streamer.closedloop.experiment.perturbations import parse_perturbation
 from spikeloop.streamer.closedloop.experiment.tasks import Grid
 from spikeloop.streamer.closedloop.results.judged import judged
-from spikeloop.streamer.closedloop.results.latency_tables import busy_words
+from spikeloop.streamer.closedloop.results.latency_tables import busy_session_words
 from spikeloop.streamer.closedloop.results.pairs import with_the_first
 from spikeloop.streamer.closedloop.results.report import as_document, report_of
 from spikeloop.streamer.closedloop.results.trial_statistics import seconds_to_target
@@ -140,8 +140,8 @@ def test_each_decoder_is_printed_against_the_first_and_the_document_has_every_pa
 
 def test_a_machine_that_was_too_busy_for_real_time_is_named_with_what_to_do():
     latency = {"steps": 900, "late_steps": 5, "missed_steps": 4, "dropped_steps": 0}
-    assert not busy_words({"decoder": "kalman", "seed": 0, "latency": latency})
-    words = busy_words({"decoder": "kalman", "seed": 0, "latency": latency | {"dropped_steps": 1}})
+    assert not busy_session_words({"decoder": "kalman", "seed": 0, "latency": latency})
+    words = busy_session_words({"decoder": "kalman", "seed": 0, "latency": latency | {"dropped_steps": 1}})
     assert words.startswith(
         "kalman, seed 0: the machine was too busy for real time: 5 late, 4 missed and 1 dropped steps"
     )
